@@ -1,0 +1,75 @@
+# The list of habits. `make` alone prints it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LAB := $(PYTHON) -m lab
+LAB_INVENTORY := .lab/inventory.yaml
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed, $(PYTHON) is older"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { echo "installing python3-venv (apt-get)"; apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv --clear $(VENV); }
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.PHONY: venv
+venv: $(STAMP) ## the development environment in .venv
+
+.PHONY: lab-up
+lab-up: venv ## three hosts with their own Docker, a registry and all images, on this machine
+	@$(LAB) up
+	@$(BIN)/python -m lab inventory
+
+.PHONY: lab-down
+lab-down: ## stop the lab (its caches stay)
+	@$(LAB) down
+
+.PHONY: lab-status
+lab-status: ## what runs of the lab
+	@$(LAB) status
+
+.PHONY: lab-vm-up
+lab-vm-up: lab-up ## an emulated VM: real limits, kernel settings, clocks, disks, power cuts
+	@$(LAB) vm-up
+
+.PHONY: demo
+demo: lab-up ## lab, provision, check-host and smoke: the whole way, then what to look at
+	$(BIN)/tempo-infra provision -i $(LAB_INVENTORY)
+	$(BIN)/python -m lab check
+	$(BIN)/tempo-infra smoke -i $(LAB_INVENTORY)
+	@echo; echo "look at:  $(BIN)/tempo-infra plan -i $(LAB_INVENTORY)       the plan: nothing to do"
+	@echo "          $(BIN)/tempo-infra check-host -i $(LAB_INVENTORY) -v  every check with its figures"
+	@echo "          $(LAB) ssh db-1 'sudo docker ps'              the containers on a host"
+
+.PHONY: test
+test: check lab-up lab-vm-up ## everything: lint, types, unit tests, and the lab tests on real hosts
+	$(BIN)/pytest tests/lab
+
+.PHONY: check
+check: venv ## lint, types, unit tests with branch coverage; under a minute
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest tests/unit tests/lab_self -n 2 -q
+
+.PHONY: cover
+cover: venv ## unit tests with branch coverage
+	$(BIN)/pytest tests/unit -q --cov --cov-report=term
+
+.PHONY: golden
+golden: venv ## accept what is rendered now as golden; read the diff before committing it
+	$(BIN)/pytest tests/unit -q --update-golden
+
+.PHONY: docs
+docs: venv ## the generated reference pages
+	$(BIN)/python -m docs.generate
+
+.PHONY: bench
+bench: lab-up ## wall time and round trips, into docs/benchmarks.md
+	$(BIN)/python -m bench

@@ -1,0 +1,31 @@
+"""What can go wrong, as types: what failed, where, and what the operator does about it."""
+
+from __future__ import annotations
+
+
+class TempoInfraError(Exception):
+    """A failure that a person can act on."""
+
+    def __init__(self, what: str, *, remedy: str = "", host: str = "") -> None:
+        super().__init__(what)
+        self.what, self.remedy, self.host = what, remedy, host
+
+    def __str__(self) -> str:
+        where = f"{self.host}: " if self.host else ""
+        return f"{where}{self.what}" + (f"\n  {self.remedy}" if self.remedy else "")
+
+
+class InputError(TempoInfraError):
+    """The request is wrong: inventory, options, files. Nothing was contacted."""
+
+
+class UnreachableError(TempoInfraError):
+    """A host could not be reached, or stopped answering; the text names the stage and the seconds."""
+
+
+class HostKeyError(UnreachableError):
+    """The host key is unknown or differs from the pinned one; refused before authentication."""
+
+
+class StepFailedError(TempoInfraError):
+    """A step on a host failed; the text says which one and what the host answered."""

@@ -1,0 +1,173 @@
+"""What the operator asked for, as frozen values: the result of loading an inventory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tempo_infra.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+
+class Role(StrEnum):
+    """What a host runs. The order of the members is the order in which roles start."""
+
+    POSTGRESQL = "postgresql"
+    HISTORY = "history"
+    MATCHING = "matching"
+    WORKER = "worker"
+    FRONTEND = "frontend"
+    UI = "ui"
+
+
+TEMPORAL_ROLES = (Role.HISTORY, Role.MATCHING, Role.WORKER, Role.FRONTEND)
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    kind: str  # "nvme", "ssd", "hdd" or "unknown": the provider's word, evidence only
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the host has, as declared or as `inventory measure` read it."""
+
+    vcpu: int
+    memory_bytes: int
+    disk: Disk
+    measured: str | None = None  # date of the measurement, "2026-11-20"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceClass:
+    """A profile: what a host is for, what it must meet, where its tuning leans."""
+
+    name: str  # "C-Series"
+    purpose: str
+    leans: str  # "cpu", "io" or "memory"
+    thresholds: Mapping[str, float]  # e.g. {"fsync_p50_ms": 1.0, "fsync_p99_ms": 10.0, "steal_percent": 2.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """How a host is reached."""
+
+    address: str  # host name, address or an alias of ~/.ssh/config
+    user: str
+    port: int
+    keys: tuple[Path, ...]
+    known_hosts: Path
+    proxy_jump: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    name: str
+    ssh: Ssh
+    internal: str  # IP literal that the cluster's services bind and announce
+    instance_class: InstanceClass
+    resources: Resources
+    roles: tuple[Role, ...]  # in start order
+    labels: Mapping[str, str]
+
+    def has(self, *roles: Role) -> bool:
+        return any(role in self.roles for role in roles)
+
+    @property
+    def temporal_roles(self) -> tuple[Role, ...]:
+        return tuple(role for role in self.roles if role in TEMPORAL_ROLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    name: str
+    retention_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Temporal:
+    version: str
+    ui_version: str
+    shards: int
+    namespaces: tuple[Namespace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    version: str  # the major: "17"
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """Where images come from. References are `[registry/]name:tag[@digest]`."""
+
+    registry: str  # "" for the default registry, else "registry.lab:5000"
+    digests: Mapping[str, str]  # "temporalio/server:1.31.2" -> "sha256:…"
+    ca_file: Path | None = None  # the registry's certificate authority, where it is a private one
+
+    def reference(self, name_and_tag: str) -> str:
+        digest = self.digests.get(name_and_tag)
+        prefix = f"{self.registry}/" if self.registry else ""
+        return f"{prefix}{name_and_tag}" + (f"@{digest}" if digest else "")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsFile:
+    path: Path  # age-encrypted, beside the inventory
+    recipients: tuple[str, ...]  # "age1…" or "ssh-ed25519 …"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """An inventory, validated."""
+
+    path: Path  # the inventory file
+    name: str
+    country: str
+    provider: str
+    temporal: Temporal
+    postgres: Postgres
+    images: Images
+    nofile: int
+    accept: frozenset[str]  # ids of accepted risks
+    secrets: SecretsFile
+    hosts: tuple[Host, ...]  # in the order of the file
+
+    def host(self, name: str) -> Host:
+        """Return the host of that name; InputError when the inventory has none."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        known = ", ".join(host.name for host in self.hosts)
+        raise InputError(f"no host {name!r} in {self.path}", remedy=f"it has: {known}")
+
+    def with_role(self, *roles: Role) -> tuple[Host, ...]:
+        return tuple(host for host in self.hosts if host.has(*roles))
+
+    @property
+    def database_host(self) -> Host:
+        return self.with_role(Role.POSTGRESQL)[0]
+
+    @property
+    def image_names(self) -> tuple[str, ...]:
+        """The images that this cluster runs, as `images.digests` names them, sorted."""
+        names = {f"postgres:{self.postgres.version}"}
+        names |= {f"temporalio/{kind}:{self.temporal.version}" for kind in ("server", "admin-tools")}
+        if self.with_role(Role.UI):
+            names.add(f"temporalio/ui:{self.temporal.ui_version}")
+        return tuple(sorted(names))
+
+    def only(self, names: Iterable[str] | None) -> tuple[Host, ...]:
+        """Return the hosts named, in the file's order; all when none is named."""
+        if not names:
+            return self.hosts
+        wanted = {self.host(name).name for name in names}
+        return tuple(host for host in self.hosts if host.name in wanted)
+
+    def pinned(self, digests: Mapping[str, str]) -> Cluster:
+        return replace(self, images=replace(self.images, digests=digests))

@@ -1,0 +1,84 @@
+"""A bundle: all the files of one host, their digests, and what a change of each one does there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+STATE = "/var/lib/tempo-infra"  # on the host; its layout is in docs/explanation
+DATA = "/srv/tempo"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One rendered file.
+
+    `path` is relative to the host's tree: `docker-compose.yml` and `manifest.json` lie in the generation,
+    `services/<name>-<digest>/…` in the state folder, `etc/…` is installed under `/etc`.
+    """
+
+    path: str
+    content: bytes
+    mode: int  # 0o644
+    uid: int  # owner on the host; the group is the same number
+    effect: str  # what its change does: "restarts history", "applied by sysctl", "new logins"
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def logical(self) -> str:
+        """The path without the digest of a service's folder, so that two generations can be compared."""
+        parts = self.path.split("/")
+        if parts[0] == "services":
+            parts[1] = parts[1].rpartition("-")[0]
+        return "/".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One container of the compose project."""
+
+    name: str  # "postgresql", "history", …
+    role: str  # the inventory's role that it serves
+    image: str  # full reference
+    job: bool = False  # runs once when asked, is not kept running
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """All the files of one host, sorted by path."""
+
+    host: str
+    files: tuple[File, ...]
+    services: tuple[Service, ...]
+
+    @cached_property
+    def manifest(self) -> bytes:
+        """Canonical JSON: per file its sha256, mode, owner and effect. The bundle's digest is its hash."""
+        files = {
+            file.path: {
+                "sha256": file.sha256,
+                "mode": f"{file.mode:04o}",
+                "uid": file.uid,
+                "effect": file.effect,
+            }
+            for file in self.files
+        }
+        services = {s.name: {"role": s.role, "image": s.image, "job": s.job} for s in self.services}
+        body = {"format": 1, "host": self.host, "files": files, "services": services}
+        return (json.dumps(body, indent=1, sort_keys=True) + "\n").encode()
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.manifest).hexdigest()
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        return tuple(sorted({service.image for service in self.services}))
+
+    def file(self, path: str) -> File:
+        return next(file for file in self.files if file.path == path)
