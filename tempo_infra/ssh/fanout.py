@@ -1,0 +1,32 @@
+"""Doing the same with several hosts at once, within what an sshd in front of them takes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from tempo_infra.errors import TempoInfraError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+AT_ONCE = 20
+
+Key = TypeVar("Key")
+Result = TypeVar("Result")
+
+
+def fan_out(
+    work: Callable[[Key], Result], keys: Iterable[Key], *, at_once: int = AT_ONCE
+) -> dict[Key, Result | TempoInfraError]:
+    """Return each key's result, or the error that ended its work; the others go on."""
+
+    def guarded(key: Key) -> Result | TempoInfraError:
+        try:
+            return work(key)
+        except TempoInfraError as error:
+            return error
+
+    wanted = list(keys)
+    with ThreadPoolExecutor(max_workers=max(1, min(at_once, len(wanted)))) as pool:
+        return dict(zip(wanted, pool.map(guarded, wanted), strict=True))

@@ -1,0 +1,107 @@
+"""Pinned host keys: a known_hosts file beside the inventory, in OpenSSH's format."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from paramiko.hostkeys import HostKeyEntry, HostKeys
+
+from tempo_infra.errors import HostKeyError, InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from paramiko import PKey
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedKey:
+    line: int
+    key: PKey
+    revoked: bool
+
+
+def host_id(address: str, port: int) -> str:
+    """Return the name under which OpenSSH files a host's key."""
+    return address if port == 22 else f"[{address}]:{port}"
+
+
+def pinned_keys(file: Path, address: str, port: int) -> list[PinnedKey]:
+    """Return the keys that the file holds for a host; InputError when it can't be read as known_hosts."""
+    found = []
+    for number, line in enumerate(_lines(file), start=1):
+        text = line.strip()
+        if not text or text.startswith(("#", "@cert-authority")):
+            continue
+        revoked = text.startswith("@revoked")
+        try:
+            entry = HostKeyEntry.from_line(text.removeprefix("@revoked").strip(), number)
+        except Exception as error:
+            raise InputError(f"{file}:{number}: unreadable line in known_hosts: {error}") from error
+        if entry is not None and _names(entry, host_id(address, port)):
+            found.append(PinnedKey(number, entry.key, revoked))
+    return found
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _names(entry: HostKeyEntry, name: str) -> bool:
+    """Whether an entry is for a host; hashed names are hashed with their own salt and compared."""
+    return any(
+        known == (HostKeys.hash_host(name, known) if known.startswith("|1|") else name) for known in entry.hostnames or ()
+    )
+
+
+def verify(offered: PKey, pinned: list[PinnedKey], file: Path, host: str) -> None:
+    """Refuse an offered key that is not pinned; HostKeyError says which fingerprints differ, and where."""
+    same = [pin for pin in pinned if pin.key == offered]
+    if any(pin.revoked for pin in same):
+        raise HostKeyError(
+            "refused: the host key is revoked\n"
+            f"  offered  {fingerprint(offered)}  ({file}:{same[0].line})",
+            host=host,
+            remedy="someone may hold the old key; ask the provider's console what this machine is",
+        )
+    if same:
+        return
+    valid = [pin for pin in pinned if not pin.revoked]
+    if not valid:
+        raise HostKeyError(
+            "refused: the host key is not known\n" f"  offered  {fingerprint(offered)}  (nothing pinned in {file})",
+            host=host,
+            remedy=f"compare it with the provider's console, then: tempo-infra trust {host}",
+        )
+    raise HostKeyError(
+        "refused: the host key has changed\n"
+        + "".join(f"  pinned   {fingerprint(pin.key)}  ({file}:{pin.line})\n" for pin in valid)
+        + f"  offered  {fingerprint(offered)}",
+        host=host,
+        remedy="if the machine was reinstalled: compare it with the provider's console, then "
+        f"tempo-infra trust {host} --replace",
+    )
+
+
+def fingerprint(key: PKey) -> str:
+    return f"{key.get_name().removeprefix('ssh-')} {key.fingerprint}"
+
+
+def pin(file: Path, address: str, port: int, key: PKey, *, replace: bool) -> None:
+    """Write a host's key into the file, under a lock; with `replace` its older keys go."""
+    name = host_id(address, port)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a+", encoding="utf-8") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        old = {entry.line for entry in pinned_keys(file, address, port)} if replace else set()
+        kept = [line for number, line in enumerate(_lines(file), start=1) if number not in old]
+        handle.truncate(0)
+        handle.write("".join(f"{line}\n" for line in (*kept, f"{name} {key.get_name()} {key.get_base64()}")))
+        handle.flush()
+        os.fsync(handle.fileno())

@@ -1,0 +1,93 @@
+"""Where a host is and how one logs in there: the inventory's word, completed by ~/.ssh/config."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paramiko import Agent, PasswordRequiredException, PKey, SSHConfig
+from paramiko.ssh_exception import SSHException
+
+from tempo_infra.errors import InputError
+
+if TYPE_CHECKING:
+    from tempo_infra.inventory.cluster import Ssh
+
+DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")  # as OpenSSH tries them
+MAX_KEYS = 5  # sshd's MaxAuthTries is 6 by default
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A host as the network sees it."""
+
+    name: str  # for messages
+    address: str
+    port: int
+    user: str
+    keys: tuple[Path, ...]
+    known_hosts: Path
+    jumps: tuple[str, ...] = ()  # "user@host:port", first hop first
+
+
+def resolve(name: str, ssh: Ssh, config_file: Path | None = None) -> Target:
+    """Complete the inventory's ssh entry by the user's ssh configuration.
+
+    An alias gives address, identity files and jump hosts; user and port are the inventory's.
+    """
+    file = config_file or Path.home() / ".ssh" / "config"
+    found = SSHConfig.from_path(str(file)).lookup(ssh.address) if file.is_file() else {}
+    jump = ssh.proxy_jump or found.get("proxyjump")
+    identities = tuple(Path(text).expanduser() for text in found.get("identityfile", []))
+    return Target(
+        name=name,
+        address=str(found.get("hostname", ssh.address)),
+        port=ssh.port,
+        user=ssh.user,
+        keys=ssh.keys or identities,
+        known_hosts=ssh.known_hosts,
+        jumps=tuple(jump.split(",")) if jump and jump != "none" else (),
+    )
+
+
+def jump_target(text: str, via: Target) -> Target:
+    """Parse `[user@]host[:port]` of a ProxyJump; key files and known_hosts are those of the target."""
+    user, _, place = text.rpartition("@")
+    address, _, port = place.partition(":")
+    return Target(f"{via.name} (jump {address})", address, int(port or 22), user or via.user, via.keys, via.known_hosts)
+
+
+def identities(target: Target) -> list[PKey]:
+    """Return the private keys to offer: the named files, else the agent's and the usual files.
+
+    InputError for a named key that is missing, readable by others, or locked by a passphrase.
+    """
+    if target.keys:
+        return [load_key(path) for path in target.keys][:MAX_KEYS]
+    keys: list[PKey] = list(Agent().get_keys())
+    for name in DEFAULT_KEYS:
+        path = Path.home() / ".ssh" / name
+        if path.is_file():
+            try:
+                keys.append(load_key(path))
+            except InputError:
+                continue  # not asked for by name: the agent may hold it
+    return keys[:MAX_KEYS]
+
+
+def load_key(path: Path) -> PKey:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise InputError(f"ssh key {path}: {error.strerror}") from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise InputError(f"ssh key {path} can be read by others ({stat.S_IMODE(mode):04o})",
+                         remedy=f"chmod 600 {path}")
+    try:
+        return PKey.from_path(path)
+    except PasswordRequiredException as error:
+        raise InputError(f"ssh key {path} has a passphrase", remedy=f"ssh-add {path}, and drop `keys`") from error
+    except (SSHException, ValueError, OSError) as error:
+        raise InputError(f"ssh key {path}: not a private key that can be used: {error}") from error
