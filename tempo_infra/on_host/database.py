@@ -1,0 +1,137 @@
+"""PostgreSQL on the host: whether it answers, by its own word, and statements through its local socket."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from dataclasses import dataclass
+
+from tempo_infra.on_host.containers import compose, why_not_running
+from tempo_infra.on_host.durable import make_folder
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.shell import StepError
+
+POSTGRES_UID = 999  # of the postgres image
+SSL_REQUEST = struct.pack("!II", 8, 80877103)  # PostgreSQL protocol, "SSLRequest"
+
+
+@dataclass(frozen=True)
+class Address:
+    host: str
+    port: int
+    deadline_s: float = 60.0
+
+
+def database_answers(args: Address) -> dict[str, float]:
+    """Ask the PostgreSQL port the protocol's first question; StepError when nothing fit to answer is there.
+
+    A dropped packet would leave the Temporal server waiting without a word, so this is asked first.
+    """
+    started = time.monotonic()
+    deadline = started + args.deadline_s
+    problem = ""
+    while time.monotonic() < deadline:
+        problem = _ask(args.host, args.port, timeout_s=min(3.0, args.deadline_s))
+        if not problem:
+            return {"seconds": time.monotonic() - started}
+        time.sleep(0.2)
+    raise StepError(
+        f"PostgreSQL at {args.host}:{args.port} does not answer: {problem}",
+        remedy="check the route and the firewalls between the two hosts",
+    )
+
+
+def _ask(host: str, port: int, timeout_s: float) -> str:
+    try:
+        with socket.create_connection((host, port), timeout=timeout_s) as connection:
+            connection.sendall(SSL_REQUEST)
+            answer = connection.recv(1)
+    except OSError as error:
+        return str(error)
+    return "" if answer in (b"S", b"N") else f"unexpected answer {answer!r}"
+
+
+def postgres_ready(layout: Layout, args: Address) -> dict[str, float]:
+    """Wait until the server takes connections on its address and answers a query.
+
+    The address first: while the image initialises a new data directory the local socket answers already.
+    """
+    started = time.monotonic()
+    try:
+        database_answers(args)
+        _wait_for_query(layout, started + args.deadline_s)
+    except StepError as error:
+        raise StepError(f"{error}; its log ends: {why_not_running(layout, 'postgresql')}") from error
+    return {"seconds": time.monotonic() - started}
+
+
+def _wait_for_query(layout: Layout, deadline: float) -> None:
+    output = psql(layout, "select 1", deadline_s=15)
+    while output != "1":
+        if time.monotonic() > deadline:
+            raise StepError(f"PostgreSQL accepts connections but does not answer a query: {output}")
+        time.sleep(0.3)
+        output = psql(layout, "select 1", deadline_s=15)
+
+
+@dataclass(frozen=True)
+class SqlArgs:
+    database: str = "postgres"
+    deadline_s: float = 60.0
+
+
+def psql(layout: Layout, statement: str, *, database: str = "postgres", deadline_s: float) -> str:
+    """Run SQL given on standard input through the container's local socket; rows come back unaligned."""
+    output = compose(
+        layout, "exec", "-T", "postgresql", "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database,
+        "-f", "-", deadline_s=deadline_s, stdin=statement.encode(),
+    )
+    return output.out.strip() if output.returncode == 0 else f"error: {output.last_words}"
+
+
+def sql(layout: Layout, args: SqlArgs, statement: bytes) -> dict[str, str]:
+    """Run statements; any error is a StepError."""
+    answer = psql(layout, statement.decode(), database=args.database, deadline_s=args.deadline_s)
+    if answer.startswith("error: "):
+        raise StepError(f"SQL in {args.database}: {answer[7:]}")
+    return {"out": answer}
+
+
+@dataclass(frozen=True)
+class MembershipArgs:
+    expected: list[str]  # "history 10.0.0.12:6934"
+    deadline_s: float = 90.0
+
+
+MEMBERS = """
+select case role when 1 then 'frontend' when 2 then 'history' when 3 then 'matching' when 4 then 'worker' end
+       || ' ' || rpc_address || ':' || rpc_port
+from cluster_membership
+where last_heartbeat > (now() at time zone 'utc') - interval '30 seconds'
+group by role, rpc_address, rpc_port order by role, rpc_address
+"""  # roles as numbered in Temporal's common/persistence/data_interfaces.go
+
+
+def membership(layout: Layout, args: MembershipArgs) -> dict[str, list[str]]:
+    """Wait until the cluster's own membership table names exactly the expected role addresses."""
+    deadline = time.monotonic() + args.deadline_s
+    while True:
+        answer = psql(layout, MEMBERS, database="temporal", deadline_s=20)
+        members = [line for line in answer.splitlines() if line]
+        if set(args.expected) == set(members):
+            return {"members": members}
+        if time.monotonic() > deadline:
+            missing = ", ".join(sorted(set(args.expected) - set(members))) or "none"
+            extra = ", ".join(sorted(set(members) - set(args.expected))) or "none"
+            raise StepError(f"the cluster's members are not the inventory's: missing {missing}; not ours {extra}")
+        time.sleep(1.0)
+
+
+def make_data_folder(layout: Layout) -> dict[str, str]:
+    """Make the data directory for user 999 of the postgres image; one that is there is left as it is."""
+    folder = layout.data / "postgres"
+    if not folder.is_dir():
+        make_folder(layout.data, 0o755)
+        make_folder(folder, 0o700, POSTGRES_UID)
+    return {"folder": str(folder)}

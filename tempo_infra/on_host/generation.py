@@ -1,0 +1,172 @@
+"""Generations on the host: stage one complete and verified, then switch to it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import secrets
+import shutil
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tempo_infra.on_host.durable import (
+    fsync_folder,
+    make_folder,
+    remove_file,
+    replace_file,
+    replace_symlink,
+    write_new,
+)
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.shell import StepError, run
+
+
+@dataclass(frozen=True)
+class StageArgs:
+    digest: str  # of the manifest, names the generation
+    sha256: str  # of the archive
+    length: int
+
+
+@dataclass(frozen=True)
+class Staged:
+    generation: str
+    files: int
+    written: bool  # false when it was there already
+
+
+def stage(layout: Layout, args: StageArgs, archive: bytes) -> Staged:
+    """Verify the archive, write its files under temporary names, fsync, and only then give them their names."""
+    if len(archive) != args.length or hashlib.sha256(archive).hexdigest() != args.sha256:
+        raise StepError(f"the archive arrived cut or changed ({len(archive)} of {args.length} bytes)")
+    files = _unpack(archive)
+    manifest = _verified_manifest(files, args.digest)
+    generation = layout.generations / args.digest
+    for folder in (layout.state, layout.generations, layout.services):
+        make_folder(folder, 0o755)
+    _sweep(layout)
+    services = sorted({PurePosixPath(path).parts[1] for path in manifest if path.startswith("services/")})
+    written = False
+    for name in services:
+        part = {path[len(f"services/{name}/") :]: path for path in manifest if path.startswith(f"services/{name}/")}
+        written |= _write_tree(layout.services / name, part, files, manifest)
+    rest = {path: path for path in files if not path.startswith("services/")}
+    written |= _write_tree(generation, rest, files, manifest)
+    return Staged(args.digest, len(files), written)
+
+
+def _unpack(archive: bytes) -> dict[str, bytes]:
+    files = {}
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        for member in tar:
+            path = PurePosixPath(member.name)
+            if not member.isfile() or path.is_absolute() or ".." in path.parts:
+                raise StepError(f"the archive holds something else than plain files: {member.name!r}")
+            content = tar.extractfile(member)
+            files[member.name] = content.read() if content else b""
+    return files
+
+
+def _verified_manifest(files: dict[str, bytes], digest: str) -> dict[str, dict[str, str]]:
+    text = files.get("manifest.json", b"")
+    if hashlib.sha256(text).hexdigest() != digest:
+        raise StepError("the manifest is not the one that was planned")
+    manifest: dict[str, dict[str, str]] = json.loads(text)["files"]
+    for path, entry in manifest.items():
+        if hashlib.sha256(files.get(path, b"")).hexdigest() != entry["sha256"]:
+            raise StepError(f"{path}: content differs from the manifest")
+    return manifest
+
+
+def _write_tree(
+    final: Path, members: dict[str, str], files: dict[str, bytes], manifest: dict[str, dict[str, str]]
+) -> bool:
+    if final.is_dir():
+        return False
+    temporary = final.with_name(f".{final.name}.{secrets.token_hex(6)}")
+    make_folder(temporary, 0o755)
+    for name, path in members.items():
+        target = temporary / name
+        if target.parent != temporary:
+            make_folder(target.parent, 0o755)
+        entry = manifest.get(path, {"mode": "0644", "uid": "0"})
+        write_new(target, files[path], int(str(entry["mode"]), 8), int(entry["uid"]))
+    for folder in sorted({p for p in temporary.rglob("*") if p.is_dir()} | {temporary}, reverse=True):
+        fsync_folder(folder)
+    temporary.rename(final)
+    fsync_folder(final.parent)
+    return True
+
+
+def _sweep(layout: Layout) -> None:
+    """Take away what an interrupted run left under temporary names."""
+    for folder in (layout.generations, layout.services):
+        for leftover in folder.glob(".*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class SwitchArgs:
+    digest: str
+    found: dict[str, str | None]  # owned file -> digest that the plan saw; compared again, under the lock
+
+
+@dataclass(frozen=True)
+class Switched:
+    installed: list[str]
+    removed: list[str]
+    notes: list[str]
+
+
+def switch(layout: Layout, args: SwitchArgs) -> Switched:
+    """Make a staged generation the current one and install its owned files under /etc."""
+    generation = layout.generations / args.digest
+    wanted = _owned(generation)
+    shipped = _owned(layout.current) if layout.current.is_symlink() else {}
+    _refuse_when_moved(layout, args.found)
+    installed = []
+    for path, entry in sorted(wanted.items()):
+        content = (generation / path).read_bytes()
+        target = layout.installed(path)
+        if target.is_file() and target.read_bytes() == content:
+            continue
+        make_folder(target.parent, 0o755) if not target.parent.is_dir() else None
+        replace_file(target, content, int(entry["mode"], 8))
+        installed.append(path)
+    removed = sorted(path for path in shipped.keys() - wanted.keys() if layout.installed(path).exists())
+    for path in removed:
+        remove_file(layout.installed(path))
+    replace_symlink(layout.current, f"generations/{args.digest}")
+    return Switched(installed, removed, _apply(layout, sorted(wanted)))
+
+
+def _owned(generation: Path) -> dict[str, dict[str, str]]:
+    manifest = json.loads((generation / "manifest.json").read_text())
+    return {path: entry for path, entry in manifest["files"].items() if path.startswith("etc/")}
+
+
+def _refuse_when_moved(layout: Layout, found: dict[str, str | None]) -> None:
+    for path, seen in found.items():
+        target = layout.installed(path)
+        now = hashlib.sha256(target.read_bytes()).hexdigest() if target.is_file() else None
+        if now != seen:
+            raise StepError(f"/{path} changed since the plan was made", remedy="run `tempo-infra plan` again")
+
+
+def _apply(layout: Layout, owned: list[str]) -> list[str]:
+    """Bring owned kernel settings to life; what the kernel refuses is said, not hidden."""
+    notes = []
+    for path in owned:
+        target = str(layout.installed(path))
+        if path.startswith("etc/sysctl.d/"):
+            words = ["sysctl", "-q", "-p", target]
+        elif path.startswith("etc/tmpfiles.d/"):
+            words = ["systemd-tmpfiles", "--create", target]
+        else:
+            continue
+        output = run(words, deadline_s=20)
+        if output.returncode != 0:
+            notes.append(f"/{path}: {output.last_words}")
+    return notes

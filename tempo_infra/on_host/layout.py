@@ -1,0 +1,55 @@
+"""Where things lie on the host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = "tempo-infra"  # the compose project
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The tool's paths on a host; tests give another root."""
+
+    root: Path = Path("/")
+
+    @property
+    def state(self) -> Path:
+        return self.root / "var/lib/tempo-infra"
+
+    @property
+    def generations(self) -> Path:
+        return self.state / "generations"
+
+    @property
+    def services(self) -> Path:
+        return self.state / "services"
+
+    @property
+    def current(self) -> Path:
+        return self.state / "current"
+
+    @property
+    def compose_file(self) -> Path:
+        return self.current / "docker-compose.yml"
+
+    @property
+    def journal(self) -> Path:
+        return self.state / "journal.jsonl"
+
+    @property
+    def secrets(self) -> Path:
+        return self.state / "secrets"
+
+    @property
+    def lock(self) -> Path:
+        return self.state / "lock"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "srv/tempo"
+
+    def installed(self, owned: str) -> Path:
+        """Where an owned file (`etc/…` in the generation) is installed."""
+        return self.root / owned

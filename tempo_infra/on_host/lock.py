@@ -1,0 +1,46 @@
+"""One operator at a time: a flock held by what runs on the host, so it can't outlive its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+
+from tempo_infra.on_host.durable import make_folder
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.shell import StepError
+
+
+class HostLock:
+    """Held from the first changing step to the end of the session."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._path: Path = layout.lock
+        self._descriptor = -1
+
+    def acquire(self, run: str, who: str) -> None:
+        """Take the lock, or say who holds it since when; taking it twice is fine."""
+        if self._descriptor >= 0:
+            return
+        make_folder(self._path.parent, 0o755)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(descriptor, 4096).decode(errors="replace")
+            os.close(descriptor)
+            raise StepError(f"another run is at work on this host: {_describe(holder)}") from error
+        record = {"run": run, "who": who, "since": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())}
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps(record).encode())
+        self._descriptor = descriptor
+
+
+def _describe(holder: str) -> str:
+    try:
+        record = json.loads(holder)
+    except ValueError:
+        return "holder unknown"
+    return f"{record.get('who')}, run {record.get('run')}, since {record.get('since')}"

@@ -1,0 +1,205 @@
+"""What a host is like before a change: read-only, in one answer, for the plan to compare with."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import platform
+import shutil
+import socket
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tempo_infra.on_host.bootstrap import os_id
+from tempo_infra.on_host.journal import confirmed
+from tempo_infra.on_host.layout import PROJECT, Layout
+from tempo_infra.on_host.shell import StepError, run
+
+SIOCGIFADDR = 0x8915  # <linux/sockios.h>
+MAX_TEXT_BYTES = 256 * 1024  # a rendered file larger than this is shown by its digest only
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of our compose project."""
+
+    service: str
+    id: str
+    running: bool
+    started_at: str
+    image: str
+
+
+@dataclass(frozen=True)
+class Docker:
+    engine: str | None  # "26.1.5", None when there is none or it does not answer
+    compose: str | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class HostState:
+    """The host as the plan sees it. Digests are hex sha256; None means: no such file."""
+
+    hostname: str
+    boot_id: str
+    os_id: str  # "debian-13"
+    python: str
+    service_manager: bool
+    docker: Docker
+    generation: str | None  # what `current` points to
+    confirmed: str | None  # the last generation that was confirmed, if no change began after it
+    manifest: str  # of the current generation; empty when there is none
+    installed: dict[str, str | None]  # owned file -> digest of what lies under /etc
+    texts: dict[str, str]  # files of the current generation that differ from the wanted ones
+    secrets: dict[str, str | None]  # "temporal/db_password" -> keyed digest
+    containers: list[Container]
+    addresses: list[str]
+    state_free_bytes: int
+    state_free_inodes: int
+    data_version: str | None  # PG_VERSION of the data directory
+    images: list[str] = field(default_factory=list)  # wanted images that are on the host
+
+
+@dataclass(frozen=True)
+class StateArgs:
+    wanted: dict[str, str]  # path in the bundle -> digest
+    images: list[str]
+    secret_names: list[str]
+    secret_key: str  # hex; makes the secrets' digests useless to anyone else
+
+
+def read_state(layout: Layout, args: StateArgs) -> HostState:
+    """Read everything that the plan needs; nothing is changed."""
+    manifest = _text(layout.current / "manifest.json")
+    shipped = json.loads(manifest)["files"] if manifest else {}
+    owned = {path for path in (*args.wanted, *shipped) if path.startswith("etc/")}
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        docker, containers = pool.submit(_docker), pool.submit(_containers)
+        images = pool.submit(_images, args.images)
+        usage = os.statvfs(_existing(layout.state))
+        return HostState(
+            hostname=socket.gethostname(),
+            boot_id=_text(layout.root / "proc/sys/kernel/random/boot_id").strip(),
+            os_id=os_id(_text(Path("/etc/os-release"))),
+            python=platform.python_version(),
+            service_manager=Path("/run/systemd/system").is_dir(),
+            docker=docker.result(),
+            generation=layout.current.resolve().name if layout.current.is_symlink() else None,
+            confirmed=confirmed(layout),
+            manifest=manifest,
+            installed={path: _digest(layout.installed(path)) for path in sorted(owned)},
+            texts=_texts(layout, args.wanted, shipped),
+            secrets=_secret_digests(layout, args),
+            containers=containers.result(),
+            addresses=_addresses(),
+            state_free_bytes=usage.f_bavail * usage.f_frsize,
+            state_free_inodes=usage.f_favail,
+            data_version=_text(layout.data / "postgres/PG_VERSION").strip() or None,
+            images=images.result(),
+        )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _texts(layout: Layout, wanted: dict[str, str], shipped: dict[str, dict[str, str]]) -> dict[str, str]:
+    texts = {}
+    for path, entry in shipped.items():
+        if wanted.get(path) != entry["sha256"]:
+            folder = layout.state if path.startswith("services/") else layout.current
+            texts[path] = _text(folder / path)[:MAX_TEXT_BYTES]
+    return texts
+
+
+def _secret_digests(layout: Layout, args: StateArgs) -> dict[str, str | None]:
+    key = bytes.fromhex(args.secret_key)
+    digests: dict[str, str | None] = {}
+    for name in args.secret_names:
+        path = layout.secrets / name
+        digests[name] = hmac.new(key, path.read_bytes(), "sha256").hexdigest() if path.is_file() else None
+    return digests
+
+
+def _docker() -> Docker:
+    if shutil.which("docker", path="/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin") is None:
+        return Docker(None, None, "not installed")
+    try:
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            engine = pool.submit(run, ["docker", "version", "-f", "{{.Server.Version}}"], deadline_s=15)
+            compose = pool.submit(run, ["docker", "compose", "version", "--short"], deadline_s=15)
+            server, plugin = engine.result(), compose.result()
+    except StepError as error:
+        return Docker(None, None, str(error))
+    found = plugin.out.strip().lstrip("v") if plugin.returncode == 0 else None
+    if server.returncode != 0:
+        return Docker(None, found, server.last_words)
+    return Docker(server.out.strip(), found)
+
+
+def _containers() -> list[Container]:
+    label = f"label=com.docker.compose.project={PROJECT}"
+    try:
+        listed = run(["docker", "ps", "-aq", "--no-trunc", "-f", label, "-f", "label=com.docker.compose.oneoff=False"],
+                     deadline_s=15)
+        ids = listed.out.split()
+        if listed.returncode != 0 or not ids:
+            return []
+        form = ('{{index .Config.Labels "com.docker.compose.service"}}|{{.Id}}|{{.State.Running}}|'
+                "{{.State.StartedAt}}|{{.Config.Image}}")
+        lines = run(["docker", "inspect", "-f", form, *ids], deadline_s=15).out.split()
+    except StepError:
+        return []
+    rows = [line.split("|") for line in lines]
+    return sorted(
+        (Container(service, id_, running == "true", started, image)
+         for service, id_, running, started, image in rows),
+        key=lambda container: container.service,
+    )
+
+
+def _images(wanted: list[str]) -> list[str]:
+    def present(image: str) -> bool:
+        return run(["docker", "image", "inspect", "-f", "{{.Id}}", image], deadline_s=15).returncode == 0
+
+    try:
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            return [image for image, there in zip(wanted, pool.map(present, wanted), strict=True) if there]
+    except StepError:
+        return []
+
+
+def _addresses() -> list[str]:
+    """IPv4 addresses of the interfaces that are up, without running a program."""
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for _, name in socket.if_nameindex():
+            request = struct.pack("256s", name.encode()[:15])
+            try:
+                answer = fcntl.ioctl(probe.fileno(), SIOCGIFADDR, request)
+            except OSError:
+                continue
+            found.append(socket.inet_ntoa(answer[20:24]))
+    return found

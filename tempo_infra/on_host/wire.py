@@ -1,0 +1,90 @@
+"""The frames that controller and host exchange over one command's standard input and output.
+
+A request is a list of steps, each with its own payload; the host answers with events while it works and
+one reply at the end. A frame begins on a line of its own with a marker that carries the run's nonce, so
+banners and shell noise before or between frames are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional
+
+MARKER = "\x01tempo-infra"
+MAX_BODY_BYTES = 64 * 1024 * 1024  # a frame beyond this is not ours
+
+
+class WireError(Exception):
+    """What arrived is not a frame, or is cut short."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do on a host: the name of a handler, its arguments as JSON values, and its payload."""
+
+    name: str
+    args: "dict[str, Any]" = field(default_factory=dict)
+    payload: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a host says while it works."""
+
+    step: str
+    state: str  # "started", "progress", "ended", "failed" or "alive"
+    detail: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The results of the steps that ran, in order; `failed` names the step that stopped the list."""
+
+    results: "list[Any]"
+    failed: str = ""
+    error: str = ""
+    remedy: str = ""
+
+
+def encode(nonce: str, kind: str, body: Any, payload: bytes = b"") -> bytes:
+    text = json.dumps(body, separators=(",", ":")).encode()
+    head = f"{MARKER} {nonce} {kind} {len(text)} {len(payload)}\n".encode()
+    return head + text + payload
+
+
+def encode_request(nonce: str, steps: "list[Step]") -> bytes:
+    body = [{"name": s.name, "args": s.args, "payload": len(s.payload)} for s in steps]
+    return encode(nonce, "request", body, b"".join(s.payload for s in steps))
+
+
+def decode_request(body: Any, payload: bytes) -> "list[Step]":
+    steps, offset = [], 0
+    for item in body:
+        end = offset + int(item["payload"])
+        steps.append(Step(item["name"], item["args"], payload[offset:end]))
+        offset = end
+    return steps
+
+
+def read_frame(
+    nonce: str, read_line: "Callable[[], bytes]", read_exact: "Callable[[int], bytes]"
+) -> "Optional[tuple[str, Any, bytes]]":
+    """Skip noise up to the next frame and return (kind, body, payload); None at the end of the stream."""
+    while True:
+        line = read_line()
+        if not line:
+            return None
+        start = line.find(f"{MARKER} {nonce} ".encode())
+        if start >= 0:
+            break
+    try:
+        _, _, kind, text_length, payload_length = line[start:].decode().split()
+        sizes = int(text_length), int(payload_length)
+    except ValueError as error:
+        raise WireError(f"unreadable frame header: {line[:120]!r}") from error
+    if min(sizes) < 0 or sum(sizes) > MAX_BODY_BYTES:
+        raise WireError(f"a frame of {sum(sizes)} bytes is refused")
+    body = json.loads(read_exact(sizes[0]))
+    return kind, body, read_exact(sizes[1])
