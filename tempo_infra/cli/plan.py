@@ -1,0 +1,44 @@
+"""`tempo-infra plan`: what `provision` would change."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, Format, InventoryFile, OnlyHosts, OutputFormat
+
+
+def plan(
+    inventory: InventoryFile = DEFAULT_INVENTORY,
+    host: OnlyHosts = None,
+    *,
+    diff: Annotated[bool, typer.Option("--diff/--no-diff", help="Show each file's diff.")] = True,
+    output: Format = OutputFormat.TEXT,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 4 when there is something to do.")
+    ] = False,
+    ask_sudo_password: AskSudo = False,
+) -> None:
+    """Show what `provision` would change on each host, and change nothing.
+
+    Example: tempo-infra plan -i inventory.yaml
+    """
+    import json
+
+    from tempo_infra.cli.run import opened
+    from tempo_infra.report.changes import plan_json, plan_lines
+
+    with opened(inventory, host, ask_sudo_password=ask_sudo_password) as run:
+        found = run.rollout.plan(run.hosts)
+    if output is OutputFormat.JSON:
+        typer.echo(json.dumps(plan_json(found), indent=1))
+    else:
+        for line in plan_lines(found, diffs=diff):
+            typer.echo(line)
+    if found.errors:
+        raise typer.Exit(ExitCode.UNREACHABLE)
+    if found.problems:
+        raise typer.Exit(ExitCode.FAILED)
+    raise typer.Exit(ExitCode.CHANGES_PENDING if found.changing and detailed_exitcode else ExitCode.OK)

@@ -1,0 +1,66 @@
+"""`tempo-infra provision`: bring the hosts to what the inventory says."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
+from tempo_infra.cli.options import (
+    DEFAULT_INVENTORY,
+    AskSudo,
+    Format,
+    InventoryFile,
+    OnlyHosts,
+    OutputFormat,
+    Quiet,
+)
+
+if TYPE_CHECKING:
+    from tempo_infra.deploy.rollout import Plan
+
+
+def provision(
+    inventory: InventoryFile = DEFAULT_INVENTORY,
+    host: OnlyHosts = None,
+    *,
+    bootstrap: Annotated[
+        bool, typer.Option("--bootstrap", help="Install the distribution's Docker where there is none.")
+    ] = False,
+    output: Format = OutputFormat.TEXT,
+    quiet: Quiet = False,
+    ask_sudo_password: AskSudo = False,
+) -> None:
+    """Provision the hosts: files, images, database, schema, Temporal, each verified.
+
+    Again with nothing changed it changes nothing. Example: tempo-infra provision -i inventory.yaml
+    """
+    from tempo_infra.cli.run import opened
+    from tempo_infra.report.outcome import outcome_lines
+    from tempo_infra.report.progress import view_for
+
+    started, as_json = time.monotonic(), output is OutputFormat.JSON
+    with opened(inventory, host, bootstrap=bootstrap, ask_sudo_password=ask_sudo_password) as run:
+        plan = run.rollout.plan(run.hosts)
+        _refuse(plan)
+        with view_for([one.name for one in run.hosts], as_json=as_json, quiet=quiet) as view:
+            run.report.to = view.show
+            outcome = run.rollout.apply(plan, view.show)
+    for line in outcome_lines(outcome, run.cluster, time.monotonic() - started):
+        typer.echo(line, err=as_json)
+    unreachable = any(exit_code_of(error) is ExitCode.UNREACHABLE for error in outcome.errors.values())
+    raise typer.Exit(ExitCode.OK if outcome.ok else ExitCode.UNREACHABLE if unreachable else ExitCode.FAILED)
+
+
+def _refuse(plan: Plan) -> None:
+    """End before anything is changed when a host could not be read, or something stands in the way."""
+    if not plan.errors and not plan.problems:
+        return
+    for name, error in plan.errors.items():
+        typer.echo(f"{name}: {error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
+    for name, problem in plan.problems:
+        typer.echo(f"{name}: {problem}", err=True)
+    typer.echo("nothing was changed on any host", err=True)
+    raise typer.Exit(ExitCode.UNREACHABLE if plan.errors else ExitCode.FAILED)

@@ -1,0 +1,68 @@
+"""What `plan` and `provision` begin with: the inventory rendered, the secrets opened, the sessions ready."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from tempo_infra.deploy.fleet import Fleet
+from tempo_infra.deploy.rollout import Options, Rollout
+from tempo_infra.deploy.session import Sudo
+from tempo_infra.inventory import load
+from tempo_infra.render import render
+from tempo_infra.secrets import POSTGRES_SUPERUSER, TEMPORAL_DB, SecretStore
+from tempo_infra.sizing import size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tempo_infra.deploy.events import Progress
+    from tempo_infra.inventory.cluster import Cluster, Host
+
+
+class Relay:
+    """Passes events on to whatever shows them; nothing shows them before `to` is set."""
+
+    def __init__(self) -> None:
+        self.to: Callable[[Progress], None] = lambda _: None
+
+    def __call__(self, progress: Progress) -> None:
+        self.to(progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    cluster: Cluster
+    hosts: tuple[Host, ...]
+    rollout: Rollout
+    report: Relay
+
+
+@contextlib.contextmanager
+def opened(
+    inventory: Path, names: list[str] | None, *, bootstrap: bool = False, ask_sudo_password: bool = False
+) -> Iterator[Run]:
+    """Load, size, render and open the secrets; sessions are closed at the end. Any TempoInfraError."""
+    cluster = load(inventory)
+    hosts = cluster.only(names)
+    bundles = render(cluster, size(cluster))
+    store = SecretStore.open(cluster.secrets)
+    secrets = store.ensure([TEMPORAL_DB, POSTGRES_SUPERUSER])
+    for notice in store.notices:
+        typer.echo(f"note: {notice}", err=True)
+    options = Options(Sudo(_password() if ask_sudo_password else None), bootstrap=bootstrap)
+    relay = Relay()
+    with Fleet(options.sudo, relay) as fleet:
+        yield Run(cluster, hosts, Rollout(cluster, bundles, secrets, fleet, options), relay)
+
+
+def _password() -> str:
+    """Ask on the terminal; without one, take the first line of standard input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt("sudo password on the hosts", hide_input=True))
+    return sys.stdin.readline().rstrip("\n")

@@ -1,0 +1,39 @@
+"""`tempo-infra trust`: look at a host's key once, and pin it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile
+from tempo_infra.errors import InputError
+
+
+def trust(
+    hosts: Annotated[list[str] | None, typer.Argument(help="Host names; all when none is named.")] = None,
+    *,
+    inventory: InventoryFile = DEFAULT_INVENTORY,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the new key of a reinstalled host.")] = False,
+    fingerprint: Annotated[
+        str, typer.Option(help="Pin only this fingerprint (SHA256:…), without asking.", metavar="SHA256")
+    ] = "",
+) -> None:
+    """Pin host keys in the inventory's known_hosts.
+
+    Example: tempo-infra trust db-1 -i inventory.yaml
+    """
+    from tempo_infra.deploy.trust import KeyState, offered_keys, pin_key
+    from tempo_infra.inventory import load
+
+    for offer in offered_keys(load(inventory).only(hosts)):
+        typer.echo(f"{offer.host.name}  {offer.host.ssh.address}  {offer.fingerprint}  {offer.state}")
+        if offer.state is KeyState.PINNED:
+            continue
+        if offer.state is KeyState.CHANGED and not replace:
+            raise InputError("another key is pinned", host=offer.host.name, remedy="reinstalled? add --replace")
+        if fingerprint and not offer.fingerprint.endswith(fingerprint):
+            raise InputError(f"the host offers {offer.fingerprint}", host=offer.host.name, remedy="nothing was pinned")
+        if fingerprint or typer.confirm("  is this the fingerprint in the provider's console?"):
+            pin_key(offer, replace=replace)
+            typer.echo(f"  pinned in {offer.host.ssh.known_hosts}")

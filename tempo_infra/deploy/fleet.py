@@ -1,0 +1,78 @@
+"""The open sessions of one run, one a host, and doing things with several of them at once."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tempo_infra.deploy.events import Progress, State
+from tempo_infra.deploy.session import Session, Sudo, open_session
+from tempo_infra.errors import TempoInfraError
+from tempo_infra.ssh import fan_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import TracebackType
+
+    from tempo_infra.inventory.cluster import Host
+    from tempo_infra.on_host.wire import Event, Step
+
+    Report = Callable[[Progress], None]
+
+Result = TypeVar("Result")
+
+class Fleet:
+    """Sessions to hosts, opened side by side and closed together."""
+
+    def __init__(self, sudo: Sudo, report: Report) -> None:
+        self._sudo, self._report = sudo, report
+        self._stack = contextlib.ExitStack()
+        self._sessions: dict[str, Session] = {}
+        self._guard = threading.Lock()
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def session(self, host: Host) -> Session:
+        """Return a host's session, opened at the first call."""
+        with self._guard:
+            known = self._sessions.get(host.name)
+        if known is None:
+            manager = open_session(host, self._sudo)
+            known = manager.__enter__()
+            with self._guard:
+                self._stack.push(manager.__exit__)
+                self._sessions[host.name] = known
+        return known
+
+    def each(
+        self, hosts: Iterable[Host], work: Callable[[Host], Result]
+    ) -> tuple[dict[str, Result], dict[str, TempoInfraError]]:
+        """Do work for hosts side by side; results and errors by host name."""
+        by_name = {host.name: host for host in hosts}
+        answers = fan_out(lambda name: work(by_name[name]), by_name)
+        errors = {name: answer for name, answer in answers.items() if isinstance(answer, TempoInfraError)}
+        for name, error in errors.items():
+            if not error.host:
+                error.host = name
+        return {name: a for name, a in answers.items() if not isinstance(a, TempoInfraError)}, errors
+
+    def do(self, steps: Mapping[str, Sequence[Step]], hosts: Iterable[Host]) -> dict[str, TempoInfraError]:
+        """Let hosts work through their steps, reported as they go; the errors by host name."""
+
+        def work(host: Host) -> list[Any]:
+            return self.session(host).call(steps[host.name], lambda event: self._tell(host.name, event))
+
+        _, errors = self.each([host for host in hosts if steps.get(host.name)], work)
+        return errors
+
+    def _tell(self, host: str, event: Event) -> None:
+        state = {"started": State.STARTED, "ended": State.DONE, "failed": State.FAILED}.get(event.state)
+        if state is not None:
+            self._report(Progress(host, event.step, state, event.seconds, event.detail))

@@ -1,0 +1,142 @@
+"""What is done to a host, as data: lists of steps that the program on the host works through."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import secrets as randomness
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tempo_infra.deploy.inspect import FILES, files_for, readers
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
+from tempo_infra.on_host.wire import Step
+from tempo_infra.secrets import TEMPORAL_DB, scram_sha_256
+
+if TYPE_CHECKING:
+    from tempo_infra.deploy.plan import HostPlan
+    from tempo_infra.inventory.cluster import Host
+    from tempo_infra.render.bundle import Bundle
+    from tempo_infra.secrets import Secrets
+
+POSTGRES_PORT = 5432
+GRPC_PORTS = {Role.FRONTEND: 7233, Role.HISTORY: 7234, Role.MATCHING: 7235, Role.WORKER: 7239}
+MEMBERSHIP_PORTS = {Role.FRONTEND: 6933, Role.HISTORY: 6934, Role.MATCHING: 6935, Role.WORKER: 6939}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One host's part of a run."""
+
+    cluster: Cluster
+    host: Host
+    bundle: Bundle
+    plan: HostPlan
+    run: str
+    who: str
+    bootstrap: bool = False
+
+
+def prepare(work: Work, secrets: Secrets) -> list[Step]:
+    """Everything that leaves the running system alone: files staged and verified, images, secrets."""
+    archive = pack(work.bundle)
+    digest = hashlib.sha256(archive).hexdigest()
+    steps = [Step("lock", {"run": work.run, "who": work.who})]
+    if work.bootstrap:
+        steps.append(Step("bootstrap"))
+    steps += [
+        Step("stage", {"digest": work.plan.digest, "sha256": digest, "length": len(archive)}, archive),
+        Step("validate", {"digest": work.plan.digest}),
+        Step("pull", {"images": list(work.plan.pull)}),
+        Step(
+            "secrets",
+            {"uids": {reader: FILES[reader][0] for reader in readers(work.host)}},
+            json.dumps(files_for(work.host, secrets)).encode(),
+        ),
+    ]
+    return steps
+
+
+def start_database(work: Work, secrets: Secrets) -> list[Step]:
+    """Switch the database host and bring PostgreSQL up to its own answer, with its roles and schema."""
+    return [
+        _switch(work),
+        Step("data"),
+        Step("up", {"services": ["postgresql"]}),
+        Step("postgres-ready", {"host": work.host.internal, "port": POSTGRES_PORT, "deadline_s": 120.0}),
+        Step("sql", {"database": "postgres"}, roles_and_databases(secrets).encode()),
+        Step("schema", {"service": "schema", "deadline_s": 300.0}),
+    ]
+
+
+def start_temporal(work: Work, *, switched: bool) -> list[Step]:
+    """Switch a Temporal host and bring its roles up until each one serves."""
+    roles = [role for role in work.host.roles if role in TEMPORAL_ROLES]
+    kept = [service.name for service in work.bundle.services if not service.job and service.role != "postgresql"]
+    steps = [] if switched else [_switch(work)]
+    steps.insert(0, Step("database-answers", {
+        "host": work.cluster.database_host.internal, "port": POSTGRES_PORT, "deadline_s": 10.0,
+    }))
+    steps.append(Step("up", {"services": kept, "remove_orphans": True}))
+    steps.append(Step("serving", {
+        "host": work.host.internal, "ports": {str(role): GRPC_PORTS[role] for role in roles}, "deadline_s": 150.0,
+    }))
+    return steps
+
+
+def members(cluster: Cluster) -> Step:
+    """Compare the cluster's own membership with the inventory; asked on the database host."""
+    expected = sorted(
+        f"{role} {host.internal}:{MEMBERSHIP_PORTS[role]}" for host in cluster.hosts for role in host.temporal_roles
+    )
+    return Step("membership", {"expected": expected, "deadline_s": 90.0})
+
+
+def make_namespaces(cluster: Cluster) -> Step:
+    hours = {namespace.name: namespace.retention_hours for namespace in cluster.temporal.namespaces}
+    return Step("namespaces", {"hours": hours})
+
+
+def confirm(work: Work) -> Step:
+    return Step("confirm", {"run": work.run, "digest": work.plan.digest})
+
+
+def _switch(work: Work) -> Step:
+    return Step("switch", {"digest": work.plan.digest, "found": dict(work.plan.installed)})
+
+
+def pack(bundle: Bundle) -> bytes:
+    """Pack a bundle and its manifest; the same bytes for the same bundle."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6, format=tarfile.USTAR_FORMAT) as tar:
+        for path, content in (
+            *((file.path, file.content) for file in bundle.files), ("manifest.json", bundle.manifest)
+        ):
+            entry = tarfile.TarInfo(path)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def roles_and_databases(secrets: Secrets) -> str:
+    """SQL that makes the role `temporal` and its databases where they are missing.
+
+    The password travels as a SCRAM verifier, so no log of statements can hold it. The role owns its
+    databases and nothing else. plan_cache_mode: a generic plan of the pgx plugin can scan all retained
+    runs of a workflow id (temporalio/temporal#12097).
+    """
+    verifier = scram_sha_256(secrets[TEMPORAL_DB], salt=randomness.token_bytes(16))
+    return f"""
+select 'create role temporal login password ''{verifier}'''
+where not exists (select from pg_roles where rolname = 'temporal') \\gexec
+alter role temporal nosuperuser nocreatedb nocreaterole noreplication;
+alter role temporal set plan_cache_mode = force_custom_plan;
+select format('create database %I owner temporal', name)
+from unnest(array['temporal', 'temporal_visibility']) as wanted(name)
+where not exists (select from pg_database where datname = name) \\gexec
+revoke connect on database postgres from public;
+select format('revoke all on database %I from public', name)
+from unnest(array['temporal', 'temporal_visibility']) as wanted(name) \\gexec
+"""

@@ -1,0 +1,139 @@
+"""A run as it happens: one line a host on a terminal, plain lines elsewhere, JSON lines for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Protocol
+
+from tempo_infra.deploy.events import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from rich.table import Table
+
+    from tempo_infra.deploy.events import Progress
+
+# What a person reads for a step; steps that are not named here pass in silence.
+SAY = {
+    "bootstrap": "Docker",
+    "stage": "staged",
+    "pull": "images",
+    "switch": "switched",
+    "postgres-ready": "database",
+    "schema": "schema",
+    "serving": "serving",
+    "membership": "members",
+    "namespaces": "namespaces",
+    "confirm": "confirmed",
+}
+QUIET = frozenset({"lock", "secrets", "data", "validate", "sql", "up", "database-answers", "state"})
+
+
+class ProgressView(Protocol):
+    def __enter__(self) -> ProgressView: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def show(self, progress: Progress) -> None: ...
+
+
+class PlainView:
+    """A line for each step that ended."""
+
+    def __enter__(self) -> PlainView:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def show(self, progress: Progress) -> None:
+        if progress.state is State.STARTED:
+            return
+        if progress.state is State.FAILED:
+            print(f"{progress.host}: {progress.step} failed: {progress.detail}", flush=True)  # noqa: T201 - reports print
+        elif progress.state is State.UNCHANGED:
+            print(f"{progress.host}: unchanged", flush=True)  # noqa: T201
+        elif progress.step in SAY:
+            print(f"{progress.host}: {SAY[progress.step]} ({progress.seconds:.1f} s)", flush=True)  # noqa: T201
+
+
+class JsonView(PlainView):
+    """A JSON object a line, for every event."""
+
+    def show(self, progress: Progress) -> None:
+        print(json.dumps(asdict(progress)), flush=True)  # noqa: T201
+
+
+class SilentView(PlainView):
+    def show(self, progress: Progress) -> None:
+        del progress
+
+
+class LiveView:
+    """One line a host, redrawn: what it has done, what it is doing, for how long."""
+
+    def __init__(self, hosts: Sequence[str]) -> None:
+        from rich.live import Live
+
+        self._done: dict[str, list[str]] = {host: [] for host in hosts}
+        self._now: dict[str, str] = {}
+        self._began: dict[str, float] = {}
+        self._ended: dict[str, float] = {}
+        self._guard = threading.Lock()
+        self._live = Live(get_renderable=self._table, refresh_per_second=8, transient=False)
+
+    def __enter__(self) -> LiveView:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._now.clear()
+        self._live.stop()
+
+    def show(self, progress: Progress) -> None:
+        with self._guard:
+            host, said = progress.host, SAY.get(progress.step)
+            self._began.setdefault(host, time.monotonic())
+            if progress.state is State.STARTED:
+                self._now[host] = said or ("" if progress.step in QUIET else progress.step)
+                return
+            self._now.pop(host, None)
+            self._ended[host] = time.monotonic()
+            if progress.state is State.UNCHANGED:
+                self._done[host].append("[dim]· unchanged[/]")
+            elif progress.state is State.FAILED:
+                self._done[host].append(f"[red]✗ {progress.step}[/]")
+            elif said:
+                self._done[host].append(f"[green]✓[/] {said}")
+
+    def _table(self) -> Table:
+        from rich.spinner import Spinner
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 1))
+        table.add_column(no_wrap=True)
+        table.add_column(ratio=1)
+        table.add_column(justify="right", no_wrap=True)
+        with self._guard:
+            for host, done in self._done.items():
+                now = self._now.get(host)
+                until = time.monotonic() if now is not None else self._ended.get(host, 0.0)
+                seconds = f"{until - self._began[host]:4.0f} s" if host in self._began else ""
+                line = Table.grid(padding=(0, 1))
+                line.add_row(" ".join(done), Spinner("dots", now) if now else "")
+                table.add_row(f"  {host}", line, seconds)
+        return table
+
+
+def view_for(hosts: Sequence[str], *, as_json: bool, quiet: bool) -> ProgressView:
+    if as_json:
+        return JsonView()
+    if quiet:
+        return SilentView()
+    return LiveView(hosts) if sys.stdout.isatty() else PlainView()
