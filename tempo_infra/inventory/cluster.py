@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import getpass
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 
 class Role(StrEnum):
@@ -65,6 +67,10 @@ class Ssh:
     proxy_jump: str | None = None
 
 
+def _known_hosts() -> Path:
+    return Path.home() / ".ssh/known_hosts"
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     name: str
@@ -74,6 +80,19 @@ class Host:
     resources: Resources
     roles: tuple[Role, ...]  # in start order
     labels: Mapping[str, str]
+
+    @classmethod
+    def without_inventory(cls, target: str, instance_class: InstanceClass) -> Host:
+        """Return a host known only by `user@host` or `user@host:port`; InputError when it is neither.
+
+        Its roles, internal address and resources are not known; the user's own known_hosts counts.
+        """
+        found = re.fullmatch(r"(?:([\w.-]+)@)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?", target)
+        if found is None or found[2].startswith("-"):
+            raise InputError(f"{target!r} is no host", remedy="write user@host or user@host:port")
+        address = found[2].strip("[]")
+        ssh = Ssh(address, found[1] or getpass.getuser(), int(found[3] or 22), (), _known_hosts())
+        return cls(target, ssh, "", instance_class, Resources(0, 0, Disk("unknown", 0)), (), {})
 
     def has(self, *roles: Role) -> bool:
         return any(role in self.roles for role in roles)

@@ -25,13 +25,9 @@ DEFAULT_REGISTRY = "docker.io"
 DEADLINE_S = 20.0
 MOST_BYTES = 4 * 1024 * 1024  # what registries accept as a manifest
 # Lists first: the digest of the list is the same image on every architecture.
-MANIFESTS = ", ".join(
-    (
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-        "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.v2+json",
-    )
+MANIFESTS = (
+    "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json,"
+    " application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?")
@@ -126,7 +122,8 @@ def _token(registry: Registry, answer: _Answer, deadline_s: float) -> str:
         raise StepFailedError(f"{registry.shown} wants a login", remedy=_NO_LOGIN)
     if realm.scheme != "https" and not _LOOPBACK.fullmatch(realm.hostname or ""):
         raise StepFailedError(f"{registry.shown} sends its readers to {realm.netloc} without TLS; refused")
-    query = urllib.parse.urlencode({key: fields[key] for key in ("service", "scope") if key in fields})
+    wanted = [(key, value) for key, value in fields.items() if key in {"service", "scope"}]
+    query = urllib.parse.urlencode(wanted)
     issuer = registry if realm.netloc == registry.host else Registry(realm.netloc, registry.ca_file)
     found = _ask(issuer, "GET", f"{realm.path or '/'}?{query}", {}, deadline_s)
     try:
@@ -178,12 +175,12 @@ def _cause(error: Exception, deadline_s: float) -> str:
         return f"nothing within {deadline_s:.0f} s"
     if isinstance(error, socket.gaierror):
         return "its name has no address"
-    return str(getattr(error, "strerror", None) or error or type(error).__name__).lower()
+    return str(getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
 
 
 @contextmanager
 def _connected(registry: Registry, deadline_s: float) -> Iterator[http.client.HTTPConnection]:
-    """Yield a connection that is cut at the deadline: a timeout alone allows a byte every now and then for ever."""
+    """Yield a connection that is cut at the deadline: a mere timeout starts again with every byte."""
     channel = _channel(registry, deadline_s)
     late = threading.Event()
     watchdog = threading.Timer(deadline_s, _cut, (channel, late))

@@ -1,0 +1,51 @@
+"""`tempo-infra images`: which exact images the cluster runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile
+
+CaFile = Annotated[
+    Path | None, typer.Option("--ca-file", help="The registry's certificate authority.", metavar="PEM")
+]
+RegistryAddress = Annotated[
+    str,
+    typer.Option(help="Connect there instead of to the registry's name.", metavar="HOST:PORT"),
+]
+
+app = typer.Typer(help="Which exact images the cluster runs.", no_args_is_help=True)
+
+
+@app.callback()
+def images() -> None:
+    """Which exact images the cluster runs."""
+
+
+@app.command()
+def pin(
+    inventory: InventoryFile = DEFAULT_INVENTORY,
+    *,
+    ca_file: CaFile = None,
+    registry_address: RegistryAddress = "",
+) -> None:
+    """Ask the registry which content each image has now, and write the digests into the inventory.
+
+    Example: tempo-infra images pin -i inventory.yaml
+    """
+    from tempo_infra.inventory import edit, load
+    from tempo_infra.ssh.registry import Registry, digest_of
+
+    cluster = load(inventory)
+    registry = Registry(cluster.images.registry, ca_file or cluster.images.ca_file, registry_address)
+    found = {name: digest_of(registry, name) for name in cluster.image_names}
+    for name, digest in found.items():
+        known = cluster.images.digests.get(name)
+        state = "as before" if known == digest else "changed" if known else "new"
+        typer.echo(f"{name:32} {digest[:19]}…  {state}")
+    if found.items() - cluster.images.digests.items():
+        edit.change(inventory, [(("images", "digests", name), digest) for name, digest in found.items()])
+    typer.echo(f"{len(found)} images of {registry.shown} are pinned in {inventory}")

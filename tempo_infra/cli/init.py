@@ -1,0 +1,115 @@
+"""`tempo-infra init`: a first inventory, by questions or by options."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tempo_infra.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tempo_infra.inventory.scaffold import Answers, HostAddresses
+
+
+class Layout(StrEnum):
+    SINGLE = "single"
+    TRIO = "trio"
+
+
+def init(
+    layout: Annotated[Layout, typer.Argument(help="One host for everything, or three hosts.")] = Layout.TRIO,
+    *,
+    host: Annotated[
+        list[str] | None,
+        typer.Option("--host", help="A host's addresses (once a host).", metavar="NAME=SSH,INTERNAL"),
+    ] = None,
+    cluster: Annotated[str, typer.Option(help="The cluster's name.")] = "oslo",
+    country: Annotated[str, typer.Option(help="Where the hosts are, ISO 3166.")] = "NO",
+    provider: Annotated[str, typer.Option(help="Who rents them out.")] = "my-provider",
+    user: Annotated[str, typer.Option(help="Who logs in; may use sudo.")] = "deploy",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Where to write it; inventory/CLUSTER.yaml when not given.", metavar="FILE"
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write a commented inventory: asks for the addresses, or takes them as options.
+
+    Example: tempo-infra init single --host solo-1=203.0.113.10,10.0.0.10
+    """
+    from tempo_infra.inventory import edit, scaffold
+
+    path = output or Path("inventory") / f"{cluster}.yaml"
+    if path.exists() and not force:
+        raise InputError(
+            f"{path} is there already", remedy="overwrite it with --force, or choose --output FILE"
+        )
+    answers = scaffold.Answers(cluster, country, provider, user).checked()
+    given = dict(scaffold.parse_host(option, layout) for option in host or [])
+    hosts = _completed(layout, given)
+    text = scaffold.scaffold(layout, answers, hosts, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    edit.write(path, text)
+    _say_what_is_next(layout, answers, hosts, path, asked=len(given) < len(hosts))
+
+
+def _completed(layout: Layout, given: Mapping[str, HostAddresses]) -> dict[str, HostAddresses]:
+    """Ask for what was not given; where nobody can be asked, say which options are missing."""
+    from tempo_infra.inventory import scaffold
+    from tempo_infra.inventory.addresses import internal_address, ssh_address
+
+    hosts = scaffold.layout_of(layout).hosts
+    missing = [one.name for one in hosts if one.name not in given]
+    if missing and not sys.stdin.isatty():
+        options = "\n  ".join(f"--host {name}=SSH-ADDRESS,INTERNAL-ADDRESS" for name in missing)
+        raise InputError(f"addresses of {', '.join(missing)} are missing; add", remedy=options)
+    complete: dict[str, HostAddresses] = {}
+    for one in hosts:
+        if one.name in missing:
+            typer.echo(f"{one.name}  {one.instance_class.name}: {' '.join(one.roles)}")
+            address = _ask("  ssh address", ssh_address)
+            complete[one.name] = scaffold.HostAddresses(address, _ask("  internal address", internal_address))
+        else:
+            complete[one.name] = given[one.name]
+    return complete
+
+
+def _ask(question: str, check: Callable[[str], str]) -> str:
+    """Ask until the answer passes the check."""
+    while True:
+        answer = str(typer.prompt(question)).strip()
+        try:
+            return check(answer)
+        except ValueError as error:
+            typer.echo(f"  {error}")
+
+
+def _say_what_is_next(
+    layout: Layout, answers: Answers, hosts: dict[str, HostAddresses], path: Path, *, asked: bool
+) -> None:
+    import shlex
+
+    from tempo_infra.inventory import scaffold
+
+    typer.echo(f"wrote {path}")
+    if asked:
+        words = [shlex.quote(word) for word in scaffold.command(layout, answers, hosts, path)]
+        typer.echo("\nThe same without questions:")
+        typer.echo("  " + " ".join(words[:3]) + "".join(_options(words[3:])))
+    typer.echo("\nNext:")
+    typer.echo(f"  tempo-infra trust -i {path}                pin the hosts' keys")
+    typer.echo(f"  tempo-infra inventory measure -i {path}    write what they have")
+    typer.echo(f"  tempo-infra check-host -i {path}           good enough?")
+
+
+def _options(words: list[str]) -> list[str]:
+    """One option a line, each behind a backslash, so that the whole can be pasted."""
+    return [f" \\\n    {name} {value}" for name, value in zip(words[::2], words[1::2], strict=True)]

@@ -1,0 +1,84 @@
+"""Addresses: what ssh reaches, and what the services bind. ValueError in plain words."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from tempo_infra.inventory.problems import quoted
+
+_DNS_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")  # no leading dash: it ends in an argument list
+_THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
+_LOOKS_LIKE_IPV4 = re.compile(r"[0-9.]+")
+
+
+def internal_address(text: str) -> str:
+    """Return an IPv4 literal that services can bind and announce."""
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        raise ValueError(_why_not_ipv4(text)) from None
+    if address.is_loopback:
+        raise ValueError(f"{text} is a loopback address; other hosts can't reach it")
+    if _never_a_host(address):
+        raise ValueError(f"{text} can't be a host's address")
+    return text
+
+
+def _why_not_ipv4(text: str) -> str:
+    if ":" in text:
+        return f"{quoted(text)} is not an IPv4 address; the cluster's own network is IPv4 for now"
+    hint = "; a name won't do, Temporal's members are told an address" if re.search("[a-z]", text) else ""
+    return f"{quoted(text)} is not an IP address{hint}"
+
+
+def ssh_address(text: str) -> str:
+    """Return a host name, an IP literal, or an alias of ~/.ssh/config."""
+    if "@" in text:
+        raise ValueError("an address without the user; the user stands under ssh: user")
+    if ":" in text:
+        return _ipv6(text)
+    if _LOOKS_LIKE_IPV4.fullmatch(text):
+        return _ipv4(text)
+    if not text.isascii():
+        raise ValueError("use the ASCII form of this name (xn--...)")
+    if not _DNS_NAME.fullmatch(text):
+        raise ValueError(f"{quoted(text)} is not a host name, an IP address or an alias of ~/.ssh/config")
+    return text
+
+
+def _ipv6(text: str) -> str:
+    try:
+        address = ipaddress.IPv6Address(text.replace("%", "?"))  # a zone is free text
+    except ValueError:
+        if re.fullmatch(r"[^:]+:[0-9]+", text):
+            raise ValueError("an address without the port; the port stands under ssh: port") from None
+        raise ValueError(f"{quoted(text)} is not an IP address") from None
+    if _never_a_host(address):
+        raise ValueError(f"{text} can't be a host's address")
+    return text
+
+
+def _ipv4(text: str) -> str:
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        raise ValueError(f"{quoted(text)} is not an IP address") from None
+    if _never_a_host(address):
+        raise ValueError(f"{text} can't be a host's address")
+    return text
+
+
+def _never_a_host(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """0.0.0.0/8, multicast, broadcast and what was never given out."""
+    if isinstance(address, ipaddress.IPv4Address) and (address in _THIS_NETWORK or address.is_reserved):
+        return True
+    return address.is_unspecified or address.is_multicast
+
+
+def is_public(text: str) -> bool:
+    """Whether the internet routes to this address."""
+    try:
+        return ipaddress.ip_address(text).is_global
+    except ValueError:
+        return False

@@ -1,0 +1,97 @@
+"""Validated models to the frozen values that the rest of the program uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tempo_infra.inventory.catalogue import built_in
+from tempo_infra.inventory.cluster import (
+    Cluster,
+    Disk,
+    Host,
+    Images,
+    InstanceClass,
+    Namespace,
+    Postgres,
+    Resources,
+    Role,
+    SecretsFile,
+    Ssh,
+    Temporal,
+)
+from tempo_infra.inventory.quantities import parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tempo_infra.inventory.models import (
+        HostSection,
+        ImagesSection,
+        InventoryFile,
+        ResourcesSection,
+        SshSection,
+        TemporalSection,
+    )
+
+
+def build(inventory: InventoryFile, path: Path) -> Cluster:
+    """Return the Cluster; relative paths start at the inventory's folder."""
+    own = {name: section.model_dump(exclude_none=True) for name, section in inventory.classes.items()}
+    classes = built_in().changed(own)
+    return Cluster(
+        path=path,
+        name=inventory.cluster,
+        country=inventory.country,
+        provider=inventory.provider,
+        temporal=_temporal(inventory.temporal),
+        postgres=Postgres(inventory.postgres.version),
+        images=_images(inventory.images, path.parent),
+        nofile=inventory.limits.nofile,
+        accept=frozenset(inventory.accept),
+        secrets=SecretsFile(_path(inventory.secrets.file, path.parent), tuple(inventory.secrets.recipients)),
+        hosts=tuple(
+            _host(name, host, inventory.ssh, classes, path.parent) for name, host in inventory.hosts.items()
+        ),
+    )
+
+
+def _host(
+    name: str, host: HostSection, ssh: SshSection, classes: Mapping[str, InstanceClass], folder: Path
+) -> Host:
+    wanted = {Role(role) for role in host.roles}
+    return Host(
+        name=name,
+        ssh=Ssh(
+            address=host.address,
+            user=host.ssh.user or ssh.user,
+            port=host.ssh.port or ssh.port,
+            keys=tuple(_path(key, folder) for key in ssh.keys),
+            known_hosts=_path(ssh.known_hosts, folder),
+            proxy_jump=host.ssh.proxy_jump or ssh.proxy_jump,
+        ),
+        internal=host.internal,
+        instance_class=classes[host.instance_class],
+        resources=_resources(host.resources),
+        roles=tuple(role for role in Role if role in wanted),
+        labels=dict(host.labels),
+    )
+
+
+def _resources(section: ResourcesSection) -> Resources:
+    disk = Disk(section.disk.kind, parse_size(section.disk.size))
+    return Resources(section.vcpu, parse_size(section.memory), disk, section.measured)
+
+
+def _temporal(section: TemporalSection) -> Temporal:
+    namespaces = tuple(Namespace(entry.name, parse_duration(entry.retention)) for entry in section.namespaces)
+    return Temporal(section.version, section.ui, section.shards, namespaces)
+
+
+def _images(section: ImagesSection, folder: Path) -> Images:
+    ca_file = _path(section.ca_file, folder) if section.ca_file else None
+    return Images(section.registry or "", dict(section.digests), ca_file)
+
+
+def _path(text: str, folder: Path) -> Path:
+    return folder / Path(text).expanduser()

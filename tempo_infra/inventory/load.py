@@ -1,0 +1,54 @@
+"""An inventory file to a Cluster, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tempo_infra.inventory import document, rules, source
+from tempo_infra.inventory.build import build
+from tempo_infra.inventory.document import MalformedError, Mapping, Node
+from tempo_infra.inventory.problems import Problem, refuse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tempo_infra.inventory.cluster import Cluster
+
+
+def load(path: Path) -> Cluster:
+    """Return the inventory of that file.
+
+    InputError with one `file:line:column: path: what is wrong` a problem, all of them, when it is not valid.
+    Reads that file and nothing else.
+    """
+    return loads(source.read(path), path)
+
+
+def loads(text: str, path: Path) -> Cluster:
+    """As `load`, for text already read; `path` names it and is what its relative paths start from."""
+    from pydantic import ValidationError
+
+    from tempo_infra.inventory.models import InventoryFile
+    from tempo_infra.inventory.translate import problems_of
+
+    source.check_visible(text, path)
+    root, problems = _tree(text, path)
+    try:
+        inventory = InventoryFile.model_validate(root.value)
+    except ValidationError as error:
+        problems += problems_of(error, root)
+    problems += rules.broken(root, frozenset(problem.loc for problem in problems))
+    if problems:
+        raise refuse(path, problems)
+    return build(inventory, path)
+
+
+def _tree(text: str, path: Path) -> tuple[Node, list[Problem]]:
+    try:
+        root, duplicates = document.parse(text)
+    except MalformedError as error:
+        raise refuse(path, [error.problem]) from None
+    if not isinstance(root, Mapping):
+        what = "no inventory; it begins with keys such as `cluster: oslo`"
+        raise refuse(path, [Problem(root.mark, (), what)])
+    return root, duplicates

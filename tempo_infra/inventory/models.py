@@ -1,0 +1,242 @@
+"""The inventory's shape: strict models, whose descriptions are the reference and the editor's help."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from tempo_infra.inventory import addresses, quantities, words
+from tempo_infra.inventory.document import WrittenFloat, WrittenInt
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+def _as_written(value: object) -> object:
+    """17 and 1.10 are versions here: the text of the file, not the number."""
+    return value.text if isinstance(value, WrittenInt | WrittenFloat) else value
+
+
+def _capacity(text: str) -> str:
+    if not quantities.UNITS_BYTES["GiB"] <= quantities.parse_size(text) <= 64 * quantities.UNITS_BYTES["TiB"]:
+        raise ValueError("must be between 1GiB and 64TiB")
+    return text
+
+
+def _retention(text: str) -> str:
+    if not 1 <= quantities.parse_duration(text) <= 3650 * 24:
+        raise ValueError("must be between 1h and 3650d")
+    return text
+
+
+def _enum(known: tuple[str, ...]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": list(known)})
+
+
+def _pattern(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+def _known(known: tuple[str, ...], what: str) -> AfterValidator:
+    return AfterValidator(lambda text: words.one_of(known, what, text))
+
+
+_TEXT_OR_NUMBER = WithJsonSchema({"type": ["string", "number"]})
+_ACCEPTABLE = tuple(words.ACCEPTABLE)
+
+Name = Annotated[str, AfterValidator(words.dns_label), _pattern(f"^{words.HOST_NAME.pattern}$")]
+Title = Annotated[str, BeforeValidator(_as_written), AfterValidator(words.title), _TEXT_OR_NUMBER]
+Label = Annotated[str, BeforeValidator(_as_written), AfterValidator(words.prose), _TEXT_OR_NUMBER]
+LabelKey = Annotated[str, AfterValidator(words.label_key)]
+Prose = Annotated[str, AfterValidator(words.prose)]
+Path = Annotated[str, AfterValidator(words.path)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+User = Annotated[str, AfterValidator(words.user_name)]
+Jump = Annotated[str, AfterValidator(words.jump)]
+Capacity = Annotated[
+    str, BeforeValidator(_as_written), AfterValidator(_capacity), _pattern(quantities.SIZE_PATTERN)
+]
+Retention = Annotated[
+    str, BeforeValidator(_as_written), AfterValidator(_retention), _pattern(quantities.DURATION_PATTERN)
+]
+Country = Annotated[str, AfterValidator(words.country), _pattern("^[A-Z]{2}$")]
+Version = Annotated[str, BeforeValidator(_as_written), AfterValidator(words.version), _TEXT_OR_NUMBER]
+TemporalVersion = Annotated[
+    str, BeforeValidator(_as_written), AfterValidator(words.temporal_version), _TEXT_OR_NUMBER
+]
+PostgresVersion = Annotated[
+    str,
+    BeforeValidator(_as_written),
+    AfterValidator(words.postgres_version),
+    WithJsonSchema({"enum": [*words.POSTGRES_VERSIONS, *(int(v) for v in words.POSTGRES_VERSIONS)]}),
+]
+Shards = Annotated[
+    int, AfterValidator(words.shards), WithJsonSchema({"enum": [1 << exponent for exponent in range(15)]})
+]
+NamespaceName = Annotated[str, AfterValidator(words.namespace)]
+Registry = Annotated[str, AfterValidator(words.registry)]
+ImageName = Annotated[str, AfterValidator(words.image)]
+Digest = Annotated[str, AfterValidator(words.digest), _pattern("^sha256:[0-9a-f]{64}$")]
+Recipient = Annotated[str, AfterValidator(words.recipient)]
+ClassName = Annotated[str, AfterValidator(words.class_name)]
+Leans = Annotated[str, _known(words.LEANS, "direction"), _enum(words.LEANS)]
+DiskKind = Annotated[str, _known(words.DISK_KINDS, "disk kind"), _enum(words.DISK_KINDS)]
+RoleName = Annotated[str, _known(words.ROLES, "role"), _enum(words.ROLES)]
+Accepted = Annotated[str, _known(_ACCEPTABLE, "risk"), _enum(_ACCEPTABLE)]
+InternalAddress = Annotated[str, AfterValidator(addresses.internal_address)]
+SshAddress = Annotated[str, AfterValidator(addresses.ssh_address)]
+Date = Annotated[str, AfterValidator(words.date), WithJsonSchema({"type": "string", "format": "date"})]
+Threshold = Annotated[float, Field(ge=0, le=1e12)]
+
+
+class SshSection(Section):
+    """How hosts are reached."""
+
+    user: User = Field(description="Who logs in; must be allowed to use sudo.")
+    port: Port = Field(default=22, description="The port of sshd.")
+    keys: list[Path] = Field(
+        default=[], description="Private keys, relative to this file; the agent and the usual keys otherwise."
+    )
+    known_hosts: Path = Field(
+        default="known_hosts",
+        description="Pinned host keys, relative to this file; `tempo-infra trust` writes it.",
+    )
+    proxy_jump: Jump | None = Field(default=None, description="A host to go through: [user@]host[:port].")
+
+
+class HostSshSection(Section):
+    """What differs from `ssh` for this host."""
+
+    user: User | None = Field(default=None, description="Who logs in on this host.")
+    port: Port | None = Field(default=None, description="The port of this host's sshd.")
+    proxy_jump: Jump | None = Field(default=None, description="A host to go through to this one.")
+
+
+class SecretsSection(Section):
+    """Where the generated passwords are kept."""
+
+    file: Path = Field(default="secrets.age", description="The encrypted file, relative to this one.")
+    recipients: list[Recipient] = Field(
+        default=[], description="Who else can read it: age1... or ssh-ed25519 ...; the one who makes it can."
+    )
+
+
+class NamespaceSection(Section):
+    """A Temporal namespace."""
+
+    name: NamespaceName = Field(description="Its name; workers and clients use it.")
+    retention: Retention = Field(description="How long closed workflows are kept: 72h, 3d, 2w.")
+
+
+class TemporalSection(Section):
+    """The Temporal servers."""
+
+    version: TemporalVersion = Field(description="Version of the server and of its tools, such as 1.31.2.")
+    ui: Version = Field(description="Version of the web UI, such as 2.50.1.")
+    shards: Shards = Field(
+        description="History shards, a power of two. Fixed when the cluster first starts; 512 suits most."
+    )
+    namespaces: list[NamespaceSection] = Field(
+        default=[], description="Made when missing; never deleted by this tool."
+    )
+
+
+class PostgresSection(Section):
+    """The database."""
+
+    version: PostgresVersion = Field(description="The major version: 15, 16 or 17.")
+
+
+class ImagesSection(Section):
+    """Where container images come from."""
+
+    registry: Registry | None = Field(
+        default=None, description="A registry without scheme, such as registry.example.no:5000."
+    )
+    ca_file: Path | None = Field(
+        default=None, description="The registry's certificate authority (PEM), relative to this file."
+    )
+    digests: dict[ImageName, Digest] = Field(
+        default={}, description="The exact content of each image; `tempo-infra images pin` writes it."
+    )
+
+
+class LimitsSection(Section):
+    """Limits of the services."""
+
+    nofile: Annotated[int, Field(ge=1024, le=1048576)] = Field(
+        default=65535, description="Open files a service may have."
+    )
+
+
+class ClassSection(Section):
+    """An instance class: what is given here replaces what the built-in class of that name says."""
+
+    purpose: Prose | None = Field(default=None, description="What such a host is for.")
+    leans: Leans | None = Field(default=None, description="Where its tuning leans.")
+    thresholds: dict[str, Threshold] = Field(
+        default={}, description="What it must meet, with the unit in the name: fsync_p99_ms."
+    )
+
+
+class DiskSection(Section):
+    """The disk that holds the data."""
+
+    kind: DiskKind = Field(description="What the provider says; evidence only, checks measure it.")
+    size: Capacity = Field(description="Its size, such as 80GiB.")
+
+
+class ResourcesSection(Section):
+    """What the host has."""
+
+    vcpu: Annotated[int, Field(ge=1, le=1024)] = Field(description="Virtual processors.")
+    memory: Capacity = Field(description="Its memory, such as 8GiB.")
+    disk: DiskSection = Field(description="The disk that holds the data.")
+    measured: Date | None = Field(
+        default=None, description="When `tempo-infra inventory measure` read these from the host."
+    )
+
+
+class HostSection(Section):
+    """A host and what runs on it."""
+
+    address: SshAddress = Field(
+        description="How ssh reaches it: a name, an address or an alias of ~/.ssh/config."
+    )
+    internal: InternalAddress = Field(
+        description="The address that its services bind and announce; private, an IPv4 literal."
+    )
+    instance_class: ClassName = Field(
+        alias="class", description="Its instance class: C-Series, NVMe-Series, High-RAM or one of `classes`."
+    )
+    roles: Annotated[list[RoleName], Field(min_length=1)] = Field(description="What runs on it.")
+    resources: ResourcesSection = Field(description="What it has; `tempo-infra inventory measure` reads it.")
+    ssh: HostSshSection = Field(
+        default=HostSshSection(), description="What differs from `ssh` for this host."
+    )
+    labels: dict[LabelKey, Label] = Field(default={}, description="Your own words about it.")
+
+
+class InventoryFile(Section):
+    """An inventory of tempo-infra: the hosts of one Temporal cluster and what should run on them."""
+
+    cluster: Name = Field(description="The cluster's name. Fixed when the cluster first starts.")
+    country: Country = Field(description="Where the hosts are: two letters of ISO 3166, such as NO.")
+    provider: Title = Field(description="Who rents them out.")
+    ssh: SshSection = Field(description="How hosts are reached.")
+    secrets: SecretsSection = Field(
+        default=SecretsSection(), description="Where the generated passwords are kept."
+    )
+    temporal: TemporalSection = Field(description="The Temporal servers.")
+    postgres: PostgresSection = Field(description="The database.")
+    images: ImagesSection = Field(default=ImagesSection(), description="Where container images come from.")
+    limits: LimitsSection = Field(default=LimitsSection(), description="Limits of the services.")
+    accept: list[Accepted] = Field(default=[], description="Risks that you have decided to take, by id.")
+    classes: dict[ClassName, ClassSection] = Field(
+        default={}, description="Own instance classes, or changes to the built-in ones."
+    )
+    hosts: Annotated[dict[Name, HostSection], Field(min_length=1)] = Field(description="The hosts by name.")

@@ -1,0 +1,168 @@
+"""The rules that cross values. They read the tree, so that they speak also when other values are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from tempo_infra.inventory import addresses
+from tempo_infra.inventory.catalogue import built_in
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.inventory.document import Mapping, Node, Scalar, Sequence, descend, mark_of
+from tempo_infra.inventory.problems import Loc, Mark, Problem, did_you_mean, quoted
+
+Found: TypeAlias = Iterator[tuple[Loc, str]]
+
+_PUBLIC = (
+    "the internet can reach {}, and nothing protects the cluster's ports there yet;"
+    " use a private address, or take the risk with accept: [public-internal]"
+)
+
+
+def broken(root: Node, wrong: frozenset[Loc]) -> list[Problem]:
+    """Return what breaks a rule. `wrong` are the places already refused: no rule speaks about those again."""
+    found = [(loc, what) for rule in RULES for loc, what in rule(root, wrong)]
+    return [
+        Problem(mark_of(root, loc, key=_names_a_key(loc)), loc, what)
+        for loc, what in found
+        if loc not in wrong
+    ]
+
+
+def _names_a_key(loc: Loc) -> bool:
+    return loc == ("hosts",) or "thresholds" in loc
+
+
+def _children(root: Node, *loc: str | int) -> list[tuple[Loc, Node]]:
+    node = descend(root, loc)
+    if isinstance(node, Mapping):
+        return [((*loc, name), entry.node) for name, entry in node.entries.items()]
+    if isinstance(node, Sequence):
+        return [((*loc, number), item) for number, item in enumerate(node.items)]
+    return []
+
+
+def _text(root: Node, *loc: str | int) -> str | None:
+    node = descend(root, loc)
+    return node.text if isinstance(node, Scalar) else None
+
+
+def _where(mark: Mark) -> str:
+    return f"line {mark.line}"
+
+
+def _roles(root: Node, host: Loc) -> list[tuple[Loc, str]]:
+    return [(loc, node.text) for loc, node in _children(root, *host, "roles") if isinstance(node, Scalar)]
+
+
+def _one_database(root: Node, wrong: frozenset[Loc]) -> Found:
+    places = [
+        loc
+        for host, _ in _children(root, "hosts")
+        for loc, role in _roles(root, host)
+        if role == Role.POSTGRESQL
+    ]
+    for loc in places[1:]:
+        if loc[:2] != places[0][:2]:
+            yield (
+                loc,
+                f"a second database host: {places[0][1]} is one, and exactly one is supported for now",
+            )
+    if not places and _roles_are_known(root, wrong):
+        yield ("hosts",), "no host has the role postgresql; exactly one needs it"
+
+
+def _every_temporal_role(root: Node, wrong: frozenset[Loc]) -> Found:
+    have = {role for host, _ in _children(root, "hosts") for _, role in _roles(root, host)}
+    if _roles_are_known(root, wrong):
+        for role in TEMPORAL_ROLES:
+            if role not in have:
+                yield ("hosts",), f"no host has the role {role}; at least one needs it"
+
+
+def _roles_are_known(root: Node, wrong: frozenset[Loc]) -> bool:
+    """Whether each host's roles could be read: a misspelt role is not also a missing one."""
+    refused = any(loc[:1] == ("hosts",) and (len(loc) == 1 or loc[2:3] in ((), ("roles",))) for loc in wrong)
+    return bool(_children(root, "hosts")) and not refused
+
+
+def _roles_once(root: Node, _wrong: frozenset[Loc]) -> Found:
+    for host, _ in _children(root, "hosts"):
+        seen: set[str] = set()
+        for loc, role in _roles(root, host):
+            if role in seen:
+                yield loc, f"{quoted(role)} is here twice"
+            seen.add(role)
+
+
+def _addresses_once(root: Node, wrong: frozenset[Loc]) -> Found:
+    default_port = _text(root, "ssh", "port") or "22"
+    seen: dict[tuple[str, str], Loc] = {}
+    for host, _ in _children(root, "hosts"):
+        for field in ("address", "internal"):
+            loc = (*host, field)
+            value = _text(root, *loc)
+            if value is None or loc in wrong:
+                continue
+            port = _text(root, *host, "ssh", "port") or default_port
+            key = (field, f"{value.casefold()}:{port}" if field == "address" else value)
+            if first := seen.get(key):
+                yield loc, f"{value} is already {first[1]}'s address ({_where(mark_of(root, first))})"
+            seen.setdefault(key, loc)
+
+
+def _internal_is_private(root: Node, _wrong: frozenset[Loc]) -> Found:
+    accepted = {node.text for _, node in _children(root, "accept") if isinstance(node, Scalar)}
+    if "public-internal" in accepted:
+        return
+    for host, _ in _children(root, "hosts"):
+        value = _text(root, *host, "internal")
+        if value and addresses.is_public(value):
+            yield (*host, "internal"), _PUBLIC.format(value)
+
+
+def _classes_are_known(root: Node, _wrong: frozenset[Loc]) -> Found:
+    own = {str(loc[1]) for loc, _ in _children(root, "classes")}
+    known = [*built_in().classes, *sorted(own - set(built_in().classes))]
+    for host, _ in _children(root, "hosts"):
+        value = _text(root, *host, "class")
+        if value is not None and value not in known:
+            hint = did_you_mean(value, known) or f"; known are {', '.join(known)}"
+            yield (*host, "class"), f"unknown class {quoted(value)}{hint}"
+
+
+def _own_classes_are_whole(root: Node, wrong: frozenset[Loc]) -> Found:
+    catalogue = built_in()
+    for loc, node in _children(root, "classes"):
+        if not isinstance(node, Mapping):
+            continue
+        if loc[1] not in catalogue.classes:
+            for key in ("purpose", "leans"):
+                if key not in node.entries and (*loc, key) not in wrong:
+                    yield (*loc, key), "is missing; a new class needs it"
+        for place, _ in _children(root, *loc, "thresholds"):
+            if place[-1] not in catalogue.thresholds:
+                yield place, f"unknown threshold{did_you_mean(str(place[-1]), catalogue.thresholds)}"
+
+
+def _namespaces_once(root: Node, _wrong: frozenset[Loc]) -> Found:
+    seen: dict[str, Loc] = {}
+    for item, _ in _children(root, "temporal", "namespaces"):
+        loc = (*item, "name")
+        name = _text(root, *loc)
+        if name is not None and name in seen:
+            yield loc, f"{quoted(name)} is already a namespace ({_where(mark_of(root, seen[name]))})"
+        elif name is not None:
+            seen[name] = loc
+
+
+RULES: tuple[Callable[[Node, frozenset[Loc]], Found], ...] = (
+    _one_database,
+    _every_temporal_role,
+    _roles_once,
+    _addresses_once,
+    _internal_is_private,
+    _classes_are_known,
+    _own_classes_are_whole,
+    _namespaces_once,
+)

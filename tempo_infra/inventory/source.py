@@ -1,0 +1,73 @@
+"""The inventory's text: read, bounded, and free of what people can't see."""
+
+from __future__ import annotations
+
+import re
+import stat
+from typing import TYPE_CHECKING
+
+from tempo_infra.inventory.problems import Mark, Problem, refuse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_BYTES = 1024 * 1024
+# Controls but tab and newline; a lone CR and U+2028/9, which end lines for YAML but not for editors;
+# zero-width and bidirectional marks, which show another text than the one that is read; byte order marks.
+_INVISIBLE = re.compile(
+    "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+
+
+def read(path: Path) -> str:
+    """Return the text of a file; InputError when it can't be an inventory's."""
+    data = _read_bytes(path)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise refuse(path, [Problem(None, (), "the file is UTF-16; save it as UTF-8")])
+    if data.startswith(b"\xef\xbb\xbf"):
+        what = "the file begins with a byte order mark; save it as UTF-8 without one"
+        raise refuse(path, [Problem(Mark(1, 1), (), what)])
+    if b"\0" in data:
+        raise refuse(path, [Problem(None, (), "is no text file")])
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        mark = _mark_at(data[: error.start].decode())
+        raise refuse(path, [Problem(mark, (), "not UTF-8 text")]) from None
+    return text
+
+
+def check_visible(text: str, path: Path) -> None:
+    """InputError when the text is empty or holds a character that people can't see."""
+    if not text.strip():
+        raise refuse(path, [Problem(None, (), "the file is empty")])
+    if found := _INVISIBLE.search(text):
+        what = f"an invisible character, U+{ord(found[0]):04X}; remove it"
+        raise refuse(path, [Problem(_mark_at(text[: found.start()]), (), what)])
+
+
+def _mark_at(before: str) -> Mark:
+    return Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise refuse(path, [Problem(None, (), "is a folder, not an inventory file")])
+        if not stat.S_ISREG(mode):
+            raise refuse(path, [Problem(None, (), "is no regular file")])
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        what = "there is no such file; `tempo-infra init` writes one"
+        raise refuse(path, [Problem(None, (), what)]) from None
+    except (OSError, ValueError) as error:
+        cause = (error.strerror if isinstance(error, OSError) else None) or "not a path"
+        raise refuse(path, [Problem(None, (), f"can't be read: {cause.lower()}")]) from None
+    if len(data) > MOST_BYTES:
+        raise refuse(
+            path, [Problem(None, (), "larger than 1 MiB; an inventory of 100 hosts has about 40 kB")]
+        )
+    return data

@@ -1,0 +1,46 @@
+"""Options and fixtures that every test may use."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Golden = Callable[[str, Mapping[str, bytes]], None]
+
+GOLDEN = Path(__file__).parent / "unit" / "golden"
+
+settings.register_profile("tempo-infra", deadline=None)  # two busy cores make any deadline a lottery
+settings.load_profile("tempo-infra")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write the golden files anew; read the diff before committing",
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compare a tree of files with the stored one, byte for byte; `make golden` stores it anew."""
+
+    def compare(case: str, files: Mapping[str, bytes]) -> None:
+        folder = GOLDEN / case
+        if request.config.getoption("--update-golden"):
+            shutil.rmtree(folder, ignore_errors=True)
+            for name, content in files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content)
+        stored = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+        assert files
+        assert stored == dict(files), f"{folder} differs; if it should, run `make golden` and read the diff"
+
+    return compare
