@@ -11,6 +11,14 @@ STATE = "/var/lib/tempo-infra"  # on the host; its layout is in docs/explanation
 DATA = "/srv/tempo"
 
 
+def logical(path: str) -> str:
+    """Return a path without the digest in a service's folder."""
+    parts = path.split("/")
+    if parts[0] == "services":
+        parts[1] = parts[1].rpartition("-")[0]
+    return "/".join(parts)
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """One rendered file.
@@ -32,10 +40,7 @@ class File:
     @property
     def logical(self) -> str:
         """The path without the digest of a service's folder, so that two generations can be compared."""
-        parts = self.path.split("/")
-        if parts[0] == "services":
-            parts[1] = parts[1].rpartition("-")[0]
-        return "/".join(parts)
+        return logical(self.path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,250 @@
+"""Jinja, made strict: unknown names fail, every value is quoted, templates compute nothing and read nothing.
+
+A template runs once. What its filters return are placeholders; the text with the placeholders gives the
+structure that was meant, the text with the quoted values is the file. `roundtrip` compares the two.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import StrictUndefined, TemplateError, TemplateNotFound, Undefined, nodes, pass_context
+from jinja2.exceptions import SecurityError, TemplateSyntaxError
+from jinja2.loaders import BaseLoader
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+import tempo_infra
+from tempo_infra.errors import InputError
+from tempo_infra.render.quoting import FORMATS, Scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from jinja2.runtime import Context
+
+OUTPUT_LIMIT = 1024 * 1024  # characters of one file
+SOURCE_LIMIT = 256 * 1024  # characters of one template
+TURNS_LIMIT = 100_000  # of all loops of one file together
+RECORD = "recorded"
+TICK = "tick"
+PLACEHOLDER = re.compile(r"zqz([0-9]+)zqz")
+REFUSED = (
+    *(nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends),
+    *(
+        nodes.Concat,
+        nodes.FilterBlock,
+        nodes.AssignBlock,
+    ),  # text that doubles a few dozen times is a lot of text
+)
+MAPPING_METHODS = frozenset({"items", "keys", "values"})
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """One value that a template printed."""
+
+    filter: str
+    value: Scalar
+    text: str  # quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A file, and what was meant by it."""
+
+    template: Path  # the file of the template, for messages
+    form: str  # with placeholders
+    printed: tuple[Printed, ...]
+
+    @property
+    def text(self) -> str:
+        return PLACEHOLDER.sub(lambda found: self.printed[int(found[1])].text, self.form)
+
+    def meant(self, value: object) -> object:
+        """Put the values in the place of the placeholders, in what a parser made of `form`."""
+        if isinstance(value, dict):
+            return {self.meant(key): self.meant(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self.meant(item) for item in value)
+        if not isinstance(value, str):
+            return value
+        whole = PLACEHOLDER.fullmatch(value)
+        if whole:
+            return self.printed[int(whole[1])].value
+        return PLACEHOLDER.sub(lambda found: str(self.printed[int(found[1])].value), value)
+
+
+class _Quoted(str):
+    __slots__ = ()
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Attributes of our own values, items of mappings, and nothing else."""
+
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+        if is_dataclass(obj):
+            return not attr.startswith("_") and not callable(value)
+        return isinstance(obj, dict) and attr in MAPPING_METHODS
+
+    def is_safe_callable(self, obj: object) -> bool:
+        if isinstance(obj, Undefined):
+            str(obj)  # raises what it has to say
+        return getattr(obj, "__name__", "") in MAPPING_METHODS and super().is_safe_callable(obj)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        _bound(tree, filename)
+        return tree
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401  # Jinja's
+        del context, left, right
+        raise SecurityError(f"templates compute nothing, not even {operator}")
+
+
+def _refuse_unquoted(value: object) -> object:
+    if not isinstance(value, _Quoted):
+        known = ", ".join(FORMATS)
+        raise SecurityError(f"a value is printed without a quoting filter (one of {known})")
+    return value
+
+
+def _filter(name: str, quote: Callable[[Scalar], str]) -> Callable[[Context, Scalar], str]:
+    @pass_context
+    def placeholder(context: Context, value: Scalar) -> str:
+        if isinstance(value, Undefined):
+            str(value)  # raises what it has to say
+        if not isinstance(value, str | int | float):
+            raise SecurityError(f"{type(value).__name__} is not a single value")
+        record = context[RECORD]
+        record.printed.append(Printed(name, value, quote(value)))
+        return _Quoted(f"zqz{len(record.printed) - 1}zqz")
+
+    return placeholder
+
+
+class _Record:
+    """Opaque to templates: it is no dataclass, so the sandbox shows none of it."""
+
+    def __init__(self) -> None:
+        self.printed: list[Printed] = []
+        self.turns = 0
+
+
+class _Loader(BaseLoader):
+    """The operator's folder first, file by file; then ours."""
+
+    def __init__(self, own: Path | None) -> None:
+        self.own = own
+
+    def find(self, name: str) -> Path | None:
+        for folder in (self.own, built_in()):
+            if folder is not None and (folder / name).is_file():
+                return folder / name
+        return None
+
+    def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:  # noqa: ANN401
+        del environment
+        path = self.find(template)
+        if path is None:
+            raise TemplateNotFound(template)
+        return _read(path), str(path), lambda: True
+
+
+class Engine:
+    """Templates of one inventory, compiled once."""
+
+    def __init__(self, own: Path | None = None) -> None:
+        self._loader = _Loader(own)
+        self._environment = environment = _Sandbox(
+            loader=self._loader,
+            undefined=StrictUndefined,
+            finalize=_refuse_unquoted,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            autoescape=False,
+        )
+        environment.globals.clear()
+        environment.filters = {name: _filter(name, quote) for name, quote in FORMATS.items()}
+        environment.filters[TICK] = _tick
+        environment.intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
+
+    def choose(self, *names: str) -> str:
+        """Return the first of these templates that exists."""
+        return next((name for name in names if self._loader.find(name)), names[-1])
+
+    def render(self, name: str, values: Mapping[str, object]) -> Rendered:
+        """Run one template. InputError with its file and line when it fails."""
+        record = _Record()
+        try:
+            template = self._environment.get_template(name)
+            chunks = template.generate({**values, RECORD: record})
+            form = _bounded(chunks)
+        except (TemplateError, ValueError, TypeError, RecursionError) as error:
+            raise _failed(name, self._loader.find(name), error) from error
+        return Rendered(Path(template.filename or name), form, tuple(record.printed))
+
+
+@cache
+def built_in() -> Path:
+    """Return the folder of our templates: package data in a wheel, beside the package in a checkout."""
+    package = Path(tempo_infra.__file__).parent
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
+
+
+def _read(path: Path) -> str:
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: can't be read: {error}") from error
+    if len(source) > SOURCE_LIMIT:
+        raise InputError(f"{path}: a template of more than {SOURCE_LIMIT // 1024} KiB is refused")
+    return source
+
+
+def _bounded(chunks: Iterable[str]) -> str:
+    parts: list[str] = []
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > OUTPUT_LIMIT:
+            raise SecurityError(f"the file would be larger than {OUTPUT_LIMIT // 1024} KiB")
+        parts.append(chunk)
+    return "".join(parts)
+
+
+def _bound(tree: nodes.Template, filename: str | None) -> None:
+    """Refuse what could run on and on; count the turns of what remains, the loops."""
+    for node in tree.find_all(REFUSED):
+        raise TemplateSyntaxError(f"{type(node).__name__} is refused", node.lineno, filename=filename)
+    for loop in tree.find_all(nodes.For):
+        if loop.recursive or loop.test is not None:
+            raise TemplateSyntaxError("only a plain loop is allowed", loop.lineno, filename=filename)
+        tick = nodes.Filter(nodes.Const(""), TICK, [], [], None, None)
+        loop.body.insert(0, nodes.ExprStmt(tick).set_lineno(loop.lineno))
+
+
+@pass_context
+def _tick(context: Context, value: str) -> str:
+    record = context[RECORD]
+    record.turns += 1
+    if record.turns > TURNS_LIMIT:
+        raise SecurityError(f"the loops turn more than {TURNS_LIMIT} times")
+    return value
+
+
+def _failed(name: str, path: Path | None, error: Exception) -> InputError:
+    """Make file:line: message; the line is the template's, found in the traceback that Jinja rewrote."""
+    line = getattr(error, "lineno", None)
+    trace = error.__traceback__
+    while trace is not None and path is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    where = f"{path or name}:{line}" if line else str(path or name)
+    return InputError(f"{where}: {getattr(error, 'message', None) or error}")

@@ -1,0 +1,61 @@
+"""The files of a host in one table: place, owner, mode, format, and what a change of it does there."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tempo_infra.render.bundle import File
+    from tempo_infra.sizing import HostSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One kind of file. `{service}` in the effect is the service's name."""
+
+    path: str  # on the host, or within the service's folder
+    reader: str  # one of parse.READERS
+    effect: str
+    mode: int = 0o644  # no file holds a secret; containers read theirs as other users
+    uid: int = 0
+
+
+SERVICE_FILES: dict[str, tuple[Spec, ...]] = {
+    "postgresql": (
+        Spec("postgresql.conf", "pgconf", "restarts postgresql"),
+        Spec("pg_hba.conf", "hba", "restarts postgresql"),
+    ),
+    "temporal": (
+        Spec("server.yaml", "yaml", "restarts {service}"),
+        Spec("dynamic.yaml", "yaml", "restarts {service}"),
+    ),
+    "schema": (Spec("migrate.sh", "sh", "nothing until the next schema job"),),
+}
+COMPOSE = Spec("docker-compose.yml", "compose", "recreates the services whose lines change")
+SYSCTL = Spec("etc/sysctl.d/60-tempo-infra.conf", "sysctl", "applied by sysctl")
+LIMITS = Spec("etc/security/limits.d/60-tempo-infra.conf", "limits", "new logins")
+THP = Spec("etc/tmpfiles.d/60-tempo-infra.conf", "tmpfiles", "applied by systemd-tmpfiles")
+
+
+def system_files(settings: HostSettings) -> tuple[Spec, ...]:
+    """Return the files under /etc that this host needs."""
+    return (LIMITS, SYSCTL, *((THP,) if settings.thp else ()))
+
+
+def template_folder(service: str) -> str:
+    """Return the folder of a service's templates; Temporal's services share one."""
+    return "temporal" if service in TEMPORAL_ROLES else service
+
+
+def service_digest(files: Iterable[File]) -> str:
+    """Return 12 hex digits over names, contents, modes and owners of one service's files."""
+    digest = hashlib.sha256()
+    for file in sorted(files, key=lambda file: file.path):
+        digest.update(f"{file.path}\0{file.mode:o}\0{file.uid}\0{file.sha256}\n".encode())
+    return digest.hexdigest()[:12]

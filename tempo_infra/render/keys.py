@@ -1,0 +1,101 @@
+"""The keys that Temporal's server knows (it drops others in silence), and what a compose file must hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tempo_infra.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Keys = dict[str, Any]  # a key and what may stand below it: Keys, or None where the value is free
+
+
+def _keys(words: str) -> Keys:
+    return dict.fromkeys(words.split())
+
+
+SQL: Keys = {
+    **_keys("user password pluginName databaseName connectAddr connectProtocol connectAttributes"),
+    **_keys("maxConns maxIdleConns maxConnLifetime taskScanPartitions"),
+    "passwordCommand": _keys("command args timeout"),
+    "tls": _keys("enabled caFile certFile keyFile enableHostVerification serverName caData certData keyData"),
+}
+RPC: Keys = {
+    **_keys("grpcPort membershipPort bindOnLocalHost bindOnIP httpPort httpAdditionalForwardedHeaders"),
+    **_keys("keepAliveServerConfig clientConnectionConfig"),
+}
+GLOBAL: Keys = {
+    "membership": _keys("maxJoinDuration broadcastAddress"),
+    "pprof": _keys("port host"),
+    "tls": {
+        **_keys("internode frontend systemWorker remoteClusters refreshInterval"),
+        "expirationChecks": _keys("warningWindow errorWindow checkInterval"),
+    },
+    "metrics": {
+        **_keys("tags excludeTags prefix perUnitHistogramBoundaries statsd"),
+        **_keys("withoutUnitSuffix withoutCounterSuffix recordTimerInSeconds"),
+        "prometheus": {
+            **_keys("framework listenAddress handlerPath timerType listenNetwork loggerRPS onError"),
+            **_keys("defaultHistogramBoundaries defaultHistogramBuckets defaultSummaryObjectives"),
+            "sanitizeOptions": None,
+        },
+    },
+    "authorization": None,
+}
+CLUSTER = _keys("enabled initialFailoverVersion rpcAddress httpAddress")
+TEMPORAL: Keys = {
+    **_keys("archival namespaceDefaults otel visibility"),
+    "log": _keys("stdout level outputFile format development"),
+    "persistence": {
+        **_keys("defaultStore visibilityStore secondaryVisibilityStore numHistoryShards"),
+        "datastores": {"*": {"sql": SQL}},
+    },
+    "global": GLOBAL,
+    "services": {name: {"rpc": RPC} for name in _keys("frontend internal-frontend history matching worker")},
+    "clusterMetadata": {
+        **_keys("enableGlobalNamespace failoverVersionIncrement masterClusterName currentClusterName tags"),
+        "clusterInformation": {"*": CLUSTER},
+    },
+    "dcRedirectionPolicy": _keys("policy"),
+    "publicClient": _keys("hostPort httpHostPort forceTLSConfig"),
+    "dynamicConfigClient": _keys("filepath pollInterval"),
+}
+"""From the YAML tags of common/config/config.go of the server, 1.31.2."""
+
+NEEDED = ("persistence", "global", "services", "clusterMetadata", "dynamicConfigClient")
+
+
+def check_temporal(found: object, template: Path) -> None:
+    """InputError for a key that the server would drop, or a section that it needs."""
+    if not isinstance(found, dict):
+        raise InputError(f"{template}: Temporal's configuration is a mapping")
+    problems = [f"unknown key {key}" for key in _unknown(found, TEMPORAL)]
+    problems += [f"missing section {key}" for key in NEEDED if key not in found]
+    if problems:
+        raise InputError(
+            f"{template}: {'; '.join(problems)}", remedy="the server ignores such keys in silence"
+        )
+
+
+def check_compose(found: object, template: Path, project: str, services: set[str]) -> None:
+    """InputError when the file is not this project with exactly these services."""
+    document = found if isinstance(found, dict) else {}
+    if document.get("name") != project:
+        raise InputError(f"{template}: name must be {project}", remedy="containers are found by it")
+    named = set(document.get("services") or {})
+    if named != services:
+        wrong = ", ".join(sorted(named ^ services))
+        raise InputError(f"{template}: services differ from the host's roles: {wrong}")
+
+
+def _unknown(found: dict[str, Any], known: Keys, path: str = "") -> Iterator[str]:
+    for key, value in found.items():
+        if key not in known and "*" not in known:
+            yield f"{path}{key}"
+            continue
+        below = known.get(key, known.get("*"))
+        if isinstance(below, dict) and isinstance(value, dict):
+            yield from _unknown(value, below, f"{path}{key}.")

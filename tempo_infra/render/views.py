@@ -1,0 +1,209 @@
+"""What templates see: plain values, named as a person names them. No paths of this machine, no methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from tempo_infra.errors import InputError
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.render.bundle import DATA, STATE
+from tempo_infra.sizing.settings import MIB
+from tempo_infra.sizing.temporal import PLUGIN, PORTS, POSTGRESQL_PORT, UI_PORT
+
+if TYPE_CHECKING:
+    from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.sizing import Container, HostSettings, Setting, Settings
+
+PROJECT = "tempo-infra"  # of Docker Compose; fixed, containers and networks are found by it
+DATABASE = "temporal"
+VISIBILITY_DATABASE = "temporal_visibility"
+DATABASE_USER = "temporal"
+PASSWORD_FILE = "/run/secrets/tempo-infra/db_password"  # noqa: S105  # in Temporal's containers
+SUBNETS = ("172.30.0.0/24", "172.29.0.0/24", "192.168.230.0/24")  # of the compose network on every host
+TEMPORAL_UID = 1000
+POSTGRESQL_UID = 999
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """One container. `kind` is "temporal", "postgresql", "ui" or "job"."""
+
+    name: str
+    kind: str
+    image: str
+    user: str
+    memory: str
+    cpus: float
+    pids: int
+    nofile: int
+    stop_grace: str
+    gomemlimit: str
+    shm: str
+    ports: tuple[str, ...]
+    health_port: str
+    folder: str  # on the host; "" when it has no files of its own
+    secrets: str  # on the host; "" when it reads none
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    name: str
+    internal: str
+    services: tuple[ServiceView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RpcView:
+    """One entry of `services:` in Temporal's configuration."""
+
+    name: str
+    grpc: int
+    membership: int
+    http: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    name: str
+    project: str
+    shards: int
+    frontend: str  # host:port
+    database: str  # host:port
+    subnet: str
+    rpc: tuple[RpcView, ...]
+    clients: tuple[str, ...]  # networks that may reach the database
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    plugin: str
+    database: str
+    user: str
+    password_file: str
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalView:
+    role: str
+    default: PoolView
+    visibility: PoolView
+    dynamic: tuple[Setting, ...]
+
+
+def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
+    frontend = cluster.with_role(Role.FRONTEND)[0].internal
+    subnet = _subnet(cluster)
+    clients = [str(ip_network(host.internal)) for host in cluster.with_role(*TEMPORAL_ROLES)]
+    return ClusterView(
+        name=cluster.name,
+        project=PROJECT,
+        shards=settings.shards,
+        frontend=_endpoint(frontend, PORTS[Role.FRONTEND].grpc),
+        database=_endpoint(cluster.database_host.internal, POSTGRESQL_PORT),
+        subnet=subnet,
+        rpc=tuple(
+            RpcView(role.value, ports.grpc, ports.membership, ports.http or 0)
+            for role, ports in PORTS.items()
+        ),
+        clients=(*clients, subnet),
+    )
+
+
+def host_view(cluster: Cluster, host: Host, settings: HostSettings, folders: dict[str, str]) -> HostView:
+    services = tuple(
+        service_view(cluster, host, container, folders.get(container.name, ""))
+        for container in settings.containers
+    )
+    return HostView(host.name, host.internal, services)
+
+
+def temporal_view(settings: HostSettings, role: Role) -> TemporalView:
+    sized = settings.temporal[role]
+    password = PASSWORD_FILE
+    return TemporalView(
+        role=role.value,
+        default=PoolView(PLUGIN, DATABASE, DATABASE_USER, password, sized.max_conns),
+        visibility=PoolView(PLUGIN, VISIBILITY_DATABASE, DATABASE_USER, password, sized.visibility_max_conns),
+        dynamic=sized.dynamic,
+    )
+
+
+def service_view(cluster: Cluster, host: Host, container: Container, folder: str) -> ServiceView:
+    ports = _ports(container)
+    uid = POSTGRESQL_UID if container.name == "postgresql" else TEMPORAL_UID
+    return ServiceView(
+        name=container.name,
+        kind=_kind(container),
+        image=cluster.images.reference(image(cluster, container)),
+        user=f"{uid}:{uid}",
+        memory=_mebibytes(container.memory_bytes),
+        cpus=container.cpus,
+        pids=container.pids,
+        nofile=container.nofile,
+        stop_grace=f"{container.stop_grace_s}s",
+        gomemlimit=f"{(container.gomemlimit_bytes or 0) // MIB}MiB",
+        shm=_mebibytes(container.shm_bytes or 0),
+        ports=tuple(f"{_endpoint(host.internal, port)}:{port}" for port in ports),
+        health_port=str(ports[0]) if ports else "",
+        folder=f"{STATE}/services/{folder}" if folder else "",
+        secrets=_secrets(container),
+    )
+
+
+def image(cluster: Cluster, container: Container) -> str:
+    """Return the image's name and tag, as the inventory's digests are keyed."""
+    temporal = cluster.temporal
+    if container.job:
+        return f"temporalio/admin-tools:{temporal.version}"
+    if container.role is Role.POSTGRESQL:
+        return f"postgres:{cluster.postgres.version}"
+    if container.role is Role.UI:
+        return f"temporalio/ui:{temporal.ui_version}"
+    return f"temporalio/server:{temporal.version}"
+
+
+def data_folder() -> str:
+    """Return the folder of PostgreSQL's data on the host."""
+    return f"{DATA}/postgres"
+
+
+def _kind(container: Container) -> str:
+    if container.job:
+        return "job"
+    return "temporal" if container.role in TEMPORAL_ROLES else container.role.value
+
+
+def _secrets(container: Container) -> str:
+    """Return the folder of the reader; the CLI and the UI talk to the frontend and read none."""
+    if container.name in {"ui", "admin-tools"}:
+        return ""
+    reader = "postgresql" if container.name == "postgresql" else "temporal"
+    return f"{STATE}/secrets/{reader}"
+
+
+def _ports(container: Container) -> tuple[int, ...]:
+    if container.job:
+        return ()
+    if container.role in PORTS:
+        return PORTS[container.role].all
+    return (POSTGRESQL_PORT,) if container.role is Role.POSTGRESQL else (UI_PORT,)
+
+
+def _subnet(cluster: Cluster) -> str:
+    """Return the first candidate that holds no host's internal address."""
+    addresses = [ip_address(host.internal) for host in cluster.hosts]
+    for subnet in SUBNETS:
+        if not any(address in ip_network(subnet) for address in addresses):
+            return subnet
+    raise InputError(f"internal addresses lie in each of {', '.join(SUBNETS)}", remedy="use another network")
+
+
+def _endpoint(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size // MIB}m"

@@ -1,0 +1,134 @@
+"""A host's memory and CPUs, divided among its containers, so that all of them together fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tempo_infra.errors import InputError
+from tempo_infra.inventory.cluster import Role
+from tempo_infra.sizing.settings import GIB, MIB, Container
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tempo_infra.inventory.cluster import Cluster, Host
+
+OS_RESERVE_FLOOR = 320 * MIB  # Debian with sshd, dockerd, containerd and the proxies of published ports
+OS_RESERVE_SHARE = 16  # one sixteenth: a bigger machine runs bigger daemons and caches
+OS_RESERVE_CAP = 4 * GIB
+STEP = 16 * MIB  # limits are multiples of this, so that small changes of the inventory change nothing
+GO_SHARE = 0.85  # of the limit, for GOMEMLIMIT; the rest is stacks, text and what Go does not count
+SHARD_BYTES = 256 * 1024  # of the history service, a shard: queues, timers, caches of the shard itself
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What one kind of container needs at least, and its weight in what is left over (0: nothing more)."""
+
+    floor_mib: int
+    weight: int
+    pids: int
+    stop_grace_s: int
+    vcpu_share: float  # of the host's vCPUs
+    go: bool = True
+
+
+# The floors carry a small cluster. Measured with 512 shards, everything on one host of 2 GiB, 50 clients that
+# wait for one workflow each: PostgreSQL 194, history 191, the others 30 to 46 MiB; nothing was killed.
+KINDS: Mapping[str, _Kind] = {
+    "postgresql": _Kind(384, 16, 0, 120, 1.0, go=False),  # pids follow max_connections
+    "history": _Kind(320, 8, 1024, 60, 1.0),
+    "matching": _Kind(160, 4, 1024, 60, 1.0),
+    "worker": _Kind(160, 2, 1024, 60, 0.5),
+    "frontend": _Kind(192, 4, 1024, 60, 1.0),
+    "ui": _Kind(80, 0, 256, 10, 0.25),
+    "schema": _Kind(64, 0, 128, 10, 1.0),
+    "admin-tools": _Kind(128, 0, 128, 10, 1.0),
+}
+LEANS: Mapping[str, frozenset[str]] = {  # half as much again for what the class is for
+    "cpu": frozenset({"frontend", "matching"}),
+    "io": frozenset({"history"}),
+    "memory": frozenset({"postgresql"}),
+}
+
+
+def os_reserve_bytes(memory_bytes: int) -> int:
+    """Return what stays for the operating system and the Docker engine."""
+    return min(max(OS_RESERVE_FLOOR, memory_bytes // OS_RESERVE_SHARE), OS_RESERVE_CAP)
+
+
+def container_names(cluster: Cluster, host: Host) -> tuple[str, ...]:
+    """Return the compose services of a host, in start order; the jobs come last."""
+    jobs = []
+    if host.has(Role.POSTGRESQL):
+        jobs.append("schema")
+    if host.name == cluster.with_role(Role.FRONTEND)[0].name:
+        jobs.append("admin-tools")
+    return (*(role.value for role in host.roles), *jobs)
+
+
+def memory_shares(cluster: Cluster, host: Host) -> dict[str, int]:
+    """Divide the host's bytes: floors, then the rest by weight. InputError when the floors don't fit."""
+    names = container_names(cluster, host)
+    floors = {name: _floor(cluster, name) for name in names}
+    left = host.resources.memory_bytes - os_reserve_bytes(host.resources.memory_bytes) - sum(floors.values())
+    if left < 0:
+        raise _too_small(host, floors)
+    weights = {name: _weight(host, name) for name in names}
+    whole = max(sum(weights.values()), 1)
+    return {name: (floors[name] + left * weights[name] // whole) // STEP * STEP for name in names}
+
+
+def containers(cluster: Cluster, host: Host, max_connections: int) -> tuple[Container, ...]:
+    """Return the host's containers with their limits."""
+    shares = memory_shares(cluster, host)
+    return tuple(_container(cluster, host, name, size, max_connections) for name, size in shares.items())
+
+
+def _container(cluster: Cluster, host: Host, name: str, size: int, max_connections: int) -> Container:
+    kind = KINDS[name]
+    database = name == "postgresql"
+    return Container(
+        name=name,
+        role=_role_of(name),
+        memory_bytes=size,
+        cpus=max(0.25, round(host.resources.vcpu * kind.vcpu_share, 2)),
+        pids=kind.pids or max_connections + 100,
+        nofile=cluster.nofile,
+        stop_grace_s=kind.stop_grace_s,
+        reason=f"{size // MIB} of the host's {host.resources.memory_bytes // MIB} MiB",
+        gomemlimit_bytes=int(size * GO_SHARE) // MIB * MIB if kind.go else None,
+        shm_bytes=min(max(size // 8 // MIB * MIB, 64 * MIB), GIB) if database else None,
+        job=name in {"schema", "admin-tools"},
+    )
+
+
+def _role_of(name: str) -> Role:
+    jobs = {"schema": Role.POSTGRESQL, "admin-tools": Role.FRONTEND}
+    return jobs.get(name) or Role(name)
+
+
+def _floor(cluster: Cluster, name: str) -> int:
+    floor = KINDS[name].floor_mib * MIB
+    if name != Role.HISTORY:
+        return floor
+    hosts = len(cluster.with_role(Role.HISTORY))
+    shards = cluster.temporal.shards // max(hosts - 1, 1)  # one host down: the others hold its shards
+    return floor + shards * SHARD_BYTES
+
+
+def _weight(host: Host, name: str) -> int:
+    """Twice the weight of the kind, three times where the host's class leans that way."""
+    leans = name in LEANS.get(host.instance_class.leans, frozenset())
+    return KINDS[name].weight * (3 if leans else 2)
+
+
+def _too_small(host: Host, floors: dict[str, int]) -> InputError:
+    needed = sum(floors.values()) + OS_RESERVE_FLOOR
+    parts = ", ".join(f"{name} {size // MIB}" for name, size in floors.items())
+    return InputError(
+        f'budget "memory" is over on {host.name}: operating system {OS_RESERVE_FLOOR // MIB}, {parts}'
+        f" = {needed // MIB} MiB, the host has {host.resources.memory_bytes // MIB} MiB",
+        remedy="move a role to another host, or take a host with more memory",
+    )

@@ -1,0 +1,101 @@
+"""What sizing answers with: values with their reasons, per host. Nothing here is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tempo_infra.inventory.cluster import Role
+
+Value = int | float | bool | str
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One value of one file, and why it is that value."""
+
+    name: str
+    value: Value
+    unit: str  # PostgreSQL's own ("MB", "min", "s", "ms"), "bytes" and "s" elsewhere, "" for a plain number
+    reason: str  # one line; it stands as a comment in the rendered file
+    source: str  # where the rule comes from
+
+    @property
+    def text(self) -> str:
+        """The value as configuration files write it: on/off for booleans, the unit behind the number."""
+        if isinstance(self.value, bool):
+            return "on" if self.value else "off"
+        return f"{self.value}{self.unit}"
+
+    @property
+    def scalar(self) -> Value:
+        """The value as YAML writes it: typed, or with its unit as a string."""
+        return f"{self.value}{self.unit}" if self.unit else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The limits of one container of the compose project. Memory in bytes, times in seconds."""
+
+    name: str  # the compose service: "postgresql", "history", … "schema", "admin-tools"
+    role: Role
+    memory_bytes: int
+    cpus: float
+    pids: int
+    nofile: int
+    stop_grace_s: int
+    reason: str  # why the memory is what it is
+    gomemlimit_bytes: int | None = None  # Go services: where the garbage collector works harder
+    shm_bytes: int | None = None  # PostgreSQL: /dev/shm, counted within memory_bytes
+    job: bool = False  # runs once when asked
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalSettings:
+    """One Temporal service on one host: its connection pools and its dynamic configuration."""
+
+    role: Role
+    max_conns: int
+    visibility_max_conns: int
+    dynamic: tuple[Setting, ...]
+
+    @property
+    def connections(self) -> int:
+        return self.max_conns + self.visibility_max_conns
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """All that is sized for one host."""
+
+    host: str
+    containers: tuple[Container, ...]  # in start order, jobs last
+    temporal: Mapping[Role, TemporalSettings]
+    postgresql: tuple[Setting, ...]  # empty where PostgreSQL does not run
+    sysctl: tuple[Setting, ...]
+    thp: Setting | None  # /sys/kernel/mm/transparent_hugepage/enabled
+    nofile: Setting  # limits of logins
+    os_reserve_bytes: int  # what stays for the kernel, sshd and the Docker engine
+
+    def container(self, name: str) -> Container:
+        return next(container for container in self.containers if container.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The sized cluster: one entry a host, in the inventory's order."""
+
+    hosts: tuple[HostSettings, ...]
+    shards: int
+    max_connections: Setting
+    plan_cache_mode: Setting  # of the login role `temporal`, applied by SQL
+
+    def host(self, name: str) -> HostSettings:
+        return next(host for host in self.hosts if host.host == name)

@@ -1,0 +1,117 @@
+"""Templates print quoted values and do nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.errors import InputError
+from tempo_infra.render.engine import OUTPUT_LIMIT, SOURCE_LIMIT, TURNS_LIMIT, Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    name: str = "x"
+    items: tuple[int, ...] = tuple(range(1000))
+    _hidden: str = "hidden"
+    path: Path = Path("/etc/passwd")
+
+    @property
+    def shout(self) -> str:
+        return self.name.upper()
+
+    def method(self) -> str:
+        return self.name
+
+
+def run(tmp_path: Path, source: str, **values: object) -> str:
+    (tmp_path / "t.j2").write_text(source)
+    return Engine(tmp_path).render("t.j2", {"thing": Thing(), **values}).text
+
+
+def test_values_are_printed_by_their_filter(tmp_path: Path) -> None:
+    loop = "{% for n in thing.items %}\n{% if n > 998 %}\nb: {{ n | yaml }}\n{% endif %}\n{% endfor %}\n"
+    source = "a: {{ thing.name | yaml }}\n" + loop
+    assert run(tmp_path, source) == "a: x\nb: 999\n"
+
+
+def test_properties_and_mappings_are_read(tmp_path: Path) -> None:
+    source = (
+        "{% for k, v in m.items() %}\n{{ k | yaml }}: {{ v | yaml }} {{ thing.shout | yaml }}\n{% endfor %}\n"
+    )
+    assert run(tmp_path, source, m={"a": 1}) == "a: 1 X\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{{ nothing | yaml }}", r"t\.j2:1: 'nothing' is undefined"),
+        ("\n{{ thing.nothing | yaml }}", r"t\.j2:2: .*no attribute 'nothing'"),
+        ("\n\n{{ thing.name }}", r"t\.j2:3: a value is printed without a quoting filter"),
+        ("{{ 'literal' }}", "without a quoting filter"),
+        ("{{ thing | yaml }}", "Thing is not a single value"),
+        ("{{ thing.items | yaml }}", "tuple is not a single value"),
+        ("{{ thing.name | upper | yaml }}", r"t\.j2:1: No filter named 'upper'"),
+        ("{{ thing.name.upper() | yaml }}", "unsafe"),
+        ("{{ thing.path.read_text() | yaml }}", "unsafe"),
+        ("{{ thing.method() | yaml }}", "unsafe"),
+        ("{{ thing._hidden | yaml }}", "unsafe"),
+        ("{{ thing.__class__ | yaml }}", "unsafe"),
+        ("{{ recorded.printed | yaml }}", "unsafe"),
+        ("{{ ''.__class__.__mro__ | yaml }}", "unsafe"),
+        ("{{ (1 + 1) | yaml }}", "templates compute nothing"),
+        ("{{ ('x' * 1000000000) | yaml }}", "templates compute nothing"),
+        ("{{ ('a' ~ 'b') | yaml }}", "Concat is refused"),
+        ("{% for i in range(9) %}{% endfor %}", "'range' is undefined"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "Macro is refused"),
+        ("{% include 't.j2' %}", "Include is refused"),
+        ("{% extends 't.j2' %}", "Extends is refused"),
+        ("{% set x %}a{% endset %}", "AssignBlock is refused"),
+        ("{% for i in thing.items recursive %}{% endfor %}", "only a plain loop"),
+        ("{% for i in thing.items if i %}{% endfor %}", "only a plain loop"),
+        ("a\n{% if %}", r"t\.j2:2: Expected an expression"),
+        ("{{ 'a\\nb' | sysctl }}", "is not a sysctl key or value"),
+    ],
+)
+def test_anything_else_is_refused_with_its_place(tmp_path: Path, source: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run(tmp_path, source)
+
+
+def test_loops_end(tmp_path: Path) -> None:
+    """A billion turns that print nothing are stopped by their count."""
+    loop = "{% for a in thing.items %}{% for b in thing.items %}{% for c in thing.items %}"
+    with pytest.raises(InputError, match=f"more than {TURNS_LIMIT} times"):
+        run(tmp_path, loop + "{% endfor %}" * 3)
+
+
+def test_output_ends(tmp_path: Path) -> None:
+    body = "x" * 2000
+    loop = (
+        f"{{% for a in thing.items %}}{{% if a < {OUTPUT_LIMIT // 1000} %}}{body}{{% endif %}}{{% endfor %}}"
+    )
+    with pytest.raises(InputError, match="would be larger than 1024 KiB"):
+        run(tmp_path, loop)
+
+
+def test_a_huge_template_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="more than 256 KiB"):
+        run(tmp_path, "x" * (SOURCE_LIMIT + 1))
+
+
+def test_a_template_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.j2").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="can't be read"):
+        Engine(tmp_path).render("t.j2", {})
+
+
+def test_ours_is_taken_where_the_operator_has_none(tmp_path: Path) -> None:
+    (tmp_path / "services" / "history").mkdir(parents=True)
+    engine = Engine(tmp_path)
+    names = ("services/history/server.yaml.j2", "services/temporal/server.yaml.j2")
+    assert engine.choose(*names) == names[1]
+    (tmp_path / names[0]).write_text("own\n")
+    assert engine.choose(*names) == names[0]
+    assert engine.render(names[0], {}).text == "own\n"

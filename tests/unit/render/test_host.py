@@ -1,0 +1,297 @@
+"""What a host's files say, read as the programs there read them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tempo_infra.errors import InputError
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.render import Bundle, parse, render
+from tempo_infra.sizing import size
+from tempo_infra.sizing.temporal import PORTS
+from tests.unit.sizing.clusters import ALL, cluster, host, solo, trio
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tempo_infra.inventory.cluster import Cluster
+
+
+def bundle(one: Cluster, name: str) -> Bundle:
+    return next(found for found in render(one, size(one)) if found.host == name)
+
+
+def compose(found: Bundle) -> dict[str, Any]:
+    document = parse.compose(found.file("docker-compose.yml").content.decode())
+    assert isinstance(document, dict)
+    return document
+
+
+def text(found: Bundle, service: str, name: str) -> str:
+    end = f"/{name}"
+    path = next(
+        f.path for f in found.files if f.path.startswith(f"services/{service}-") and f.path.endswith(end)
+    )
+    return found.file(path).content.decode()
+
+
+def temporal(found: Bundle, role: str) -> dict[str, Any]:
+    document = parse.yaml(text(found, role, "server.yaml"))
+    assert isinstance(document, dict)
+    return document
+
+
+def test_one_bundle_a_host_in_the_inventorys_order() -> None:
+    assert [found.host for found in render(trio(), size(trio()))] == ["front-1", "history-1", "db-1"]
+
+
+def test_every_sized_setting_reaches_its_file() -> None:
+    one = solo()
+    sized = size(one).host("solo-1")
+    found = bundle(one, "solo-1")
+    conf = parse.pgconf(text(found, "postgresql", "postgresql.conf"))
+    assert conf == {setting.name: setting.text for setting in sized.postgresql}
+    sysctl = parse.sysctl(found.file("etc/sysctl.d/60-tempo-infra.conf").content.decode())
+    assert sysctl == {setting.name: str(setting.value) for setting in sized.sysctl}
+    for role in TEMPORAL_ROLES:
+        dynamic = parse.yaml(text(found, role, "dynamic.yaml"))
+        assert dynamic == {s.name: [{"value": s.scalar}] for s in sized.temporal[role].dynamic}
+
+
+def test_every_limit_reaches_the_compose_file() -> None:
+    one = solo()
+    services = compose(bundle(one, "solo-1"))["services"]
+    for container in size(one).host("solo-1").containers:
+        service = services[container.name]
+        assert service["mem_limit"] == f"{container.memory_bytes // 1024**2}m"
+        assert (service["cpus"], service["pids_limit"]) == (container.cpus, container.pids)
+        assert service["ulimits"]["nofile"] == {"soft": container.nofile, "hard": container.nofile}
+        assert service["stop_grace_period"] == f"{container.stop_grace_s}s"
+        if container.gomemlimit_bytes is not None:
+            expected = f"{container.gomemlimit_bytes // 1024**2}MiB"
+            assert service["environment"]["GOMEMLIMIT"] == expected
+
+
+def test_every_container_is_hardened() -> None:
+    for service in compose(bundle(solo(), "solo-1"))["services"].values():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["user"] in {"1000:1000", "999:999"}
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
+        assert not {"privileged", "network_mode", "cap_add", "pid", "ipc"} & service.keys()
+
+
+def test_ports_are_published_on_the_internal_address_only() -> None:
+    services = compose(bundle(solo(), "solo-1"))["services"]
+    published = [port for service in services.values() for port in service.get("ports", [])]
+    assert len(published) == 11
+    assert all(port.startswith("10.0.0.10:") for port in published)
+
+
+def test_jobs_never_start_by_themselves() -> None:
+    found = bundle(solo(), "solo-1")
+    for name, service in compose(found)["services"].items():
+        job = name in {"schema", "admin-tools"}
+        assert service.get("profiles") == (["tools"] if job else None)
+        assert service["restart"] == ("no" if job else "unless-stopped")
+        assert ("healthcheck" in service) is not job
+    assert {service.name for service in found.services if service.job} == {"schema", "admin-tools"}
+
+
+def test_mounts_are_folders_that_must_be_there() -> None:
+    for service in compose(bundle(solo(), "solo-1"))["services"].values():
+        for volume in service.get("volumes", []):
+            assert volume["bind"] == {"create_host_path": False}
+            data = volume["target"] == "/var/lib/postgresql/data"
+            assert volume["source"].startswith("/srv/tempo/" if data else "/var/lib/tempo-infra/")
+            assert volume.get("read_only", False) is not data
+
+
+def test_each_reader_sees_its_own_secrets() -> None:
+    services = compose(bundle(solo(), "solo-1"))["services"]
+    folders = {
+        name: [v["source"].rpartition("/")[2] for v in service.get("volumes", []) if "secrets" in v["source"]]
+        for name, service in services.items()
+    }
+    assert folders.pop("postgresql") == ["postgresql"]
+    assert folders.pop("ui") == folders.pop("admin-tools") == []
+    assert set(map(tuple, folders.values())) == {("temporal",)}
+
+
+def test_the_membership_is_the_same_everywhere_but_for_the_own_address() -> None:
+    one = trio()
+    documents = [
+        (found.host, role, temporal(found, role))
+        for found in render(one, size(one))
+        for role in one.host(found.host).temporal_roles
+    ]
+    assert len(documents) == 4
+    for name, _, document in documents:
+        assert document["global"]["membership"].pop("broadcastAddress") == one.host(name).internal
+        assert document["publicClient"] == {"hostPort": "10.0.0.11:7233"}
+        assert document["persistence"]["datastores"]["default"]["sql"]["connectAddr"] == "10.0.0.13:5432"
+    assert all(document == documents[0][2] for _, _, document in documents)
+
+
+def test_all_services_are_listed_with_their_ports() -> None:
+    services = temporal(bundle(trio(), "history-1"), "history")["services"]
+    assert set(services) == {role.value for role in TEMPORAL_ROLES}
+    for role, ports in PORTS.items():
+        rpc = services[role.value]["rpc"]
+        assert (rpc["grpcPort"], rpc["membershipPort"], rpc.get("httpPort")) == (
+            ports.grpc,
+            ports.membership,
+            ports.http,
+        )
+        assert rpc["bindOnIP"] == "0.0.0.0"
+
+
+def test_pools_are_as_sized_and_never_churn() -> None:
+    one = trio()
+    stores = temporal(bundle(one, "history-1"), "history")["persistence"]["datastores"]
+    sized = size(one).host("history-1").temporal[Role.HISTORY]
+    for store, connections in (("default", sized.max_conns), ("visibility", sized.visibility_max_conns)):
+        sql = stores[store]["sql"]
+        assert sql["maxConns"] == sql["maxIdleConns"] == connections
+        assert "password" not in sql
+        assert sql["passwordCommand"]["args"] == ["/run/secrets/tempo-infra/db_password"]
+
+
+def test_who_may_reach_the_database() -> None:
+    lines = parse.words(text(bundle(trio(), "db-1"), "postgresql", "pg_hba.conf"))
+    databases = "temporal,temporal_visibility"
+    assert lines == [
+        ["local", "all", "postgres", "peer"],
+        ["host", databases, "temporal", "10.0.0.11/32", "scram-sha-256"],
+        ["host", databases, "temporal", "10.0.0.12/32", "scram-sha-256"],
+        ["host", databases, "temporal", "172.30.0.0/24", "scram-sha-256"],
+        ["local", "all", "all", "reject"],
+        ["host", "all", "all", "0.0.0.0/0", "reject"],
+        ["host", "all", "all", "::/0", "reject"],
+    ]
+
+
+def test_the_compose_network_avoids_the_hosts_addresses() -> None:
+    one = cluster(host("solo-1", *ALL, memory_gib=8, internal="172.30.0.9"))
+    found = bundle(one, "solo-1")
+    assert compose(found)["networks"]["default"]["ipam"]["config"] == [{"subnet": "172.29.0.0/24"}]
+    assert "172.29.0.0/24" in text(found, "postgresql", "pg_hba.conf")
+
+
+def test_addresses_in_every_candidate_network_are_refused() -> None:
+    others = [
+        host(f"f-{n}", Role.FRONTEND, internal=address)
+        for n, address in enumerate(("172.30.0.9", "172.29.0.9", "192.168.230.9"))
+    ]
+    one = cluster(host("solo-1", *ALL, memory_gib=8), *others)
+    with pytest.raises(InputError, match="internal addresses lie in each of"):
+        render(one, size(one))
+
+
+def test_logins_get_the_limit_and_root_too() -> None:
+    one = replace(trio(), nofile=16384)
+    lines = parse.words(
+        bundle(one, "db-1").file("etc/security/limits.d/60-tempo-infra.conf").content.decode()
+    )
+    assert [line[0] for line in lines] == ["*", "*", "root", "root"]
+    assert {line[3] for line in lines} == {"16384"}
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ({"shards": 128}, {"history", "matching", "worker", "frontend"}),
+        ({"history_gib": 5}, {"history"}),
+        ({"database_gib": 5}, {"postgresql"}),
+    ],
+)
+def test_a_service_is_renamed_exactly_when_its_own_files_change(
+    change: dict[str, int], changed: set[str]
+) -> None:
+    def folders(one: Cluster) -> set[str]:
+        found = render(one, size(one))
+        return {
+            file.path.split("/")[1] for b in found for file in b.files if file.path.startswith("services/")
+        }
+
+    renamed = folders(trio()) ^ folders(trio(**change))
+    assert {name.rpartition("-")[0] for name in renamed} == changed
+
+
+def test_the_compose_file_names_the_folders_that_are_there() -> None:
+    found = bundle(solo(), "solo-1")
+    folders = {
+        "/".join(file.path.split("/")[:2]) for file in found.files if file.path.startswith("services/")
+    }
+    mounted = {
+        volume["source"].removeprefix("/var/lib/tempo-infra/")
+        for service in compose(found)["services"].values()
+        for volume in service.get("volumes", [])
+        if "/services/" in volume["source"]
+    }
+    assert mounted == folders
+    assert len(folders) == 6
+
+
+def test_files_are_sorted_owned_by_root_and_not_writable_by_others() -> None:
+    for found in render(trio(), size(trio())):
+        paths = [file.path for file in found.files]
+        assert paths == sorted(paths)
+        assert {(file.mode, file.uid) for file in found.files} == {(0o644, 0)}
+        assert all(file.effect and "{" not in file.effect for file in found.files)
+
+
+def test_a_digest_from_the_inventory_pins_the_image() -> None:
+    digest = f"sha256:{'a' * 64}"
+    one = trio().pinned({"postgres:17": digest})
+    found = bundle(one, "db-1")
+    assert compose(found)["services"]["postgresql"]["image"] == f"registry.example:5000/postgres:17@{digest}"
+    assert f"registry.example:5000/postgres:17@{digest}" in found.images
+
+
+def test_the_operators_template_replaces_one_file(tmp_path: Path) -> None:
+    own = tmp_path / "templates" / "etc" / "sysctl.d"
+    own.mkdir(parents=True)
+    (own / "60-tempo-infra.conf.j2").write_text("# {{ managed | comment }}\nvm.swappiness = 7\n")
+    one = replace(trio(), path=tmp_path / "inventory.yaml")
+    found = bundle(one, "db-1")
+    assert found.file("etc/sysctl.d/60-tempo-infra.conf").content.endswith(b"\nvm.swappiness = 7\n")
+    assert found.file("docker-compose.yml") == bundle(trio(), "db-1").file("docker-compose.yml")
+
+
+def test_the_operators_template_of_one_service_goes_before_the_shared_one(tmp_path: Path) -> None:
+    own = tmp_path / "templates" / "services" / "history"
+    own.mkdir(parents=True)
+    (own / "dynamic.yaml.j2").write_text("limit.maxIDLength:\n  - value: 200\n")
+    one = replace(solo(), path=tmp_path / "inventory.yaml")
+    found = bundle(one, "solo-1")
+    assert "value: 200" in text(found, "history", "dynamic.yaml")
+    assert "value: 255" in text(found, "matching", "dynamic.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "message"),
+    [
+        ("docker-compose.yml.j2", "name: tempo-infra\nservices: {}\n", "services differ"),
+        ("docker-compose.yml.j2", "name: other\n", "name must be"),
+        ("services/postgresql/postgresql.conf.j2", "port = 1\nport = 2\n", "stands there twice"),
+        ("services/postgresql/postgresql.conf.j2", "{{ cluster.path | pgconf }}\n", "no attribute 'path'"),
+    ],
+)
+def test_a_bad_template_is_named(tmp_path: Path, name: str, source: str, message: str) -> None:
+    own = tmp_path / "templates" / name
+    own.parent.mkdir(parents=True)
+    own.write_text(source)
+    one = replace(trio(), path=tmp_path / "inventory.yaml")
+    with pytest.raises(InputError, match=f"templates/{name}.*{message}"):
+        render(one, size(one))
+
+
+def test_no_path_of_this_machine_is_rendered(tmp_path: Path) -> None:
+    here = render(replace(trio(), path=tmp_path / "inventory.yaml"), size(trio()))
+    assert here == render(trio(), size(trio()))
+    assert not any(str(tmp_path).encode() in file.content for b in here for file in b.files)

@@ -1,0 +1,77 @@
+"""Keys that the server would drop in silence are refused, and so is a compose file that is not ours."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tempo_infra.errors import InputError
+from tempo_infra.render import parse, render
+from tempo_infra.render.keys import check_compose, check_temporal
+from tempo_infra.sizing import size
+from tests.unit.sizing.clusters import trio
+
+TEMPLATE = Path("templates/server.yaml.j2")
+
+
+def rendered() -> dict[str, Any]:
+    bundle = render(trio(), size(trio()))[1]
+    path = next(file.path for file in bundle.files if file.path.endswith("server.yaml"))
+    found = parse.yaml(bundle.file(path).content.decode())
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [
+        ((), "persistance"),
+        (("persistence",), "numHistoryshards"),
+        (("persistence", "datastores", "default", "sql"), "\u0441aFile"),  # a Cyrillic letter
+        (("global", "membership"), "broadcastAdress"),
+        (("services", "history", "rpc"), "bindOnIp"),
+        (("services",), "histroy"),
+        (("clusterMetadata", "clusterInformation", "active"), "rpcName"),
+    ],
+)
+def test_a_misspelt_key_is_named(place: tuple[str, ...], key: str) -> None:
+    document = copy.deepcopy(rendered())
+    check_temporal(document, TEMPLATE)
+    below = document
+    for step in place:
+        below = below[step]
+    below[key] = "x"
+    path = ".".join((*place, key))
+    with pytest.raises(InputError, match=f"unknown key {path}"):
+        check_temporal(document, TEMPLATE)
+
+
+def test_a_missing_section_is_named() -> None:
+    document = rendered()
+    del document["dynamicConfigClient"]
+    with pytest.raises(InputError, match="missing section dynamicConfigClient"):
+        check_temporal(document, TEMPLATE)
+
+
+@pytest.mark.parametrize("document", [None, [], "x"])
+def test_a_configuration_is_a_mapping(document: object) -> None:
+    with pytest.raises(InputError, match="is a mapping"):
+        check_temporal(document, TEMPLATE)
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"name": "tempo-infra", "services": {"a": {}}}, "services differ from the host's roles: b"),
+        ({"name": "tempo-infra", "services": {"a": {}, "b": {}, "c": {}}}, "roles: c"),
+        ({"name": "other", "services": {"a": {}, "b": {}}}, "name must be tempo-infra"),
+        ({"name": "tempo-infra"}, "roles: a, b"),
+        (None, "name must be"),
+    ],
+)
+def test_a_compose_file_is_this_project_with_these_services(document: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_compose(document, TEMPLATE, "tempo-infra", {"a", "b"})

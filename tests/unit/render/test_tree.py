@@ -1,0 +1,132 @@
+"""Bundles on disk: only our own folders are written, only our own files go."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tempo_infra.errors import InputError
+from tempo_infra.render import Bundle, render, tree
+from tempo_infra.sizing import size
+from tests.unit.sizing.clusters import trio
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def bundles(**change: int) -> tuple[Bundle, ...]:
+    one = trio(**change)
+    return render(one, size(one))
+
+
+def paths(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_written_is_what_was_rendered(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    tree.write(bundles(), out, whole=True)
+    for bundle in bundles():
+        found = {path: (out / bundle.host / path).read_bytes() for path in paths(out / bundle.host)}
+        assert found == tree.contents(bundle)
+        assert json.loads(found["manifest.json"])["host"] == bundle.host
+    assert tree.difference(bundles(), out, whole=True) == ""
+
+
+def test_stale_files_of_ours_go_and_others_stay(tmp_path: Path) -> None:
+    tree.write(bundles(), tmp_path, whole=True)
+    (tmp_path / "db-1" / "notes.txt").write_text("mine")
+    tree.write(bundles(database_gib=8), tmp_path, whole=True)
+    expected = set(tree.contents(bundles(database_gib=8)[2]))
+    assert paths(tmp_path / "db-1") == expected | {"notes.txt"}
+    assert len(list((tmp_path / "db-1" / "services").iterdir())) == 2
+
+
+def test_a_host_that_left_the_inventory_goes(tmp_path: Path) -> None:
+    tree.write(bundles(), tmp_path, whole=True)
+    tree.write(bundles()[:2], tmp_path, whole=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"front-1", "history-1"}
+
+
+def test_writing_one_host_leaves_the_others(tmp_path: Path) -> None:
+    tree.write(bundles(), tmp_path, whole=True)
+    tree.write(bundles(database_gib=8)[2:], tmp_path, whole=False)
+    assert tree.difference(bundles()[:2], tmp_path, whole=False) == ""
+    assert tree.difference(bundles(database_gib=8)[2:], tmp_path, whole=False) == ""
+
+
+@pytest.mark.parametrize("name", ["a-file", "a-folder/"])
+def test_a_folder_of_others_is_not_written(tmp_path: Path, name: str) -> None:
+    foreign = tmp_path / name
+    if name.endswith("/"):
+        foreign.mkdir()
+    else:
+        foreign.touch()
+    with pytest.raises(InputError, match="nothing was written"):
+        tree.write(bundles(), tmp_path, whole=True)
+    assert [path.name for path in tmp_path.iterdir()] == [name.rstrip("/")]
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    with pytest.raises(InputError, match="is not a folder"):
+        tree.write(bundles(), tmp_path / "x", whole=True)
+
+
+def test_a_manifest_can_not_name_files_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    out = tmp_path / "out"
+    (out / "db-1").mkdir(parents=True)
+    names = ["../../precious", str(tmp_path / "precious")]
+    (out / "db-1" / "manifest.json").write_text(json.dumps({"files": dict.fromkeys(names)}))
+    tree.write(bundles(), out, whole=True)
+    assert (tmp_path / "precious").exists()
+
+
+def test_a_manifest_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "db-1").mkdir()
+    (tmp_path / "db-1" / "manifest.json").write_text("[]")
+    with pytest.raises(InputError, match="is not ours"):
+        tree.write(bundles(), tmp_path, whole=True)
+
+
+def test_the_difference_is_a_diff_by_service_not_by_digest(tmp_path: Path) -> None:
+    tree.write(bundles(), tmp_path, whole=True)
+    found = tree.difference(bundles(database_gib=8), tmp_path, whole=True)
+    assert "\n-shared_buffers = 928MB\n" in found
+    assert "\n+shared_buffers = 1904MB\n" in found
+    assert "history-1" not in found
+    assert "manifest.json" not in found
+    assert "rename from a/db-1/services/postgresql-" in found  # pg_hba.conf is the same in a new folder
+
+
+def test_a_hand_edited_a_missing_and_a_foreign_file_show(tmp_path: Path) -> None:
+    tree.write(bundles(), tmp_path, whole=True)
+    (tmp_path / "db-1" / "docker-compose.yml").write_text("name: other")
+    (tmp_path / "front-1" / "etc" / "sysctl.d" / "60-tempo-infra.conf").unlink()
+    (tmp_path / "history-1" / "extra").write_text("x\n")
+    found = tree.difference(bundles(), tmp_path, whole=True)
+    assert "-name: other\n\\ No newline at end of file\n" in found
+    assert "--- /dev/null\n+++ b/front-1/etc/sysctl.d/60-tempo-infra.conf" in found
+    assert "--- a/history-1/extra\n+++ /dev/null" in found
+
+
+def test_nothing_there_differs_in_everything(tmp_path: Path) -> None:
+    found = tree.difference(bundles(), tmp_path / "absent", whole=True)
+    assert found.count("--- /dev/null") == sum(len(bundle.files) for bundle in bundles())
+
+
+def test_a_host_too_many_differs_unless_one_was_named(tmp_path: Path) -> None:
+    tree.write(bundles(), tmp_path, whole=True)
+    assert "--- a/db-1/docker-compose.yml\n+++ /dev/null" in tree.difference(
+        bundles()[:2], tmp_path, whole=True
+    )
+    assert tree.difference(bundles()[:2], tmp_path, whole=False) == ""
+
+
+def test_an_edited_manifest_alone_shows(tmp_path: Path) -> None:
+    tree.write(bundles(), tmp_path, whole=True)
+    (tmp_path / "db-1" / "manifest.json").write_text("{}\n")
+    assert "+++ b/db-1/manifest.json" in tree.difference(bundles(), tmp_path, whole=True)

@@ -1,0 +1,83 @@
+"""Temporal's settings: caches within the container, ports that no two services share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.sizing import size
+from tempo_infra.sizing.temporal import PORTS
+from tests.unit.sizing.clusters import cluster, host, solo, trio
+
+if TYPE_CHECKING:
+    from tempo_infra.sizing.settings import Value
+
+
+def dynamic(one: str, role: Role, *, second_history: bool = False, vcpu: int = 2) -> dict[str, Value]:
+    hosts = [*trio().hosts]
+    if vcpu != 2:
+        hosts.append(host("match-2", Role.MATCHING, vcpu=vcpu, internal="10.0.0.15"))
+    if second_history:
+        hosts.append(host("history-2", Role.HISTORY, internal="10.0.0.14"))
+    found = size(cluster(*hosts)).host(one).temporal[role].dynamic
+    return {setting.name: setting.scalar for setting in found}
+
+
+@pytest.mark.parametrize("memory_gib", [2, 4, 8, 32])
+def test_history_caches_fit_under_the_collectors_limit(memory_gib: int) -> None:
+    sized = size(solo(memory_gib)).host("solo-1")
+    values = {s.name: s.value for s in sized.temporal[Role.HISTORY].dynamic}
+    caches = int(values["history.hostLevelCacheMaxSizeBytes"]) + int(
+        values["history.eventsHostLevelCacheMaxSizeBytes"]
+    )
+    limit = sized.container("history").gomemlimit_bytes
+    assert limit is not None
+    assert 0.4 * limit < caches < 0.6 * limit
+
+
+def test_a_cache_is_bounded_by_bytes() -> None:
+    values = dynamic("history-1", Role.HISTORY)
+    assert values["history.cacheSizeBasedLimit"] is True
+    assert values["history.enableHostLevelEventsCache"] is True
+
+
+@pytest.mark.parametrize("role", TEMPORAL_ROLES)
+def test_ids_fit_into_their_columns_everywhere(role: Role) -> None:
+    one = "history-1" if role is Role.HISTORY else "front-1"
+    assert dynamic(one, role)["limit.maxIDLength"] == 255
+
+
+def test_nothing_calls_home() -> None:
+    assert dynamic("front-1", Role.FRONTEND)["frontend.enableServerVersionCheck"] is False
+
+
+def test_only_several_hosts_align_their_changes() -> None:
+    assert "history.alignMembershipChange" not in dynamic("history-1", Role.HISTORY)
+    aligned = dynamic("history-1", Role.HISTORY, second_history=True)
+    assert aligned["history.alignMembershipChange"] == "10s"
+    assert "matching.alignMembershipChange" not in dynamic("front-1", Role.MATCHING, second_history=True)
+
+
+@pytest.mark.parametrize(("vcpu", "partitions"), [(2, 1), (16, 4)])
+def test_partitions_follow_the_cpus_that_match(vcpu: int, partitions: int) -> None:
+    values = dynamic("front-1", Role.FRONTEND, vcpu=vcpu)
+    assert values["matching.numTaskqueueReadPartitions"] == partitions
+    assert values["matching.numTaskqueueWritePartitions"] == partitions
+
+
+def test_a_service_is_not_told_of_others() -> None:
+    """Else a change for one restarts them all."""
+    shared = ("limit.", "matching.numTaskqueue")
+    for role in TEMPORAL_ROLES:
+        one = "history-1" if role is Role.HISTORY else "front-1"
+        own = [name for name in dynamic(one, role) if not name.startswith(shared)]
+        assert all(name.startswith(f"{role}.") for name in own), role
+
+
+def test_ports_are_distinct_and_fit_into_the_membership_table() -> None:
+    ports = [port for of_role in PORTS.values() for port in of_role.all]
+    assert set(PORTS) == set(TEMPORAL_ROLES)
+    assert len(ports) == len(set(ports)) == 9
+    assert max(ports) < 32768
