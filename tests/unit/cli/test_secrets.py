@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pyrage
+import pytest
+from typer.testing import CliRunner
+
+from tempo_infra.cli.main import app
+from tempo_infra.errors import InputError
+from tempo_infra.inventory import load
+from tempo_infra.secrets import POSTGRES_SUPERUSER, TEMPORAL_DB, SecretStore
+
+EXAMPLE = Path(__file__).parents[3] / "inventory" / "single.yaml"
+BOB = str(pyrage.x25519.Identity.generate().to_public())
+
+
+@pytest.fixture
+def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("TEMPO_INFRA_IDENTITY", raising=False)
+    return Path(shutil.copy(EXAMPLE, tmp_path / "inventory.yaml"))
+
+
+def run(*words: str) -> str:
+    ended = CliRunner().invoke(app, ["secrets", *words])
+    if ended.exception and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    return ended.output
+
+
+def test_no_command_shows_a_secret(inventory: Path) -> None:
+    secrets = SecretStore.open(load(inventory).secrets).ensure([TEMPORAL_DB, POSTGRES_SUPERUSER])
+    shown = run("show-recipients", "-i", str(inventory)) + run("rekey", "-i", str(inventory))
+    assert not any(secret.value in shown for secret in secrets.values())
+    assert "  you  can open it\n" in shown
+    assert "encrypted for 1 key; commit the file" in shown
+
+
+def test_a_new_recipient_is_shown_before_and_after_the_rekey(inventory: Path) -> None:
+    SecretStore.open(load(inventory).secrets).ensure([TEMPORAL_DB])
+    inventory.write_text(f"{inventory.read_text()}\nsecrets:\n  recipients: [{BOB}]\n")
+    assert f"{BOB}  inventory  can't yet: tempo-infra secrets rekey\n" in run(
+        "show-recipients", "-i", str(inventory)
+    )
+    assert run("rekey", "-i", str(inventory)).startswith(f"+ {BOB}\n")
+    assert f"{BOB}  inventory  can open it\n" in run("show-recipients", "-i", str(inventory))
+
+
+def test_without_a_file_there_is_nothing_to_rekey(inventory: Path) -> None:
+    with pytest.raises(InputError, match="there is no secrets file"):
+        run("rekey", "-i", str(inventory))

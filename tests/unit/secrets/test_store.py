@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+import base64
+import json
+import os
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyrage
+import pytest
+
+from tempo_infra.errors import InputError
+from tempo_infra.secrets import DIGEST_KEY, POSTGRES_SUPERUSER, TEMPORAL_DB, Secret, SecretStore, durable
+from tempo_infra.secrets.age import short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NAMES = (TEMPORAL_DB, POSTGRES_SUPERUSER)
+SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIWzlXqNaK45IzJPuJdzZz3XNKsaXSkGxY0XykfJsCSI"
+
+
+class File(NamedTuple):
+    """What the inventory says about secrets."""
+
+    path: Path
+    recipients: tuple[str, ...] = ()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> File:
+    return File(tmp_path / "secrets.age")
+
+
+def operator(file: File, name: str) -> SecretStore:
+    """Open the store as somebody with a config folder of their own."""
+    return SecretStore.open(file, file.path.parent / name, environ={})
+
+
+def public_key(file: File, name: str) -> str:
+    text = (file.path.parent / name / "identity.txt").read_text()
+    return str(pyrage.x25519.Identity.from_str(text.splitlines()[-1]).to_public())
+
+
+def newcomer(file: File, name: str) -> str:
+    """Make an identity and return its public key."""
+    operator(file, name)
+    return public_key(file, name)
+
+
+def content_of(file: File, name: str) -> dict[str, object]:
+    key = (file.path.parent / name / "identity.txt").read_text().splitlines()[-1]
+    document: dict[str, object] = json.loads(
+        pyrage.decrypt(file.path.read_bytes(), [pyrage.x25519.Identity.from_str(key)])
+    )
+    return document
+
+
+def write(file: File, name: str, document: object) -> None:
+    recipient = pyrage.x25519.Recipient.from_str(public_key(file, name))
+    file.path.write_bytes(pyrage.encrypt(json.dumps(document).encode(), [recipient]))
+
+
+def test_missing_secrets_are_generated_once(file: File) -> None:
+    first = operator(file, "alice").ensure(NAMES)
+    again = operator(file, "alice").ensure(NAMES)
+    assert first == again
+    assert set(first) == set(NAMES)
+    values = {secret.value for secret in first.values()}
+    assert len(values) == 2
+    assert all(len(base64.urlsafe_b64decode(value + "=")) == 32 for value in values)
+
+
+def test_a_later_secret_is_added_and_the_others_stay(file: File) -> None:
+    before = operator(file, "alice").ensure([TEMPORAL_DB])
+    after = operator(file, "alice").ensure([TEMPORAL_DB, DIGEST_KEY])
+    assert after[TEMPORAL_DB] == before[TEMPORAL_DB]
+    assert operator(file, "alice").read() == after
+
+
+def test_the_file_is_private_encrypted_and_alone(file: File) -> None:
+    secrets = operator(file, "alice").ensure(NAMES)
+    data = file.path.read_bytes()
+    assert data.startswith(b"age-encryption.org/v1\n")
+    assert not any(secret.value.encode() in data for secret in secrets.values())
+    assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+    assert sorted(entry.name for entry in file.path.parent.iterdir()) == ["alice", "secrets.age"]
+
+
+def test_reading_never_rewrites_the_file(file: File) -> None:
+    operator(file, "alice").ensure(NAMES)
+    before = (file.path.read_bytes(), file.path.stat().st_mtime_ns, file.path.stat().st_ino)
+    listing_bob = file._replace(recipients=(newcomer(file, "bob"),))
+    store = operator(listing_bob, "alice")
+    store.ensure(NAMES)
+    store.read()
+    store.readers()
+    assert (file.path.read_bytes(), file.path.stat().st_mtime_ns, file.path.stat().st_ino) == before
+    assert store.notices == ()
+
+
+def test_no_file_holds_no_secrets(file: File) -> None:
+    assert operator(file, "alice").read() == {}
+    assert not file.path.exists()
+
+
+def test_the_operator_is_told_of_a_new_identity_and_of_new_secrets(file: File) -> None:
+    store = operator(file, "alice")
+    store.ensure(NAMES)
+    made, generated = store.notices
+    assert "Back it up now" in made
+    assert str(file.path.parent / "alice" / "identity.txt") in made
+    assert generated.startswith("generated temporal_db, postgres_superuser in ")
+
+
+def test_a_colleague_opens_the_file_after_a_rekey(file: File) -> None:
+    secrets = operator(file, "alice").ensure(NAMES)
+    bob = newcomer(file, "bob")
+    with pytest.raises(InputError, match="can't be opened with your keys") as told:
+        operator(file, "bob").read()
+    assert "encrypted for  1 age key\n" in str(told.value)
+    assert bob in told.value.remedy
+    listing = file._replace(recipients=(bob,))
+    done = operator(listing, "alice").rekey()
+    assert done.added == (bob,)
+    assert operator(listing, "bob").read() == secrets
+
+
+def test_a_changed_list_takes_effect_with_the_next_write(file: File) -> None:
+    operator(file, "alice").ensure([TEMPORAL_DB])
+    bob = newcomer(file, "bob")
+    secrets = operator(file._replace(recipients=(bob,)), "alice").ensure(NAMES)
+    assert operator(file, "bob").ensure(NAMES) == secrets
+
+
+def test_a_colleagues_write_does_not_lock_the_first_operator_out(file: File) -> None:
+    """Alice made the file; the inventory lists only Bob; Bob adds a secret."""
+    listing = file._replace(recipients=(newcomer(file, "bob"),))
+    operator(listing, "alice").ensure([TEMPORAL_DB])
+    secrets = operator(listing, "bob").ensure(NAMES)
+    assert operator(listing, "alice").ensure(NAMES) == secrets
+
+
+def test_who_is_taken_off_the_list_loses_access_with_the_next_write(file: File) -> None:
+    bob = newcomer(file, "bob")
+    listing = file._replace(recipients=(bob,))
+    operator(listing, "alice").ensure(NAMES)
+    operator(listing, "bob").ensure((*NAMES, DIGEST_KEY))  # writing does not make a listed one stay
+    done = operator(file, "alice").rekey()
+    assert done.removed == (bob,)
+    with pytest.raises(InputError, match="can't be opened"):
+        operator(file, "bob").read()
+
+
+def test_only_listed_drops_earlier_operators(file: File) -> None:
+    listing = file._replace(recipients=(newcomer(file, "bob"),))
+    operator(listing, "alice").ensure(NAMES)
+    alice = public_key(file, "alice")
+    assert operator(listing, "bob").rekey().removed == ()
+    assert operator(listing, "bob").rekey(only_listed=True).removed == (alice,)
+    with pytest.raises(InputError, match="can't be opened"):
+        operator(listing, "alice").read()
+
+
+def test_readers_are_shown_with_their_origin(file: File) -> None:
+    bob, carol = newcomer(file, "bob"), newcomer(file, "carol")
+    operator(file._replace(recipients=(carol,)), "alice").ensure(NAMES)
+    readers = operator(file._replace(recipients=(bob,)), "alice").readers()
+    assert {(one.key, one.origin, one.can_read) for one in readers} == {
+        (public_key(file, "alice"), "you", True),
+        (bob, "inventory", False),
+        (carol, "no longer listed", True),
+    }
+
+
+def test_the_comment_of_an_ssh_key_makes_no_other_recipient(file: File) -> None:
+    operator(file._replace(recipients=(SSH_KEY,)), "alice").ensure(NAMES)
+    done = operator(file._replace(recipients=(f"{SSH_KEY} bob@oslo",)), "alice").rekey()
+    assert (done.added, done.removed) == ((), ())
+    assert short(SSH_KEY) == "ssh-ed25519 …xY0XykfJsCSI"
+
+
+@pytest.mark.parametrize(
+    ("recipient", "said"),
+    [
+        ("age1nonsense", "'age1nonsense' is no age or SSH public key"),
+        ("ssh-dss AAAAB3NzaC1kc3M", "'ssh-dss AAAAB3NzaC1kc3M' is no age or SSH public key"),
+        ("bob@oslo", "'bob@oslo' is no age or SSH public key"),
+        ("AGE-SECRET-KEY-1QQQQ", "'AGE-SECRET-KEY-…' is no age or SSH public key"),
+    ],
+)
+def test_a_recipient_that_is_no_key_is_refused_before_anything_is_made(
+    file: File, recipient: str, said: str
+) -> None:
+    with pytest.raises(InputError) as told:
+        operator(file._replace(recipients=(recipient,)), "alice")
+    assert said in told.value.what
+    assert ("PRIVATE" in told.value.remedy) == ("SECRET" in recipient)
+    assert not (file.path.parent / "alice").exists()
+
+
+def flipped(data: bytes) -> bytes:
+    return data[:-3] + bytes([data[-3] ^ 1]) + data[-2:]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda data: data[:-20], "content fails verification"),
+        (flipped, "content fails verification"),
+        (lambda _: b"", "is damaged or no age file (0 bytes)"),
+        (lambda data: data[:40], "is damaged or no age file (40 bytes)"),
+        (lambda _: b"temporal_db: hunter2\n", "is damaged or no age file"),
+        (lambda data: data.replace(b"\n", b"\r\n"), "is damaged or no age file"),
+        (lambda _: b"x" * (1024 * 1024 + 1), "is over 1 MiB"),
+        (
+            lambda _: b"age-encryption.org/v1\n-> scrypt c2FsdA 18\nYm9keQ\n--- bWFj\n",
+            "is encrypted with a passphrase",
+        ),
+    ],
+)
+def test_a_damaged_file_is_told_from_one_for_others(
+    file: File, damage: Callable[[bytes], bytes], said: str
+) -> None:
+    operator(file, "alice").ensure(NAMES)
+    damaged = damage(file.path.read_bytes())
+    file.path.write_bytes(damaged)
+    acts: list[Callable[[SecretStore], object]] = [
+        SecretStore.read,
+        SecretStore.rekey,
+        lambda store: store.ensure([DIGEST_KEY]),
+    ]
+    for act in acts:
+        store = operator(file, "alice")
+        with pytest.raises(InputError) as told:
+            act(store)
+        assert said in str(told.value)
+    assert file.path.read_bytes() == damaged
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"version": 2}, "is not version 1"),
+        ({"secrets": {"temporal_db": 7}}, "secrets must be texts by name"),
+        ({"secrets": []}, "secrets must be texts by name"),
+        ({"operators": None}, "lists of texts"),
+        ({"secrets": {"temporal_db": "changeme"}}, "temporal_db is shorter than 16 characters"),
+        ({"secrets": {"temporal_db": "blåbærsyltetøy-2026"}}, "outside printable ASCII"),
+        ({"secrets": {"a": "x" * 16, "b": "x" * 16}}, "b equals a"),
+    ],
+)
+def test_a_hand_edited_file_is_read_strictly_and_not_shown(
+    file: File, change: dict[str, object], said: str
+) -> None:
+    operator(file, "alice").ensure(NAMES)
+    write(file, "alice", {**content_of(file, "alice"), **change})
+    with pytest.raises(InputError) as told:
+        operator(file, "alice").read()
+    assert said in str(told.value)
+    assert not any(value in str(told.value) for value in ("changeme", "syltet", "x" * 16))
+
+
+def test_a_file_made_by_hand_from_the_hosts_passwords_is_taken(file: File) -> None:
+    """As docs/explanation/secrets.md says for a lost identity."""
+    newcomer(file, "alice")
+    passwords = {TEMPORAL_DB: "t" * 43, POSTGRES_SUPERUSER: "p" * 43}
+    write(file, "alice", {"version": 1, "operators": [], "recipients": [], "secrets": passwords})
+    operator(file, "alice").rekey()
+    found = operator(file, "alice").ensure(NAMES)
+    assert {name: secret.value for name, secret in found.items()} == passwords
+
+
+def test_a_lost_identity_is_told_with_what_to_do(file: File) -> None:
+    operator(file, "alice").ensure(NAMES)
+    (file.path.parent / "alice" / "identity.txt").unlink()
+    store = operator(file, "alice")
+    with pytest.raises(InputError) as told:
+        store.ensure(NAMES)
+    assert "Lost your identity?" in told.value.remedy
+    assert public_key(file, "alice") in told.value.remedy
+    assert "identity.txt" in told.value.what
+
+
+def test_of_several_at_once_all_get_the_same_secrets(file: File) -> None:
+    stores = [operator(file, "alice") for _ in range(6)]
+    barrier = threading.Barrier(len(stores))
+
+    def ensure(store: SecretStore) -> dict[str, Secret]:
+        barrier.wait()
+        return dict(store.ensure(NAMES))
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        results = list(pool.map(ensure, stores))
+    assert all(result == results[0] for result in results)
+    assert sum(any("generated" in notice for notice in store.notices) for store in stores) == 1
+
+
+def test_a_held_lock_ends_in_an_error(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable, "LOCK_DEADLINE_S", 0.1)
+    store = operator(file, "alice")
+    with (
+        durable.locked(file.path.parent),
+        pytest.raises(InputError, match="another tempo-infra writes secrets"),
+    ):
+        store.ensure(NAMES)
+
+
+def test_a_link_is_followed_not_replaced(file: File) -> None:
+    real = file.path.parent / "elsewhere.age"
+    file.path.symlink_to(real)
+    secrets = operator(file, "alice").ensure(NAMES)
+    assert file.path.is_symlink()
+    assert operator(File(real), "alice").read() == secrets
+
+
+@pytest.mark.parametrize(("path", "said"), [("no/such/secrets.age", "the folder of "), ("", "can't read ")])
+def test_a_place_that_cannot_be_written_is_an_input_error(tmp_path: Path, path: str, said: str) -> None:
+    store = SecretStore.open(File(tmp_path / path), tmp_path / "alice", environ={})
+    with pytest.raises(InputError, match=said):
+        store.ensure(NAMES)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = operator(file, "alice").ensure([TEMPORAL_DB])
+    store = operator(file, "alice")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="No space left on device; it is as it was"):
+        store.ensure(NAMES)
+    monkeypatch.undo()
+    assert operator(file, "alice").read() == secrets
+    assert sorted(entry.name for entry in file.path.parent.iterdir()) == ["alice", "secrets.age"]
+
+
+def test_rekey_needs_a_file(file: File) -> None:
+    with pytest.raises(InputError, match="there is no secrets file"):
+        operator(file, "alice").rekey()
