@@ -1,4 +1,4 @@
-"""The command line: one module a command, and the one place where an error becomes a line and an exit code."""
+"""The command line: one module a command, and the place where an error becomes a line and an exit code."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from typing import Annotated
 import typer
 
 from tempo_infra import __version__
+from tempo_infra.cli.check_host import check_host
+from tempo_infra.cli.checks import checks
 from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
+from tempo_infra.cli.images import app as images
+from tempo_infra.cli.init import init
+from tempo_infra.cli.inventory import app as inventory
 from tempo_infra.cli.plan import plan
 from tempo_infra.cli.provision import provision
+from tempo_infra.cli.render import render
+from tempo_infra.cli.secrets import secrets
+from tempo_infra.cli.smoke import smoke
 from tempo_infra.cli.trust import trust
 from tempo_infra.errors import TempoInfraError
 
@@ -40,9 +48,17 @@ def main(
     del version
 
 
+app.command("init")(init)
+app.add_typer(inventory, name="inventory")
+app.add_typer(images, name="images")
 app.command("trust")(trust)
 app.command("plan")(plan)
 app.command("provision")(provision)
+app.command("check-host")(check_host)
+app.add_typer(checks, name="checks")
+app.command("render")(render)
+app.command("smoke")(smoke)
+app.add_typer(secrets, name="secrets")
 
 
 def run() -> None:

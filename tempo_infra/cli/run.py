@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
 
+from tempo_infra.cli.sudo import ask_password
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.rollout import Options, Rollout
-from tempo_infra.deploy.session import Sudo
+from tempo_infra.deploy.rollout import Rollout
+from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
 from tempo_infra.render import render
 from tempo_infra.secrets import POSTGRES_SUPERUSER, TEMPORAL_DB, SecretStore
@@ -55,14 +55,7 @@ def opened(
     secrets = store.ensure([TEMPORAL_DB, POSTGRES_SUPERUSER])
     for notice in store.notices:
         typer.echo(f"note: {notice}", err=True)
-    options = Options(Sudo(_password() if ask_sudo_password else None), bootstrap=bootstrap)
+    sudo = Sudo(ask_password() if ask_sudo_password else None)
     relay = Relay()
-    with Fleet(options.sudo, relay) as fleet:
-        yield Run(cluster, hosts, Rollout(cluster, bundles, secrets, fleet, options), relay)
-
-
-def _password() -> str:
-    """Ask on the terminal; without one, take the first line of standard input."""
-    if sys.stdin.isatty():
-        return str(typer.prompt("sudo password on the hosts", hide_input=True))
-    return sys.stdin.readline().rstrip("\n")
+    with Fleet(lambda host: open_session(host, sudo), relay) as fleet:
+        yield Run(cluster, hosts, Rollout(cluster, bundles, secrets, fleet, bootstrap=bootstrap), relay)

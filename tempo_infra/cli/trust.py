@@ -14,7 +14,9 @@ def trust(
     hosts: Annotated[list[str] | None, typer.Argument(help="Host names; all when none is named.")] = None,
     *,
     inventory: InventoryFile = DEFAULT_INVENTORY,
-    replace: Annotated[bool, typer.Option("--replace", help="Take the new key of a reinstalled host.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the new key of a reinstalled host.")
+    ] = False,
     fingerprint: Annotated[
         str, typer.Option(help="Pin only this fingerprint (SHA256:…), without asking.", metavar="SHA256")
     ] = "",
@@ -31,9 +33,13 @@ def trust(
         if offer.state is KeyState.PINNED:
             continue
         if offer.state is KeyState.CHANGED and not replace:
-            raise InputError("another key is pinned", host=offer.host.name, remedy="reinstalled? add --replace")
+            raise InputError(
+                "another key is pinned", host=offer.host.name, remedy="reinstalled? add --replace"
+            )
         if fingerprint and not offer.fingerprint.endswith(fingerprint):
-            raise InputError(f"the host offers {offer.fingerprint}", host=offer.host.name, remedy="nothing was pinned")
+            raise InputError(
+                f"the host offers {offer.fingerprint}", host=offer.host.name, remedy="nothing was pinned"
+            )
         if fingerprint or typer.confirm("  is this the fingerprint in the provider's console?"):
             pin_key(offer, replace=replace)
             typer.echo(f"  pinned in {offer.host.ssh.known_hosts}")

@@ -1,4 +1,4 @@
-"""Installing Docker from the distribution's own packages, where those suffice; an engine that is there is kept."""
+"""Installing the distribution's own Docker where that suffices; an engine that is there is kept."""
 
 from __future__ import annotations
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import Output, StepError, must, run
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
 
 PULL_DEADLINE_S = 900.0
 UP_DEADLINE_S = 240.0
@@ -32,13 +35,17 @@ def pull(args: PullArgs) -> Pulled:
 def _pull(image: str) -> None:
     output = run(["docker", "pull", "-q", image], deadline_s=PULL_DEADLINE_S)
     if output.returncode != 0:
-        raise StepError(f"image {image}: {output.last_words}",
-                        remedy="nothing was switched; make the registry reachable and run it again")
+        raise StepError(
+            f"image {image}: {output.last_words}",
+            remedy="nothing was switched; make the registry reachable and run it again",
+        )
 
 
 def compose(layout: Layout, *words: str, deadline_s: float, stdin: bytes | None = None) -> Output:
     """Run `docker compose` on the current generation."""
-    return run(["docker", "compose", "-f", str(layout.compose_file), *words], deadline_s=deadline_s, stdin=stdin)
+    return run(
+        ["docker", "compose", "-f", str(layout.compose_file), *words], deadline_s=deadline_s, stdin=stdin
+    )
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,9 @@ class UpArgs:
 def up(layout: Layout, args: UpArgs) -> dict[str, list[str]]:
     """Bring services to what the current generation says; unchanged ones are left running."""
     flags = ["--remove-orphans"] if args.remove_orphans else []
-    output = compose(layout, "up", "-d", "--no-deps", "--quiet-pull", *flags, *args.services,
-                     deadline_s=UP_DEADLINE_S)
+    output = compose(
+        layout, "up", "-d", "--no-deps", "--quiet-pull", *flags, *args.services, deadline_s=UP_DEADLINE_S
+    )
     if output.returncode != 0:
         raise StepError(f"compose up {' '.join(args.services)}: {output.last_words}")
     return {"services": args.services}
@@ -79,8 +87,17 @@ class JobArgs:
 def job(layout: Layout, args: JobArgs, stdin: bytes) -> dict[str, str]:
     """Run a one-shot service of the `tools` profile to its end and return what it printed."""
     output = compose(
-        layout, "--profile", "tools", "run", "--rm", "-T", "--no-deps", args.service, *args.command,
-        deadline_s=args.deadline_s, stdin=stdin,
+        layout,
+        "--profile",
+        "tools",
+        "run",
+        "--rm",
+        "-T",
+        "--no-deps",
+        args.service,
+        *args.command,
+        deadline_s=args.deadline_s,
+        stdin=stdin,
     )
     if output.returncode != 0:
         raise StepError(f"job {args.service}: {output.last_words}")
@@ -88,6 +105,6 @@ def job(layout: Layout, args: JobArgs, stdin: bytes) -> dict[str, str]:
 
 
 def why_not_running(layout: Layout, service: str) -> str:
-    """The end of a service's log, for the message about a service that did not become healthy."""
+    """Return the end of a service's log, for the message about one that did not become healthy."""
     output = compose(layout, "logs", "--no-color", "--no-log-prefix", "--tail", "4", service, deadline_s=15)
     return " | ".join(line.strip()[:300] for line in output.out.splitlines()[-3:])

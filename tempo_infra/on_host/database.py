@@ -6,11 +6,14 @@ import socket
 import struct
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.containers import compose, why_not_running
 from tempo_infra.on_host.durable import make_folder
-from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
 
 POSTGRES_UID = 999  # of the postgres image
 SSL_REQUEST = struct.pack("!II", 8, 80877103)  # PostgreSQL protocol, "SSLRequest"
@@ -84,8 +87,22 @@ class SqlArgs:
 def psql(layout: Layout, statement: str, *, database: str = "postgres", deadline_s: float) -> str:
     """Run SQL given on standard input through the container's local socket; rows come back unaligned."""
     output = compose(
-        layout, "exec", "-T", "postgresql", "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database,
-        "-f", "-", deadline_s=deadline_s, stdin=statement.encode(),
+        layout,
+        "exec",
+        "-T",
+        "postgresql",
+        "psql",
+        "-XqAt",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-U",
+        "postgres",
+        "-d",
+        database,
+        "-f",
+        "-",
+        deadline_s=deadline_s,
+        stdin=statement.encode(),
     )
     return output.out.strip() if output.returncode == 0 else f"error: {output.last_words}"
 
@@ -124,7 +141,9 @@ def membership(layout: Layout, args: MembershipArgs) -> dict[str, list[str]]:
         if time.monotonic() > deadline:
             missing = ", ".join(sorted(set(args.expected) - set(members))) or "none"
             extra = ", ".join(sorted(set(members) - set(args.expected))) or "none"
-            raise StepError(f"the cluster's members are not the inventory's: missing {missing}; not ours {extra}")
+            raise StepError(
+                f"the cluster's members are not the inventory's: missing {missing}; not ours {extra}"
+            )
         time.sleep(1.0)
 
 

@@ -10,6 +10,7 @@ import shutil
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.durable import (
     fsync_folder,
@@ -19,8 +20,10 @@ from tempo_infra.on_host.durable import (
     replace_symlink,
     write_new,
 )
-from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError, run
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Staged:
 
 
 def stage(layout: Layout, args: StageArgs, archive: bytes) -> Staged:
-    """Verify the archive, write its files under temporary names, fsync, and only then give them their names."""
+    """Verify the archive, write its files under temporary names, fsync, and only then name them."""
     if len(archive) != args.length or hashlib.sha256(archive).hexdigest() != args.sha256:
         raise StepError(f"the archive arrived cut or changed ({len(archive)} of {args.length} bytes)")
     files = _unpack(archive)
@@ -50,7 +53,11 @@ def stage(layout: Layout, args: StageArgs, archive: bytes) -> Staged:
     services = sorted({PurePosixPath(path).parts[1] for path in manifest if path.startswith("services/")})
     written = False
     for name in services:
-        part = {path[len(f"services/{name}/") :]: path for path in manifest if path.startswith(f"services/{name}/")}
+        part = {
+            path[len(f"services/{name}/") :]: path
+            for path in manifest
+            if path.startswith(f"services/{name}/")
+        }
         written |= _write_tree(layout.services / name, part, files, manifest)
     rest = {path: path for path in files if not path.startswith("services/")}
     written |= _write_tree(generation, rest, files, manifest)

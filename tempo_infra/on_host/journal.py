@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host.durable import append_line
-from tempo_infra.on_host.layout import Layout
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
 
 
 @dataclass(frozen=True)

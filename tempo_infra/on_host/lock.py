@@ -6,11 +6,15 @@ import fcntl
 import json
 import os
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.durable import make_folder
-from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tempo_infra.on_host.layout import Layout
 
 
 class HostLock:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.containers import JobArgs, job
-from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
 
 # One container for all: reads "name hours" lines, says what it did per namespace.
 SCRIPT = """
 while read -r name hours; do
   if found=$(temporal operator namespace describe -n "$name" -o json 2>/tmp/why); then
-    case $found in *"\\"workflowExecutionRetentionTtl\\": \\"$((hours * 3600))s\\""*) echo "kept $name"; continue;; esac
+    case $found in
+      *'"workflowExecutionRetentionTtl": "'"$((hours * 3600))"'s"'*) echo "kept $name"; continue;;
+    esac
     temporal operator namespace update -n "$name" --retention "${hours}h" >/dev/null && echo "updated $name"
   elif grep -qi 'not found' /tmp/why; then
     temporal operator namespace create -n "$name" --retention "${hours}h" >/dev/null && echo "created $name"

@@ -10,10 +10,13 @@ from __future__ import annotations
 import socket
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.containers import why_not_running
-from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
 
 # The names under which the server registers its roles (go.temporal.io/server, service/*/fx.go).
 HEALTH_NAMES = {
@@ -26,6 +29,7 @@ STATUS = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7  # RFC 9113 §6
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
+PREFIX_BYTES = 5  # before each gRPC message: a flag and four bytes of length
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,10 @@ def role_health(layout: Layout, args: RoleHealthArgs) -> dict[str, float]:
                 del waiting[role]
         if waiting and time.monotonic() - started > args.deadline_s:
             role = min(waiting)
-            raise StepError(f"{role} does not serve after {args.deadline_s:g} s: {last[role]}; "
-                            f"its log ends: {why_not_running(layout, role)}")
+            raise StepError(
+                f"{role} does not serve after {args.deadline_s:g} s: {last[role]}; "
+                f"its log ends: {why_not_running(layout, role)}"
+            )
         time.sleep(0.25 if waiting else 0)
     return seconds
 
@@ -70,8 +76,12 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 
 def _question(service: str, authority: str) -> bytes:
     fields = {
-        ":method": "POST", ":scheme": "http", ":path": "/grpc.health.v1.Health/Check", ":authority": authority,
-        "content-type": "application/grpc", "te": "trailers",
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": "/grpc.health.v1.Health/Check",
+        ":authority": authority,
+        "content-type": "application/grpc",
+        "te": "trailers",
     }
     headers = b"".join(b"\0" + _literal(name) + _literal(value) for name, value in fields.items())
     message = b"\x0a" + _literal(service) if service else b""  # field 1 of HealthCheckRequest, a string
@@ -100,8 +110,8 @@ def _answer(connection: socket.socket, deadline: float) -> str:
             return "refused the question"
         elif kind == DATA and stream == 1:
             body += payload
-        if len(body) >= 5 and len(body) - 5 >= int.from_bytes(body[1:5], "big"):
-            return _status(body[5:])
+        if len(body) >= PREFIX_BYTES and len(body) - PREFIX_BYTES >= int.from_bytes(body[1:5], "big"):
+            return _status(body[PREFIX_BYTES:])
         if stream == 1 and kind in (DATA, HEADERS) and flags & END_STREAM:
             return "no such service"
     return "no answer"
@@ -109,7 +119,7 @@ def _answer(connection: socket.socket, deadline: float) -> str:
 
 def _status(message: bytes) -> str:
     """Field 1 of HealthCheckResponse, an enum; absent means 0."""
-    value = message[1] if len(message) >= 2 and message[0] == 8 else 0
+    value = message[1] if message[:1] == b"\x08" and len(message) > 1 else 0
     return STATUS.get(value, f"status {value}")
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.durable import make_folder, replace_file
-from tempo_infra.on_host.layout import Layout
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
 
 
 @dataclass(frozen=True)

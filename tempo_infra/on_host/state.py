@@ -162,20 +162,26 @@ def _docker() -> Docker:
 def _containers() -> list[Container]:
     label = f"label=com.docker.compose.project={PROJECT}"
     try:
-        listed = run(["docker", "ps", "-aq", "--no-trunc", "-f", label, "-f", "label=com.docker.compose.oneoff=False"],
-                     deadline_s=15)
+        listed = run(
+            ["docker", "ps", "-aq", "--no-trunc", "-f", label, "-f", "label=com.docker.compose.oneoff=False"],
+            deadline_s=15,
+        )
         ids = listed.out.split()
         if listed.returncode != 0 or not ids:
             return []
-        form = ('{{index .Config.Labels "com.docker.compose.service"}}|{{.Id}}|{{.State.Running}}|'
-                "{{.State.StartedAt}}|{{.Config.Image}}")
+        form = (
+            '{{index .Config.Labels "com.docker.compose.service"}}|{{.Id}}|{{.State.Running}}|'
+            "{{.State.StartedAt}}|{{.Config.Image}}"
+        )
         lines = run(["docker", "inspect", "-f", form, *ids], deadline_s=15).out.split()
     except StepError:
         return []
     rows = [line.split("|") for line in lines]
     return sorted(
-        (Container(service, id_, running == "true", started, image)
-         for service, id_, running, started, image in rows),
+        (
+            Container(service, id_, running == "true", started, image)
+            for service, id_, running, started, image in rows
+        ),
         key=lambda container: container.service,
     )
 

@@ -15,9 +15,9 @@ _HEAD = """\
 
 Generated from the catalogue of checks; edit `tempo_infra/checks/` and run `make docs`.
 
-`check-host` runs these on every host, in this order. A finding is `pass`, `warn`, `fail`, `unknown` (wanted, but it
-could not be measured) or `skip` (does not apply, or was left out on purpose). Names like `fsync_p50_ms` are thresholds
-of the instance class; an inventory may change them under `classes:`.
+`check-host` runs these on every host, in this order. A finding is `pass`, `warn`, `fail`, `unknown`
+(wanted, but it could not be measured) or `skip` (does not apply, or was left out on purpose). Names such as
+`fsync_p50_ms` are thresholds of the instance class; an inventory may change them under `classes:`.
 
 | id | severity | phase | passes when |
 |---|---|---|---|
@@ -26,7 +26,9 @@ of the instance class; an inventory may change them under `classes:`.
 
 def page() -> str:
     """Return the whole page."""
-    rows = "".join(f"| [{one.id}](#{_anchor(one)}) | {one.severity} | {one.phase} | {one.wants} |\n" for one in CHECKS)
+    rows = "".join(
+        f"| [{one.id}](#{_anchor(one)}) | {one.severity} | {one.phase} | {one.wants} |\n" for one in CHECKS
+    )
     return _HEAD + rows + "".join(_section(one) for one in CHECKS)
 
 

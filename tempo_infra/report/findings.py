@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from rich.table import Table
 from rich.text import Text
 
 from tempo_infra.checks.finding import Finding, Outcome
@@ -17,7 +16,7 @@ from tempo_infra.checks.finding import Finding, Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
     from tempo_infra.report.result import CheckRun, HostResult
 
@@ -36,9 +35,11 @@ WORDS = {  # in the order of the last line
     Outcome.PASS: "passed",
 }
 ASCII = str.maketrans(
-    {"≤": "<=", "≥": ">=", "→": "->", "·": "-", "…": "...", "µ": "u", "–": "-", "\N{NO-BREAK SPACE}": " "}
+    {"≤": "<=", "≥": ">=", "→": "->", "·": "-", "…": "...", "µ": "u", "\N{NO-BREAK SPACE}": " "}
 )
-FOUND_SHARE, WANTED_SHARE = 0.34, 0.26  # of the terminal's width
+WANTED_SHARE = 0.4  # of what is left beside symbol and id; the rest is for what was found
+LEFT = 6  # where notes and remedies begin
+GAP = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,10 @@ class Style:
 
 def print_run(console: Console, run: CheckRun, style: Style) -> None:
     """Print all hosts and the last line, which is what people paste into a chat."""
+    page = _Page(console, style)
     for host in run.hosts:
-        shown = _shown(host, style)
-        if style.quiet and not shown and not host.error:
-            continue
-        for part in _host(host, shown, style, console.width):
-            console.print(part)
-        console.print()
-    console.print(_last_line(run, style))
+        page.host(host, _shown(host, style))
+    console.print(_last_line(run, style), soft_wrap=True)
 
 
 def _shown(host: HostResult, style: Style) -> list[Finding]:
@@ -77,96 +74,110 @@ def _shown(host: HostResult, style: Style) -> list[Finding]:
     return [finding for finding in host.findings if finding.outcome not in hidden]
 
 
-def _host(
-    host: HostResult, shown: Sequence[Finding], style: Style, width: int
-) -> Iterable[RenderableType]:
-    yield _headline(host, style, width)
-    if host.error:
-        yield _row(style.symbol(Outcome.UNKNOWN), Text(style.text(host.error)))
-        if host.remedy:
-            yield _indented(style.text(f"→ {host.remedy}"), 6, "cyan")
-        return
-    widths = _widths(shown, style, width)
-    for finding in shown:
-        yield from _finding(finding, widths, style)
-    if folded := _folded(host.findings, shown):
-        yield _indented(style.text(f"… {folded} (-v shows them)"), 2, "dim")
-    if host.verdict:
-        yield _indented(style.text(f"verdict: {host.verdict}"), 2, "bold")
+class _Page:
+    """Lines on one console, in one style."""
+
+    def __init__(self, console: Console, style: Style) -> None:
+        self._console, self._style = console, style
+
+    def host(self, host: HostResult, shown: Sequence[Finding]) -> None:
+        if self._style.quiet and not shown and not host.error:
+            return
+        self._headline(host)
+        if host.error:
+            self._columns((LEFT - GAP, self._style.symbol(Outcome.UNKNOWN)), (0, host.error))
+            self._indented(f"→ {host.remedy}" if host.remedy else "", LEFT, "cyan")
+        else:
+            self._findings(host, shown)
+        self._console.print()
+
+    def _findings(self, host: HostResult, shown: Sequence[Finding]) -> None:
+        widths = self._widths(shown)
+        for finding in shown:
+            self._finding(finding, widths)
+        if folded := _folded(host.findings, shown):
+            self._indented(f"… {folded} (-v shows them)", GAP, "dim")
+        self._indented(f"verdict: {host.verdict}" if host.verdict else "", GAP, "bold")
+
+    def _headline(self, host: HostResult) -> None:
+        """Name, class and address at the left, the seconds at the right."""
+        parts = dict.fromkeys(part for part in (host.name, host.class_name, host.address) if part)
+        line = Text(self._style.text(" · ".join(parts)), style="bold")
+        seconds = f"{host.seconds:.1f} s" if host.seconds else ""
+        room = self._console.width - cell_len(line.plain)
+        if seconds and room >= len(seconds) + GAP:
+            line.append(seconds.rjust(room), style="dim")
+        elif seconds:
+            line.append(f" {seconds}", style="dim")
+        for wrapped in line.wrap(self._console, self._console.width):
+            wrapped.rstrip()
+            self._console.print(wrapped, soft_wrap=True)
+        if self._style.verbose:
+            self._indented(host.system, GAP, "dim")
+
+    def _widths(self, shown: Sequence[Finding]) -> tuple[int, int]:
+        """Return the widths of the id and of what was found."""
+        identifier = _longest(finding.id for finding in shown)
+        room = self._console.width - LEFT - identifier - 2 * GAP
+        wanted = min(
+            _longest(self._style.text(finding.wanted) for finding in shown), int(room * WANTED_SHARE)
+        )
+        found = _longest(self._style.text(_found(finding)) for finding in shown)
+        return identifier, max(1, min(found, room - wanted))
+
+    def _finding(self, finding: Finding, widths: tuple[int, int]) -> None:
+        identifier, found = widths
+        self._columns(
+            (LEFT - GAP, self._style.symbol(finding.outcome)),
+            (identifier, finding.id),
+            (found, _found(finding)),
+            (0, Text(self._style.text(finding.wanted), style="dim")),
+        )
+        self._indented(finding.note, LEFT, "dim")
+        self._indented(f"→ {finding.remedy}" if finding.remedy else "", LEFT, "cyan")
+
+    def _indented(self, words: str, by: int, colour: str) -> None:
+        if words:
+            self._columns((by - GAP, ""), (0, Text(self._style.text(words), style=colour)))
+
+    def _columns(self, *cells: tuple[int, str | Text]) -> None:
+        """Print cells beside each other, each wrapped in its width; 0 takes the rest of the line."""
+        left, columns = 0, []
+        for width, words in cells:
+            text = words if isinstance(words, Text) else Text(self._style.text(words))
+            room = width or max(1, self._console.width - left)
+            if left == 0:
+                text = Text(" " * max(0, width - cell_len(text.plain))).append_text(text)
+            columns.append((left, text.wrap(self._console, room)))
+            left += width + GAP
+        for index in range(max(len(lines) for _, lines in columns)):
+            line = Text()
+            for start, lines in columns:
+                if index < len(lines) and lines[index].plain.strip():
+                    line.append(" " * (start - cell_len(line.plain))).append_text(lines[index])
+            line.rstrip()
+            self._console.print(line, soft_wrap=True)
 
 
-def _headline(host: HostResult, style: Style, width: int) -> Text:
-    """Name, class and address at the left, the seconds at the right."""
-    parts = dict.fromkeys(part for part in (host.name, host.class_name, host.address) if part)
-    left = style.text(" · ".join(parts))
-    right = f"{host.seconds:.1f} s" if host.seconds else ""
-    line = Text(left, style="bold")
-    line.append(right.rjust(max(len(right) + 1, width - cell_len(left))) if right else "", style="dim")
-    return line
-
-
-def _widths(shown: Sequence[Finding], style: Style, width: int) -> tuple[int, int, int]:
-    """Return the widths of id, found and wanted."""
-
-    def longest(texts: Iterable[str]) -> int:
-        return max((cell_len(style.text(text)) for text in texts), default=0)
-
-    return (
-        longest(finding.id for finding in shown),
-        min(longest(_found(finding) for finding in shown), int(width * FOUND_SHARE)),
-        min(longest(finding.wanted for finding in shown), int(width * WANTED_SHARE)),
-    )
+def _longest(texts: Iterable[str]) -> int:
+    return max((cell_len(text) for text in texts), default=0)
 
 
 def _found(finding: Finding) -> str:
     return f"{finding.subject}: {finding.found}" if finding.subject else finding.found
 
 
-def _finding(finding: Finding, widths: tuple[int, int, int], style: Style) -> Iterable[RenderableType]:
-    identifier, found, wanted = widths
-    line = Table.grid(padding=(0, 2, 0, 0))
-    for column in (3, identifier, found, wanted):
-        line.add_column(width=column, overflow="fold")
-    symbol = Text("  ").append_text(style.symbol(finding.outcome))
-    line.add_row(
-        symbol,
-        Text(finding.id),
-        Text(style.text(_found(finding))),
-        Text(style.text(finding.wanted), style="dim"),
-    )
-    yield line
-    if finding.note:
-        yield _indented(style.text(finding.note), 6, "dim")
-    if finding.remedy:
-        yield _indented(style.text(f"→ {finding.remedy}"), 6, "cyan")
-
-
-def _row(symbol: Text, words: Text) -> Table:
-    line = Table.grid(padding=(0, 1, 0, 0))
-    line.add_column(width=3)
-    line.add_column(overflow="fold")
-    line.add_row(Text("  ").append_text(symbol), words)
-    return line
-
-
-def _indented(words: str, by: int, colour: str) -> Table:
-    line = Table.grid()
-    line.add_column(width=by)
-    line.add_column(overflow="fold")
-    line.add_row("", Text(words, style=colour))
-    return line
-
-
 def _folded(findings: Sequence[Finding], shown: Sequence[Finding]) -> str:
     """Say what is not shown: "19 more passed, 2 skipped"."""
     visible = {id(finding) for finding in shown}
     hidden = [finding.outcome for finding in findings if id(finding) not in visible]
-    parts = [
-        f"{hidden.count(outcome)}{' more' if outcome is Outcome.PASS and shown else ''} {_word(outcome, hidden.count(outcome))}"
-        for outcome in (Outcome.PASS, Outcome.SKIP, Outcome.WARN)
-        if outcome in hidden
-    ]
-    return ", ".join(parts)
+    more = " more" if shown else ""
+    counted = [(outcome, hidden.count(outcome)) for outcome in (Outcome.PASS, Outcome.SKIP, Outcome.WARN)]
+    return ", ".join(
+        f"{number}{more if outcome is Outcome.PASS else ''} {_word(outcome, number)}"
+        for outcome, number in counted
+        if number
+    )
 
 
 def _word(outcome: Outcome, number: int) -> str:

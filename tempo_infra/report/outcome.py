@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.rollout import Outcome
     from tempo_infra.inventory.cluster import Cluster
 
-FRONTEND_PORT, UI_PORT = 7233, 8080
+FRONTEND_PORT, UI_PORT, SSH_PORT = 7233, 8080, 22
 
 
 def outcome_lines(outcome: Outcome, cluster: Cluster, seconds: float) -> Iterator[str]:
     yield ""
     if outcome.ok:
-        yield f"{len(outcome.done)} changed, {len(outcome.plan.hosts) - len(outcome.done)} unchanged   {seconds:.1f} s"
+        changed, unchanged = len(outcome.done), len(outcome.plan.hosts) - len(outcome.done)
+        yield f"{changed} changed, {unchanged} unchanged   {seconds:.1f} s"
         yield ""
         yield from reach_lines(cluster)
         return
@@ -38,7 +39,9 @@ def reach_lines(cluster: Cluster) -> Iterator[str]:
     names = ", ".join(namespace.name for namespace in cluster.temporal.namespaces) or "none yet"
     yield f"  reach it:  workers   {frontend.internal}:{FRONTEND_PORT}, namespaces: {names}"
     for host in cluster.with_role(Role.UI)[:1]:
-        login = f"{host.ssh.user}@{host.ssh.address}" + (f" -p {host.ssh.port}" if host.ssh.port != 22 else "")
+        login = f"{host.ssh.user}@{host.ssh.address}" + (
+            f" -p {host.ssh.port}" if host.ssh.port != SSH_PORT else ""
+        )
         yield f"             UI        ssh -N -L 8080:{host.internal}:{UI_PORT} {login}"
         yield "                       then http://localhost:8080"
     yield f"             check it  tempo-infra check-host -i {cluster.path}"

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from tempo_infra.deploy.events import State
 
@@ -36,7 +36,7 @@ QUIET = frozenset({"lock", "secrets", "data", "validate", "sql", "up", "database
 
 
 class ProgressView(Protocol):
-    def __enter__(self) -> ProgressView: ...
+    def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
@@ -46,7 +46,7 @@ class ProgressView(Protocol):
 class PlainView:
     """A line for each step that ended."""
 
-    def __enter__(self) -> PlainView:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,7 +88,7 @@ class LiveView:
         self._guard = threading.Lock()
         self._live = Live(get_renderable=self._table, refresh_per_second=8, transient=False)
 
-    def __enter__(self) -> LiveView:
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 

@@ -1,0 +1,57 @@
+"""The Docker engine and its Compose plugin: new enough for what the compose files use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tempo_infra.checks.check import check
+from tempo_infra.checks.finding import Finding, Outcome, Severity, follow, judged, unread
+from tempo_infra.on_host.probes.docker import COMPOSE_FLOOR, ENGINE_ADVISED, ENGINE_FLOOR, at_version
+
+if TYPE_CHECKING:
+    from tempo_infra.checks.expected import Expected
+    from tempo_infra.on_host.facts import Facts
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(str(part) for part in version)
+
+
+def _at_least(found: str, floor: tuple[int, ...], advised: tuple[int, ...]) -> Finding:
+    version = at_version(found)
+    passes, tolerated = version >= advised, version >= floor
+    outcome = Outcome.PASS if passes else Outcome.WARN if tolerated else Outcome.FAIL
+    return Finding(outcome=outcome, found=found, wanted=f"≥ {_dotted(advised if tolerated else floor)}")
+
+
+@check(
+    "docker.version",
+    "the Docker engine is new enough",
+    severity=Severity.MAJOR,
+    wants=f"at least {_dotted(ENGINE_ADVISED)}; below {_dotted(ENGINE_FLOOR)} it fails",
+    remedy="upgrade the engine by its own package source; tempo-infra never replaces one that is there",
+    source="https://docs.docker.com/engine/release-notes/",
+)
+def engine(facts: Facts, expected: Expected) -> Finding:
+    del expected
+    reading = follow(facts.docker, lambda part: part.engine)
+    return judged(reading, lambda found: _at_least(found, ENGINE_FLOOR, ENGINE_ADVISED))
+
+
+@check(
+    "compose.version",
+    "the Compose plugin is new enough",
+    severity=Severity.MAJOR,
+    wants=f"at least {_dotted(COMPOSE_FLOOR)}; an engine without the plugin fails",
+    remedy="install the plugin: docker-compose-v2 on Ubuntu, docker-compose on Debian 13, "
+    "docker-compose-plugin from docker.com elsewhere",
+    source="https://docs.docker.com/compose/install/linux/",
+)
+def compose(facts: Facts, expected: Expected) -> Finding:
+    del expected
+    reading = follow(facts.docker, lambda part: part.compose)
+    engine_runs = follow(facts.docker, lambda part: part.engine).value is not None
+    if reading.value is None and reading.not_wanted and engine_runs:
+        found = unread(reading, f"≥ {_dotted(COMPOSE_FLOOR)}")
+        return Finding(outcome=Outcome.FAIL, found="no Compose v2", wanted=found.wanted, note=found.note)
+    return judged(reading, lambda found: _at_least(found, COMPOSE_FLOOR, COMPOSE_FLOOR))

@@ -1,0 +1,76 @@
+"""Reading facts that came from a host or a file: strict, bounded, and free of control characters."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from tempo_infra.errors import TempoInfraError
+from tempo_infra.on_host.facts import SCHEMA, Facts
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+MAX_TEXT_BYTES = 8 * 1024 * 1024  # 200 containers make about 200 kB
+MAX_STRING = 2000
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class FactsError(TempoInfraError):
+    """These facts can't be judged: cut off, of another version, or not facts at all."""
+
+
+@cache
+def _adapter() -> TypeAdapter[Facts]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Facts)
+
+
+def read_facts(text: str | bytes, *, host: str = "") -> Facts:
+    """Return the facts that a JSON text holds; FactsError with what is wrong with it."""
+    from pydantic import ValidationError
+
+    plain = _plain(text, host)
+    found = plain.get("schema") if isinstance(plain, dict) else None
+    if found != SCHEMA:
+        raise FactsError(
+            f"facts of schema {found!r}; this version reads {SCHEMA}",
+            remedy="take them again with this version of tempo-infra: --save-facts FILE",
+            host=host,
+        )
+    try:
+        facts = _adapter().validate_json(json.dumps(plain), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise FactsError(f"the facts are not valid: {where}: {first['msg']}", host=host) from error
+    if json.loads(json.dumps(facts.to_json())) != plain:
+        raise FactsError("the facts hold keys that this version doesn't know, or lack some", host=host)
+    return facts
+
+
+def _plain(text: str | bytes, host: str) -> Any:  # noqa: ANN401 - any JSON value until it is checked
+    if len(text) > MAX_TEXT_BYTES:
+        raise FactsError(f"{len(text)} bytes are more than facts can be", host=host)
+    try:
+        return _clean(json.loads(text, parse_constant=_refuse))
+    except (ValueError, RecursionError) as error:
+        raise FactsError(f"the facts are not JSON: {error}"[:300], host=host) from error
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _clean(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Take out what could steer a terminal; a host's own words come from outside."""
+    if isinstance(value, str):
+        return _UNPRINTABLE.sub(" ", value[:MAX_STRING])
+    if isinstance(value, list):
+        return [_clean(one) for one in value]
+    if isinstance(value, dict):
+        return {_clean(key): _clean(one) for key, one in value.items()}
+    return value

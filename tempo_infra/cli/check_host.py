@@ -1,0 +1,84 @@
+"""`tempo-infra check-host`: what a host is really like, and whether that is enough."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - typer reads the annotations at run time
+from typing import Annotated
+
+import typer
+
+from tempo_infra.cli.options import AskSudo, Format, OnlyHosts, OutputFormat, Quiet
+
+
+class PhaseName(StrEnum):
+    BEFORE = "before"
+    AFTER = "after"
+    BOTH = "both"
+
+
+Ids = list[str] | None
+
+
+def check_host(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[USER@HOST]...", help="Hosts without an inventory.")
+    ] = None,
+    inventory: Annotated[
+        Path | None,
+        typer.Option(
+            "--inventory", "-i", metavar="FILE", help="The inventory file; inventory.yaml if none is named."
+        ),
+    ] = None,
+    host: OnlyHosts = None,
+    *,
+    local: Annotated[bool, typer.Option("--local", help="This machine, without SSH.")] = False,
+    instance_class: Annotated[
+        str, typer.Option("--class", metavar="NAME", help="Whose thresholds count without an inventory.")
+    ] = "NVMe-Series",
+    only: Annotated[Ids, typer.Option("--only", metavar="ID", help="Only this check, or group.")] = None,
+    skip: Annotated[Ids, typer.Option("--skip", metavar="ID", help="This check is not wanted.")] = None,
+    ignore: Annotated[
+        Ids, typer.Option("--ignore", metavar="ID", help="Lower what this check finds to a warning.")
+    ] = None,
+    phase: Annotated[
+        PhaseName, typer.Option("--phase", help="Checks for before or after `provision`.")
+    ] = PhaseName.BOTH,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings and unknowns fail too.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="No load and no writes: a second or two.")] = False,
+    with_load: Annotated[
+        bool, typer.Option("--with-load", help="Measure by load even where a database runs.")
+    ] = False,
+    data_directory: Annotated[
+        str, typer.Option("--data-dir", metavar="DIR", help="Where durable writes are measured.")
+    ] = "/srv/tempo",
+    output: Format = OutputFormat.TEXT,
+    save_facts: Annotated[
+        Path | None, typer.Option("--save-facts", metavar="FILE", help="Keep what was measured.")
+    ] = None,
+    facts: Annotated[
+        Path | None, typer.Option("--facts", metavar="FILE", help="Judge kept facts; contact no host.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what passed, too.")] = False,
+    quiet: Quiet = False,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="No symbols beyond ASCII.")] = False,
+    ask_sudo_password: AskSudo = False,
+) -> None:
+    """Measure hosts, judge them, and change nothing.
+
+    Example: tempo-infra check-host root@203.0.113.11
+
+    Of an inventory's hosts all are checked, or those named by --host. Exit code: 0 fine, 1 something failed,
+    3 something could not be measured.
+    """
+    from tempo_infra.cli import checking
+
+    options = checking.facts_options(data_directory, quick=quick, with_load=with_load)
+    source = checking.Source(tuple(targets or ()), inventory, tuple(host or ()), instance_class, local, facts)
+    selection = checking.Selection(tuple(only or ()), tuple(skip or ()), tuple(ignore or ()), phase.value)
+    subjects = checking.subjects(source, selection)
+    answers = checking.measure(subjects, options, source, ask_sudo_password=ask_sudo_password)
+    checking.save(answers, save_facts)
+    run = checking.judged(subjects, answers, selection, strict=strict)
+    checking.show(run, output, verbose=verbose, quiet=quiet, ascii_only=ascii_only)
+    raise typer.Exit(run.exit_code)

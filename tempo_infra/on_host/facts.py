@@ -1,0 +1,169 @@
+"""Everything that is measured on a host, as one value that travels as JSON.
+
+Nothing here judges, and nothing is changed on the host: the only thing written is the fsync probe's file,
+which has no name from the start.
+"""
+
+# No `from __future__ import annotations` here: a field `system` would hide the module `system` when the other
+# side turns the annotations' text into types.
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Callable, TypeVar
+
+from tempo_infra.on_host.probes import (
+    clock,
+    cpu,
+    disk,
+    docker,
+    fsync,
+    kernel,
+    memory,
+    nofile,
+    postgres,
+    processes,
+    system,
+    virt,
+)
+from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
+
+SCHEMA = 1  # of the JSON; a reader refuses any other
+PAUSE_S = 0.3  # between bursts where no other probe fills the time
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FactsOptions:
+    data_directory: str = "/srv/tempo"
+    quick: bool = False  # no load, no writes: about a second
+    with_load: bool = False  # measure by load even where a database runs
+    tool_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    schema: int
+    tool_version: str
+    taken_at: str  # the host's own clock, UTC
+    seconds: float
+    options: FactsOptions
+    system: Reading[system.System]
+    kernel: Reading[kernel.Kernel]
+    memory: Reading[memory.Memory]
+    virt: Reading[virt.Virt]
+    clock: Reading[clock.Clock]
+    nofile: Reading[nofile.Nofile]
+    docker: Reading[docker.Docker]
+    postgres: Reading[postgres.Postgres]
+    disk: Reading[disk.Disk]
+    cpu: Reading[cpu.Cpu]
+    fsync: Reading[fsync.Fsync]
+
+    def to_json(self) -> "dict[str, Any]":
+        """Return plain values for `json.dumps`."""
+        return asdict(self)
+
+
+def ignore(_what: str) -> None:
+    """Take a line of progress and do nothing with it."""
+
+
+def collect(options: FactsOptions, say: "Callable[[str], None]" = ignore) -> Facts:
+    """Measure this host; about a second when `quick`, else 10 to 20 s (30 more on a very slow disk).
+
+    `say` hears one line before each part that takes time. Raises nothing for a bad host: what can't be
+    read carries its reason.
+    """
+    begun = time.monotonic()
+    taken_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    measured = _Measured(options, _why_no_load(options), say)
+    found = measured.run()
+    return Facts(
+        schema=SCHEMA,
+        tool_version=options.tool_version,
+        taken_at=taken_at,
+        seconds=round(time.monotonic() - begun, 2),
+        options=options,
+        **found,
+    )
+
+
+def _why_no_load(options: FactsOptions) -> str:
+    """Return why neither disk nor CPU may be loaded here; empty when they may."""
+    if options.quick:
+        return "left out by --quick"
+    running = attempt(lambda: processes.postmasters(processes.read()))
+    if running.value and not options.with_load:
+        return "a PostgreSQL server runs here; --with-load measures all the same"
+    return ""
+
+
+class _Measured:
+    """One run: the probes in turn, with the disk's bursts spread between them."""
+
+    def __init__(self, options: FactsOptions, why_no_load: str, say: "Callable[[str], None]") -> None:
+        self._options = options
+        self._why_no_load = why_no_load
+        self._say = say
+        self._found: "dict[str, Reading[Any]]" = {}
+        self._spent_s = 0.0  # in bursts
+
+    def run(self) -> "dict[str, Any]":
+        groups: "list[list[tuple[str, Callable[[], Any]]]]" = [
+            [("system", system.read), ("kernel", kernel.read), ("memory", memory.read), ("virt", virt.read)],
+            [("clock", clock.read), ("nofile", nofile.read), ("docker", docker.read)],
+            [("cpu", self._cpu)],
+            [("postgres", lambda: postgres.read(self._containers())), ("disk", self._disk)],
+        ]
+        with ExitStack() as stack:
+            probe = attempt(lambda: self._start_fsync(stack))
+            for index in range(fsync.BURSTS):
+                probe = self._burst(probe, index)
+                for name, read in groups[index] if index < len(groups) else []:
+                    self._found[name] = attempt(read)
+            self._found["fsync"] = _then(probe, lambda one: one.result())
+        return {one.name: self._found[one.name] for one in fields(Facts) if one.name in self._found}
+
+    def _start_fsync(self, stack: ExitStack) -> fsync.Probe:
+        if self._why_no_load:
+            raise Unread(self._why_no_load, not_wanted=True)
+        directory = fsync.writable_directory(disk.nearest(self._options.data_directory))
+        fsync.refuse_if_unfit(directory)
+        return fsync.Probe(directory, stack.enter_context(fsync.scratch_file(directory)))
+
+    def _burst(self, probe: "Reading[fsync.Probe]", index: int) -> "Reading[fsync.Probe]":
+        def measure(one: fsync.Probe) -> fsync.Probe:
+            self._say(f"durable writes in {self._options.data_directory}: {index + 1} of {fsync.BURSTS}")
+            at_least, cap_s = fsync.burst_plan(index, one.samples, self._spent_s)
+            begun = time.monotonic()
+            one.burst(fsync.BURST_S, at_least=at_least, cap_s=cap_s)
+            self._spent_s += time.monotonic() - begun
+            time.sleep(PAUSE_S)
+            return one
+
+        return _then(probe, measure)
+
+    def _cpu(self) -> cpu.Cpu:
+        if not self._why_no_load:
+            self._say(f"every vCPU at work for {cpu.LOAD_S:g} s")
+        return cpu.read(self._why_no_load)
+
+    def _disk(self) -> disk.Disk:
+        return disk.read(self._options.data_directory)
+
+    def _containers(self) -> "tuple[docker.Container, ...]":
+        found: "Reading[docker.Docker]" = self._found["docker"]
+        if found.value is None:
+            raise Unread(found.unread, not_wanted=found.not_wanted)
+        containers = found.value.containers
+        if containers.value is None:
+            raise Unread(containers.unread, not_wanted=containers.not_wanted)
+        return containers.value
+
+
+def _then(reading: "Reading[Any]", go_on: "Callable[[Any], T]") -> "Reading[T]":
+    """Go on with a value that was read; keep the reason of one that was not."""
+    if reading.value is None:
+        return Reading(None, reading.unread, reading.not_wanted)
+    return attempt(lambda: go_on(reading.value))

@@ -1,0 +1,1 @@
+"""One module a subject: `read()` touches the host, `parse(text)` is pure."""

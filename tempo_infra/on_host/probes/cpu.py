@@ -1,0 +1,139 @@
+"""vCPUs and what the hypervisor takes of them.
+
+Steal shows only while the vCPUs want to run, so an idle window proves nothing: every vCPU is given work
+for three seconds, and steal is read over that window.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
+
+LOAD_S = 3.0
+_BLOCK = b"\0" * 65536  # hashlib releases the interpreter's lock above 2047 bytes, so threads are enough
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """The first line of /proc/stat; guest time is inside user time already."""
+
+    busy: int
+    steal: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Steal:
+    percent: float
+    busy_percent: float  # how busy the vCPUs were in the window, steal included
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    count: Reading[int]  # what this host may use: online, affinity, cgroup
+    quota: Reading[float]  # the cgroup's CPUs; nothing to read without a limit
+    model: Reading[str]
+    steal_loaded: Reading[Steal]
+    steal_since_boot_percent: Reading[float]
+    load_1min: Reading[float]
+
+
+def parse_ticks(text: str) -> Ticks:
+    """Parse /proc/stat: user nice system idle iowait irq softirq steal."""
+    first = text.splitlines()[0].split() if text else []
+    if len(first) < 9 or first[0] != "cpu":  # noqa: PLR2004 - eight columns after the name
+        raise Unread("/proc/stat has no line `cpu` with a column for steal")
+    user, nice, system, idle, iowait, irq, softirq, steal = (int(word) for word in first[1:9])
+    busy = user + nice + system + irq + softirq + steal
+    return Ticks(busy, steal, busy + idle + iowait)
+
+
+def between(before: Ticks, after: Ticks, window_s: float) -> Steal:
+    total = after.total - before.total
+    if total <= 0:
+        raise Unread("the host's CPU counters didn't move in the window")
+    steal, busy = after.steal - before.steal, after.busy - before.busy
+    return Steal(round(100 * steal / total, 2), round(100 * busy / total, 1), round(window_s, 2))
+
+
+def parse_quota(text: str) -> float:
+    """Parse cgroup v2's cpu.max: "200000 100000" is two CPUs, "max 100000" no limit."""
+    quota, _, period = text.partition(" ")
+    if quota.strip() == "max":
+        raise Unread("no cgroup limit", not_wanted=True)
+    return int(quota) / int(period)
+
+
+def _quota() -> float:
+    if Path("/sys/fs/cgroup/cpu.max").exists():
+        return parse_quota(read_file("/sys/fs/cgroup/cpu.max"))
+    try:
+        quota = int(read_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"))
+    except FileNotFoundError:
+        quota = -1
+    if quota <= 0:
+        raise Unread("no cgroup limit", not_wanted=True)
+    return quota / int(read_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us"))
+
+
+def usable(online: int, quota: "float | None") -> int:
+    """How many CPUs a process may use at once; a part of one counts as one."""
+    return online if quota is None else max(1, min(online, int(quota + 0.999)))
+
+
+def _model() -> str:
+    for line in read_file("/proc/cpuinfo").splitlines():
+        if line.startswith(("model name", "Model")):
+            return line.partition(":")[2].strip()
+    raise Unread("/proc/cpuinfo names no model")
+
+
+def _work(until: float) -> None:
+    while time.monotonic() < until:
+        hashlib.sha256(_BLOCK).digest()
+
+
+def steal_under_load(count: int, load_s: float = LOAD_S) -> Steal:
+    """Keep every CPU busy for `load_s` seconds and read steal over that window."""
+    start = time.monotonic()
+    threads = [threading.Thread(target=_work, args=(start + load_s,), daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.1)  # until all of them run
+    before, begun = parse_ticks(read_file("/proc/stat")), time.monotonic()
+    time.sleep(max(0.0, load_s - 0.2))
+    after, window_s = parse_ticks(read_file("/proc/stat")), time.monotonic() - begun
+    for thread in threads:
+        thread.join()
+    return between(before, after, window_s)
+
+
+def _since_boot() -> float:
+    ticks = parse_ticks(read_file("/proc/stat"))
+    return round(100 * ticks.steal / max(1, ticks.total), 2)
+
+
+def read(why_no_load: str = "") -> Cpu:
+    """Read everything; with a reason not to load the CPUs, steal under load stays unread with it."""
+
+    def loaded() -> Steal:
+        if why_no_load:
+            raise Unread(why_no_load, not_wanted=True)
+        return steal_under_load(len(os.sched_getaffinity(0)))
+
+    quota = attempt(_quota)
+    return Cpu(
+        count=attempt(lambda: usable(len(os.sched_getaffinity(0)), quota.value)),
+        quota=quota,
+        model=attempt(_model),
+        steal_loaded=attempt(loaded),
+        steal_since_boot_percent=attempt(_since_boot),
+        load_1min=attempt(lambda: os.getloadavg()[0]),
+    )

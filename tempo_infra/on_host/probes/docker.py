@@ -1,0 +1,135 @@
+"""The Docker engine of the host, and what each of its running containers really has."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tempo_infra.on_host.layout import PROJECT
+from tempo_infra.on_host.probes import nofile
+from tempo_infra.on_host.probes.nofile import Limits  # noqa: TC001 - readers of Facts need the type
+from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, output_of
+from tempo_infra.on_host.shell import StepError
+
+DEADLINE_S = 8.0
+MAX_CONTAINERS = 200
+ENGINE_FLOOR = (24,)  # older engines are refused
+ENGINE_ADVISED = (28,)  # it keeps the local network away from ports that are not published
+COMPOSE_FLOOR = (2, 20)
+_SOCKET = "/var/run/docker.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    name: str
+    project: str  # the compose project; empty for containers that compose didn't make
+    service: str
+    image: str
+    state: str  # "running", …
+    health: str  # "healthy", "unhealthy", "starting" or "" without a health check
+    pid: int
+    started_at: str
+    restarts: int
+    nofile: Reading[Limits]
+    files_in_use: Reading[int]
+
+    @property
+    def ours(self) -> bool:
+        return self.project == PROJECT
+
+
+@dataclass(frozen=True, slots=True)
+class Docker:
+    engine: Reading[str]  # "28.2.2"
+    compose: Reading[str]
+    containers: Reading[tuple[Container, ...]]  # those that run
+
+
+def parse_version(text: str) -> str:
+    """Return the first version number of a line: "v2.32.4", "Docker Compose version 2.20.0"."""
+    found = re.search(r"\b[vV]?(\d+\.\d+(?:\.\d+)?)", text)
+    if found is None:
+        raise Unread(f"no version number in {text.strip()[:80]!r}")
+    return found[1]
+
+
+def at_version(text: str) -> "tuple[int, ...]":
+    """Return a version as numbers that compare: "28.2.2" is (28, 2, 2)."""
+    return tuple(int(part) for part in text.split("."))
+
+
+def parse_inspect(text: str) -> "tuple[dict[str, Any], ...]":
+    """Parse `docker inspect`'s list; Unread when it is something else."""
+    try:
+        entries = json.loads(text)
+    except ValueError as error:
+        raise Unread(f"`docker inspect` didn't answer with JSON: {error}") from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise Unread("`docker inspect` didn't answer with a list")
+    return tuple(entries)
+
+
+def container(entry: "dict[str, Any]") -> Container:
+    """Make a container of one entry of `docker inspect`, and ask /proc what it really has."""
+    state, config = entry["State"], entry["Config"]
+    labels = config.get("Labels") or {}
+    pid = int(state["Pid"])
+    return Container(
+        name=str(entry["Name"]).lstrip("/"),
+        project=str(labels.get("com.docker.compose.project", "")),
+        service=str(labels.get("com.docker.compose.service", "")),
+        image=str(config.get("Image", "")),
+        state=str(state["Status"]),
+        health=str((state.get("Health") or {}).get("Status", "")),
+        pid=pid,
+        started_at=str(state["StartedAt"]),
+        restarts=int(entry.get("RestartCount", 0)),
+        nofile=attempt(lambda: nofile.of(pid)),
+        files_in_use=attempt(lambda: nofile.files_in_use(pid)),
+    )
+
+
+def _docker(*words: str) -> str:
+    if Path(_SOCKET).exists() and not os.access(_SOCKET, os.W_OK):
+        raise Unread(f"uid {os.geteuid()} may not ask the Docker engine; root and group docker may")
+    try:
+        return output_of("docker", *words, deadline_s=DEADLINE_S)
+    except StepError as error:
+        if "not found" in str(error):
+            raise Unread("no Docker engine is installed", not_wanted=True) from error
+        raise
+
+
+def _compose() -> str:
+    try:
+        return parse_version(_docker("compose", "version", "--short"))
+    except Unread as error:
+        said = str(error).split(" | ")[0]
+        raise Unread(f"the engine has no Compose v2 plugin: {said}", not_wanted=True) from error
+
+
+def _containers() -> "tuple[Container, ...]":
+    names = _docker("ps", "--quiet", "--no-trunc").split()
+    if len(names) > MAX_CONTAINERS:
+        raise Unread(f"{len(names)} containers run here; at most {MAX_CONTAINERS} are read")
+    if not names:
+        return ()
+    entries = parse_inspect(_docker("inspect", "--type", "container", *names))
+    return tuple(sorted((container(entry) for entry in entries), key=lambda one: one.name))
+
+
+def read() -> Docker:
+    """Ask the engine; one answer that doesn't come spares the others their deadline."""
+    engine = attempt(lambda: parse_version(_docker("version", "--format", "{{.Server.Version}}")))
+    if engine.value is None and Path(_SOCKET).exists():
+        silent: "Reading[Any]" = Reading(None, engine.unread, engine.not_wanted)
+        return Docker(engine, silent, silent)
+    return Docker(
+        engine=engine,
+        compose=attempt(_compose),
+        containers=attempt(_containers),
+    )

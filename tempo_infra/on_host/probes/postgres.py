@@ -1,0 +1,118 @@
+"""What a running PostgreSQL counts itself: the flushes of its write-ahead log, and how many files it opens.
+
+A probe that writes would take flushes away from a database at work; its own counters are the better figure
+anyway, for they are of the writes that matter. They need track_wal_io_timing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, output_of
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.probes.docker import Container
+
+WINDOW_S = 2.0
+_DEADLINE_S = 6.0
+_SETTINGS = (
+    "select current_setting('server_version_num'), current_setting('max_files_per_process'),"
+    " current_setting('track_wal_io_timing'), pg_is_in_recovery()"
+)
+_WAL = "select wal_sync, wal_sync_time from pg_stat_wal"
+NEWER = 180_000  # PostgreSQL 18 moved both columns of pg_stat_wal to pg_stat_io
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    version: int  # 170004
+    max_files_per_process: int
+    times_flushes: bool
+    in_recovery: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """Flushes of the WAL, and how long they took together."""
+
+    count: int
+    time_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class WalFlush:
+    count: int  # since the counters were last reset
+    mean_ms: float
+    window_s: float
+    window_count: int
+    window_mean_ms: float  # 0.0 when nothing was flushed in the window
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    container: str
+    settings: Reading[Settings]
+    wal_flush: Reading[WalFlush]
+
+
+def parse_settings(text: str) -> Settings:
+    version, files, timing, recovery = _columns(text, 4)
+    return Settings(int(version), int(files), timing == "on", recovery == "t")
+
+
+def parse_flushed(text: str) -> Flushed:
+    count, time_ms = _columns(text, 2)
+    return Flushed(int(count), float(time_ms))
+
+
+def _columns(text: str, wanted: int) -> "list[str]":
+    columns = text.strip().split("|")
+    if len(columns) != wanted:
+        raise Unread(f"psql answered {text.strip()[:80]!r} where {wanted} columns were asked for")
+    return columns
+
+
+def between(before: Flushed, after: Flushed, window_s: float) -> WalFlush:
+    count, time_ms = after.count - before.count, after.time_ms - before.time_ms
+    return WalFlush(
+        count=after.count,
+        mean_ms=round(after.time_ms / after.count, 4) if after.count else 0.0,
+        window_s=round(window_s, 2),
+        window_count=count,
+        window_mean_ms=round(time_ms / count, 4) if count > 0 else 0.0,
+    )
+
+
+def _ask(container: str, query: str) -> str:
+    psql = ("psql", "-XU", "postgres", "-d", "postgres", "-Atc", query)
+    return output_of("docker", "exec", container, *psql, deadline_s=_DEADLINE_S)
+
+
+def _wal_flush(container: str, settings: "Reading[Settings]") -> WalFlush:
+    known = settings.value
+    if known is None:
+        raise Unread(settings.unread)
+    if not known.times_flushes:
+        raise Unread("track_wal_io_timing is off, so PostgreSQL doesn't time its flushes")
+    if known.version >= NEWER:
+        major = known.version // 10_000
+        raise Unread(f"PostgreSQL {major} counts WAL flushes in pg_stat_io, which is not read yet")
+    before, begun = parse_flushed(_ask(container, _WAL)), time.monotonic()
+    time.sleep(WINDOW_S)
+    return between(before, parse_flushed(_ask(container, _WAL)), time.monotonic() - begun)
+
+
+def database_of(containers: "tuple[Container, ...]") -> "Container | None":
+    """Return the cluster's own PostgreSQL, if it runs here."""
+    ours = [one for one in containers if one.ours and one.service.startswith("postgres")]
+    return ours[0] if ours else None
+
+
+def read(containers: "tuple[Container, ...]") -> Postgres:
+    database = database_of(containers)
+    if database is None:
+        raise Unread("no PostgreSQL of the cluster runs here", not_wanted=True)
+    settings = attempt(lambda: parse_settings(_ask(database.name, _SETTINGS)))
+    return Postgres(database.name, settings, attempt(lambda: _wal_flush(database.name, settings)))

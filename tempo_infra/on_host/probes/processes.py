@@ -1,0 +1,63 @@
+"""Which processes run on the host: number, parent, name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tempo_infra.on_host.probes.reading import read_file
+
+_STAT = re.compile(r"^(\d+) \((.*)\) \S (\d+) ", re.DOTALL)  # the name may hold spaces and brackets
+SSHD = ("sshd", "sshd-session", "sshd-auth")  # split into several programs since OpenSSH 9.8
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    pid: int
+    parent: int
+    name: str
+
+
+def parse(text: str) -> "Process | None":
+    """Parse /proc/<pid>/stat; None when it is not one."""
+    found = _STAT.match(text)
+    return None if found is None else Process(int(found[1]), int(found[3]), found[2])
+
+
+def read() -> "tuple[Process, ...]":
+    """List what runs, oldest number first; processes that end meanwhile are left out."""
+    found = []
+    for pid in sorted(int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
+        try:
+            process = parse(read_file(f"/proc/{pid}/stat"))
+        except OSError:
+            continue
+        if process is not None:
+            found.append(process)
+    return tuple(found)
+
+
+def session_start(table: "tuple[Process, ...]", pid: int) -> int:
+    """Return the process that sshd started for the session of `pid`, or `pid` itself outside ssh.
+
+    sudo may give its child other limits than the login has, so the session's own process is asked.
+    """
+    by_pid = {process.pid: process for process in table}
+    current = by_pid.get(pid)
+    while current is not None:
+        parent = by_pid.get(current.parent)
+        if parent is not None and parent.name in SSHD:
+            return current.pid
+        current = parent
+    return pid
+
+
+def postmasters(table: "tuple[Process, ...]") -> "tuple[int, ...]":
+    """Return the PostgreSQL servers that run, in containers too: `postgres` not started by a `postgres`."""
+    names = {process.pid: process.name for process in table}
+    return tuple(
+        process.pid
+        for process in table
+        if process.name == "postgres" and names.get(process.parent) != "postgres"
+    )

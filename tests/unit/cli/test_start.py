@@ -1,0 +1,34 @@
+"""What the command costs before it does anything."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+
+HEAVY = {"paramiko", "jinja2", "pydantic", "temporalio", "psutil", "yaml", "pyrage"}
+SPARE_S = 0.030  # the start may cost this much more CPU than importing typer
+
+
+def _cpu_seconds(code: str) -> float:
+    """The least CPU time of several runs, so that a busy machine does not decide."""
+    program = f"import time\n{code}\nprint(time.process_time())"
+    runs = [float(subprocess.check_output([sys.executable, "-c", program]).split()[-1]) for _ in range(7)]
+    return min(runs)
+
+
+def test_printing_the_version_imports_nothing_heavy() -> None:
+    code = (
+        "import json, sys\nfrom tempo_infra.cli.main import app\n"
+        "try:\n    app(['--version'])\nexcept SystemExit:\n    pass\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    out = subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()
+    assert out[0].startswith("tempo-infra ")
+    assert HEAVY.isdisjoint(json.loads(out[1]))
+
+
+def test_the_start_costs_little_more_than_typer_itself() -> None:
+    ours = _cpu_seconds("import tempo_infra.cli.main")
+    typer = _cpu_seconds("import typer, typer.main")
+    assert ours <= typer + SPARE_S, statistics.mean((ours, typer))

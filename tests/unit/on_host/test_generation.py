@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.deploy.steps import pack
+from tempo_infra.on_host.generation import StageArgs, SwitchArgs, stage, switch
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.shell import StepError
+from tempo_infra.render.bundle import Bundle, File
+
+FOLDER = "services/history-0123456789ab"
+
+
+def bundle(**texts: str) -> Bundle:
+    contents = {
+        "docker-compose.yml": "services: {}\n",
+        f"{FOLDER}/server.yaml": "a: 1\n",
+        "etc/x.d/60.conf": "k = 1\n",
+    }
+    contents.update({name.replace("__", "/").replace("_dot_", "."): text for name, text in texts.items()})
+    files = tuple(File(path, text.encode(), 0o644, 0, "") for path, text in sorted(contents.items()))
+    return Bundle("db-1", files, ())
+
+
+def args(made: Bundle, archive: bytes) -> StageArgs:
+    return StageArgs(made.digest, hashlib.sha256(archive).hexdigest(), len(archive))
+
+
+def staged(layout: Layout, made: Bundle) -> None:
+    archive = pack(made)
+    stage(layout, args(made, archive), archive)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_staged_generation_holds_every_file_and_nothing_runs_from_it_yet(tmp_path: Path) -> None:
+    layout, made = Layout(tmp_path), bundle()
+    staged(layout, made)
+    assert names(layout.generations) == [
+        f"{made.digest}/docker-compose.yml", f"{made.digest}/etc/x.d/60.conf", f"{made.digest}/manifest.json",
+    ]  # fmt: skip
+    assert names(layout.services) == ["history-0123456789ab/server.yaml"]
+    assert not layout.current.exists()
+    assert not (tmp_path / "etc").exists()
+
+
+def test_staging_again_writes_nothing(tmp_path: Path) -> None:
+    layout, made = Layout(tmp_path), bundle()
+    archive = pack(made)
+    assert stage(layout, args(made, archive), archive).written
+    assert not stage(layout, args(made, archive), archive).written
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100])
+def test_a_cut_archive_gets_no_name(tmp_path: Path, cut: int) -> None:
+    layout, made = Layout(tmp_path), bundle()
+    archive = pack(made)
+    with pytest.raises(StepError, match="arrived cut or changed"):
+        stage(layout, args(made, archive), archive[:cut])
+    assert names(tmp_path) == []
+
+
+def test_a_manifest_that_was_not_planned_is_refused(tmp_path: Path) -> None:
+    made, other = bundle(), bundle(docker_dash="x")
+    archive = pack(other)
+    with pytest.raises(StepError, match="not the one that was planned"):
+        stage(Layout(tmp_path), replace(args(other, archive), digest=made.digest), archive)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../outside", "services/../../outside"])
+def test_a_path_that_leaves_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.size = 1
+        tar.addfile(entry, io.BytesIO(b"x"))
+    archive = buffer.getvalue()
+    with pytest.raises(StepError, match="something else than plain files"):
+        stage(Layout(tmp_path), args(bundle(), archive), archive)
+    assert names(tmp_path) == []
+
+
+def test_what_an_interrupted_run_left_is_swept(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    leftover = layout.generations / ".half.abc"
+    leftover.mkdir(parents=True)
+    staged(layout, bundle())
+    assert not leftover.exists()
+
+
+def test_a_switch_installs_owned_files_and_then_moves_the_symlink(tmp_path: Path) -> None:
+    layout, made = Layout(tmp_path), bundle()
+    staged(layout, made)
+    done = switch(layout, SwitchArgs(made.digest, {"etc/x.d/60.conf": None}))
+    assert done.installed == ["etc/x.d/60.conf"]
+    assert (tmp_path / "etc/x.d/60.conf").read_text() == "k = 1\n"
+    assert layout.current.resolve().name == made.digest
+
+
+def test_an_owned_file_that_is_no_longer_wanted_goes(tmp_path: Path) -> None:
+    layout, old = Layout(tmp_path), bundle(etc__x_dot_d__70_dot_conf="k = 2\n")
+    staged(layout, old)
+    switch(layout, SwitchArgs(old.digest, {}))
+    new = bundle()
+    staged(layout, new)
+    assert switch(layout, SwitchArgs(new.digest, {})).removed == ["etc/x.d/70.conf"]
+    assert names(tmp_path / "etc") == ["x.d/60.conf"]
+
+
+def test_a_file_that_changed_since_the_plan_stops_the_switch(tmp_path: Path) -> None:
+    layout, made = Layout(tmp_path), bundle()
+    staged(layout, made)
+    (tmp_path / "etc/x.d").mkdir(parents=True)
+    (tmp_path / "etc/x.d/60.conf").write_text("an admin's\n")
+    with pytest.raises(StepError, match="changed since the plan"):
+        switch(layout, SwitchArgs(made.digest, {"etc/x.d/60.conf": None}))
+    assert not layout.current.exists()
+    assert (tmp_path / "etc/x.d/60.conf").read_text() == "an admin's\n"

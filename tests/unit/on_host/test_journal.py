@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.on_host.journal import Entry, confirmed, entries, record
+from tempo_infra.on_host.layout import Layout
+
+SWITCH = Entry("r1", "switch", "started", "g2")
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        ([], None),
+        ([Entry("r1", "stage", "done")], None),
+        ([Entry("r1", "switch", "started", "g1"), Entry("r1", "confirm", "confirmed", "g1")], "g1"),
+        ([Entry("r1", "confirm", "confirmed", "g1"), SWITCH], None),
+        ([Entry("r1", "confirm", "confirmed", "g1"), Entry("r2", "stage", "failed")], "g1"),
+        ([SWITCH, Entry("r1", "confirm", "confirmed", "g2"), Entry("r2", "stage", "done")], "g2"),
+    ],
+)
+def test_a_host_is_confirmed_until_a_switch_begins(
+    tmp_path: Path, history: list[Entry], expected: str | None
+) -> None:
+    layout = Layout(tmp_path)
+    layout.state.mkdir(parents=True)
+    for entry in history:
+        record(layout, entry)
+    assert confirmed(layout) == expected
+
+
+def test_a_line_cut_by_a_power_failure_is_no_entry(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.state.mkdir(parents=True)
+    record(layout, Entry("r1", "confirm", "confirmed", "g1"))
+    with layout.journal.open("a") as journal:
+        journal.write('{"run": "r2", "step": "swi')
+    assert [entry.run for entry in entries(layout)] == ["r1"]
+    assert confirmed(layout) == "g1"

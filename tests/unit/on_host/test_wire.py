@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tempo_infra.on_host.wire import (
+    MAX_BODY_BYTES,
+    Step,
+    WireError,
+    decode_request,
+    encode,
+    encode_request,
+    read_frame,
+)
+
+names = st.text(st.characters(codec="ascii", categories=["Ll", "Nd"]), min_size=1)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+steps = st.lists(st.builds(Step, names, st.dictionaries(st.text(), json_values), st.binary()), max_size=4)
+noise = st.binary(max_size=200).filter(lambda data: b"\x01tempo-infra" not in data)
+
+
+def read(stream: io.BytesIO, nonce: str = "n1") -> tuple[str, object, bytes] | None:
+    return read_frame(nonce, stream.readline, stream.read)
+
+
+@given(steps, noise)
+def test_a_request_arrives_as_it_was_sent_whatever_a_banner_said(sent: list[Step], banner: bytes) -> None:
+    frame = read(io.BytesIO(banner + b"\n" + encode_request("n1", sent)))
+    assert frame is not None
+    kind, body, payload = frame
+    assert kind == "request"
+    assert decode_request(body, payload) == sent
+
+
+def test_a_frame_of_another_run_is_noise() -> None:
+    """A hostile or old answer can't be taken for ours without the nonce."""
+    assert read(io.BytesIO(encode("other", "reply", {"results": ["forged"]}))) is None
+
+
+def test_frames_follow_each_other_without_a_gap() -> None:
+    stream = io.BytesIO(encode("n1", "event", {"a": 1}) + encode("n1", "reply", {"b": 2}, b"x\ny"))
+    assert read(stream) == ("event", {"a": 1}, b"")
+    assert read(stream) == ("reply", {"b": 2}, b"x\ny")
+    assert read(stream) is None
+
+
+@pytest.mark.parametrize("header", ["reply x 0", "reply 1", f"reply {MAX_BODY_BYTES} 1", "reply -1 0"])
+def test_an_unreadable_header_is_an_error_not_a_wait(header: str) -> None:
+    with pytest.raises(WireError):
+        read(io.BytesIO(f"\x01tempo-infra n1 {header}\n".encode()))
