@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tempo_infra.deploy.events import Progress, State
-from tempo_infra.deploy.session import Session, Sudo, open_session
 from tempo_infra.errors import TempoInfraError
 from tempo_infra.ssh import fan_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from tempo_infra.deploy.session import Session
     from tempo_infra.inventory.cluster import Host
     from tempo_infra.on_host.wire import Event, Step
 
     Report = Callable[[Progress], None]
+    Opener = Callable[[Host], AbstractContextManager[Session]]
 
 Result = TypeVar("Result")
+
 
 class Fleet:
     """Sessions to hosts, opened side by side and closed together."""
 
-    def __init__(self, sudo: Sudo, report: Report) -> None:
-        self._sudo, self._report = sudo, report
+    def __init__(self, open_host: Opener, report: Report) -> None:
+        self._open, self._report = open_host, report
         self._stack = contextlib.ExitStack()
         self._sessions: dict[str, Session] = {}
         self._guard = threading.Lock()
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -44,7 +47,7 @@ class Fleet:
         with self._guard:
             known = self._sessions.get(host.name)
         if known is None:
-            manager = open_session(host, self._sudo)
+            manager = self._open(host)
             known = manager.__enter__()
             with self._guard:
                 self._stack.push(manager.__exit__)

@@ -39,7 +39,8 @@ def readers(host: Host) -> tuple[str, ...]:
 def files_for(host: Host, secrets: Secrets) -> dict[str, dict[str, str]]:
     """Return reader -> file -> value, to be sent to a host and nowhere else."""
     return {
-        reader: {file: secrets[name].value for file, name in FILES[reader][1].items()} for reader in readers(host)
+        reader: {file: secrets[name].value for file, name in FILES[reader][1].items()}
+        for reader in readers(host)
     }
 
 
@@ -48,7 +49,9 @@ def _adapter() -> TypeAdapter[HostState]:
     return TypeAdapter(HostState)
 
 
-def read_state(session: Session, host: Host, bundle: Bundle, secrets: Secrets) -> tuple[HostState, Mapping[str, str]]:
+def read_state(
+    session: Session, host: Host, bundle: Bundle, secrets: Secrets
+) -> tuple[HostState, Mapping[str, str]]:
     """Ask a host for its state; also the keyed digests that its secrets should have."""
     key = randomness.token_bytes(32)
     wanted = {

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tempo_infra.inventory.cluster import Host
-    from tempo_infra.on_host.state import Container, HostState
+    from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
 
-# Floors: compose files use `depends_on`-free one-shot profiles and start_interval (2.20.2, engine 25; 24 ignores it).
+# The oldest that the compose files are tried with; 28 closes ports of unpublished addresses.
 ENGINE_FLOOR, ENGINE_WARN, COMPOSE_FLOOR = (24,), (28,), (2, 20)
 SPARE_BYTES = 512 * 1024 * 1024  # left free on the state folder's disk beside twice the payload
 
@@ -82,7 +82,9 @@ def plan_host(
     )
 
 
-def _changes(bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str, str]]) -> tuple[Change, ...]:
+def _changes(
+    bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str, str]]
+) -> tuple[Change, ...]:
     new = {file.logical: file for file in bundle.files}
     old = {_logical(path): path for path in shipped}
     changes = []
@@ -92,11 +94,17 @@ def _changes(bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str
         if file is None:
             changes.append(Change(logical, Action.DELETE, "taken away", _diff(logical, before, "")))
         elif path is None:
-            changes.append(Change(logical, Action.CREATE, file.effect, _diff(logical, "", file.content.decode())))
+            changes.append(
+                Change(logical, Action.CREATE, file.effect, _diff(logical, "", file.content.decode()))
+            )
         elif shipped[path]["sha256"] != file.sha256:
-            changes.append(Change(logical, Action.UPDATE, file.effect, _diff(logical, before, file.content.decode())))
+            changes.append(
+                Change(logical, Action.UPDATE, file.effect, _diff(logical, before, file.content.decode()))
+            )
         elif logical.startswith("etc/") and state.installed.get(path) is None:
-            changes.append(Change(logical, Action.CREATE, file.effect, _diff(logical, "", file.content.decode())))
+            changes.append(
+                Change(logical, Action.CREATE, file.effect, _diff(logical, "", file.content.decode()))
+            )
     return tuple(changes)
 
 
@@ -151,7 +159,9 @@ def _machine_problems(host: Host, bundle: Bundle, state: HostState) -> list[str]
     needed = 2 * sum(len(file.content) for file in bundle.files) + SPARE_BYTES
     if state.state_free_bytes < needed:
         mib = needed // 2**20
-        problems.append(f"/var/lib/tempo-infra needs {mib} MiB, {state.state_free_bytes // 2**20} MiB are free")
+        problems.append(
+            f"/var/lib/tempo-infra needs {mib} MiB, {state.state_free_bytes // 2**20} MiB are free"
+        )
     if 0 < state.state_free_inodes < 2 * len(bundle.files) + 1000:
         problems.append(f"/var/lib/tempo-infra has only {state.state_free_inodes} inodes left")
     return problems
@@ -168,7 +178,9 @@ def _docker_problems(state: HostState, *, bootstrap: bool) -> list[str]:
         return [f"Docker engine {docker.engine} is too old: 24 is the oldest that works"]
     if docker.compose is None or _version(docker.compose) < COMPOSE_FLOOR:
         found = docker.compose or "no `docker compose`"
-        return [f"{found} on {state.os_id}: compose 2.20 is the oldest that works; install docker-compose-plugin"]
+        return [
+            f"{found} on {state.os_id}: compose 2.20 is the oldest that works; install docker-compose-plugin"
+        ]
     return []
 
 
@@ -176,7 +188,7 @@ def _conflicts(bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[s
     """Owned files that someone else wrote or edited: neither what we shipped last nor what we want now."""
     wanted = {file.path: file.sha256 for file in bundle.files}
     return [
-        f"/{path} was changed on the host since the last push; move the change into templates/, or the file away"
+        f"/{path} was changed on the host since the last push; put the change into templates/ or move it away"
         for path, found in state.installed.items()
         if found is not None and found not in (wanted.get(path), shipped.get(path, {}).get("sha256"))
     ]
@@ -185,12 +197,23 @@ def _conflicts(bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[s
 def _data_problems(host: Host, bundle: Bundle, state: HostState) -> list[str]:
     if not host.has(Role.POSTGRESQL):
         return []
-    major = next(s.image for s in bundle.services if s.name == "postgresql").rpartition("/")[2].split(":")[1].split("@")[0]
+    major = (
+        next(s.image for s in bundle.services if s.name == "postgresql")
+        .rpartition("/")[2]
+        .split(":")[1]
+        .split("@")[0]
+    )
     if state.data_version is None:
         had = any(container.service == "postgresql" for container in state.containers)
-        return ["/srv/tempo/postgres is empty, but PostgreSQL has run here: is its volume mounted?"] if had else []
+        return (
+            ["/srv/tempo/postgres is empty, but PostgreSQL has run here: is its volume mounted?"]
+            if had
+            else []
+        )
     if state.data_version != major.split(".")[0].split("-")[0]:
-        return [f"the data directory is PostgreSQL {state.data_version}'s, the image is {major}: no way to start it"]
+        return [
+            f"the data directory is PostgreSQL {state.data_version}'s, the image is {major}: it can't start"
+        ]
     return []
 
 
@@ -199,7 +222,7 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def warnings(state: HostState) -> list[str]:
-    """What is worth knowing about a host, without standing in the way."""
+    """Return what is worth knowing about a host without standing in the way."""
     found = []
     if state.docker.engine and _version(state.docker.engine) < ENGINE_WARN:
         found.append(
@@ -207,5 +230,3 @@ def warnings(state: HostState) -> list[str]:
             "from the same network segment by another"
         )
     return found
-
-

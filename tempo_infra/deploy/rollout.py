@@ -5,31 +5,24 @@ from __future__ import annotations
 import getpass
 import secrets as randomness
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import steps
 from tempo_infra.deploy.events import Progress, State
-from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.inspect import read_state
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
-from tempo_infra.deploy.session import Sudo
 from tempo_infra.inventory.cluster import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.wire import Step
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    sudo: Sudo = field(default_factory=Sudo)
-    bootstrap: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,9 +61,15 @@ class Rollout:
     """One run over an inventory: `plan` reads, `apply` does what was planned."""
 
     def __init__(
-        self, cluster: Cluster, bundles: Sequence[Bundle], secrets: Secrets, fleet: Fleet, options: Options
+        self,
+        cluster: Cluster,
+        bundles: Sequence[Bundle],
+        secrets: Secrets,
+        fleet: Fleet,
+        *,
+        bootstrap: bool = False,
     ) -> None:
-        self._cluster, self._secrets, self._fleet, self._options = cluster, secrets, fleet, options
+        self._cluster, self._secrets, self._fleet, self._bootstrap = cluster, secrets, fleet, bootstrap
         self._bundles = {bundle.host: bundle for bundle in bundles}
         self._run = randomness.token_hex(4)
 
@@ -80,7 +79,7 @@ class Rollout:
         def one(host: Host) -> tuple[HostPlan, list[str]]:
             bundle = self._bundles[host.name]
             state, digests = read_state(self._fleet.session(host), host, bundle, self._secrets)
-            return plan_host(host, bundle, state, digests, bootstrap=self._options.bootstrap), warnings(state)
+            return plan_host(host, bundle, state, digests, bootstrap=self._bootstrap), warnings(state)
 
         answers, errors = self._fleet.each(hosts, one)
         found = tuple(answers[host.name][0] for host in hosts if host.name in answers)
@@ -103,14 +102,16 @@ class Rollout:
         who = f"{getpass.getuser()}@{socket.gethostname()}"
         host = self._cluster.host(plan.host)
         bundle = self._bundles[plan.host]
-        return steps.Work(self._cluster, host, bundle, plan, self._run, who, self._options.bootstrap)
+        return steps.Work(self._cluster, host, bundle, plan, self._run, who, self._bootstrap)
 
     def _stages(self, work: dict[str, steps.Work]) -> list[dict[str, list[Step]]]:
         """Return host -> steps for each stage. A stage begins when all hosts have ended the one before."""
         if not work:
             return []
         database = self._cluster.database_host.name
-        temporal = {name: one for name, one in work.items() if one.host.temporal_roles or one.host.has(Role.UI)}
+        temporal = {
+            name: one for name, one in work.items() if one.host.temporal_roles or one.host.has(Role.UI)
+        }
         early = {name: one for name, one in temporal.items() if not one.host.has(Role.FRONTEND, Role.UI)}
         late = {name: one for name, one in temporal.items() if name not in early}
         stages = [

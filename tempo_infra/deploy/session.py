@@ -79,7 +79,9 @@ class Session:
             127: "the host needs python3 and sudo: apt-get install python3 sudo",
             1: ADMIN_HINT + "; with `Defaults requiretty`: add `Defaults:<user> !requiretty` to sudoers",
         }.get(done.returncode, "")
-        return UnreachableError(f"{step}: could not start work on the host: {words}", host=self.host, remedy=remedy)
+        return UnreachableError(
+            f"{step}: could not start work on the host: {words}", host=self.host, remedy=remedy
+        )
 
 
 @contextlib.contextmanager
@@ -115,7 +117,9 @@ def _with_password(connection: Connection, host: Host, password: str, python: li
         # Our program says hello first; a second question would be answered by our next bytes.
         if process.asked(prompt.encode(), times=2, deadline_s=SILENCE_S):
             process.close()
-            raise UnreachableError(f"sudo refused the password of {host.ssh.user} (one try was made)", host=host.name)
+            raise UnreachableError(
+                f"sudo refused the password of {host.ssh.user} (one try was made)", host=host.name
+            )
     return process
 
 

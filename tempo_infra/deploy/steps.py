@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -74,22 +75,41 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
 def start_temporal(work: Work, *, switched: bool) -> list[Step]:
     """Switch a Temporal host and bring its roles up until each one serves."""
     roles = [role for role in work.host.roles if role in TEMPORAL_ROLES]
-    kept = [service.name for service in work.bundle.services if not service.job and service.role != "postgresql"]
+    kept = [
+        service.name for service in work.bundle.services if not service.job and service.role != "postgresql"
+    ]
     steps = [] if switched else [_switch(work)]
-    steps.insert(0, Step("database-answers", {
-        "host": work.cluster.database_host.internal, "port": POSTGRES_PORT, "deadline_s": 10.0,
-    }))
+    steps.insert(
+        0,
+        Step(
+            "database-answers",
+            {
+                "host": work.cluster.database_host.internal,
+                "port": POSTGRES_PORT,
+                "deadline_s": 10.0,
+            },
+        ),
+    )
     steps.append(Step("up", {"services": kept, "remove_orphans": True}))
-    steps.append(Step("serving", {
-        "host": work.host.internal, "ports": {str(role): GRPC_PORTS[role] for role in roles}, "deadline_s": 150.0,
-    }))
+    steps.append(
+        Step(
+            "serving",
+            {
+                "host": work.host.internal,
+                "ports": {str(role): GRPC_PORTS[role] for role in roles},
+                "deadline_s": 150.0,
+            },
+        )
+    )
     return steps
 
 
 def members(cluster: Cluster) -> Step:
     """Compare the cluster's own membership with the inventory; asked on the database host."""
     expected = sorted(
-        f"{role} {host.internal}:{MEMBERSHIP_PORTS[role]}" for host in cluster.hosts for role in host.temporal_roles
+        f"{role} {host.internal}:{MEMBERSHIP_PORTS[role]}"
+        for host in cluster.hosts
+        for role in host.temporal_roles
     )
     return Step("membership", {"expected": expected, "deadline_s": 90.0})
 
@@ -110,28 +130,30 @@ def _switch(work: Work) -> Step:
 def pack(bundle: Bundle) -> bytes:
     """Pack a bundle and its manifest; the same bytes for the same bundle."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6, format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, content in (
-            *((file.path, file.content) for file in bundle.files), ("manifest.json", bundle.manifest)
+            *((file.path, file.content) for file in bundle.files),
+            ("manifest.json", bundle.manifest),
         ):
             entry = tarfile.TarInfo(path)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
+    return gzip.compress(buffer.getvalue(), compresslevel=6, mtime=0)
 
 
 def roles_and_databases(secrets: Secrets) -> str:
-    """SQL that makes the role `temporal` and its databases where they are missing.
+    """Return SQL that makes the role `temporal` and its databases where missing, and sets its password.
 
-    The password travels as a SCRAM verifier, so no log of statements can hold it. The role owns its
-    databases and nothing else. plan_cache_mode: a generic plan of the pgx plugin can scan all retained
-    runs of a workflow id (temporalio/temporal#12097).
+    The password travels as a SCRAM verifier, so no log of statements can hold it; it is set each time, so
+    that the database always knows the one that the hosts were given. The role owns its databases and
+    nothing else. plan_cache_mode: a generic plan of the pgx plugin can scan all retained runs of a
+    workflow id (temporalio/temporal#12097).
     """
     verifier = scram_sha_256(secrets[TEMPORAL_DB], salt=randomness.token_bytes(16))
-    return f"""
-select 'create role temporal login password ''{verifier}'''
+    return f"""-- made by tempo-infra
+select 'create role temporal'
 where not exists (select from pg_roles where rolname = 'temporal') \\gexec
-alter role temporal nosuperuser nocreatedb nocreaterole noreplication;
+alter role temporal login password '{verifier}' nosuperuser nocreatedb nocreaterole noreplication;
 alter role temporal set plan_cache_mode = force_custom_plan;
 select format('create database %I owner temporal', name)
 from unnest(array['temporal', 'temporal_visibility']) as wanted(name)
@@ -139,4 +161,4 @@ where not exists (select from pg_database where datname = name) \\gexec
 revoke connect on database postgres from public;
 select format('revoke all on database %I from public', name)
 from unnest(array['temporal', 'temporal_visibility']) as wanted(name) \\gexec
-"""
+"""  # noqa: S608 - the only value is a SCRAM verifier: base64 and digits

@@ -75,7 +75,9 @@ class Process:
         until = time.monotonic() + deadline_s
         while len(self._out) < count:
             if not self._more(until, deadline_s):
-                raise UnreachableError(f"the answer ended after {len(self._out)} of {count} bytes", host=self._name)
+                raise UnreachableError(
+                    f"the answer ended after {len(self._out)} of {count} bytes", host=self._name
+                )
         return self._take(count)
 
     def asked(self, text: bytes, *, times: int, deadline_s: float) -> bool:
@@ -126,7 +128,7 @@ class Process:
                 return True
 
     def _wait_stdout(self) -> bool:
-        """Wait a few milliseconds for standard output: long enough not to spin, short for the other stream."""
+        """Wait a few milliseconds for standard output: long enough not to spin, short for the other."""
         self._channel.settimeout(0.02)
         try:
             data = self._channel.recv(READ_BYTES)
@@ -149,7 +151,9 @@ class Connection:
             channel.settimeout(deadline_s)
             channel.exec_command(shlex.join(argv))
         except (SSHException, EOFError, OSError) as error:
-            raise UnreachableError(f"starting a command failed: {_say(error)}", host=self.target.name) from error
+            raise UnreachableError(
+                f"starting a command failed: {_say(error)}", host=self.target.name
+            ) from error
         return Process(channel, self.target.name)
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", deadline_s: float) -> Completed:
@@ -168,7 +172,9 @@ class Connection:
         try:
             return self._transport.open_channel("direct-tcpip", to, ("127.0.0.1", 0), timeout=deadline_s)
         except (SSHException, EOFError) as error:
-            raise UnreachableError(f"no way to {to[0]}:{to[1]}: {_say(error)}", host=self.target.name) from error
+            raise UnreachableError(
+                f"no way to {to[0]}:{to[1]}: {_say(error)}", host=self.target.name
+            ) from error
 
     @property
     def alive(self) -> bool:
@@ -275,11 +281,14 @@ def _authenticate(transport: Transport, target: Target, keys: list[PKey]) -> Non
     raise UnreachableError(
         f"login as {target.user} was refused; keys offered: {offered}",
         host=target.name,
-        remedy=f"put your public key into ~{target.user}/.ssh/authorized_keys there, or name the right one in `ssh.keys`",
+        remedy=f"put your public key into ~{target.user}/.ssh/authorized_keys there, "
+        "or name the right one in `ssh.keys`",
     )
 
 
 def _say(error: BaseException) -> str:
     if isinstance(error, TempoInfraError):
         return error.what
-    return str(error) or {"EOFError": "the host closed the connection"}.get(type(error).__name__, type(error).__name__)
+    return str(error) or {"EOFError": "the host closed the connection"}.get(
+        type(error).__name__, type(error).__name__
+    )

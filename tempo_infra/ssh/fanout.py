@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from tempo_infra.errors import TempoInfraError
+from tempo_infra.errors import InputError, TempoInfraError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,11 +19,16 @@ Result = TypeVar("Result")
 def fan_out(
     work: Callable[[Key], Result], keys: Iterable[Key], *, at_once: int = AT_ONCE
 ) -> dict[Key, Result | TempoInfraError]:
-    """Return each key's result, or the error that ended its work; the others go on."""
+    """Return each key's result, or the error that ended its work; the others go on.
+
+    InputError is no host's: it ends the whole.
+    """
 
     def guarded(key: Key) -> Result | TempoInfraError:
         try:
             return work(key)
+        except InputError:
+            raise
         except TempoInfraError as error:
             return error
 

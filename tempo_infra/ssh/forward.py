@@ -25,7 +25,10 @@ CHUNK = 1 << 16
 @contextlib.contextmanager
 def forward(host: Host, to: tuple[str, int]) -> Iterator[int]:
     """Yield a port on 127.0.0.1 whose connections end at `to`, as seen from the host."""
-    with connect(resolve(host.name, host.ssh)) as connection, socket.create_server(("127.0.0.1", 0)) as listener:
+    with (
+        connect(resolve(host.name, host.ssh)) as connection,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
         threading.Thread(target=_accept, args=(listener, connection, to), daemon=True).start()
         yield int(listener.getsockname()[1])
 

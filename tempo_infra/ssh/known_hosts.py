@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from paramiko import PKey
 
+SSH_PORT = 22
+
 
 @dataclass(frozen=True, slots=True)
 class PinnedKey:
@@ -26,7 +28,7 @@ class PinnedKey:
 
 def host_id(address: str, port: int) -> str:
     """Return the name under which OpenSSH files a host's key."""
-    return address if port == 22 else f"[{address}]:{port}"
+    return address if port == SSH_PORT else f"[{address}]:{port}"
 
 
 def pinned_keys(file: Path, address: str, port: int) -> list[PinnedKey]:
@@ -56,7 +58,8 @@ def _lines(file: Path) -> list[str]:
 def _names(entry: HostKeyEntry, name: str) -> bool:
     """Whether an entry is for a host; hashed names are hashed with their own salt and compared."""
     return any(
-        known == (HostKeys.hash_host(name, known) if known.startswith("|1|") else name) for known in entry.hostnames or ()
+        known == (HostKeys.hash_host(name, known) if known.startswith("|1|") else name)
+        for known in entry.hostnames or ()
     )
 
 
@@ -65,8 +68,7 @@ def verify(offered: PKey, pinned: list[PinnedKey], file: Path, host: str) -> Non
     same = [pin for pin in pinned if pin.key == offered]
     if any(pin.revoked for pin in same):
         raise HostKeyError(
-            "refused: the host key is revoked\n"
-            f"  offered  {fingerprint(offered)}  ({file}:{same[0].line})",
+            f"refused: the host key is revoked\n  offered  {fingerprint(offered)}  ({file}:{same[0].line})",
             host=host,
             remedy="someone may hold the old key; ask the provider's console what this machine is",
         )
@@ -75,7 +77,8 @@ def verify(offered: PKey, pinned: list[PinnedKey], file: Path, host: str) -> Non
     valid = [pin for pin in pinned if not pin.revoked]
     if not valid:
         raise HostKeyError(
-            "refused: the host key is not known\n" f"  offered  {fingerprint(offered)}  (nothing pinned in {file})",
+            "refused: the host key is not known\n"
+            f"  offered  {fingerprint(offered)}  (nothing pinned in {file})",
             host=host,
             remedy=f"compare it with the provider's console, then: tempo-infra trust {host}",
         )

@@ -56,7 +56,9 @@ def jump_target(text: str, via: Target) -> Target:
     """Parse `[user@]host[:port]` of a ProxyJump; key files and known_hosts are those of the target."""
     user, _, place = text.rpartition("@")
     address, _, port = place.partition(":")
-    return Target(f"{via.name} (jump {address})", address, int(port or 22), user or via.user, via.keys, via.known_hosts)
+    return Target(
+        f"{via.name} (jump {address})", address, int(port or 22), user or via.user, via.keys, via.known_hosts
+    )
 
 
 def identities(target: Target) -> list[PKey]:
@@ -83,11 +85,14 @@ def load_key(path: Path) -> PKey:
     except OSError as error:
         raise InputError(f"ssh key {path}: {error.strerror}") from error
     if stat.S_IMODE(mode) & 0o077:
-        raise InputError(f"ssh key {path} can be read by others ({stat.S_IMODE(mode):04o})",
-                         remedy=f"chmod 600 {path}")
+        raise InputError(
+            f"ssh key {path} can be read by others ({stat.S_IMODE(mode):04o})", remedy=f"chmod 600 {path}"
+        )
     try:
         return PKey.from_path(path)
     except PasswordRequiredException as error:
-        raise InputError(f"ssh key {path} has a passphrase", remedy=f"ssh-add {path}, and drop `keys`") from error
+        raise InputError(
+            f"ssh key {path} has a passphrase", remedy=f"ssh-add {path}, and drop `keys`"
+        ) from error
     except (SSHException, ValueError, OSError) as error:
         raise InputError(f"ssh key {path}: not a private key that can be used: {error}") from error

@@ -1,0 +1,48 @@
+"""A host that answers from a script and records what it was asked: for order and events only."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tempo_infra.errors import StepFailedError
+from tempo_infra.inventory.cluster import Host
+from tempo_infra.on_host.state import HostState
+from tempo_infra.on_host.wire import Event, Step
+
+
+@dataclass
+class FakeHosts:
+    """All hosts of a fleet. `asked` lists (host, step) in the order in which they were done."""
+
+    states: dict[str, HostState]
+    fails: set[tuple[str, str]] = field(default_factory=set)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def open(self, host: Host) -> Iterator[Any]:
+        yield _Session(self, host.name)
+
+    def steps_of(self, host: str) -> list[str]:
+        return [step for name, step in self.asked if name == host]
+
+
+@dataclass
+class _Session:
+    hosts: FakeHosts
+    host: str
+
+    def call(self, steps: Sequence[Step], on_event: Callable[[Event], None] = lambda _: None) -> list[Any]:
+        answers: list[Any] = []
+        for step in steps:
+            if step.name != "state":
+                self.hosts.asked.append((self.host, step.name))
+            on_event(Event(step.name, "started"))
+            if (self.host, step.name) in self.hosts.fails:
+                on_event(Event(step.name, "failed", "scripted"))
+                raise StepFailedError(f"{step.name}: scripted", host=self.host)
+            answers.append(asdict(self.hosts.states[self.host]) if step.name == "state" else {})
+            on_event(Event(step.name, "ended"))
+        return answers

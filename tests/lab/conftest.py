@@ -1,0 +1,130 @@
+"""Lab tests run on real hosts: `make lab-up` starts them, `pytest tests/lab` uses them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import hosts
+from lab.errors import LabError
+from lab.hosts import Lab
+
+CHECKOUT = Path(__file__).parents[2]
+COMMAND = Path(sys.executable).with_name("tempo-infra")
+PROJECT = "label=com.docker.compose.project=tempo-infra"
+DEADLINE_S = 420
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """An inventory file in the lab's state folder, and the command run on it."""
+
+    path: Path
+
+    def run(self, command: str, *words: str, stdin: str | None = None) -> Ran:
+        done = subprocess.run(
+            [COMMAND, *command.split(), "-i", self.path, *words],
+            input=stdin or "",
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def provision(self, *words: str) -> Ran:
+        """Provision and insist on success."""
+        ran = self.run("provision", *words)
+        assert ran.code == 0, ran.said
+        return ran
+
+
+@dataclass(frozen=True)
+class Variants:
+    """Makes inventories that differ from the lab's in named places."""
+
+    base: Path
+    made: list[Path]
+
+    def __call__(self, *changes: tuple[str, str], name: str = "variant") -> Inventory:
+        text = self.base.read_text()
+        for pattern, replacement in changes:
+            text, times = re.subn(pattern, replacement, text)
+            assert times >= 1, f"{pattern!r} is not in {self.base}"
+        path = self.base.with_name(f"inventory-{name}-{len(self.made)}.yaml")
+        path.write_text(text)
+        self.made.append(path)
+        return Inventory(path)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    try:
+        return hosts.load()
+    except LabError as error:
+        pytest.exit(f"the lab is not up: {error}; run `make lab-up`", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def inventory(lab: Lab) -> Inventory:
+    return Inventory(lab.key.with_name("inventory.yaml"))
+
+
+@pytest.fixture
+def variant(inventory: Inventory) -> Iterator[Variants]:
+    variants = Variants(inventory.path, [])
+    yield variants
+    for path in variants.made:
+        path.unlink()
+
+
+@pytest.fixture(scope="session")
+def fresh(lab: Lab, inventory: Inventory) -> Ran:
+    """Hosts with empty disks, provisioned; the run that did it. Most tests share this cluster."""
+    lab.reset()
+    return inventory.provision("--format", "json")
+
+
+@pytest.fixture
+def cluster(fresh: Ran, inventory: Inventory) -> Inventory:
+    """The shared cluster, brought back to the lab's inventory if a test left it otherwise."""
+    del fresh
+    inventory.provision()
+    return inventory
+
+
+def containers(lab: Lab, host: str) -> dict[str, dict[str, Any]]:
+    """Our running containers on a host by service name: id, start time, mounts."""
+    ids = lab.host(host).must(["docker", "ps", "-q", "--no-trunc", "-f", PROJECT]).split()
+    if not ids:
+        return {}
+    found = json.loads(lab.host(host).must(["docker", "inspect", *ids]))
+    return {item["Config"]["Labels"]["com.docker.compose.service"]: item for item in found}
+
+
+def starts(lab: Lab) -> dict[tuple[str, str], str]:
+    """(host, service) -> container id and start time; equal before and after means: nothing was restarted."""
+    return {
+        (host.name, service): f"{item['Id']} {item['State']['StartedAt']}"
+        for host in lab.hosts
+        for service, item in containers(lab, host.name).items()
+    }

@@ -1,0 +1,107 @@
+"""Every kind of login that a VPS may offer, and host keys: what is refused is refused with what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lab import faults
+from lab.hosts import Lab
+from tests.lab.conftest import Inventory, Variants
+
+USER = r"user: deploy"
+
+
+@pytest.fixture
+def unpinned(lab: Lab, tmp_path: Path) -> Path:
+    path = tmp_path / "known_hosts"
+    path.write_text("# nothing pinned\n")
+    return path
+
+
+def test_an_unknown_host_key_is_refused_before_login_and_trust_pins_it(
+    lab: Lab, variant: Variants, unpinned: Path
+) -> None:
+    other = variant((r"known_hosts: known_hosts", f"known_hosts: {unpinned}"))
+    ran = other.run("plan", "--host", "db-1")
+    assert ran.code == 3
+    assert "db-1" in ran.said
+    assert "the host key is not known" in ran.said
+    offered = re.search(r"SHA256:\S+", ran.said)
+    assert offered is not None
+    assert "tempo-infra trust db-1" in ran.said
+    wrong = other.run("trust db-1", "--fingerprint", "SHA256:wrong")
+    assert wrong.code == 2
+    assert unpinned.read_text() == "# nothing pinned\n"
+    assert other.run("trust db-1", "--fingerprint", offered[0]).code == 0
+    assert other.run("plan", "--host", "db-1").code in {0, 1}
+
+
+def test_a_changed_host_key_is_refused_with_both_fingerprints(lab: Lab, inventory: Inventory) -> None:
+    with faults.wrong_host_key(lab.host("history-1")):
+        ran = inventory.run("plan")
+    assert ran.code == 3
+    assert "the host key has changed" in ran.said
+    assert len(set(re.findall(r"SHA256:\S+", ran.said))) == 2
+    assert "trust history-1 --replace" in ran.said
+
+
+def test_sudo_with_a_password_works_from_standard_input(variant: Variants) -> None:
+    ran = variant((USER, "user: opspw")).run("plan", "--ask-sudo-password", "--host", "db-1", stdin="lab\n")
+    assert ran.code in {0, 1}, ran.said
+
+
+def test_a_wrong_sudo_password_is_tried_once_and_never_shown(lab: Lab, variant: Variants) -> None:
+    host = lab.host("db-1")
+    since = host.must(["date", "+%s"]).strip()
+    ran = variant((USER, "user: opspw")).run(
+        "plan", "--ask-sudo-password", "--host", "db-1", stdin="not-the-password\n"
+    )
+    assert ran.code == 3
+    assert "sudo refused the password of opspw (one try was made)" in ran.said
+    assert "not-the-password" not in ran.said
+    journal = host.must(["journalctl", "--since", f"@{since}", "-o", "cat"])
+    assert len(re.findall(r"pam_unix\(sudo:auth\): authentication failure", journal)) == 1
+    assert "not-the-password" not in journal
+
+
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [
+        ("opspw", "password"),
+        ("plain", "password"),
+        ("reqtty", "requiretty"),
+        ("nologin", "could not start work"),
+        ("locked", "login as locked"),
+        ("expired", "could not start work"),
+    ],
+)
+def test_a_login_that_can_not_work_says_why_and_what_to_do(variant: Variants, user: str, words: str) -> None:
+    ran = variant((USER, f"user: {user}")).run("plan", "--host", "db-1")
+    assert ran.code == 3
+    assert words in ran.said
+    assert "Traceback" not in ran.said
+
+
+@pytest.mark.parametrize("user", ["ops", "noisy", "dash", "root"])
+def test_logins_that_work(fresh: object, variant: Variants, user: str) -> None:
+    """Shell noise, another login shell, root itself."""
+    ran = variant((USER, f"user: {user}")).run("plan", "--host", "db-1")
+    assert ran.code == 0, ran.said
+    assert "db-1" in ran.out
+
+
+def test_a_jump_host_leads_to_an_internal_address(
+    lab: Lab, fresh: object, variant: Variants, tmp_path: Path
+) -> None:
+    known = tmp_path / "known_hosts"
+    key = next(line for line in lab.known_hosts.read_text().splitlines() if line.startswith("127.0.1.13 "))
+    known.write_text(lab.known_hosts.read_text() + key.replace("127.0.1.13", "10.99.0.13") + "\n")
+    inside = variant(
+        (r"known_hosts: known_hosts", f"known_hosts: {known}\n  proxy_jump: deploy@127.0.1.11"),
+        (r"address: 127\.0\.1\.13", "address: 10.99.0.13"),
+    )
+    ran = inside.run("plan", "--host", "db-1")
+    assert ran.code == 0, ran.said

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.deploy.plan import Action, plan_host
+from tempo_infra.inventory.cluster import Disk, Host, InstanceClass, Resources, Role, Ssh
+from tempo_infra.on_host.state import Container, Docker, HostState
+from tempo_infra.render.bundle import Bundle, File, Service
+
+HOST = Host(
+    "db-1",
+    Ssh("192.0.2.1", "deploy", 22, (), Path("known_hosts")),
+    "10.0.0.13",
+    InstanceClass("High-RAM", "", "memory", {}),
+    Resources(4, 8 << 30, Disk("nvme", 80 << 30)),
+    (Role.POSTGRESQL,),
+    {},
+)
+COMPOSE = (
+    "services:\n  postgresql: {image: postgres:17, volumes: [services/postgresql-%s]}\n  ui: {image: ui}\n"
+)
+OWNED = "etc/sysctl.d/60-tempo-infra.conf"
+
+
+def bundle(conf: str = "a = 1\n", digest: str = "aaaaaaaaaaaa", sysctl: str = "k = 1\n") -> Bundle:
+    files = (
+        File("docker-compose.yml", (COMPOSE % digest).encode(), 0o644, 0, "recreates"),
+        File(OWNED, sysctl.encode(), 0o644, 0, "applied by sysctl"),
+        File(f"services/postgresql-{digest}/postgresql.conf", conf.encode(), 0o644, 0, "restarts postgresql"),
+    )
+    services = (
+        Service("postgresql", "postgresql", "postgres:17"),
+        Service("ui", "ui", "ui"),
+        Service("schema", "postgresql", "admin-tools", job=True),
+    )
+    return Bundle("db-1", files, services)
+
+
+def container(service: str, *, running: bool = True) -> Container:
+    return Container(service, f"id-{service}", running, "2026-11-20T10:00:00Z", "image")
+
+
+FRESH = HostState(
+    hostname="db-1", boot_id="b", os_id="debian-13", python="3.13.5", service_manager=True,
+    docker=Docker("28.1.0", "2.35.0"), generation=None, confirmed=None, manifest="", installed={OWNED: None},
+    texts={}, secrets={}, containers=[], addresses=["127.0.0.1", "10.0.0.13"], state_free_bytes=50 << 30,
+    state_free_inodes=100_000, data_version=None,
+)  # fmt: skip
+
+
+def after(made: Bundle) -> HostState:
+    """The state of a host to which a bundle was pushed."""
+    return replace(
+        FRESH,
+        generation=made.digest,
+        confirmed=made.digest,
+        manifest=made.manifest.decode(),
+        installed={OWNED: made.file(OWNED).sha256},
+        containers=[container("postgresql"), container("ui")],
+        data_version="17",
+    )
+
+
+def seen_from(state: HostState, old: Bundle, new: Bundle) -> HostState:
+    """What the host answers when it is asked about a new bundle: the texts that differ."""
+    wanted = {file.path: file.sha256 for file in new.files}
+    texts = {file.path: file.content.decode() for file in old.files if wanted.get(file.path) != file.sha256}
+    return replace(state, texts=texts)
+
+
+def test_nothing_changed_is_nothing_to_do() -> None:
+    plan = plan_host(HOST, bundle(), after(bundle()), {})
+    assert plan.is_noop
+    assert plan.problems == ()
+
+
+def test_a_fresh_host_gets_everything_and_restarts_nothing() -> None:
+    plan = plan_host(HOST, bundle(), FRESH, {"temporal/db_password": "d"})
+    assert [(change.path, change.action) for change in plan.changes] == [
+        ("docker-compose.yml", Action.CREATE),
+        (OWNED, Action.CREATE),
+        ("services/postgresql/postgresql.conf", Action.CREATE),
+    ]
+    assert (plan.starts, plan.restarts) == (("postgresql", "ui"), ())
+    assert plan.secrets == ("temporal/db_password",)
+
+
+def test_a_changed_file_restarts_its_own_service_only() -> None:
+    old, new = bundle(), bundle("a = 2\n", "bbbbbbbbbbbb")
+    plan = plan_host(HOST, new, seen_from(after(old), old, new), {})
+    assert plan.restarts == ("postgresql",)
+    assert "-a = 1\n+a = 2\n" in next(c.diff for c in plan.changes if c.path.endswith("postgresql.conf"))
+
+
+def test_a_changed_kernel_setting_restarts_nothing() -> None:
+    old, new = bundle(), bundle(sysctl="k = 2\n")
+    plan = plan_host(HOST, new, seen_from(after(old), old, new), {})
+    assert [change.path for change in plan.changes] == [OWNED]
+    assert plan.restarts == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "field", "expected"),
+    [
+        (replace(after(bundle()), containers=[container("ui")]), "starts", ("postgresql",)),
+        (
+            replace(after(bundle()), containers=[container("ui"), container("postgresql", running=False)]),
+            "starts",
+            ("postgresql",),
+        ),
+        (
+            replace(after(bundle()), containers=[container(name) for name in ("old", "postgresql", "ui")]),
+            "stops",
+            ("old",),
+        ),
+        (
+            replace(after(bundle()), confirmed=None),
+            "notes",
+            ("the last run was not confirmed: its steps are done again",),
+        ),
+        (replace(after(bundle()), installed={OWNED: None}), "starts", ()),
+    ],
+)
+def test_what_is_not_as_it_was_left_is_something_to_do(
+    state: HostState, field: str, expected: tuple[str, ...]
+) -> None:
+    plan = plan_host(HOST, bundle(), state, {})
+    assert not plan.is_noop
+    assert getattr(plan, field) == expected
+
+
+def test_a_secret_that_differs_is_named_and_not_shown() -> None:
+    state = replace(after(bundle()), secrets={"temporal/db_password": "old", "postgresql/x": "same"})
+    plan = plan_host(HOST, bundle(), state, {"temporal/db_password": "new", "postgresql/x": "same"})
+    assert plan.secrets == ("temporal/db_password",)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"service_manager": False}, "no systemd"),
+        (
+            {"addresses": ["127.0.0.1", "10.0.0.99"]},
+            r"10\.0\.0\.13 is not up on this host \(it has: 10\.0\.0\.99\)",
+        ),
+        ({"state_free_bytes": 1 << 20}, "1 MiB are free"),
+        ({"state_free_inodes": 10}, "only 10 inodes"),
+        ({"docker": Docker(None, None, "not installed")}, "not installed; --bootstrap"),
+        ({"docker": Docker(None, "2.35.0", "Cannot connect to the Docker daemon")}, "Cannot connect"),
+        ({"docker": Docker("20.10.24", "2.35.0")}, "20.10.24 is too old"),
+        ({"docker": Docker("28.0.0", None), "os_id": "debian-12"}, "no `docker compose` on debian-12"),
+        ({"docker": Docker("28.0.0", "2.19.9")}, "2.19.9 on"),
+        ({"data_version": "15"}, "data directory is PostgreSQL 15's"),
+        ({"data_version": None}, "srv/tempo/postgres is empty"),
+        ({"installed": {OWNED: "an admin's edit"}}, "was changed on the host since the last push"),
+    ],
+)
+def test_what_stands_in_the_way_is_said_before_anything_is_changed(
+    change: dict[str, object], words: str
+) -> None:
+    state = replace(after(bundle()), **change)  # type: ignore[arg-type]  # one field a row, of its own type
+    [problem] = plan_host(HOST, bundle(), state, {}).problems
+    assert re.search(words, problem)
+
+
+def test_docker_may_be_missing_when_it_will_be_installed() -> None:
+    state = replace(FRESH, docker=Docker(None, None, "not installed"))
+    assert plan_host(HOST, bundle(), state, {}, bootstrap=True).problems == ()
+
+
+def test_the_plan_holds_no_file_twice_after_a_service_folder_got_a_new_name() -> None:
+    old, new = bundle(), bundle("a = 2\n", "bbbbbbbbbbbb")
+    plan = plan_host(HOST, new, seen_from(after(old), old, new), {})
+    paths = [change.path for change in plan.changes]
+    assert len(paths) == len(set(paths))
+    assert json.loads(old.manifest)["files"].keys() != json.loads(new.manifest)["files"].keys()

@@ -1,0 +1,122 @@
+"""The order of a run, on hosts that answer from a script."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.deploy.events import Progress, State
+from tempo_infra.deploy.fleet import Fleet
+from tempo_infra.deploy.rollout import Outcome, Rollout
+from tempo_infra.inventory import load
+from tempo_infra.inventory.cluster import Cluster
+from tempo_infra.on_host.state import Container, HostState
+from tempo_infra.render import render
+from tempo_infra.render.bundle import Bundle
+from tempo_infra.secrets import POSTGRES_SUPERUSER, TEMPORAL_DB, Secret
+from tempo_infra.sizing import size
+from tests.fakes import FakeHosts
+from tests.unit.deploy.test_plan import FRESH
+
+INVENTORIES = Path(__file__).parents[3] / "inventory"
+SECRETS = {name: Secret(name, f"value of {name}") for name in (TEMPORAL_DB, POSTGRES_SUPERUSER)}
+
+
+def trio() -> tuple[Cluster, tuple[Bundle, ...]]:
+    cluster = load(INVENTORIES / "oslo-trio.yaml")
+    return cluster, render(cluster, size(cluster))
+
+
+def fresh(cluster: Cluster) -> dict[str, HostState]:
+    return {
+        host.name: replace(FRESH, hostname=host.name, addresses=[host.internal], installed={})
+        for host in cluster.hosts
+    }
+
+
+def pushed(cluster: Cluster, bundles: tuple[Bundle, ...]) -> dict[str, HostState]:
+    """The states of hosts on which everything is as it should be, secrets apart."""
+    states = {}
+    for host, made in zip(cluster.hosts, bundles, strict=True):
+        kept = [service.name for service in made.services if not service.job]
+        states[host.name] = replace(
+            FRESH,
+            addresses=[host.internal],
+            generation=made.digest,
+            confirmed=made.digest,
+            manifest=made.manifest.decode(),
+            installed={file.path: file.sha256 for file in made.files if file.path.startswith("etc/")},
+            containers=[Container(name, name, True, "", "") for name in kept],  # noqa: FBT003 - a record
+            data_version="17",
+        )
+    return states
+
+
+def run(hosts: FakeHosts, cluster: Cluster, bundles: tuple[Bundle, ...]) -> tuple[Outcome, list[Progress]]:
+    seen: list[Progress] = []
+    with Fleet(hosts.open, seen.append) as fleet:
+        rollout = Rollout(cluster, bundles, SECRETS, fleet)
+        return rollout.apply(rollout.plan(cluster.hosts), seen.append), seen
+
+
+def test_nothing_runs_before_every_host_is_prepared_and_the_database_comes_first() -> None:
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster))
+    outcome, _ = run(hosts, cluster, bundles)
+    assert outcome.ok
+    order = hosts.asked
+    first_switch = next(i for i, (_, step) in enumerate(order) if step == "switch")
+    prepared = {host for host, step in order[:first_switch] if step == "secrets"}
+    assert prepared == {host.name for host in cluster.hosts}
+    assert order[first_switch][0] == "db-1"
+    assert order.index(("db-1", "schema")) < order.index(("history-1", "switch"))
+    assert order.index(("history-1", "serving")) < order.index(("front-1", "switch"))
+
+
+@pytest.mark.parametrize("host", ["front-1", "history-1", "db-1"])
+def test_on_each_host_the_order_of_the_steps_is_the_promise(host: str) -> None:
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster))
+    run(hosts, cluster, bundles)
+    steps = hosts.steps_of(host)
+    wanted = ["lock", "stage", "validate", "pull", "secrets", "switch", "up", "confirm"]
+    assert [step for step in steps if step in wanted] == wanted
+
+
+def test_a_failure_while_preparing_leaves_every_running_service_alone() -> None:
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster), fails={("history-1", "pull")})
+    outcome, seen = run(hosts, cluster, bundles)
+    assert not outcome.ok
+    assert "switch" not in {step for _, step in hosts.asked}
+    assert [p for p in seen if p.state is State.FAILED] == [
+        Progress("history-1", "pull", State.FAILED, detail="scripted")
+    ]
+
+
+def test_a_database_that_fails_keeps_temporal_hosts_as_they_were() -> None:
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster), fails={("db-1", "postgres-ready")})
+    outcome, _ = run(hosts, cluster, bundles)
+    assert outcome.not_started == ("front-1", "history-1")
+    assert {host for host, step in hosts.asked if step == "switch"} == {"db-1"}
+    assert "confirm" not in {step for _, step in hosts.asked}
+
+
+def test_hosts_without_changes_are_not_touched() -> None:
+    cluster, bundles = trio()
+    states = pushed(cluster, bundles)
+    states["history-1"] = replace(states["history-1"], containers=[])
+    no_secrets: dict[str, HostState] = states
+    hosts = FakeHosts(no_secrets)
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        rollout = Rollout(cluster, bundles, SECRETS, fleet)
+        plan = rollout.plan(cluster.hosts)
+        quiet = replace(plan, hosts=tuple(replace(one, secrets=()) for one in plan.hosts))
+        outcome = rollout.apply(quiet, lambda _: None)
+    assert outcome.done == ("history-1",)
+    assert {host for host, step in hosts.asked if step == "lock"} == {"history-1"}
+    assert hosts.steps_of("front-1") == []
+    assert hosts.steps_of("db-1") == ["membership"]
