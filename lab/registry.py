@@ -124,10 +124,11 @@ def answers(home: Home) -> bool:
         return False
 
 
-def remove() -> None:
-    """Remove the registry and its images."""
+def remove(*, images: bool) -> None:
+    """Remove the registry, and what was pushed to it if `images`."""
     run(["docker", "rm", "-f", "-v", REGISTRY_CONTAINER], check=False)
-    run(["docker", "volume", "rm", "-f", REGISTRY_CONTAINER], check=False)
+    if images:
+        run(["docker", "volume", "rm", "-f", REGISTRY_CONTAINER], check=False)
 
 
 def _options(home: Home) -> list[str]:

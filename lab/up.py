@@ -133,7 +133,7 @@ def _take_down(home: Home, *, purge: bool, steps: Steps) -> None:
             container.remove_all()
         with steps.step("registry and network") as step:
             step.working("removing")
-            registry.remove()
+            registry.remove(images=purge)
             network.remove()
             home.description.unlink(missing_ok=True)
         if purge:

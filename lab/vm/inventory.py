@@ -1,10 +1,17 @@
-"""An inventory with the VM as its only host, beside the VM's keys."""
+"""An inventory with the VM as its only host, beside the VM's keys.
+
+With it comes a template of its own: a health check starts a process in a container, which costs an emulated CPU
+seconds. As often as usual, six services' checks would take both CPUs whole.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from lab.errors import LabError
 from lab.keys import write_if_changed
+from lab.paths import CHECKOUT
 from lab.spec import NOFILE, REGISTRY_NAME, USER
 
 if TYPE_CHECKING:
@@ -12,6 +19,7 @@ if TYPE_CHECKING:
 
     from lab.vm.machine import VM
 
+COMPOSE = CHECKOUT / "templates" / "docker-compose.yml.j2"
 SHARDS = 16  # small: an emulated CPU takes its time for each one
 TEXT = """\
 # The lab's emulated VM as a whole cluster (`make lab-vm-up`), laid out as single.yaml.
@@ -54,8 +62,21 @@ hosts:
 
 
 def write(vm: VM) -> None:
-    """Write `inventory.yaml` into the VM's folder."""
+    """Write `inventory.yaml` and the template into the VM's folder."""
     write_if_changed(vm.inventory, text(vm))
+    folder = vm.inventory.with_name("templates")
+    folder.mkdir(exist_ok=True)
+    write_if_changed(folder / COMPOSE.name, rarer_checks(COMPOSE.read_text()))
+
+
+def rarer_checks(template: str) -> str:
+    """The compose template with health checks once a minute, and time for each."""
+    text = template
+    for name, seconds in (("interval", 60), ("timeout", 30)):
+        text, times = re.subn(rf"^(      {name}: )\d+s$", rf"\g<1>{seconds}s", text, flags=re.MULTILINE)
+        if not times:
+            raise LabError(f"{COMPOSE.name}: there is no {name} of a health check in it")
+    return text
 
 
 def text(vm: VM) -> str:

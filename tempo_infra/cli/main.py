@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from tempo_infra.cli.render import render
 from tempo_infra.cli.secrets import secrets
 from tempo_infra.cli.smoke import smoke
 from tempo_infra.cli.trust import trust
-from tempo_infra.errors import TempoInfraError
+from tempo_infra.errors import InputError, TempoInfraError
 
 app = typer.Typer(
     name="tempo-infra",
@@ -66,8 +67,14 @@ def run() -> None:
     try:
         app()
     except TempoInfraError as error:
-        typer.echo(f"error: {error}", err=True)
+        listed = isinstance(error, InputError) and error.what.endswith("nothing was contacted")
+        typer.echo(str(error) if listed else f"error: {error}", err=True)  # file:line:column starts its line
         sys.exit(exit_code_of(error))
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # nobody reads on: no second error at exit
+        sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(ExitCode.FAILED)

@@ -14,7 +14,7 @@ from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
 from tempo_infra.render import render
-from tempo_infra.secrets import POSTGRES_SUPERUSER, TEMPORAL_DB, SecretStore
+from tempo_infra.secrets import TEMPORAL_DB, SecretStore
 from tempo_infra.sizing import size
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def opened(
     hosts = cluster.only(names)
     bundles = render(cluster, size(cluster))
     store = SecretStore.open(cluster.secrets)
-    secrets = store.ensure([TEMPORAL_DB, POSTGRES_SUPERUSER])
+    secrets = store.ensure([TEMPORAL_DB])
     for notice in store.notices:
         typer.echo(f"note: {notice}", err=True)
     sudo = Sudo(ask_password() if ask_sudo_password else None)

@@ -10,37 +10,32 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.state import HostState, StateArgs
 from tempo_infra.on_host.wire import Step
-from tempo_infra.secrets import POSTGRES_SUPERUSER, TEMPORAL_DB
+from tempo_infra.secrets import TEMPORAL_DB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tempo_infra.deploy.session import Session
-    from tempo_infra.inventory.cluster import Host
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
 
 # Who reads a secret on a host: the folder, its owner's uid in the image, the file, the secret's name.
-TEMPORAL_UID, POSTGRES_UID = 1000, 999
+TEMPORAL_UID = 1000
 FILES = {
     "temporal": (TEMPORAL_UID, {"db_password": TEMPORAL_DB}),
-    "postgresql": (POSTGRES_UID, {"superuser_password": POSTGRES_SUPERUSER}),
 }
 
 
-def readers(host: Host) -> tuple[str, ...]:
-    """Return the readers of secrets that a host has; the schema job on the database host is Temporal's."""
-    return ("temporal", "postgresql") if host.has(Role.POSTGRESQL) else ("temporal",)
+def files_for(secrets: Secrets) -> dict[str, dict[str, str]]:
+    """Return reader -> file -> value, to be sent to hosts and nowhere else.
 
-
-def files_for(host: Host, secrets: Secrets) -> dict[str, dict[str, str]]:
-    """Return reader -> file -> value, to be sent to a host and nowhere else."""
+    Every host has a reader: Temporal's services, or the schema job beside the database.
+    """
     return {
-        reader: {file: secrets[name].value for file, name in FILES[reader][1].items()}
-        for reader in readers(host)
+        reader: {file: secrets[name].value for file, name in files.items()}
+        for reader, (_, files) in FILES.items()
     }
 
 
@@ -49,14 +44,12 @@ def _adapter() -> TypeAdapter[HostState]:
     return TypeAdapter(HostState)
 
 
-def read_state(
-    session: Session, host: Host, bundle: Bundle, secrets: Secrets
-) -> tuple[HostState, Mapping[str, str]]:
+def read_state(session: Session, bundle: Bundle, secrets: Secrets) -> tuple[HostState, Mapping[str, str]]:
     """Ask a host for its state; also the keyed digests that its secrets should have."""
     key = randomness.token_bytes(32)
     wanted = {
         f"{reader}/{file}": hmac.new(key, value.encode(), "sha256").hexdigest()
-        for reader, files in files_for(host, secrets).items()
+        for reader, files in files_for(secrets).items()
         for file, value in files.items()
     }
     args = StateArgs(

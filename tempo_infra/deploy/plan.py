@@ -54,6 +54,7 @@ class HostPlan:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()  # each one ends the run before anything is changed
     installed: Mapping[str, str | None] = field(default_factory=dict)  # digests of owned files, as seen
+    new_data: bool = False  # the data directory is empty: PostgreSQL will initialise it
 
     @property
     def is_noop(self) -> bool:
@@ -79,6 +80,7 @@ def plan_host(
         notes=("the last run was not confirmed: its steps are done again",) if unconfirmed else (),
         problems=_problems(host, bundle, state, shipped, bootstrap=bootstrap),
         installed=state.installed,
+        new_data=host.has(Role.POSTGRESQL) and state.data_version is None,
     )
 
 
@@ -146,6 +148,7 @@ def _problems(
         *_docker_problems(state, bootstrap=bootstrap),
         *_conflicts(bundle, state, shipped),
         *_data_problems(host, bundle, state),
+        *_fixed_problems(bundle, state),
     )
 
 
@@ -215,6 +218,23 @@ def _data_problems(host: Host, bundle: Bundle, state: HostState) -> list[str]:
             f"the data directory is PostgreSQL {state.data_version}'s, the image is {major}: it can't start"
         ]
     return []
+
+
+SHARDS = re.compile(r"^\s*numHistoryShards: *(\d+)", re.MULTILINE)
+
+
+def _fixed_problems(bundle: Bundle, state: HostState) -> list[str]:
+    """Refuse another shard count once the cluster has started: Temporal would ignore it in silence."""
+    old = {found[1] for path, text in state.texts.items() if (found := SHARDS.search(text))}
+    new = {
+        found[1]
+        for file in bundle.files
+        if file.path.endswith("server.yaml") and (found := SHARDS.search(file.content.decode()))
+    }
+    if not old or old == new:
+        return []
+    was, wanted = ", ".join(sorted(old)), ", ".join(sorted(new))
+    return [f"temporal.shards is fixed at first start: the cluster has {was}, the inventory says {wanted}"]
 
 
 def _version(text: str) -> tuple[int, ...]:

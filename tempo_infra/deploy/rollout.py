@@ -78,7 +78,7 @@ class Rollout:
 
         def one(host: Host) -> tuple[HostPlan, list[str]]:
             bundle = self._bundles[host.name]
-            state, digests = read_state(self._fleet.session(host), host, bundle, self._secrets)
+            state, digests = read_state(self._fleet.session(host), bundle, self._secrets)
             return plan_host(host, bundle, state, digests, bootstrap=self._bootstrap), warnings(state)
 
         answers, errors = self._fleet.each(hosts, one)

@@ -11,7 +11,7 @@ import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy.inspect import FILES, files_for, readers
+from tempo_infra.deploy.inspect import FILES, files_for
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
 from tempo_infra.on_host.wire import Step
 from tempo_infra.secrets import TEMPORAL_DB, scram_sha_256
@@ -47,14 +47,16 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
     steps = [Step("lock", {"run": work.run, "who": work.who})]
     if work.bootstrap:
         steps.append(Step("bootstrap"))
+    if work.plan.new_data:
+        steps.append(Step("disk-speed"))
     steps += [
         Step("stage", {"digest": work.plan.digest, "sha256": digest, "length": len(archive)}, archive),
         Step("validate", {"digest": work.plan.digest}),
         Step("pull", {"images": list(work.plan.pull)}),
         Step(
             "secrets",
-            {"uids": {reader: FILES[reader][0] for reader in readers(work.host)}},
-            json.dumps(files_for(work.host, secrets)).encode(),
+            {"uids": {reader: uid for reader, (uid, _) in FILES.items()}},
+            json.dumps(files_for(secrets)).encode(),
         ),
     ]
     return steps
@@ -146,14 +148,15 @@ def roles_and_databases(secrets: Secrets) -> str:
 
     The password travels as a SCRAM verifier, so no log of statements can hold it; it is set each time, so
     that the database always knows the one that the hosts were given. The role owns its databases and
-    nothing else. plan_cache_mode: a generic plan of the pgx plugin can scan all retained runs of a
-    workflow id (temporalio/temporal#12097).
+    nothing else; postgres has no password and logs in on the local socket only. plan_cache_mode: a generic
+    plan of the pgx plugin can scan all retained runs of a workflow id (temporalio/temporal#12097).
     """
     verifier = scram_sha_256(secrets[TEMPORAL_DB], salt=randomness.token_bytes(16))
     return f"""-- made by tempo-infra
 select 'create role temporal'
 where not exists (select from pg_roles where rolname = 'temporal') \\gexec
 alter role temporal login password '{verifier}' nosuperuser nocreatedb nocreaterole noreplication;
+alter role postgres password null;
 alter role temporal set plan_cache_mode = force_custom_plan;
 select format('create database %I owner temporal', name)
 from unnest(array['temporal', 'temporal_visibility']) as wanted(name)

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Callable
 
 from tempo_infra.on_host import containers, database, generation, role_health, state
 from tempo_infra.on_host.bootstrap import install_docker
+from tempo_infra.on_host.disk_speed import measure
 from tempo_infra.on_host.facts import FactsOptions, collect
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
@@ -80,7 +81,8 @@ class Session:
                 return self._failed(results, step, f"{type(error).__name__}: {error}", "")
             results.append(_plain(result))
             self._journal(step.name, "done")
-            self._event(Event(step.name, "ended", seconds=time.monotonic() - started))
+            say = str(getattr(result, "say", ""))  # what is worth a word beside the step's name
+            self._event(Event(step.name, "ended", say, time.monotonic() - started))
         return Reply(results)
 
     def _failed(self, results: list[Any], step: Step, what: str, remedy: str) -> Reply:
@@ -137,6 +139,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "validate": lambda s, step: containers.validate(s.layout, containers.ValidateArgs(**step.args)),
     "pull": lambda _, step: containers.pull(containers.PullArgs(**step.args)),
     "secrets": lambda s, step: write_secrets(s.layout, SecretArgs(**step.args), step.payload),
+    "disk-speed": lambda s, _: measure(s.layout),
     "data": lambda s, _: database.make_data_folder(s.layout),
     "switch": Session.switch,
     "up": lambda s, step: containers.up(s.layout, containers.UpArgs(**step.args)),

@@ -38,6 +38,7 @@ SERVICE_FILES: dict[str, tuple[Spec, ...]] = {
     "schema": (Spec("migrate.sh", "sh", "nothing until the next schema job"),),
 }
 COMPOSE = Spec("docker-compose.yml", "compose", "recreates the services whose lines change")
+NAMESPACES = Spec("namespaces.yaml", "yaml", "created or changed in Temporal")
 SYSCTL = Spec("etc/sysctl.d/60-tempo-infra.conf", "sysctl", "applied by sysctl")
 LIMITS = Spec("etc/security/limits.d/60-tempo-infra.conf", "limits", "new logins")
 THP = Spec("etc/tmpfiles.d/60-tempo-infra.conf", "tmpfiles", "applied by systemd-tmpfiles")

@@ -10,6 +10,7 @@ from tempo_infra.render import views
 from tempo_infra.render.bundle import Bundle, File, Service
 from tempo_infra.render.files import (
     COMPOSE,
+    NAMESPACES,
     SERVICE_FILES,
     service_digest,
     system_files,
@@ -46,7 +47,9 @@ def bundle(
             files += [replace(f, path=f"services/{folders[container.name]}/{f.path}") for f in own]
     values["host"] = views.host_view(cluster, host, settings, folders)
     values["data_folder"] = views.data_folder()
-    files += [_file(engine, spec, f"{spec.path}.j2", values) for spec in (COMPOSE, *system_files(settings))]
+    values["namespaces"] = views.namespaces_of(cluster, host)
+    specs = (COMPOSE, *system_files(settings), *((NAMESPACES,) if values["namespaces"] else ()))
+    files += [_file(engine, spec, f"{spec.path}.j2", values) for spec in specs]
     return Bundle(host.name, tuple(sorted(files, key=lambda file: file.path)), _services(cluster, settings))
 
 

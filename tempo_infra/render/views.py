@@ -93,6 +93,19 @@ class TemporalView:
     dynamic: tuple[Setting, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class NamespaceView:
+    name: str
+    retention: str
+
+
+def namespaces_of(cluster: Cluster, host: Host) -> tuple[NamespaceView, ...]:
+    """Return the cluster's namespaces for its first frontend host, from which they are made; else none."""
+    if host != cluster.with_role(Role.FRONTEND)[0]:
+        return ()
+    return tuple(NamespaceView(one.name, f"{one.retention_hours}h") for one in cluster.temporal.namespaces)
+
+
 def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
     frontend = cluster.with_role(Role.FRONTEND)[0].internal
     subnet = _subnet(cluster)
@@ -177,11 +190,8 @@ def _kind(container: Container) -> str:
 
 
 def _secrets(container: Container) -> str:
-    """Return the folder of the reader; the CLI and the UI talk to the frontend and read none."""
-    if container.name in {"ui", "admin-tools"}:
-        return ""
-    reader = "postgresql" if container.name == "postgresql" else "temporal"
-    return f"{STATE}/secrets/{reader}"
+    """Return the folder of the reader; CLI and UI talk to the frontend, the superuser has no password."""
+    return "" if container.name in {"ui", "admin-tools", "postgresql"} else f"{STATE}/secrets/temporal"
 
 
 def _ports(container: Container) -> tuple[int, ...]:

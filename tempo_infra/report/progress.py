@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # What a person reads for a step; steps that are not named here pass in silence.
 SAY = {
     "bootstrap": "Docker",
+    "disk-speed": "disk",
     "stage": "staged",
     "pull": "images",
     "switch": "switched",
@@ -44,7 +46,11 @@ class ProgressView(Protocol):
 
 
 class PlainView:
-    """A line for each step that ended."""
+    """A line for each step that ended. A reader that went away (a closed pipe) does not stop the run."""
+
+    def say(self, line: str) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            print(line, flush=True)  # noqa: T201 - reports print
 
     def __enter__(self) -> Self:
         return self
@@ -56,18 +62,19 @@ class PlainView:
         if progress.state is State.STARTED:
             return
         if progress.state is State.FAILED:
-            print(f"{progress.host}: {progress.step} failed: {progress.detail}", flush=True)  # noqa: T201 - reports print
+            self.say(f"{progress.host}: {progress.step} failed: {progress.detail}")
         elif progress.state is State.UNCHANGED:
-            print(f"{progress.host}: unchanged", flush=True)  # noqa: T201
+            self.say(f"{progress.host}: unchanged")
         elif progress.step in SAY:
-            print(f"{progress.host}: {SAY[progress.step]} ({progress.seconds:.1f} s)", flush=True)  # noqa: T201
+            detail = f" {progress.detail}" if progress.detail else ""
+            self.say(f"{progress.host}: {SAY[progress.step]}{detail} ({progress.seconds:.1f} s)")
 
 
 class JsonView(PlainView):
     """A JSON object a line, for every event."""
 
     def show(self, progress: Progress) -> None:
-        print(json.dumps(asdict(progress)), flush=True)  # noqa: T201
+        self.say(json.dumps(asdict(progress)))
 
 
 class SilentView(PlainView):
@@ -110,7 +117,9 @@ class LiveView:
             elif progress.state is State.FAILED:
                 self._done[host].append(f"[red]✗ {progress.step}[/]")
             elif said:
-                self._done[host].append(f"[green]✓[/] {said}")
+                self._done[host].append(
+                    f"[green]✓[/] {said}{' ' + progress.detail if progress.detail else ''}"
+                )
 
     def _table(self) -> Table:
         from rich.spinner import Spinner

@@ -4,7 +4,6 @@ from tempo_infra.secrets.redact import redact
 from tempo_infra.secrets.scram import scram_sha_256
 from tempo_infra.secrets.secret import (
     DIGEST_KEY,
-    POSTGRES_SUPERUSER,
     TEMPORAL_DB,
     Secret,
     Secrets,
@@ -14,7 +13,6 @@ from tempo_infra.secrets.store import SecretStore
 
 __all__ = [
     "DIGEST_KEY",
-    "POSTGRES_SUPERUSER",
     "TEMPORAL_DB",
     "Secret",
     "SecretStore",

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 TEMPORAL_DB: Final = "temporal_db"  # password of the database role `temporal`
-POSTGRES_SUPERUSER: Final = "postgres_superuser"  # password of the database role `postgres`
 DIGEST_KEY: Final = "digest_key"  # key of the digests that stand in plans and on hosts; no password
 
 DIGEST_HEX_DIGITS: Final = 12

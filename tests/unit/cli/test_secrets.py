@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from tempo_infra.cli.main import app
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import load
-from tempo_infra.secrets import POSTGRES_SUPERUSER, TEMPORAL_DB, SecretStore
+from tempo_infra.secrets import TEMPORAL_DB, SecretStore
 
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "single.yaml"
 BOB = str(pyrage.x25519.Identity.generate().to_public())
@@ -31,7 +31,7 @@ def run(*words: str) -> str:
 
 
 def test_no_command_shows_a_secret(inventory: Path) -> None:
-    secrets = SecretStore.open(load(inventory).secrets).ensure([TEMPORAL_DB, POSTGRES_SUPERUSER])
+    secrets = SecretStore.open(load(inventory).secrets).ensure([TEMPORAL_DB, "other_password"])
     shown = run("show-recipients", "-i", str(inventory)) + run("rekey", "-i", str(inventory))
     assert not any(secret.value in shown for secret in secrets.values())
     assert "  you  can open it\n" in shown

@@ -168,6 +168,24 @@ def test_what_stands_in_the_way_is_said_before_anything_is_changed(
     assert re.search(words, problem)
 
 
+def server(shards: int) -> Bundle:
+    text = f"persistence:\n  numHistoryShards: {shards}\n"
+    file = File("services/history-aaaaaaaaaaaa/server.yaml", text.encode(), 0o644, 0, "restarts history")
+    return replace(bundle(), files=(*bundle().files, file))
+
+
+def test_the_shard_count_of_a_cluster_that_has_started_is_fixed() -> None:
+    old, new = server(512), server(1024)
+    [problem] = plan_host(HOST, new, seen_from(after(old), old, new), {}).problems
+    assert problem == "temporal.shards is fixed at first start: the cluster has 512, the inventory says 1024"
+    assert plan_host(HOST, new, replace(FRESH, data_version=None), {}).problems == ()
+
+
+def test_only_an_empty_data_directory_will_be_initialised() -> None:
+    assert plan_host(HOST, bundle(), FRESH, {}).new_data
+    assert not plan_host(HOST, bundle(), after(bundle()), {}).new_data
+
+
 def test_docker_may_be_missing_when_it_will_be_installed() -> None:
     state = replace(FRESH, docker=Docker(None, None, "not installed"))
     assert plan_host(HOST, bundle(), state, {}, bootstrap=True).problems == ()

@@ -15,13 +15,13 @@ from tempo_infra.inventory.cluster import Cluster
 from tempo_infra.on_host.state import Container, HostState
 from tempo_infra.render import render
 from tempo_infra.render.bundle import Bundle
-from tempo_infra.secrets import POSTGRES_SUPERUSER, TEMPORAL_DB, Secret
+from tempo_infra.secrets import TEMPORAL_DB, Secret
 from tempo_infra.sizing import size
 from tests.fakes import FakeHosts
 from tests.unit.deploy.test_plan import FRESH
 
 INVENTORIES = Path(__file__).parents[3] / "inventory"
-SECRETS = {name: Secret(name, f"value of {name}") for name in (TEMPORAL_DB, POSTGRES_SUPERUSER)}
+SECRETS = {TEMPORAL_DB: Secret(TEMPORAL_DB, "the password")}
 
 
 def trio() -> tuple[Cluster, tuple[Bundle, ...]]:

@@ -12,14 +12,15 @@ import pyrage
 import pytest
 
 from tempo_infra.errors import InputError
-from tempo_infra.secrets import DIGEST_KEY, POSTGRES_SUPERUSER, TEMPORAL_DB, Secret, SecretStore, durable
+from tempo_infra.secrets import DIGEST_KEY, TEMPORAL_DB, Secret, SecretStore, durable
 from tempo_infra.secrets.age import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-NAMES = (TEMPORAL_DB, POSTGRES_SUPERUSER)
+OTHER = "other_password"
+NAMES = (TEMPORAL_DB, OTHER)
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIWzlXqNaK45IzJPuJdzZz3XNKsaXSkGxY0XykfJsCSI"
 
 
@@ -113,7 +114,7 @@ def test_the_operator_is_told_of_a_new_identity_and_of_new_secrets(file: File) -
     made, generated = store.notices
     assert "Back it up now" in made
     assert str(file.path.parent / "alice" / "identity.txt") in made
-    assert generated.startswith("generated temporal_db, postgres_superuser in ")
+    assert generated.startswith("generated temporal_db, other_password in ")
 
 
 def test_a_colleague_opens_the_file_after_a_rekey(file: File) -> None:
@@ -267,7 +268,7 @@ def test_a_hand_edited_file_is_read_strictly_and_not_shown(
 def test_a_file_made_by_hand_from_the_hosts_passwords_is_taken(file: File) -> None:
     """As docs/explanation/secrets.md says for a lost identity."""
     newcomer(file, "alice")
-    passwords = {TEMPORAL_DB: "t" * 43, POSTGRES_SUPERUSER: "p" * 43}
+    passwords = {TEMPORAL_DB: "t" * 43, OTHER: "p" * 43}
     write(file, "alice", {"version": 1, "operators": [], "recipients": [], "secrets": passwords})
     operator(file, "alice").rekey()
     found = operator(file, "alice").ensure(NAMES)

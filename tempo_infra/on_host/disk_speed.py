@@ -1,0 +1,37 @@
+"""How fast the data directory's disk makes writes durable, measured before a database runs on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tempo_infra.on_host.probes import disk, fsync
+from tempo_infra.on_host.probes.reading import Unread
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
+
+BURST_S = 1.0
+SAMPLES = 200  # enough for a median; check-host measures longer
+
+
+@dataclass(frozen=True)
+class DiskSpeed:
+    p50_ms: float | None
+    p99_ms: float | None
+    say: str
+
+
+def measure(layout: Layout) -> DiskSpeed:
+    """Measure one short burst; a disk that can't be measured is said, and stops nothing."""
+    try:
+        directory = fsync.writable_directory(disk.nearest(str(layout.data)))
+        fsync.refuse_if_unfit(directory)
+        with fsync.scratch_file(directory) as descriptor:
+            probe = fsync.Probe(directory, descriptor)
+            probe.burst(BURST_S, at_least=SAMPLES, cap_s=5 * BURST_S)
+            found = probe.result()
+    except (Unread, OSError) as reason:
+        return DiskSpeed(None, None, f"fsync not measured: {reason}")
+    say = f"fsync p50 {found.p50_us / 1000:.2f} ms, p99 {found.p99_us / 1000:.1f} ms (n={found.n})"
+    return DiskSpeed(found.p50_us / 1000, found.p99_us / 1000, say)
