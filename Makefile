@@ -24,7 +24,8 @@ venv: $(STAMP) ## the development environment in .venv
 .PHONY: lab-up
 lab-up: venv ## three hosts with their own Docker, a registry and all images, on this machine
 	@$(LAB) up
-	@$(BIN)/python -m lab inventory
+	@$(LAB) inventory
+	@$(BIN)/tempo-infra images pin -i $(LAB_INVENTORY) --registry-address 127.0.1.10:5000 --ca-file .lab/ca.crt
 
 .PHONY: lab-down
 lab-down: ## stop the lab (its caches stay)
@@ -41,7 +42,7 @@ lab-vm-up: lab-up ## an emulated VM: real limits, kernel settings, clocks, disks
 .PHONY: demo
 demo: lab-up ## lab, provision, check-host and smoke: the whole way, then what to look at
 	$(BIN)/tempo-infra provision -i $(LAB_INVENTORY)
-	$(BIN)/python -m lab check
+	$(LAB) check
 	$(BIN)/tempo-infra smoke -i $(LAB_INVENTORY)
 	@echo; echo "look at:  $(BIN)/tempo-infra plan -i $(LAB_INVENTORY)       the plan: nothing to do"
 	@echo "          $(BIN)/tempo-infra check-host -i $(LAB_INVENTORY) -v  every check with its figures"

@@ -45,6 +45,7 @@ def _up(options: argparse.Namespace) -> int:
 
 def _down(options: argparse.Namespace) -> int:
     steps = Steps()
+    vm.down(Home.locate(), steps)
     whole.down(Home.locate(), options.purge, steps)
     steps.total("the lab is down")
     return 0

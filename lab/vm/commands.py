@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from lab.paths import Home
 from lab.steps import Steps
+from lab.vm import qemu
 from lab.vm import up as whole
 from lab.vm.machine import load
+from lab.vm.spec import Place
 
 if TYPE_CHECKING:
     from typing import Any
@@ -24,6 +26,12 @@ def register(commands: Any) -> None:  # noqa: ANN401 - argparse keeps the type o
     ssh = commands.add_parser("vm-ssh", help="log in to the VM with the lab's key")
     ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="CMD")
     ssh.set_defaults(run=_ssh)
+
+
+def down(home: Home, steps: Steps) -> None:
+    """End the VM, if there is one: the lab never leaves an emulator behind."""
+    if qemu.running(Place.of(home)):
+        whole.down(home, steps)
 
 
 def _up(_: argparse.Namespace) -> int:

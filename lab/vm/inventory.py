@@ -1,7 +1,7 @@
 """An inventory with the VM as its only host, beside the VM's keys.
 
-With it comes a template of its own: a health check starts a process in a container, which costs an emulated CPU
-seconds. As often as usual, six services' checks would take both CPUs whole.
+With it comes a template of its own: a health check starts a process in a container, for an emulated CPU
+seconds of work. As often as usual, six services' checks would take both CPUs whole.
 """
 
 from __future__ import annotations

@@ -91,7 +91,6 @@ class VM:
                 raise LabError(
                     f"{self.name}: no login or no Docker after {timeout:.0f} s: {self.place.console}"
                 )
-
             time.sleep(0.5)  # each try is a login, work for an emulated CPU
 
     def restore(self) -> None:

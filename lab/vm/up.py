@@ -77,8 +77,7 @@ def status(home: Home) -> tuple[bool, str]:
 
 def _key(home: Home, place: Place, port: int) -> str:
     """Names the content of the disks and of the snapshot, which only the same emulator can take up."""
-    own = whole.catalogue(home)
-    content = [image.key for image in (images.Image(IMAGE), own["host"], *_official(home))]
+    content = [image.key for image in (images.Image(IMAGE), *_official(home))]
     given = [path.read_text() for path in (home.key.with_suffix(".pub"), place.host_key, home.ca)]
     made = [(Path(__file__).parent / name).read_text() for name in MAKERS]
     anywhere = Place(Path("/"), Path("/"))
@@ -133,15 +132,16 @@ def _build(home: Home, place: Place, folder: Path, port: int, step: Step) -> Non
 
 
 def _make_disks(home: Home, place: Place, building: Path, names: dict[str, str], step: Step) -> None:
-    image, tree = images.Image(IMAGE), building / "tree"
+    image, host, tree = images.Image(IMAGE), whole.catalogue(home)["host"], building / "tree"
     images.build_base(step)
-    images.build(image, step)
+    for needed in (image, host):
+        images.build(needed, step)
     step.working("unpacking the guest's files")
     disks.unpack(image, tree)
     disks.take_kernel(tree, building)
     disks.personalise(tree, home, place)
     step.working("pulling the images onto its disk")
-    docker_data.fill(tree / "var/lib/docker", whole.catalogue(home)["host"], home, names)
+    docker_data.fill(tree / "var/lib/docker", host, home, names)
     step.working("making file systems")
     disks.make(ROOT, building, tree)
     disks.make(DATA, building, None)

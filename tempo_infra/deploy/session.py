@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SILENCE_S = 30.0  # a host at work says "alive" every 5 s; one this silent is gone
 SEND_S = 120.0
+LOST = -1  # paramiko's exit code of a program whose connection ended first
 
 ADMIN_HINT = "give the user sudo without a password, or use --ask-sudo-password"
 
@@ -45,7 +46,7 @@ class Session:
 
         StepFailedError when one fails (the rest is not begun); UnreachableError when the host falls silent.
         """
-        self._process.send(encode_request(self._nonce, list(steps)), deadline_s=SEND_S)
+        self.send(encode_request(self._nonce, list(steps)), steps[0].name)
         while True:
             kind, body = self._next_frame(steps[0].name)
             if kind == "event":
@@ -55,6 +56,15 @@ class Session:
             if reply.failed:
                 raise StepFailedError(f"{reply.failed}: {reply.error}", host=self.host, remedy=reply.remedy)
             return reply.results
+
+    def send(self, data: bytes, step: str) -> None:
+        """Write to the program; UnreachableError says why it ended, when it has."""
+        try:
+            self._process.send(data, deadline_s=SEND_S)
+        except UnreachableError as error:
+            if self._process.ended:
+                raise self._why_ended(step) from error
+            raise UnreachableError(f"unreachable: {step}: {error.what}", host=self.host) from error
 
     def _next_frame(self, step: str) -> tuple[str, Any]:
         try:
@@ -73,6 +83,12 @@ class Session:
 
     def _why_ended(self, step: str) -> Exception:
         done = self._process.finish(deadline_s=SILENCE_S)
+        if done.returncode == LOST:
+            return UnreachableError(
+                f"unreachable: {step}: the connection was lost",
+                host=self.host,
+                remedy="the host ends the step that it is in by itself; the same command goes on from there",
+            )
         said = done.stderr.decode(errors="replace")
         words = _printable(said.strip().splitlines()[-1]) if said.strip() else f"exit code {done.returncode}"
         remedy = {
@@ -90,8 +106,10 @@ def open_session(host: Host, sudo: Sudo) -> Iterator[Session]:
     with connect(resolve(host.name, host.ssh)) as connection:
         nonce = secrets.token_hex(12)
         process = _start(connection, host, sudo, nonce)
+        session = Session(host.name, process, nonce)
         try:
-            yield Session(host.name, process, nonce)
+            session.send(opening(nonce), "start")
+            yield session
         finally:
             process.close_stdin()
 
@@ -99,13 +117,10 @@ def open_session(host: Host, sudo: Sudo) -> Iterator[Session]:
 def _start(connection: Connection, host: Host, sudo: Sudo, nonce: str) -> Process:
     python = ["python3", "-I", "-c", START, nonce]
     if host.ssh.user == "root":
-        process = connection.start(python)
-    elif sudo.password is None:
-        process = connection.start(["sudo", "-n", "--", *python])
-    else:
-        process = _with_password(connection, host, sudo.password, python)
-    process.send(opening(nonce), deadline_s=SEND_S)
-    return process
+        return connection.start(python)
+    if sudo.password is None:
+        return connection.start(["sudo", "-n", "--", *python])
+    return _with_password(connection, host, sudo.password, python)
 
 
 def _with_password(connection: Connection, host: Host, password: str, python: list[str]) -> Process:

@@ -57,7 +57,12 @@ class Process:
         try:
             self._channel.sendall(data)
         except OSError as error:
-            raise UnreachableError(f"sending stalled: {error}", host=self._name) from error
+            raise UnreachableError(f"sending failed: {_say(error)}", host=self._name) from error
+
+    @property
+    def ended(self) -> bool:
+        """Whether the program has ended, or the connection to it; reading on tells which."""
+        return self._channel.exit_status_ready()
 
     def close_stdin(self) -> None:
         with contextlib.suppress(OSError, EOFError):

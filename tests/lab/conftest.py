@@ -21,6 +21,7 @@ CHECKOUT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("tempo-infra")
 PROJECT = "label=com.docker.compose.project=tempo-infra"
 DEADLINE_S = 420
+FAILED = pytest.StashKey[int]()  # how many tests had failed when the cluster was last set right
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,13 @@ def fresh(lab: Lab, inventory: Inventory) -> Ran:
 
 
 @pytest.fixture
-def cluster(fresh: Ran, inventory: Inventory) -> Inventory:
-    """The shared cluster, brought back to the lab's inventory if a test left it otherwise."""
+def cluster(fresh: Ran, inventory: Inventory, request: pytest.FixtureRequest) -> Inventory:
+    """The shared cluster as the lab's inventory says; after a failed test it is brought back to that first."""
     del fresh
-    inventory.provision()
+    failed = request.session.stash.setdefault(FAILED, 0)
+    if request.session.testsfailed != failed:
+        request.session.stash[FAILED] = request.session.testsfailed
+        inventory.provision()
     return inventory
 
 

@@ -97,3 +97,4 @@ def test_a_new_namespace_restarts_nothing(cluster: Inventory, lab: Lab, variant:
     ]
     answer = lab.host("front-1").must([*compose, "run", "--rm", "-T", "admin-tools", *describe])
     assert '"432000s"' in answer
+    cluster.provision()

@@ -27,5 +27,6 @@ def test_a_noop_and_a_changed_push_take_few_round_trips(
         variant(*way, LESS_MEMORY).provision("--host", "history-1")
         push = relay.round_trips
         known.unlink()
+    cluster.provision()
     assert 0 < noop <= NOOP_AT_MOST
     assert noop < push <= PUSH_AT_MOST

@@ -1,4 +1,4 @@
-"""What only a machine of its own can show: limits, kernel settings, clock, disks and a power cut are real here.
+"""What only a machine of its own can show: limits, kernel settings, clock, disks, a power cut.
 
 `make lab-vm-up` builds and starts the VM. Everything takes ten times as long as on a lab host.
 """
@@ -41,7 +41,7 @@ for item in json.loads(docker("inspect", *ids)) if ids else []:
 for process in pathlib.Path("/proc").glob("[0-9]*"):
     try:
         group, name = (process / "cgroup").read_text(), (process / "comm").read_text().strip()
-        line = next(l for l in (process / "limits").read_text().splitlines() if l.startswith("Max open files"))
+        line = next(l for l in (process / "limits").open() if l.startswith("Max open files"))
     except OSError:
         continue
     for service in found.values():

@@ -41,7 +41,7 @@ def test_its_inventory_loads_and_names_what_the_vm_is(vm: VM) -> None:
 
 
 def test_flushes_reach_the_disk_files(vm: VM) -> None:
-    """Without that a power cut would lose what the guest was told is safe, and damage the qcow2 file itself."""
+    """Else a power cut loses what the guest was told is safe, and damages the qcow2 file itself."""
     words = words_of(vm, restore=False)
     drives = [word for word in words if word.startswith("if=none")]
     assert len(drives) == 2
