@@ -10,6 +10,8 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol, Self
 
+from rich.markup import escape
+
 from tempo_infra.deploy.events import State
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ SAY = {
     "namespaces": "namespaces",
     "confirm": "confirmed",
 }
-QUIET = frozenset({"lock", "secrets", "data", "validate", "sql", "up", "database-answers", "state"})
+# What a host is doing while a step runs that is not worth a tick afterwards.
+NOW = {"up": "starting", "sql": "roles", "database-answers": "database", "validate": "compose file"}
 
 
 class ProgressView(Protocol):
@@ -108,7 +111,7 @@ class LiveView:
             host, said = progress.host, SAY.get(progress.step)
             self._began.setdefault(host, time.monotonic())
             if progress.state is State.STARTED:
-                self._now[host] = said or ("" if progress.step in QUIET else progress.step)
+                self._now[host] = said or NOW.get(progress.step, progress.step)
                 return
             self._now.pop(host, None)
             self._ended[host] = time.monotonic()
@@ -117,9 +120,8 @@ class LiveView:
             elif progress.state is State.FAILED:
                 self._done[host].append(f"[red]✗ {progress.step}[/]")
             elif said:
-                self._done[host].append(
-                    f"[green]✓[/] {said}{' ' + progress.detail if progress.detail else ''}"
-                )
+                first = escape(progress.detail.partition(",")[0])
+                self._done[host].append(f"[green]✓[/] {said} {first}".rstrip())
 
     def _table(self) -> Table:
         from rich.spinner import Spinner
