@@ -84,15 +84,16 @@ def render_rows() -> list[Row]:
 def inventory_of(count: int) -> str:
     """An inventory of so many hosts: one database, the rest Temporal; all in one for a single host."""
     head = (Path(__file__).parents[1] / "inventory" / "oslo-trio.yaml").read_text().partition("\nhosts:")[0]
-    resources = "resources: {vcpu: 4, memory: 16GiB, disk: {kind: nvme, size: 80GiB}}"
-    temporal = "[history, matching, worker, frontend]"
+    each = ("history", "matching", "worker", "frontend")
     lines = []
     for number in range(count):
-        roles = "[postgresql]" if number == 0 and count > 1 else temporal
-        roles = "[postgresql, history, matching, worker, frontend]" if count == 1 else roles
+        roles = each[number % len(each)] if number else "postgresql"
+        roles = f"[{roles}]" if count > 1 else f"[postgresql, {', '.join(each)}]"
+        memory = "16GiB" if number else "128GiB"
         lines.append(
             f"  host-{number}:\n    address: host-{number}.example\n    internal: 10.0.1.{number + 1}\n"
-            f"    class: NVMe-Series\n    roles: {roles}\n    {resources}\n"
+            f"    class: NVMe-Series\n    roles: {roles}\n"
+            f"    resources: {{vcpu: 16, memory: {memory}, disk: {{kind: nvme, size: 80GiB}}}}\n"
         )
     return f"{head}\nhosts:\n" + "".join(lines)
 

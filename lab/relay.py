@@ -220,13 +220,12 @@ class Relay:
         if how == "hang":
             await asyncio.Event().wait()  # until the relay closes
         if how == "rst":
-            await asyncio.sleep(
-                0.05
-            )  # a reset throws away what the peer has not read yet: let it arrive first
+            await asyncio.sleep(0.05)  # a reset throws away what the peer has not read yet: let it arrive
         for writer in writers:
             if how == "rst":
-                socket_ = writer.get_extra_info("socket")
-                socket_.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                with contextlib.suppress(OSError):  # that side may be closed already
+                    raw = writer.get_extra_info("socket")
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 writer.transport.abort()
             else:
                 writer.close()
