@@ -107,7 +107,7 @@ def fresh(lab: Lab, inventory: Inventory) -> Ran:
 
 @pytest.fixture
 def cluster(fresh: Ran, inventory: Inventory, request: pytest.FixtureRequest) -> Inventory:
-    """The shared cluster as the lab's inventory says; after a failed test it is brought back to that first."""
+    """The shared cluster as the lab's inventory says; brought back to that after a failed test."""
     del fresh
     failed = request.session.stash.setdefault(FAILED, 0)
     if request.session.testsfailed != failed:
