@@ -21,6 +21,7 @@ from tempo_infra.on_host.layout import PROJECT, Layout
 from tempo_infra.on_host.shell import StepError, run
 
 SIOCGIFADDR = 0x8915  # <linux/sockios.h>
+ASK_S = 45.0  # of the engine: seven questions side by side, on a host that may be small and busy
 MAX_TEXT_BYTES = 256 * 1024  # a rendered file larger than this is shown by its digest only
 
 
@@ -148,8 +149,8 @@ def _docker() -> Docker:
         return Docker(None, None, "not installed")
     try:
         with ThreadPoolExecutor(max_workers=2) as pool:
-            engine = pool.submit(run, ["docker", "version", "-f", "{{.Server.Version}}"], deadline_s=15)
-            compose = pool.submit(run, ["docker", "compose", "version", "--short"], deadline_s=15)
+            engine = pool.submit(run, ["docker", "version", "-f", "{{.Server.Version}}"], deadline_s=ASK_S)
+            compose = pool.submit(run, ["docker", "compose", "version", "--short"], deadline_s=ASK_S)
             server, plugin = engine.result(), compose.result()
     except StepError as error:
         return Docker(None, None, str(error))
@@ -164,7 +165,7 @@ def _containers() -> list[Container]:
     try:
         listed = run(
             ["docker", "ps", "-aq", "--no-trunc", "-f", label, "-f", "label=com.docker.compose.oneoff=False"],
-            deadline_s=15,
+            deadline_s=ASK_S,
         )
         ids = listed.out.split()
         if listed.returncode != 0 or not ids:
@@ -173,7 +174,7 @@ def _containers() -> list[Container]:
             '{{index .Config.Labels "com.docker.compose.service"}}|{{.Id}}|{{.State.Running}}|'
             "{{.State.StartedAt}}|{{.Config.Image}}"
         )
-        lines = run(["docker", "inspect", "-f", form, *ids], deadline_s=15).out.split()
+        lines = run(["docker", "inspect", "-f", form, *ids], deadline_s=ASK_S).out.split()
     except StepError:
         return []
     rows = [line.split("|") for line in lines]
@@ -188,7 +189,7 @@ def _containers() -> list[Container]:
 
 def _images(wanted: list[str]) -> list[str]:
     def present(image: str) -> bool:
-        return run(["docker", "image", "inspect", "-f", "{{.Id}}", image], deadline_s=15).returncode == 0
+        return run(["docker", "image", "inspect", "-f", "{{.Id}}", image], deadline_s=ASK_S).returncode == 0
 
     try:
         with ThreadPoolExecutor(max_workers=4) as pool:
