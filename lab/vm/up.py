@@ -105,10 +105,16 @@ def _make_keys(home: Home, place: Place, port: int) -> None:
     place.root.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not place.host_key.exists():
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", NAME, "-f", str(place.host_key)])
-    if not place.key.is_symlink():
-        place.key.symlink_to(Path("..", home.key.name))
+    _copy_key(home.key, place.key)
     public = place.host_key.with_suffix(".pub").read_text()
     keys.write_if_changed(place.known_hosts, keys.known_hosts({SSH_ADDRESS: public}, port))
+
+
+def _copy_key(shared: Path, own: Path) -> None:
+    """A copy of the operator's key that nobody else can read, else ssh refuses it."""
+    own.unlink(missing_ok=True)
+    with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
+        copy.write(shared.read_bytes())
 
 
 def _build(home: Home, place: Place, folder: Path, port: int, step: Step) -> None:
