@@ -14,11 +14,13 @@ KERNEL = "https://docs.kernel.org/admin-guide/sysctl/vm.html"
 POSTGRESQL = "https://www.postgresql.org/docs/current/kernel-resources.html"
 
 
-def sysctl(host: Host) -> tuple[Setting, ...]:
-    """Return the sysctls of a host."""
+def sysctl(host: Host, huge_pages: Setting | None = None) -> tuple[Setting, ...]:
+    """Return the sysctls of a host; `huge_pages` is how many PostgreSQL wants reserved."""
     settings = [_swappiness(host)]
     if host.has(Role.POSTGRESQL):
         settings += _writeback(host)
+    if huge_pages is not None:
+        settings.append(huge_pages)
     if host.has(Role.FRONTEND):
         reason = "clients connect in bursts; older kernels queue 128"
         settings.append(Setting("net.core.somaxconn", 4096, "", reason, "man 2 listen"))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tempo_infra.inventory.cluster import Value
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tempo_infra.inventory.cluster import Role
 
-Value = int | float | bool | str
+__all__ = ["Container", "HostSettings", "Setting", "Settings", "TemporalSettings", "Value"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -24,8 +26,12 @@ class Setting:
     name: str
     value: Value
     unit: str  # PostgreSQL's own ("MB", "min", "s", "ms"), "bytes" and "s" elsewhere, "" for a plain number
-    reason: str  # one line; it stands as a comment in the rendered file
+    reason: str  # the rule, one line; it stands as a comment in the rendered file
     source: str  # where the rule comes from
+    inputs: str = ""  # what the rule was given: "db-1: 32 GiB, container limit 30 GiB"
+    instead: tuple[tuple[str, str], ...] = ()  # what others would set: ("pgtune", "8GB")
+    written: str = ""  # where the operator set it: "oslo.yaml:31:22"; never rendered
+    note: str = ""  # what to know before changing it
 
     @property
     def text(self) -> str:
@@ -54,6 +60,8 @@ class Container:
     reason: str  # why the memory is what it is
     gomemlimit_bytes: int | None = None  # Go services: where the garbage collector works harder
     shm_bytes: int | None = None  # PostgreSQL: /dev/shm, counted within memory_bytes
+    hugepages_bytes: int = 0  # PostgreSQL: reserved on the host, outside memory_bytes
+    written: str = ""  # where the operator set the memory
     job: bool = False  # runs once when asked
 
 
@@ -84,6 +92,10 @@ class HostSettings:
     nofile: Setting  # limits of logins
     os_reserve_bytes: int  # what stays for the kernel, sshd and the Docker engine
 
+    def setting(self, name: str) -> Setting | None:
+        """Return a line of postgresql.conf, or None."""
+        return next((setting for setting in self.postgresql if setting.name == name), None)
+
     def container(self, name: str) -> Container:
         return next(container for container in self.containers if container.name == name)
 
@@ -96,6 +108,8 @@ class Settings:
     shards: int
     max_connections: Setting
     plan_cache_mode: Setting  # of the login role `temporal`, applied by SQL
+    warnings: tuple[str, ...] = ()  # budgets that are strained, in words
+    risks: tuple[str, ...] = ()  # what the operator decided to take, in words
 
     def host(self, name: str) -> HostSettings:
         return next(host for host in self.hosts if host.host == name)
