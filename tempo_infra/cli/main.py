@@ -11,6 +11,7 @@ from tempo_infra import __version__
 from tempo_infra.cli.check_host import check_host
 from tempo_infra.cli.checks import checks
 from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
+from tempo_infra.cli.explain import explain
 from tempo_infra.cli.images import app as images
 from tempo_infra.cli.init import init
 from tempo_infra.cli.inventory import app as inventory
@@ -56,6 +57,7 @@ app.command("plan")(plan)
 app.command("provision")(provision)
 app.command("check-host")(check_host)
 app.add_typer(checks, name="checks")
+app.command("explain")(explain)
 app.command("render")(render)
 app.command("smoke")(smoke)
 app.add_typer(secrets, name="secrets")

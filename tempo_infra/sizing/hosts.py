@@ -29,6 +29,7 @@ def compute(cluster: Cluster) -> Settings:
         shards=cluster.temporal.shards,
         max_connections=next(setting for setting in conf if setting.name == "max_connections"),
         plan_cache_mode=temporal.plan_cache_mode(),
+        shard_setting=temporal.shard_setting(cluster),
         risks=overrides.risks(cluster),
     )
 

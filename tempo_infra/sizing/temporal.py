@@ -77,6 +77,7 @@ def temporal(
             role=role,
             max_conns=mains[host.name, role],
             visibility_max_conns=pool,
+            written=_place_of_pool(cluster, host, role),
             dynamic=_with_notes(
                 put_in(
                     cluster,
@@ -88,6 +89,33 @@ def temporal(
         )
         for role in host.temporal_roles
     }
+
+
+def shard_setting(cluster: Cluster) -> Setting:
+    """Return numHistoryShards with what to weigh: it can't be changed once the cluster has started."""
+    shards, hosts = cluster.temporal.shards, len(cluster.with_role(Role.HISTORY))
+    held = shards_on_one(cluster) * SHARD_BYTES // MIB
+    reason = f"temporal.shards; a history host may hold {shards_on_one(cluster)} of them, {held} MiB"
+    note = (
+        "fixed at the first start. Too few lose two thirds of the throughput on a slow disk, too many cost"
+        " memory and about a tenth on two cores: weigh today's host against the largest that it may become"
+    )
+    return Setting(
+        "numHistoryShards",
+        shards,
+        "",
+        reason,
+        "docs/decisions/0001-fixed-at-first-start.md",
+        f"{hosts} history hosts" if hosts > 1 else "1 history host",
+        (("article", "4"), ("Helm chart", "512")),
+        cluster.place("temporal", "shards"),
+        note,
+    )
+
+
+def _place_of_pool(cluster: Cluster, host: Host, role: Role) -> str:
+    own = effective(cluster, host, "pools").get(role.value)
+    return cluster.place(*own.loc) if own else ""
 
 
 def _of_role(overrides: Mapping[str, Override], role: Role) -> dict[str, Override]:
