@@ -54,7 +54,7 @@ def _host(
     )
     sysctl = put_in(cluster, kernel.sysctl(host, wanted), effective(cluster, host, "sysctl"), kernel.KERNEL)
     connections = int(next((float(s.text) for s in conf if s.name == "max_connections"), 0))
-    sized = containers(cluster, host, connections, hugepages.reserved_bytes(sysctl) if wanted else 0)
+    sized = containers(cluster, host, connections, hugepages.reserved_bytes((wanted,)) if wanted else 0)
     memory = {container.name: container.memory_bytes for container in sized}
     return HostSettings(
         host=host.name,

@@ -15,7 +15,7 @@ BUFFER_SHARE = 1.024  # shared_buffers with their headers, hash table and checkp
 CONNECTION_BYTES = 72 * 1024  # slots and locks of a connection; measured 44 to 60 KiB with 64 locks each
 LOCK_BYTES = 600  # of one slot beyond the 64 that CONNECTION_BYTES holds
 LOCKS = 64
-BASE_BYTES = 24 * MIB  # caches of transaction state, replication slots, statistics
+BASE_BYTES = 28 * MIB  # caches of transaction state, replication slots, statistics
 AIO_BYTES = 24 * MIB  # 18 and newer: handles of asynchronous reads and writes
 AIO_FROM = 18
 SOURCE = "postgres -C shared_memory_size_in_huge_pages"
@@ -24,7 +24,7 @@ SOURCE = "postgres -C shared_memory_size_in_huge_pages"
 def pages(version: int, values: Mapping[str, str]) -> int:
     """Return the pages of 2 MiB for these lines of postgresql.conf, rounded up.
 
-    At least what `postgres -C shared_memory_size_in_huge_pages` says, and at most 2 % + 32 pages more.
+    At least what `postgres -C shared_memory_size_in_huge_pages` says, and at most 1 % + 36 pages more.
     """
 
     def number(name: str) -> float:
