@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tempo_infra import __version__
+from tempo_infra.cli.capacity import capacity
 from tempo_infra.cli.check_host import check_host
 from tempo_infra.cli.checks import checks
 from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
@@ -21,6 +22,7 @@ from tempo_infra.cli.render import render
 from tempo_infra.cli.secrets import secrets
 from tempo_infra.cli.smoke import smoke
 from tempo_infra.cli.trust import trust
+from tempo_infra.cli.worker_options import worker_options
 from tempo_infra.errors import TempoInfraError
 
 app = typer.Typer(
@@ -58,6 +60,8 @@ app.command("provision")(provision)
 app.command("check-host")(check_host)
 app.add_typer(checks, name="checks")
 app.command("explain")(explain)
+app.command("capacity")(capacity)
+app.command("worker-options")(worker_options)
 app.command("render")(render)
 app.command("smoke")(smoke)
 app.add_typer(secrets, name="secrets")
