@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from tempo_infra import __version__
+from tempo_infra.cli.capacity import capacity
 from tempo_infra.cli.check_host import check_host
 from tempo_infra.cli.checks import checks
 from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
+from tempo_infra.cli.explain import explain
 from tempo_infra.cli.images import app as images
 from tempo_infra.cli.init import init
 from tempo_infra.cli.inventory import app as inventory
@@ -21,6 +23,7 @@ from tempo_infra.cli.render import render
 from tempo_infra.cli.secrets import secrets
 from tempo_infra.cli.smoke import smoke
 from tempo_infra.cli.trust import trust
+from tempo_infra.cli.worker_options import worker_options
 from tempo_infra.errors import InputError, TempoInfraError
 
 app = typer.Typer(
@@ -57,6 +60,9 @@ app.command("plan")(plan)
 app.command("provision")(provision)
 app.command("check-host")(check_host)
 app.add_typer(checks, name="checks")
+app.command("explain")(explain)
+app.command("capacity")(capacity)
+app.command("worker-options")(worker_options)
 app.command("render")(render)
 app.command("smoke")(smoke)
 app.add_typer(secrets, name="secrets")

@@ -12,7 +12,9 @@ from tempo_infra.inventory.cluster import (
     Host,
     Images,
     InstanceClass,
+    Measured,
     Namespace,
+    Overrides,
     Postgres,
     Resources,
     Role,
@@ -25,10 +27,13 @@ from tempo_infra.inventory.quantities import parse_duration, parse_size
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tempo_infra.inventory.cluster import Value
     from tempo_infra.inventory.models import (
         HostSection,
         ImagesSection,
         InventoryFile,
+        MeasuredSection,
+        OverridesSection,
         ResourcesSection,
         SshSection,
         TemporalSection,
@@ -53,6 +58,7 @@ def build(inventory: InventoryFile, path: Path) -> Cluster:
         hosts=tuple(
             _host(name, host, inventory.ssh, classes, path.parent) for name, host in inventory.hosts.items()
         ),
+        overrides=_overrides(inventory.overrides),
     )
 
 
@@ -75,6 +81,8 @@ def _host(
         resources=_resources(host.resources),
         roles=tuple(role for role in Role if role in wanted),
         labels=dict(host.labels),
+        measured=_measured(host.measured),
+        overrides=_overrides(host.overrides),
     )
 
 
@@ -85,7 +93,27 @@ def _resources(section: ResourcesSection) -> Resources:
 
 def _temporal(section: TemporalSection) -> Temporal:
     namespaces = tuple(Namespace(entry.name, parse_duration(entry.retention)) for entry in section.namespaces)
-    return Temporal(section.version, section.ui, section.shards, namespaces)
+    return Temporal(section.version, section.ui, section.shards, namespaces, section.pollers)
+
+
+def _measured(section: MeasuredSection | None) -> Measured | None:
+    if section is None:
+        return None
+    return Measured(section.date, section.fsync_p50_ms, section.fsync_p99_ms, section.rtt_ms)
+
+
+def _overrides(section: OverridesSection) -> Overrides:
+    return Overrides(
+        postgresql=_values(section.postgresql),
+        sysctl=_values(section.sysctl),
+        temporal=_values(section.temporal),
+        pools={role: int(count) for role, count in section.pools.items()},
+        memory={name: parse_size(size) for name, size in section.memory.items()},
+    )
+
+
+def _values(section: Mapping[str, object]) -> dict[str, Value]:
+    return {name: value for name, value in section.items() if isinstance(value, str | int | float | bool)}
 
 
 def _images(section: ImagesSection, folder: Path) -> Images:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,10 @@ from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from tempo_infra.inventory.problems import Loc, Mark
+
+Value = str | int | float | bool
 
 
 class Role(StrEnum):
@@ -43,6 +47,27 @@ class Resources:
     memory_bytes: int
     disk: Disk
     measured: str | None = None  # date of the measurement, "2026-11-20"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured on a host, and when. None: not measured."""
+
+    date: str  # "2026-11-20"
+    fsync_p50_ms: float | None = None
+    fsync_p99_ms: float | None = None
+    rtt_ms: float | None = None  # to the database host
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Values that the operator sets instead of the sized ones, as written; sizing judges them."""
+
+    postgresql: Mapping[str, Value] = field(default_factory=dict)
+    sysctl: Mapping[str, Value] = field(default_factory=dict)
+    temporal: Mapping[str, Value] = field(default_factory=dict)  # keys of dynamic configuration
+    pools: Mapping[str, int] = field(default_factory=dict)  # maxConns of the main store, by role
+    memory: Mapping[str, int] = field(default_factory=dict)  # bytes, by container
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +105,8 @@ class Host:
     resources: Resources
     roles: tuple[Role, ...]  # in start order
     labels: Mapping[str, str]
+    measured: Measured | None = None
+    overrides: Overrides = field(default_factory=Overrides)
 
     @classmethod
     def without_inventory(cls, target: str, instance_class: InstanceClass) -> Host:
@@ -114,6 +141,7 @@ class Temporal:
     ui_version: str
     shards: int
     namespaces: tuple[Namespace, ...]
+    pollers: int | None = None  # long polls of all workers together; None: not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +184,15 @@ class Cluster:
     accept: frozenset[str]  # ids of accepted risks
     secrets: SecretsFile
     hosts: tuple[Host, ...]  # in the order of the file
+    overrides: Overrides = field(default_factory=Overrides)  # of every host; a host's own come first
+    marks: Mapping[Loc, Mark] = field(default_factory=dict, compare=False, repr=False)  # where values stand
+
+    def place(self, *loc: str | int) -> str:
+        """Return `oslo.yaml:31:22` for a value of the file, or for the nearest section around it."""
+        for length in range(len(loc), 0, -1):
+            if mark := self.marks.get(loc[:length]):
+                return f"{self.path}:{mark.line}:{mark.column}"
+        return str(self.path)
 
     def host(self, name: str) -> Host:
         """Return the host of that name; InputError when the inventory has none."""

@@ -270,6 +270,18 @@ def descend(root: Node, loc: Loc) -> Node | None:
     return node
 
 
+def marks(root: Node, loc: Loc = ()) -> dict[Loc, Mark]:
+    """Return where every value of the tree stands."""
+    found = {loc: root.mark}
+    if isinstance(root, Mapping):
+        for name, entry in root.entries.items():
+            found |= marks(entry.node, (*loc, name))
+    elif isinstance(root, Sequence):
+        for number, item in enumerate(root.items):
+            found |= marks(item, (*loc, number))
+    return found
+
+
 def mark_of(root: Node, loc: Loc, *, key: bool = False) -> Mark:
     """Return where that place stands, or where its nearest parent's key does when it is missing.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory import document, rules, source
@@ -40,7 +41,7 @@ def loads(text: str, path: Path) -> Cluster:
     problems += rules.broken(root, frozenset(problem.loc for problem in problems))
     if problems:
         raise refuse(path, problems)
-    return build(inventory, path)
+    return replace(build(inventory, path), marks=document.marks(root))
 
 
 def _tree(text: str, path: Path) -> tuple[Node, list[Problem]]:

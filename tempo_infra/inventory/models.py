@@ -27,6 +27,19 @@ def _capacity(text: str) -> str:
     return text
 
 
+def _as_plain(value: object) -> object:
+    """Return a number without the memory of how it was written."""
+    if isinstance(value, WrittenInt):
+        return int(value)
+    return float(value) if isinstance(value, WrittenFloat) else value
+
+
+def _container_memory(text: str) -> str:
+    if not 32 * quantities.UNITS_BYTES["MiB"] <= quantities.parse_size(text) <= quantities.UNITS_BYTES["TiB"]:
+        raise ValueError("must be between 32MiB and 1TiB")
+    return text
+
+
 def _retention(text: str) -> str:
     if not 1 <= quantities.parse_duration(text) <= 3650 * 24:
         raise ValueError("must be between 1h and 3650d")
@@ -91,6 +104,19 @@ InternalAddress = Annotated[str, AfterValidator(addresses.internal_address)]
 SshAddress = Annotated[str, AfterValidator(addresses.ssh_address)]
 Date = Annotated[str, AfterValidator(words.date), WithJsonSchema({"type": "string", "format": "date"})]
 Threshold = Annotated[float, Field(ge=0, le=1e12)]
+Milliseconds = Annotated[float, Field(ge=0, le=60_000)]
+SettingName = Annotated[str, AfterValidator(words.setting_name)]
+SettingValue = Annotated[
+    object,
+    BeforeValidator(_as_plain),
+    AfterValidator(words.setting_value),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+PoolRole = Annotated[str, _known(words.POOL_ROLES, "role"), _enum(words.POOL_ROLES)]
+ContainerName = Annotated[str, _known(words.CONTAINERS, "container"), _enum(words.CONTAINERS)]
+ContainerMemory = Annotated[
+    str, BeforeValidator(_as_written), AfterValidator(_container_memory), _pattern(quantities.SIZE_PATTERN)
+]
 
 
 class SshSection(Section):
@@ -142,6 +168,9 @@ class TemporalSection(Section):
     )
     namespaces: list[NamespaceSection] = Field(
         default=[], description="Made when missing; never deleted by this tool."
+    )
+    pollers: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="Long polls that all workers hold together; frontends must carry them."
     )
 
 
@@ -201,6 +230,37 @@ class ResourcesSection(Section):
     )
 
 
+class MeasuredSection(Section):
+    """What was measured on this host; sizing and capacity count with it."""
+
+    date: Date = Field(description="When: 2026-11-20.")
+    fsync_p50_ms: Milliseconds | None = Field(
+        default=None, description="Median of an fdatasync in the data directory (`check-host`: disk.fsync)."
+    )
+    fsync_p99_ms: Milliseconds | None = Field(default=None, description="Its 99th percentile.")
+    rtt_ms: Milliseconds | None = Field(default=None, description="Round trip to the database host.")
+
+
+class OverridesSection(Section):
+    """Values to use instead of the sized ones. `tempo-infra explain` shows both."""
+
+    postgresql: dict[SettingName, SettingValue] = Field(
+        default={}, description="Parameters of postgresql.conf: {work_mem: 16MB}."
+    )
+    sysctl: dict[SettingName, SettingValue] = Field(
+        default={}, description="Kernel settings: {vm.swappiness: 5}."
+    )
+    temporal: dict[SettingName, SettingValue] = Field(
+        default={}, description="Keys of Temporal's dynamic configuration: {history.rps: 2000}."
+    )
+    pools: dict[PoolRole, Annotated[int, Field(ge=1, le=5000)]] = Field(
+        default={}, description="Connections of a role's main store (maxConns): {history: 60}."
+    )
+    memory: dict[ContainerName, ContainerMemory] = Field(
+        default={}, description="Memory limits of containers: {history: 6GiB}."
+    )
+
+
 class HostSection(Section):
     """A host and what runs on it."""
 
@@ -219,6 +279,12 @@ class HostSection(Section):
         default=HostSshSection(), description="What differs from `ssh` for this host."
     )
     labels: dict[LabelKey, Label] = Field(default={}, description="Your own words about it.")
+    measured: MeasuredSection | None = Field(
+        default=None, description="What was measured on it, with the date."
+    )
+    overrides: OverridesSection = Field(
+        default=OverridesSection(), description="Values to use on this host instead of the sized ones."
+    )
 
 
 class InventoryFile(Section):
@@ -238,5 +304,8 @@ class InventoryFile(Section):
     accept: list[Accepted] = Field(default=[], description="Risks that you have decided to take, by id.")
     classes: dict[ClassName, ClassSection] = Field(
         default={}, description="Own instance classes, or changes to the built-in ones."
+    )
+    overrides: OverridesSection = Field(
+        default=OverridesSection(), description="Values to use on every host instead of the sized ones."
     )
     hosts: Annotated[dict[Name, HostSection], Field(min_length=1)] = Field(description="The hosts by name.")

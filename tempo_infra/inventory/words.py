@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-from tempo_infra.inventory.cluster import Role
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.countries import COUNTRIES
 from tempo_infra.inventory.problems import did_you_mean, quoted
 
@@ -27,7 +27,14 @@ LONGEST_PATH = 1024
 MOST_SHARDS = 16384
 LEANS = ("cpu", "io", "memory")
 DISK_KINDS = ("nvme", "ssd", "hdd", "unknown")
-ACCEPTABLE = {"public-internal": "an internal address that the internet can reach"}
+ACCEPTABLE = {
+    "public-internal": "an internal address that the internet can reach",
+    "synchronous-commit-off": "acknowledged steps of workflows are lost when the database host fails",
+}
+POOL_ROLES = tuple(role.value for role in TEMPORAL_ROLES)
+CONTAINERS = (*ROLES, "schema", "admin-tools")
+LONGEST_VALUE = 400
+LONGEST_NAME = 100
 
 
 def dns_label(text: str) -> str:
@@ -74,6 +81,20 @@ def class_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,31}", text):
         raise ValueError(f"{quoted(text)} is not a class name; use letters, digits and hyphens, at most 32")
     return text
+
+
+def setting_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*([.-][A-Za-z0-9_]+){0,8}", text) or len(text) > LONGEST_NAME:
+        raise ValueError(f"{quoted(text)} is not the name of a setting")
+    return text
+
+
+def setting_value(value: object) -> object:
+    if not isinstance(value, str | int | float | bool):
+        raise ValueError("must be one value: text, a number, true or false")  # noqa: TRY004  # for pydantic
+    if isinstance(value, str) and (len(value) > LONGEST_VALUE or not value.isprintable()):
+        raise ValueError(f"use one line of text, at most {LONGEST_VALUE} characters")
+    return value
 
 
 def one_of(known: tuple[str, ...], what: str, text: str) -> str:

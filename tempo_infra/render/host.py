@@ -16,7 +16,7 @@ from tempo_infra.render.files import (
     system_files,
     template_folder,
 )
-from tempo_infra.render.keys import check_compose, check_temporal
+from tempo_infra.render.keys import check_compose, check_hba, check_postgresql, check_temporal
 from tempo_infra.render.roundtrip import check
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def bundle(
         "cluster": view,
         "settings": settings,
         "internal": host.internal,
+        "postgres_version": cluster.postgres.version,
     }
     files: list[File] = []
     folders: dict[str, str] = {}
@@ -79,6 +80,10 @@ def _file(engine: Engine, spec: Spec, template: str, values: dict[str, object], 
         check_compose(found, rendered.template, views.PROJECT, _names(values["host"]))
     if spec.path == "server.yaml":
         check_temporal(found, rendered.template)
+    if spec.reader == "hba" and isinstance(found, list):
+        check_hba(found, rendered.template)
+    if spec.reader == "pgconf" and isinstance(found, dict):
+        check_postgresql(found, rendered.template, int(str(values["postgres_version"])))
     effect = spec.effect.format(service=service)
     return File(spec.path, rendered.text.encode(), spec.mode, spec.uid, effect)
 

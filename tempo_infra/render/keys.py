@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
+from tempo_infra.sizing import parameters
+from tempo_infra.sizing.overrides import LOSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +80,32 @@ def check_temporal(found: object, template: Path) -> None:
         raise InputError(
             f"{template}: {'; '.join(problems)}", remedy="the server ignores such keys in silence"
         )
+
+
+WEAK = frozenset({"trust", "md5", "password", "ident"})
+
+
+def check_hba(found: list[list[str]], template: Path) -> None:
+    """InputError for a line that lets somebody in without a password, or with one that can be read."""
+    for words in found:
+        weak = WEAK & set(words[3:])
+        if weak:
+            raise InputError(
+                f"{template}: {' '.join(words)}: the method {min(weak)} is refused",
+                remedy="use scram-sha-256, or peer on the container's socket",
+            )
+
+
+def check_postgresql(found: dict[str, str], template: Path, version: int) -> None:
+    """InputError for a line that this version refuses, or that loses data."""
+    for name, text in found.items():
+        try:
+            taken = parameters.checked(version, name, text)
+        except ValueError as error:
+            raise InputError(f"{template}: {name} = {text}: {error}") from None
+        words, why = LOSES.get(name, (frozenset(), ""))
+        if taken in words:
+            raise InputError(f"{template}: {name} = {text} is refused: {why}")
 
 
 def check_compose(found: object, template: Path, project: str, services: set[str]) -> None:

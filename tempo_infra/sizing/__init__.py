@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tempo_infra.sizing.budget import size
+from tempo_infra.sizing.remedy import size
 from tempo_infra.sizing.settings import (
     Container,
     HostSettings,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.sizing.breach import Breach, OverBudgetError
+from tempo_infra.sizing.overrides import effective
 from tempo_infra.sizing.settings import GIB, MIB, Container
 
 if TYPE_CHECKING:
@@ -71,36 +72,60 @@ def container_names(cluster: Cluster, host: Host) -> tuple[str, ...]:
 def memory_shares(cluster: Cluster, host: Host) -> dict[str, int]:
     """Divide the host's bytes: floors, then the rest by weight. InputError when the floors don't fit."""
     names = container_names(cluster, host)
-    floors = {name: _floor(cluster, name) for name in names}
+    own = {name: int(one.value) for name, one in effective(cluster, host, "memory").items() if name in names}
+    floors = {name: own.get(name) or _floor(cluster, name) for name in names}
     left = host.resources.memory_bytes - os_reserve_bytes(host.resources.memory_bytes) - sum(floors.values())
     if left < 0:
-        raise _too_small(host, floors)
-    weights = {name: _weight(host, name) for name in names}
+        raise _too_small(host, floors, own)
+    weights = {name: 0 if name in own else _weight(host, name) for name in names}
     whole = max(sum(weights.values()), 1)
-    return {name: (floors[name] + left * weights[name] // whole) // STEP * STEP for name in names}
+    return {
+        name: own.get(name) or (floors[name] + left * weights[name] // whole) // STEP * STEP for name in names
+    }
 
 
-def containers(cluster: Cluster, host: Host, max_connections: int) -> tuple[Container, ...]:
-    """Return the host's containers with their limits."""
+def containers(
+    cluster: Cluster, host: Host, max_connections: int, hugepages_bytes: int = 0
+) -> tuple[Container, ...]:
+    """Return the host's containers with their limits. Huge pages count on the host, not in a container."""
     shares = memory_shares(cluster, host)
-    return tuple(_container(cluster, host, name, size, max_connections) for name, size in shares.items())
+    found = [_container(cluster, host, name, size) for name, size in shares.items()]
+    return tuple(
+        replace(
+            one,
+            memory_bytes=one.memory_bytes - hugepages_bytes,
+            hugepages_bytes=hugepages_bytes,
+            pids=max_connections + 100,
+            reason=one.reason + _beside(hugepages_bytes),
+        )
+        if one.name == Role.POSTGRESQL
+        else one
+        for one in found
+    )
 
 
-def _container(cluster: Cluster, host: Host, name: str, size: int, max_connections: int) -> Container:
+def _beside(hugepages_bytes: int) -> str:
+    return (
+        f", less {hugepages_bytes // MIB} MiB of huge pages, which no limit counts" if hugepages_bytes else ""
+    )
+
+
+def _container(cluster: Cluster, host: Host, name: str, size: int) -> Container:
     kind = KINDS[name]
-    database = name == "postgresql"
+    own = effective(cluster, host, "memory").get(name)
     return Container(
         name=name,
         role=_role_of(name),
         memory_bytes=size,
         cpus=max(0.25, round(host.resources.vcpu * kind.vcpu_share, 2)),
-        pids=kind.pids or max_connections + 100,
+        pids=kind.pids,
         nofile=cluster.nofile,
         stop_grace_s=kind.stop_grace_s,
         reason=f"{size // MIB} of the host's {host.resources.memory_bytes // MIB} MiB",
         gomemlimit_bytes=int(size * GO_SHARE) // MIB * MIB if kind.go else None,
-        shm_bytes=min(max(size // 8 // MIB * MIB, 64 * MIB), GIB) if database else None,
+        shm_bytes=min(max(size // 8 // MIB * MIB, 64 * MIB), GIB) if name == Role.POSTGRESQL else None,
         job=name in {"schema", "admin-tools"},
+        written=cluster.place(*own.loc) if own else "",
     )
 
 
@@ -124,11 +149,19 @@ def _weight(host: Host, name: str) -> int:
     return KINDS[name].weight * (3 if leans else 2)
 
 
-def _too_small(host: Host, floors: dict[str, int]) -> InputError:
-    needed = sum(floors.values()) + OS_RESERVE_FLOOR
+def _too_small(host: Host, floors: dict[str, int], own: dict[str, int]) -> OverBudgetError:
+    reserve = os_reserve_bytes(host.resources.memory_bytes)
+    needed = sum(floors.values()) + reserve
     parts = ", ".join(f"{name} {size // MIB}" for name, size in floors.items())
-    return InputError(
-        f'budget "memory" is over on {host.name}: operating system {OS_RESERVE_FLOOR // MIB}, {parts}'
-        f" = {needed // MIB} MiB, the host has {host.resources.memory_bytes // MIB} MiB",
-        remedy="move a role to another host, or take a host with more memory",
+    return OverBudgetError(
+        Breach(
+            budget="memory",
+            host=host.name,
+            over=f"{(needed - host.resources.memory_bytes) // MIB + 1} MiB",
+            lines=(
+                (f"operating system {reserve // MIB}, {parts}", f"{needed // MIB} MiB"),
+                ("the host has", f"{host.resources.memory_bytes // MIB} MiB"),
+            ),
+            levers=("host-memory", *(f"memory.{name}" for name in own)),
+        )
     )

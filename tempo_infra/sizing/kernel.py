@@ -14,11 +14,13 @@ KERNEL = "https://docs.kernel.org/admin-guide/sysctl/vm.html"
 POSTGRESQL = "https://www.postgresql.org/docs/current/kernel-resources.html"
 
 
-def sysctl(host: Host) -> tuple[Setting, ...]:
-    """Return the sysctls of a host."""
+def sysctl(host: Host, huge_pages: Setting | None = None) -> tuple[Setting, ...]:
+    """Return the sysctls of a host; `huge_pages` is how many PostgreSQL wants reserved."""
     settings = [_swappiness(host)]
     if host.has(Role.POSTGRESQL):
         settings += _writeback(host)
+    if huge_pages is not None:
+        settings.append(huge_pages)
     if host.has(Role.FRONTEND):
         reason = "clients connect in bursts; older kernels queue 128"
         settings.append(Setting("net.core.somaxconn", 4096, "", reason, "man 2 listen"))
@@ -30,12 +32,16 @@ def thp(host: Host) -> Setting | None:
     if not host.has(Role.POSTGRESQL):
         return None
     reason = "PostgreSQL's backends stall while the kernel compacts memory"
-    return Setting("/sys/kernel/mm/transparent_hugepage/enabled", "madvise", "", reason, POSTGRESQL)
+    others = (("Debian 12", "always"),)
+    return Setting(
+        "/sys/kernel/mm/transparent_hugepage/enabled", "madvise", "", reason, POSTGRESQL, instead=others
+    )
 
 
 def nofile(count: int) -> Setting:
     reason = "logins and what people start from them; containers get theirs from the compose file"
-    return Setting("nofile", count, "", reason, "man 5 limits.conf")
+    others = (("article", "65535 for everybody but root"), ("Debian", "1024, at most 1048576"))
+    return Setting("nofile", count, "", reason, "man 5 limits.conf", instead=others)
 
 
 def _swappiness(host: Host) -> Setting:

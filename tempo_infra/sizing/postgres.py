@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.errors import InputError
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.sizing import parameters
+from tempo_infra.sizing.breach import Breach, OverBudgetError
+from tempo_infra.sizing.overrides import effective
 from tempo_infra.sizing.settings import GIB, MIB, Setting
 
 if TYPE_CHECKING:
-    from tempo_infra.inventory.cluster import Cluster, Resources
+    from tempo_infra.inventory.cluster import Cluster, Host, Resources
 
 TOOLS = 10  # schema job, psql, an exporter, a person in trouble
 RESERVED = 3  # superuser_reserved_connections
@@ -61,16 +64,25 @@ def visibility_pool(cluster: Cluster, limit_bytes: int, vcpu: int) -> int:
     InputError when not even the smallest fits.
     """
     for pool in range(POOL_VISIBILITY, POOL_FLOOR - 1, -1):
-        if memory_wanted_bytes(limit_bytes, vcpu, connections_needed(cluster, 3 * pool)) <= limit_bytes:
+        if memory_wanted_bytes(limit_bytes, vcpu, connections_needed(cluster, pool)) <= limit_bytes:
             return pool
-    count = connections_needed(cluster, 3 * POOL_FLOOR)
-    host = cluster.database_host.name
-    wanted = memory_wanted_bytes(limit_bytes, vcpu, count) // MIB
-    raise InputError(
-        f'budget "connections" is over on {host}: {service_count(cluster)} Temporal services'
-        f" with the smallest pools need {count} connections and {wanted} MiB,"
-        f" PostgreSQL has {limit_bytes // MIB} MiB",
-        remedy=f"give {host} more memory or fewer roles, or run fewer Temporal services",
+    count = connections_needed(cluster, POOL_FLOOR)
+    wanted = memory_wanted_bytes(limit_bytes, vcpu, count)
+    raise OverBudgetError(
+        Breach(
+            budget="connections",
+            host=cluster.database_host.name,
+            over=f"{(wanted - limit_bytes) // MIB + 1} MiB",
+            lines=(
+                (
+                    f"{service_count(cluster)} Temporal services with the smallest pools, and tools",
+                    str(count),
+                ),
+                (f"{count} connections need", f"{wanted // MIB} MiB"),
+                ("PostgreSQL has", f"{limit_bytes // MIB} MiB"),
+            ),
+            levers=("host-memory",),
+        )
     )
 
 
@@ -78,32 +90,71 @@ def service_count(cluster: Cluster) -> int:
     return sum(host.has(role) for host in cluster.hosts for role in TEMPORAL_ROLES)
 
 
-def connections_needed(cluster: Cluster, per_service: int) -> int:
+def pools(cluster: Cluster, visibility_pool: int) -> dict[tuple[str, Role], int]:
+    """Return maxConns of the main store by host and role; the operator's where there is one."""
+    return {
+        (host.name, role): _own_pool(cluster, host, role) or 2 * visibility_pool
+        for host in cluster.hosts
+        for role in host.temporal_roles
+    }
+
+
+def _own_pool(cluster: Cluster, host: Host, role: Role) -> int:
+    found = effective(cluster, host, "pools").get(role.value)
+    return int(found.value) if found else 0
+
+
+def connections_needed(cluster: Cluster, visibility_pool: int) -> int:
     """Return max_connections: every pool full, the tools, the reserve; rounded up to ten."""
-    wanted = service_count(cluster) * per_service + TOOLS + RESERVED
+    mains = pools(cluster, visibility_pool)
+    wanted = sum(mains.values()) + len(mains) * visibility_pool + TOOLS + RESERVED
     return -(-wanted // 10) * 10
 
 
-def max_connections(cluster: Cluster, per_service: int) -> Setting:
-    count = connections_needed(cluster, per_service)
-    services = service_count(cluster)
-    reason = f"{services} Temporal services x {per_service} + tools {TOOLS} + reserved {RESERVED}, rounded up"
-    return Setting("max_connections", count, "", reason, "docs/explanation/sizing.md")
+def max_connections(cluster: Cluster, visibility_pool: int) -> Setting:
+    count = connections_needed(cluster, visibility_pool)
+    mains = pools(cluster, visibility_pool)
+    if set(mains.values()) <= {2 * visibility_pool}:
+        sums = f"{len(mains)} Temporal services x {3 * visibility_pool}"
+    else:
+        sums = f"{len(mains)} Temporal services: {sum(mains.values())} + {len(mains)} x {visibility_pool}"
+    reason = f"{sums} + tools {TOOLS} + reserved {RESERVED}, rounded up"
+    inputs = ", ".join(
+        f"{host.name} {len(host.temporal_roles)} services" for host in cluster.hosts if host.temporal_roles
+    )
+    return Setting("max_connections", count, "", reason, "docs/reference/budgets.md", inputs)
 
 
 def postgresql(
-    limit_bytes: int, resources: Resources, connections: Setting, version: str
+    limit_bytes: int, resources: Resources, connections: Setting, version: str, host: Host | None = None
 ) -> tuple[Setting, ...]:
-    """Return the lines of postgresql.conf, grouped by subject."""
-    return (
+    """Return the lines of postgresql.conf, grouped by subject; only what that major version knows."""
+    memory, disk, vcpu = _inputs(limit_bytes, resources, host)
+    found = (
         *_connections(connections),
-        *_memory(limit_bytes),
-        *_wal(resources),
+        *_given(memory, _memory(limit_bytes)),
+        *_given(disk, _wal(resources)),
         *_durability(),
-        *_vacuum(limit_bytes, resources),
-        *_planner(limit_bytes, resources, int(version)),
+        *_given(f"{memory}; {vcpu}; {disk}", _vacuum(limit_bytes, resources)),
+        *_given(disk, _planner(resources, int(version))),
         *_operations(),
     )
+    known = parameters.postgresql(int(version))
+    return tuple(setting for setting in found if setting.name in known)
+
+
+def _inputs(limit_bytes: int, resources: Resources, host: Host | None) -> tuple[str, str, str]:
+    name = f"{host.name}: " if host else ""
+    date = f" (measured {resources.measured})" if resources.measured else ""
+    memory = (
+        f"{name}{resources.memory_bytes / GIB:.4g} GiB{date}, PostgreSQL's share {limit_bytes / GIB:.4g} GiB"
+    )
+    disk = f"{name}{resources.disk.kind} disk of {resources.disk.size_bytes / GIB:.4g} GiB{date}"
+    return memory, disk, f"{resources.vcpu} vCPU"
+
+
+def _given(inputs: str, settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    return tuple(replace(setting, inputs=inputs) for setting in settings)
 
 
 def _setting(name: str, value: float | str, unit: str, reason: str) -> Setting:
@@ -188,8 +239,7 @@ def _vacuum(limit: int, resources: Resources) -> tuple[Setting, ...]:
     )
 
 
-def _planner(limit: int, resources: Resources, version: int) -> tuple[Setting, ...]:
-    del limit
+def _planner(resources: Resources, version: int) -> tuple[Setting, ...]:
     spinning = resources.disk.kind == "hdd"
     newest = 18
     io_method = _setting("io_method", "worker", "", "Docker's seccomp profile refuses io_uring")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from tempo_infra.inventory.cluster import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tempo_infra.inventory.cluster import Role
 
-Value = int | float | bool | str
+__all__ = ["Container", "HostSettings", "Setting", "Settings", "TemporalSettings", "Value"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -24,8 +26,12 @@ class Setting:
     name: str
     value: Value
     unit: str  # PostgreSQL's own ("MB", "min", "s", "ms"), "bytes" and "s" elsewhere, "" for a plain number
-    reason: str  # one line; it stands as a comment in the rendered file
+    reason: str  # the rule, one line; it stands as a comment in the rendered file
     source: str  # where the rule comes from
+    inputs: str = ""  # what the rule was given: "db-1: 32 GiB, container limit 30 GiB"
+    instead: tuple[tuple[str, str], ...] = ()  # what others would set: ("pgtune", "8GB")
+    written: str = ""  # where the operator set it: "oslo.yaml:31:22"; never rendered
+    note: str = ""  # what to know before changing it
 
     @property
     def text(self) -> str:
@@ -54,6 +60,38 @@ class Container:
     reason: str  # why the memory is what it is
     gomemlimit_bytes: int | None = None  # Go services: where the garbage collector works harder
     shm_bytes: int | None = None  # PostgreSQL: /dev/shm, counted within memory_bytes
+    hugepages_bytes: int = 0  # PostgreSQL: reserved on the host, outside memory_bytes
+    written: str = ""  # where the operator set the memory
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """The limits as settings, named as in the compose file."""
+        compose = "https://docs.docker.com/reference/compose-file/services/"
+
+        def of(name: str, value: Value, unit: str, reason: str) -> Setting:
+            return Setting(f"{self.name}.{name}", value, unit, reason, compose)
+
+        memory = of("mem_limit", self.memory_bytes // MIB, "MiB", self.reason)
+        found = [
+            replace(memory, written=self.written, instead=(("article", "none"), ("Docker", "none"))),
+            of("cpus", self.cpus, "", "the most it may take; shared when others are busy"),
+            of("pids_limit", self.pids, "", "more is a leak: it hits the container, not the host"),
+            of("ulimits.nofile", self.nofile, "", "limits.nofile of the inventory; soft and hard"),
+            of(
+                "stop_grace_period",
+                self.stop_grace_s,
+                "s",
+                "longer than it takes to drain; then it is killed",
+            ),
+        ]
+        if self.gomemlimit_bytes:
+            reason = "85 % of mem_limit: the collector works harder before the kernel kills"
+            found.append(of("GOMEMLIMIT", self.gomemlimit_bytes // MIB, "MiB", reason))
+        if self.shm_bytes:
+            reason = "an eighth of its memory, at most 1 GiB: parallel queries fail in Docker's 64 MiB"
+            found.append(of("shm_size", self.shm_bytes // MIB, "MiB", reason))
+        return tuple(found)
+
     job: bool = False  # runs once when asked
 
 
@@ -65,10 +103,30 @@ class TemporalSettings:
     max_conns: int
     visibility_max_conns: int
     dynamic: tuple[Setting, ...]
+    written: str = ""  # where the operator set max_conns
 
     @property
     def connections(self) -> int:
         return self.max_conns + self.visibility_max_conns
+
+    @property
+    def pools(self) -> tuple[Setting, ...]:
+        """The pools as settings, named as in server.yaml; maxIdleConns is the same number."""
+        reason = "the database's memory decides; larger pools than 20+10 measured no gain"
+        source = "docs/reference/budgets.md"
+        others = (("article", "20"), ("server default", "20")), (("article", "10"), ("server default", "10"))
+        return (
+            Setting(
+                "default.maxConns",
+                self.max_conns,
+                "",
+                "set in the inventory" if self.written else reason,
+                source,
+                instead=others[0],
+                written=self.written,
+            ),
+            Setting("visibility.maxConns", self.visibility_max_conns, "", reason, source, instead=others[1]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +142,10 @@ class HostSettings:
     nofile: Setting  # limits of logins
     os_reserve_bytes: int  # what stays for the kernel, sshd and the Docker engine
 
+    def setting(self, name: str) -> Setting | None:
+        """Return a line of postgresql.conf, or None."""
+        return next((setting for setting in self.postgresql if setting.name == name), None)
+
     def container(self, name: str) -> Container:
         return next(container for container in self.containers if container.name == name)
 
@@ -96,6 +158,9 @@ class Settings:
     shards: int
     max_connections: Setting
     plan_cache_mode: Setting  # of the login role `temporal`, applied by SQL
+    shard_setting: Setting  # numHistoryShards, with what to weigh
+    warnings: tuple[str, ...] = ()  # budgets that are strained, in words
+    risks: tuple[str, ...] = ()  # what the operator decided to take, in words
 
     def host(self, name: str) -> HostSettings:
         return next(host for host in self.hosts if host.host == name)

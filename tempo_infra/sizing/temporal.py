@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.cluster import Role
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.sizing.containers import SHARD_BYTES
+from tempo_infra.sizing.overrides import Override, effective, put_in
 from tempo_infra.sizing.settings import MIB, Setting, TemporalSettings, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tempo_infra.inventory.cluster import Cluster
+    from tempo_infra.inventory.cluster import Cluster, Host
 
 CONSTANTS = "common/dynamicconfig/constants.go of the server"
 PGX_ISSUE = "https://github.com/temporalio/temporal/issues/12097"
@@ -19,6 +21,24 @@ PLUGIN = "postgres12_pgx"
 PARTITION_VCPU = 8  # below so many vCPUs for matching, one partition a task queue is faster
 CACHE_SHARE = 0.35  # of the history container's memory
 EVENTS_SHARE = 0.12
+HISTORY_BASE_BYTES = 64 * MIB  # of the process, without shards and caches
+REQUESTS_PER_VCPU = 2000  # persistence requests/s; measured 0.4 to 0.5 ms of PostgreSQL's CPU each, with pgx
+QPS_HEADROOM = 4  # limits guard against floods; a limit near the capacity would slow what still works
+QPS_STEP = 50
+PERSISTENCE_QPS: Mapping[Role, int] = {  # the server's defaults, per host
+    Role.FRONTEND: 2000,
+    Role.HISTORY: 9000,
+    Role.MATCHING: 3000,
+    Role.WORKER: 500,
+}
+NOTES: Mapping[str, str] = {
+    "system.enableActivityEagerExecution": (
+        "saves two of eleven state transitions (+15 to 24 % workflows/s) where workflow and activities share"
+        " a queue and a worker; such activities bypass rate limits and partitions of the task queue"
+    ),
+    "matching.numTaskqueueReadPartitions": "set it together with numTaskqueueWritePartitions",
+    "history.shardIOConcurrency": "more than 1 only with SQL",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +65,89 @@ POSTGRESQL_PORT = 5432
 
 
 def temporal(
-    cluster: Cluster, roles: tuple[Role, ...], memory: Mapping[str, int], visibility_pool: int
+    cluster: Cluster, host: Host, memory: Mapping[str, int], mains: Mapping[tuple[str, Role], int], pool: int
 ) -> dict[Role, TemporalSettings]:
-    """Return the settings of a host's Temporal services; `memory` is bytes by container name."""
+    """Return the settings of a host's Temporal services.
+
+    `memory` is bytes by container, `mains` maxConns of the main stores, `pool` that of each visibility store.
+    """
+    overrides = effective(cluster, host, "temporal")
     return {
         role: TemporalSettings(
             role=role,
-            max_conns=2 * visibility_pool,
-            visibility_max_conns=visibility_pool,
-            dynamic=(*_everywhere(cluster), *_own(cluster, role, memory[role])),
+            max_conns=mains[host.name, role],
+            visibility_max_conns=pool,
+            written=_place_of_pool(cluster, host, role),
+            dynamic=_with_notes(
+                put_in(
+                    cluster,
+                    (*_everywhere(cluster), *_own(cluster, role, memory[role])),
+                    _of_role(overrides, role),
+                    CONSTANTS,
+                )
+            ),
         )
-        for role in roles
+        for role in host.temporal_roles
     }
+
+
+def shard_setting(cluster: Cluster) -> Setting:
+    """Return numHistoryShards with what to weigh: it can't be changed once the cluster has started."""
+    shards, hosts = cluster.temporal.shards, len(cluster.with_role(Role.HISTORY))
+    held = shards_on_one(cluster) * SHARD_BYTES // MIB
+    reason = f"temporal.shards; a history host may hold {shards_on_one(cluster)} of them, {held} MiB"
+    note = (
+        "fixed at the first start. Too few lose two thirds of the throughput on a slow disk, too many cost"
+        " memory and about a tenth on two cores: weigh today's host against the largest that it may become"
+    )
+    return Setting(
+        "numHistoryShards",
+        shards,
+        "",
+        reason,
+        "docs/decisions/0001-fixed-at-first-start.md",
+        f"{hosts} history hosts" if hosts > 1 else "1 history host",
+        (("article", "4"), ("Helm chart", "512")),
+        cluster.place("temporal", "shards"),
+        note,
+    )
+
+
+def _place_of_pool(cluster: Cluster, host: Host, role: Role) -> str:
+    own = effective(cluster, host, "pools").get(role.value)
+    return cluster.place(*own.loc) if own else ""
+
+
+def _of_role(overrides: Mapping[str, Override], role: Role) -> dict[str, Override]:
+    """Return what this role reads; a change for one service must not restart the others."""
+    others = tuple(f"{other}." for other in TEMPORAL_ROLES if other != role)
+    shared = ("matching.numTaskqueueReadPartitions", "matching.numTaskqueueWritePartitions")
+    return {
+        name: one for name, one in overrides.items() if not name.startswith(others) or name.startswith(shared)
+    }
+
+
+def _with_notes(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    return tuple(replace(one, note=NOTES.get(one.name, "")) for one in settings)
+
+
+def database_requests(cluster: Cluster) -> int:
+    """Return how many persistence requests/s the database host is taken to carry."""
+    return cluster.database_host.resources.vcpu * REQUESTS_PER_VCPU
+
+
+def _persistence_qps(cluster: Cluster, role: Role) -> tuple[Setting, ...]:
+    """Lower the server's limits in proportion where all hosts together could flood the database."""
+    total = sum(PERSISTENCE_QPS[role] for host in cluster.hosts for role in host.temporal_roles)
+    allowed = QPS_HEADROOM * database_requests(cluster)
+    if total <= allowed:
+        return ()
+    own = max(PERSISTENCE_QPS[role] * allowed // total // QPS_STEP * QPS_STEP, 2 * QPS_STEP)
+    reason = f"{total}/s of all hosts would be more than {QPS_HEADROOM} x what the database carries"
+    inputs = (
+        f"{cluster.database_host.name}: {cluster.database_host.resources.vcpu} vCPU x {REQUESTS_PER_VCPU}/s"
+    )
+    return (Setting(f"{role}.persistenceMaxQPS", own, "", reason, CONSTANTS, inputs),)
 
 
 def plan_cache_mode() -> Setting:
@@ -65,7 +156,8 @@ def plan_cache_mode() -> Setting:
         "pgx prepares its statements, and a generic plan may read every retained run of a workflow id;"
         " costs about half of what pgx saves, which is still cheaper than lib/pq"
     )
-    return Setting("plan_cache_mode", "force_custom_plan", "", reason, PGX_ISSUE)
+    others = (("server default", "auto"),)
+    return Setting("plan_cache_mode", "force_custom_plan", "", reason, PGX_ISSUE, instead=others)
 
 
 def _setting(name: str, value: Value, unit: str, reason: str) -> Setting:
@@ -85,7 +177,7 @@ def _everywhere(cluster: Cluster) -> tuple[Setting, ...]:
 
 def _own(cluster: Cluster, role: Role, memory_bytes: int) -> tuple[Setting, ...]:
     own = {Role.FRONTEND: _frontend, Role.HISTORY: _history, Role.MATCHING: _matching, Role.WORKER: _worker}
-    return own[role](cluster, memory_bytes)
+    return (*own[role](cluster, memory_bytes), *_persistence_qps(cluster, role))
 
 
 def _frontend(cluster: Cluster, memory_bytes: int) -> tuple[Setting, ...]:
@@ -99,10 +191,20 @@ def _frontend(cluster: Cluster, memory_bytes: int) -> tuple[Setting, ...]:
     )
 
 
+def shards_on_one(cluster: Cluster) -> int:
+    """Return how many shards a history host may have to hold: with several hosts, while one is down."""
+    return cluster.temporal.shards // max(len(cluster.with_role(Role.HISTORY)) - 1, 1)
+
+
 def _history(cluster: Cluster, memory_bytes: int) -> tuple[Setting, ...]:
-    cache = int(memory_bytes * CACHE_SHARE) // MIB * MIB
-    events = int(memory_bytes * EVENTS_SHARE) // MIB * MIB
     share = f"of the container's {memory_bytes // MIB} MiB"
+    wanted = memory_bytes * (CACHE_SHARE + EVENTS_SHARE)
+    room = memory_bytes - HISTORY_BASE_BYTES - shards_on_one(cluster) * SHARD_BYTES
+    squeeze = min(1.0, max(room, 16 * MIB) / wanted)
+    cache = int(memory_bytes * CACHE_SHARE * squeeze) // MIB * MIB
+    events = int(memory_bytes * EVENTS_SHARE * squeeze) // MIB * MIB
+    if squeeze < 1:
+        share = f"{share}, less as its shards need room"
     return (
         _setting(
             "history.cacheSizeBasedLimit", value=True, unit="", reason="a count of entries bounds no memory"

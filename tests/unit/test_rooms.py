@@ -24,8 +24,8 @@ MAY_IMPORT = {
     "deploy": {"inventory", "sizing", "render", "secrets", "ssh", "on_host", "checks"},
     "checks": {"inventory", "sizing", "on_host"},
     "workload": {"inventory", "secrets"},
-    # result types of checks and deploy; inventory names hosts and roles in them
-    "report": {"checks", "deploy", "inventory", "on_host"},
+    # result types of checks, deploy and sizing; inventory names hosts and roles in them
+    "report": {"checks", "deploy", "inventory", "on_host", "sizing"},
     "cli": EVERYTHING,
 }
 FOR_ALL = {"errors", "__version__"}  # not rooms: the words for failures, the version

@@ -10,7 +10,7 @@ import pytest
 
 from tempo_infra.errors import InputError
 from tempo_infra.render import parse, render
-from tempo_infra.render.keys import check_compose, check_temporal
+from tempo_infra.render.keys import check_compose, check_hba, check_postgresql, check_temporal
 from tempo_infra.sizing import size
 from tests.unit.sizing.clusters import trio
 
@@ -75,3 +75,25 @@ def test_a_configuration_is_a_mapping(document: object) -> None:
 def test_a_compose_file_is_this_project_with_these_services(document: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         check_compose(document, TEMPLATE, "tempo-infra", {"a", "b"})
+
+
+@pytest.mark.parametrize("method", ["trust", "md5", "password", "ident"])
+def test_a_way_in_without_a_strong_password_is_refused(method: str) -> None:
+    good = [["local", "all", "postgres", "peer"], ["host", "all", "all", "10.0.0.1/32", "scram-sha-256"]]
+    check_hba(good, TEMPLATE)
+    with pytest.raises(InputError, match=f"the method {method} is refused"):
+        check_hba([*good, ["host", "all", "all", "0.0.0.0/0", method]], TEMPLATE)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (("io_method", "worker"), "PostgreSQL 17 knows no such parameter"),
+        (("work_mem", "4mb"), "unit 'mb' does not fit"),
+        (("fsync", "no"), "is refused: a crash of the host corrupts the database"),
+    ],
+)
+def test_an_own_template_can_not_lose_data_either(line: tuple[str, str], message: str) -> None:
+    check_postgresql({"jit": "off"}, TEMPLATE, 17)
+    with pytest.raises(InputError, match=message):
+        check_postgresql({"jit": "off", line[0]: line[1]}, TEMPLATE, 17)

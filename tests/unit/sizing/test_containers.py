@@ -37,7 +37,8 @@ def test_a_measured_two_gigabyte_host_still_fits() -> None:
 
 def test_a_host_that_is_too_small_says_what_it_would_need() -> None:
     with pytest.raises(
-        InputError, match=r'"memory" is over on solo-1: .*history 448.* the host has 1024 MiB'
+        InputError,
+        match=r'(?s)"memory" is over by 913 MiB on solo-1\n.*history 448.* 1024 MiB\n.*solo-1 with 2GiB',
     ):
         size(solo(1))
 

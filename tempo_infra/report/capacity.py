@@ -1,0 +1,69 @@
+"""Capacity as text and as JSON: figures with their arithmetic, limits as bars."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tempo_infra.sizing.coefficients import PLACES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tempo_infra.sizing.capacity import Figure, Limit
+    from tempo_infra.sizing.coefficients import Coefficients
+
+BAR = 24  # characters of the widest bar
+
+
+def figures(found: Iterable[Figure]) -> str:
+    rows = [(one.name, f"{_number(one.value)} {one.unit}".strip(), one.how) for one in found]
+    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    return "\n".join(f"  {name:<{first}}  {value:>{second}}  {how}" for name, value, how in rows)
+
+
+def limits(found: Sequence[Limit], goal: float | None = None) -> str:
+    """One bar a resource, the tightest first; full bars carry four times as much as the tightest and more."""
+    least = found[0].workflows_per_s
+    width = max(len(one.resource) for one in found)
+    lines = []
+    for one in found:
+        share = min(one.workflows_per_s / (4 * least), 1) if least else 0
+        bar = "#" * max(round(share * BAR), 1)
+        lines.append(
+            f"  {one.resource:<{width}}  {bar:<{BAR}} {_number(one.workflows_per_s):>8}/s  {one.how}"
+        )
+    last = f"runs out first: {found[0].resource}, at {_number(least)} workflows/s at the peak"
+    if goal is not None:
+        last += f"; the goal's peak of {_number(goal)}/s {'fits' if goal <= least else 'does not fit'}"
+    return "\n".join([*lines, last])
+
+
+def coefficients(used: Coefficients) -> str:
+    rows = [(one.name, f"{one.value:g}", f"{one.unit} [{one.source}]") for one in used.entries.values()]
+    width = max(len(row[0]) for row in rows)
+    lines = [f"  {name:<{width}}  {value:>6}  {what}" for name, value, what in rows]
+    return "\n".join([*lines, f"  {PLACES}"])
+
+
+def as_json(needed: Iterable[Figure], carried: Iterable[Limit], store: str, used: Coefficients) -> str:
+    body = {
+        "format": 1,
+        "needed": [{"name": f.name, "value": f.value, "unit": f.unit, "how": f.how} for f in needed],
+        "store": store,
+        "carried": [
+            {"resource": one.resource, "workflows_per_s": one.workflows_per_s, "how": one.how}
+            for one in carried
+        ],
+        "coefficients": {
+            one.name: {"value": one.value, "source": one.source} for one in used.entries.values()
+        },
+    }
+    return json.dumps(body, indent=1)
+
+
+def _number(value: float) -> str:
+    """Three figures that count, without exponents."""
+    if value >= 100:  # noqa: PLR2004  # whole from here on
+        return f"{value:,.0f}"
+    return f"{value:.3g}"

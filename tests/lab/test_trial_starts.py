@@ -1,0 +1,186 @@
+"""Every rendered postgresql.conf starts on real servers, and SHOW gives back every value.
+
+Servers: the image that the lab deploys, and the distribution's own where it is installed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.inventory import load
+from tempo_infra.inventory.cluster import Cluster, Postgres
+from tempo_infra.render import parse, render
+from tempo_infra.sizing import hugepages, parameters, size
+
+pytestmark = pytest.mark.lab
+EXAMPLES = sorted((Path(__file__).parents[2] / "inventory").glob("*.yaml"))
+IMAGE = "tempo-infra-lab/postgres"
+DISTRIBUTION = Path("/usr/lib/postgresql/15/bin")
+DEADLINE_S = 60
+# reset_val: tcp_keepalives_* show 0 in `setting` over a Unix socket
+QUERY = "select name, coalesce(reset_val, ''), coalesce(unit, ''), vartype from pg_settings"
+
+
+def docker(*words: str) -> str:
+    return subprocess.run(["docker", *words], capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+@pytest.fixture(scope="module")
+def image() -> str:
+    found = docker("image", "ls", "-q", IMAGE).split()
+    assert found, f"no image {IMAGE}: run `make lab-up`"
+    return found[0]
+
+
+def conf_of(cluster: Cluster) -> str:
+    bundles = render(cluster, size(cluster))
+    found = [file for bundle in bundles for file in bundle.files if file.logical.endswith("postgresql.conf")]
+    assert len(found) == 1
+    return found[0].content.decode()
+
+
+@contextmanager
+def started(image: str, conf: Path) -> Iterator[str]:
+    """A throw-away server of the lab's image with that file; yields the container's id."""
+    mount = f"type=bind,src={conf},dst=/etc/trial.conf,readonly"
+    words = ["run", "-d", "--rm", "--network", "none", "--mount", mount, "-e", "POSTGRES_PASSWORD=trial"]
+    container = docker(*words, image, "postgres", "-c", "config_file=/etc/trial.conf").strip()
+    try:
+        end = time.monotonic() + DEADLINE_S
+        while not ready(container):
+            assert time.monotonic() < end, docker("logs", container)
+            time.sleep(0.5)
+        yield container
+    finally:
+        subprocess.run(["docker", "rm", "-f", container], capture_output=True, check=False, timeout=60)
+
+
+def ready(container: str) -> bool:
+    """Whether process 1 is the server, no longer the set-up before it, and answers."""
+    words = "[ $(cat /proc/1/comm) = postgres ] && psql -XqtA -U postgres -c 'select 1'"
+    done = subprocess.run(
+        ["docker", "exec", "-u", "postgres", container, "sh", "-c", words],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    return done.stdout.strip() == "1"
+
+
+def differences(conf: str, shown: str, version: int) -> list[str]:
+    """The lines that the server reads otherwise than they are written."""
+    found = {}
+    for row in shown.splitlines():
+        name, setting, unit, kind = row.split("\t")
+        found[name.casefold()] = (setting, unit, kind)
+    wrong = []
+    for name, written in parse.pgconf(conf).items():
+        setting, unit, kind = found[name]
+        if kind in {"integer", "real"}:
+            same = parameters.in_base(version, name, written) == parameters.in_base(version, name, setting)
+        else:
+            same = parameters.checked(version, name, written) == setting
+        if not same:
+            wrong.append(f"{name} = {written}, the server says {setting} {unit}")
+    return wrong
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_starts_and_is_read_as_meant(path: Path, image: str, tmp_path: Path) -> None:
+    conf = tmp_path / "postgresql.conf"
+    conf.write_text(conf_of(load(path)))
+    conf.chmod(0o644)
+    with started(image, conf) as container:
+        shown = docker("exec", "-u", "postgres", container, "psql", "-XqtA", "-F", "\t", "-c", QUERY)
+    assert differences(conf.read_text(), shown, 17) == []
+
+
+@pytest.mark.parametrize("buffers", ["2GB", "8GB", "16GB"])
+def test_huge_pages_are_never_too_few(buffers: str, image: str) -> None:
+    values = {"shared_buffers": buffers, "max_connections": "140", "autovacuum_max_workers": "4"}
+    options = [word for name, value in values.items() for word in ("-c", f"{name}={value}")]
+    script = (
+        "B=$(ls -d /usr/lib/postgresql/*/bin); $B/initdb -D /tmp/d >/dev/null;"
+        ' exec $B/postgres -D /tmp/d "$@"'
+    )
+    words = [*options, "-C", "shared_memory_size_in_huge_pages"]
+    out = docker("run", "--rm", "-u", "postgres", "--entrypoint", "bash", image, "-c", script, "-", *words)
+    said = int(out.split()[-1])
+    assert said <= hugepages.pages(17, values) <= said * 1.01 + 36
+
+
+@pytest.mark.skipif(not DISTRIBUTION.is_dir(), reason="the distribution's PostgreSQL 15 is not installed")
+def test_the_distributions_server_reads_it_too() -> None:
+    example = load(next(path for path in EXAMPLES if path.stem == "single"))
+    conf = conf_of(replace(example, postgres=Postgres("15")))
+    with distribution_server(conf) as shown:
+        wrong = differences(conf, shown, 15)
+    assert [line.split()[0] for line in wrong] == ["listen_addresses", "unix_socket_directories"]
+
+
+@contextmanager
+def distribution_server(conf: str) -> Iterator[str]:
+    """A throw-away server of the distribution on a socket of its own; yields what it shows."""
+    folder = Path(tempfile.mkdtemp(prefix="trial-"))
+    user = "nobody" if os.geteuid() == 0 else getpass.getuser()
+    shutil.chown(folder, user)
+    (folder / "trial.conf").write_text(conf)
+    (folder / "trial.conf").chmod(0o644)
+    options = f"-c config_file={folder}/trial.conf -c unix_socket_directories={folder} -c listen_addresses="
+    data = ["-D", str(folder / "data")]
+    control = [str(DISTRIBUTION / "pg_ctl"), *data, "-w"]
+    query = ["psql", "-XqtA", "-F", "\t", "-h", str(folder), "-d", "postgres", "-U", user, "-c", QUERY]
+
+    def run(*words: str) -> str:
+        return subprocess.run(words, user=user, capture_output=True, text=True, check=True, cwd="/").stdout
+
+    try:
+        run(str(DISTRIBUTION / "initdb"), *data)
+        run(*control, "-l", str(folder / "data" / "log"), "-o", options, "start")
+        try:
+            shown = run(*query)
+        finally:
+            run(*control, "-m", "immediate", "stop")
+        yield shown
+    finally:
+        shutil.rmtree(folder)
+
+
+def said_of(dynamic: str, folder: Path) -> str:
+    """What the server's own validator says of a dynamic configuration: warnings, and always 0."""
+    file = folder / "dynamic.yaml"
+    file.write_text(dynamic)
+    server = docker("image", "ls", "-q", "tempo-infra-lab/temporal-server").split()[0]
+    mount = f"type=bind,src={file},dst=/d.yaml,readonly"
+    words = ["--rm", "--network", "none", "--mount", mount, "--entrypoint", "temporal-server", server]
+    return docker("run", *words, "validate-dynamic-config", "/d.yaml")
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_server_takes_every_dynamic_value(path: Path, tmp_path: Path) -> None:
+    cluster = load(path)
+    files = [file for bundle in render(cluster, size(cluster)) for file in bundle.files]
+    dynamic = [file.content.decode() for file in files if file.logical.endswith("dynamic.yaml")]
+    assert len(dynamic) == 4
+    for text in dynamic:
+        assert said_of(text, tmp_path) == "/d.yaml\n"
+
+
+def test_the_server_knows_every_key_of_our_table(tmp_path: Path) -> None:
+    keys = parameters.dynamic_keys()
+    text = "".join(f"{name}:\n  - value: 1\n" for name in keys)
+    assert "unregistered" not in said_of(text, tmp_path)
+    assert "unregistered" in said_of(f"{text}history.rpz:\n  - value: 1\n", tmp_path)
+    wrong_type = {
+        line.split('"')[1].casefold() for line in said_of(text, tmp_path).splitlines() if "not int" in line
+    }
+    assert not wrong_type & {name.casefold() for name, key in keys.items() if key.kind == "int"}

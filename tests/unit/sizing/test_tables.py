@@ -1,0 +1,34 @@
+"""Storage parameters of tables: plain words, each table once, safe to run again."""
+
+from __future__ import annotations
+
+import re
+
+from tempo_infra.sizing.tables import statements, table_settings
+from tests.unit.sizing.clusters import ALL, cluster, host, solo
+
+
+def test_each_table_stands_there_once() -> None:
+    names = [(one.database, one.table) for one in table_settings(solo())]
+    assert len(names) == len(set(names)) == 12
+
+
+def test_queues_are_vacuumed_by_count_and_tables_by_share() -> None:
+    by_name = {one.table: dict(one.values) for one in table_settings(solo())}
+    assert by_name["transfer_tasks"] == {
+        "autovacuum_vacuum_scale_factor": "0",
+        "autovacuum_vacuum_threshold": "20000",
+    }
+    assert by_name["executions"] == {"fillfactor": "70", "autovacuum_vacuum_scale_factor": "0.05"}
+    slow = table_settings(cluster(host("h", *ALL, memory_gib=8, kind="hdd")))
+    assert {dict(one.values).get("autovacuum_vacuum_threshold") for one in slow} == {None, "40000"}
+
+
+def test_the_sql_is_plain_and_can_run_again() -> None:
+    found = statements(solo())
+    assert set(found) == {"temporal", "temporal_visibility"}
+    for text in found.values():
+        for line in text.splitlines():
+            assert re.fullmatch(
+                r"ALTER TABLE IF EXISTS [a-z_0-9]+ SET \([a-z_]+ = [0-9.]+(, [a-z_]+ = [0-9.]+)*\);", line
+            )
