@@ -25,7 +25,7 @@ def is_there(pid: int) -> bool:
 
 
 def wait_for_end(one: WorkerProcess) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         one.require_alive()
         time.sleep(0.05)
