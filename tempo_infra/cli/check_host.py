@@ -8,13 +8,25 @@ from typing import Annotated
 
 import typer
 
-from tempo_infra.cli.options import AskSudo, Format, OnlyHosts, OutputFormat, Quiet
+from tempo_infra.cli.options import AskSudo, OnlyHosts, Quiet  # noqa: TC001 - as above
 
 
 class PhaseName(StrEnum):
     BEFORE = "before"
     AFTER = "after"
     BOTH = "both"
+
+
+class FormatName(StrEnum):
+    """The names of `report.formats.ReportFormat`, which is not imported just to show the help."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    PROMETHEUS = "prometheus"
 
 
 Ids = list[str] | None
@@ -52,7 +64,15 @@ def check_host(
     data_directory: Annotated[
         str, typer.Option("--data-dir", metavar="DIR", help="Where durable writes are measured.")
     ] = "/srv/tempo",
-    output: Format = OutputFormat.TEXT,
+    report_format: Annotated[
+        FormatName, typer.Option("--format", help="Text for people, the others for programs.")
+    ] = FormatName.TEXT,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output", metavar="FILE", help="Also write this file; .html, .xml … or FORMAT:FILE say what."
+        ),
+    ] = None,
     save_facts: Annotated[
         Path | None, typer.Option("--save-facts", metavar="FILE", help="Keep what was measured.")
     ] = None,
@@ -71,8 +91,9 @@ def check_host(
     Of an inventory's hosts all are checked, or those named by --host. Exit code: 0 fine, 1 something failed,
     3 something could not be measured.
     """
-    from tempo_infra.cli import checking
+    from tempo_infra.cli import check_outputs, checking
 
+    files = check_outputs.outputs(output)
     options = checking.facts_options(data_directory, quick=quick, with_load=with_load)
     source = checking.Source(tuple(targets or ()), inventory, tuple(host or ()), instance_class, local, facts)
     selection = checking.Selection(tuple(only or ()), tuple(skip or ()), tuple(ignore or ()), phase.value)
@@ -80,5 +101,6 @@ def check_host(
     answers = checking.measure(subjects, options, source, ask_sudo_password=ask_sudo_password)
     checking.save(answers, save_facts)
     run = checking.judged(subjects, answers, selection, strict=strict)
-    checking.show(run, output, verbose=verbose, quiet=quiet, ascii_only=ascii_only)
+    check_outputs.write_files(run, files)
+    check_outputs.show(run, report_format.value, verbose=verbose, quiet=quiet, ascii_only=ascii_only)
     raise typer.Exit(run.exit_code)

@@ -12,12 +12,11 @@ import typer
 from tempo_infra import __version__
 from tempo_infra.checks import Expected, Outcome, Phase, find, judge, read_facts, verdict
 from tempo_infra.cli.exit_codes import ExitCode
-from tempo_infra.cli.options import DEFAULT_INVENTORY, OutputFormat
+from tempo_infra.cli.options import DEFAULT_INVENTORY
 from tempo_infra.errors import HostKeyError, InputError, TempoInfraError
 from tempo_infra.inventory.catalogue import built_in
 from tempo_infra.inventory.cluster import Host, Role
 from tempo_infra.on_host.facts import Facts, FactsOptions, collect
-from tempo_infra.report import findings_json
 from tempo_infra.report.result import CheckRun, HostResult
 
 if TYPE_CHECKING:
@@ -260,17 +259,3 @@ def exit_code(totals: Mapping[Outcome, int], *, strict: bool) -> ExitCode:
     if totals[Outcome.FAIL] or (strict and (totals[Outcome.WARN] or totals[Outcome.UNKNOWN])):
         return ExitCode.FAILED
     return ExitCode.UNREACHABLE if totals[Outcome.UNKNOWN] else ExitCode.OK
-
-
-def show(run: CheckRun, output: OutputFormat, *, verbose: bool, quiet: bool, ascii_only: bool) -> None:
-    """Print the report: colours and width of the terminal, or plain text where there is none."""
-    if output is OutputFormat.JSON:
-        typer.echo("".join(findings_json.write(run)), nl=False)
-        return
-    from rich.console import Console
-
-    from tempo_infra.report.findings import Style, print_run
-
-    plain = ascii_only or "utf" not in (sys.stdout.encoding or "").lower()
-    console = Console(highlight=False, markup=False, emoji=False)
-    print_run(console, run, Style(verbose, quiet, plain))

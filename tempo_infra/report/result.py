@@ -26,6 +26,13 @@ class HostResult:
     remedy: str = ""  # for the error
     system: str = ""  # "Debian GNU/Linux 13 (trixie), Linux 6.12.0, taken 2026-11-20T10:00:00Z"
 
+    @property
+    def totals(self) -> dict[Outcome, int]:
+        """Count the findings; a host that could not be asked is one unknown."""
+        counted = Counter(finding.outcome for finding in self.findings)
+        counted[Outcome.UNKNOWN] += bool(self.error)
+        return {outcome: counted[outcome] for outcome in Outcome}
+
 
 @dataclass(frozen=True, slots=True)
 class CheckRun:
@@ -35,9 +42,8 @@ class CheckRun:
     @property
     def totals(self) -> dict[Outcome, int]:
         """Count the findings of all hosts; a host that could not be asked is one unknown."""
-        counted = Counter(finding.outcome for host in self.hosts for finding in host.findings)
-        counted[Outcome.UNKNOWN] += sum(bool(host.error) for host in self.hosts)
-        return {outcome: counted[outcome] for outcome in Outcome}
+        each = [host.totals for host in self.hosts]
+        return {outcome: sum(totals[outcome] for totals in each) for outcome in Outcome}
 
 
 class Writer(Protocol):
