@@ -85,8 +85,9 @@ def between(before: Flushed, after: Flushed, window_s: float) -> WalFlush:
     )
 
 
-def _ask(container: str, query: str) -> str:
-    psql = ("psql", "-XU", "postgres", "-d", "postgres", "-Atc", query)
+def ask(container: str, query: str, *, database: str = "postgres") -> str:
+    """Run one query through the container's local socket; rows come back unaligned."""
+    psql = ("psql", "-XU", "postgres", "-d", database, "-Atc", query)
     return output_of("docker", "exec", container, *psql, deadline_s=_DEADLINE_S)
 
 
@@ -99,9 +100,9 @@ def _wal_flush(container: str, settings: "Reading[Settings]") -> WalFlush:
     if known.version >= NEWER:
         major = known.version // 10_000
         raise Unread(f"PostgreSQL {major} counts WAL flushes in pg_stat_io, which is not read yet")
-    before, begun = parse_flushed(_ask(container, _WAL)), time.monotonic()
+    before, begun = parse_flushed(ask(container, _WAL)), time.monotonic()
     time.sleep(WINDOW_S)
-    return between(before, parse_flushed(_ask(container, _WAL)), time.monotonic() - begun)
+    return between(before, parse_flushed(ask(container, _WAL)), time.monotonic() - begun)
 
 
 def database_of(containers: "tuple[Container, ...]") -> "Container | None":
@@ -114,5 +115,5 @@ def read(containers: "tuple[Container, ...]") -> Postgres:
     database = database_of(containers)
     if database is None:
         raise Unread("no PostgreSQL of the cluster runs here", not_wanted=True)
-    settings = attempt(lambda: parse_settings(_ask(database.name, _SETTINGS)))
+    settings = attempt(lambda: parse_settings(ask(database.name, _SETTINGS)))
     return Postgres(database.name, settings, attempt(lambda: _wal_flush(database.name, settings)))
