@@ -42,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     temporal.shards,
     database.settings,
     database.connections,
+    database.locks,
     database.wal,
     database.vacuum,
     network.port,

@@ -31,6 +31,7 @@ REQUESTED_PERCENT = 20  # checkpoints forced by a full WAL; more, and max_wal_si
 FEW_CHECKPOINTS = 20  # too few to speak of shares; a fresh database fills its WAL while it is made
 DEAD_PERCENT = 40  # of a table; autovacuum starts at 20 % by default
 SLOT_BYTES, SLOT_FAIL_BYTES = 4 * 1024**3, 32 * 1024**3  # WAL that a replication slot holds back; judgement
+LOCK_WAIT_S = 1  # a call of Temporal has a few seconds for all it does; judgement
 IDLE_S = 600  # a transaction open and idle this long holds dead rows back; judgement
 DAY_S = 86_400
 YOUNG_S = 2 * DAY_S  # a younger database's growth is that of its first filling
@@ -83,6 +84,25 @@ def connections(facts: Facts, expected: Expected) -> Finding:
         percent = round(100 * told.connections / room, 1)
         found = at_most(percent, USED_PERCENT, fail=USED_FAIL_PERCENT, unit="%")
         return noting(found, f"{told.connections} of {room}", used=told.connections, room=room)
+
+    return judged(follow(facts.database, lambda part: part.live), judge)
+
+
+@check(
+    "postgres.locks",
+    "nobody waits long for a lock",
+    severity=Severity.MAJOR,
+    phase=Phase.AFTER,
+    wants=f"no session that waits for a lock longer than {LOCK_WAIT_S} s, at the moment of the check",
+    remedy="select pid, pg_blocking_pids(pid), query from pg_stat_activity where wait_event_type = 'Lock'",
+    source="https://www.postgresql.org/docs/current/view-pg-locks.html",
+)
+def locks(facts: Facts, expected: Expected) -> Finding:
+    del expected
+
+    def judge(told: Live) -> Finding:
+        found = at_most(told.longest_lock_wait_s, LOCK_WAIT_S, unit="s", label="longest")
+        return noting(found, f"{told.lock_waits} wait", waiting=told.lock_waits)
 
     return judged(follow(facts.database, lambda part: part.live), judge)
 

@@ -76,6 +76,16 @@ def check_host(
             "--output", metavar="FILE", help="Also write this file; .html, .xml … or FORMAT:FILE say what."
         ),
     ] = None,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", metavar="OLD.json", help="Say what changed since that report.")
+    ] = None,
+    watch: Annotated[
+        str,
+        typer.Option("--watch", metavar="TIME", help="Again every 30s, 5m …; show changes till Ctrl-C."),
+    ] = "",
+    symptom: Annotated[
+        str, typer.Option("--symptom", metavar="NAME", help="Find the cause of context-deadline-exceeded.")
+    ] = "",
     save_facts: Annotated[
         Path | None, typer.Option("--save-facts", metavar="FILE", help="Keep what was measured.")
     ] = None,
@@ -94,7 +104,7 @@ def check_host(
     Of an inventory's hosts all are checked, or those named by --host. Exit code: 0 fine, 1 something failed,
     3 something could not be measured.
     """
-    from tempo_infra.cli import check_measuring, check_outputs, checking
+    from tempo_infra.cli import check_measuring, check_outputs, check_running, checking
 
     files = check_outputs.outputs(output)
     options = check_measuring.facts_options(
@@ -102,14 +112,8 @@ def check_host(
     )
     source = checking.Source(tuple(targets or ()), inventory, tuple(host or ()), instance_class, local, facts)
     selection = checking.Selection(tuple(only or ()), tuple(skip or ()), tuple(ignore or ()), phase.value)
-    subjects = checking.subjects(source, selection)
-    answers = (
-        check_measuring.kept_answers(facts)
-        if facts
-        else check_measuring.measure(subjects, options, ask_sudo_password=ask_sudo_password)
+    request = check_running.Request(
+        source, selection, options, strict, symptom, ask_sudo_password, save_facts
     )
-    check_measuring.save(answers, save_facts)
-    run = checking.judged(subjects, answers, selection, strict=strict)
-    check_outputs.write_files(run, files)
-    check_outputs.show(run, report_format.value, verbose=verbose, quiet=quiet, ascii_only=ascii_only)
-    raise typer.Exit(run.exit_code)
+    report = check_running.Report(report_format.value, files, verbose, quiet, ascii_only)
+    raise typer.Exit(check_running.conduct(request, report, old=compare, every=watch))

@@ -76,12 +76,12 @@ def peers(host: Host, cluster: Cluster) -> tuple[Peer, ...]:
     return tuple(found)
 
 
-def measure(chosen: Sequence[Subject], options: FactsOptions, *, ask_sudo_password: bool) -> Answers:
+def measure(chosen: Sequence[Subject], options: FactsOptions, *, sudo_password: str | None) -> Answers:
     """Return each host's facts, or the error that stood in the way; the others go on."""
     hosts = [one.host for one in chosen if one.host is not None]
     if not hosts:
         return {chosen[0].name: collect(options, _say)}
-    return _gather(chosen, hosts, options, ask_sudo_password=ask_sudo_password)
+    return _gather(chosen, hosts, options, sudo_password)
 
 
 def kept_answers(path: Path) -> Answers:
@@ -118,15 +118,13 @@ def _say(what: str) -> None:
 
 
 def _gather(
-    chosen: Sequence[Subject], hosts: Sequence[Host], options: FactsOptions, *, ask_sudo_password: bool
+    chosen: Sequence[Subject], hosts: Sequence[Host], options: FactsOptions, sudo_password: str | None
 ) -> Answers:
     from rich.console import Console
 
-    from tempo_infra.cli.sudo import ask_password
     from tempo_infra.deploy.facts import gather
     from tempo_infra.deploy.session import Sudo
 
-    sudo = Sudo(ask_password() if ask_sudo_password else None)
     each = {
         one.name: tailored(options, one.host, one.cluster) if one.host and one.cluster else options
         for one in chosen
@@ -137,7 +135,7 @@ def _gather(
         f"measuring {len(hosts)} host{plural}", time.monotonic() + expected_s(len(hosts), options)
     )
     with Console(stderr=True).status(line):
-        return dict(gather(hosts, each, sudo, ports))
+        return dict(gather(hosts, each, Sudo(sudo_password), ports))
 
 
 def expected_s(hosts: int, options: FactsOptions) -> float:

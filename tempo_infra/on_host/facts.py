@@ -157,7 +157,7 @@ class _Measured:
             [("system", system.read), ("kernel", kernel.read), ("memory", memory.read), ("virt", virt.read)],
             [("clock", clock.read), ("nofile", nofile.read), ("docker", docker.read)],
             [("cpu", self._cpu)],
-            [("postgres", lambda: postgres.read(self._containers())), ("disk", self._disk)],
+            [("postgres", self._postgres), ("disk", self._disk)],
             [
                 ("database", self._database),
                 ("kernel_log", kernel_log.read),
@@ -199,6 +199,10 @@ class _Measured:
         if not self._why_no_load:
             self._say(f"every vCPU at work for {cpu.LOAD_S * self._options.stretch:g} s")
         return cpu.read(self._why_no_load, load_s=cpu.LOAD_S * self._options.stretch)
+
+    def _postgres(self) -> postgres.Postgres:
+        window_s = postgres.QUICK_WINDOW_S if self._options.quick else postgres.WINDOW_S
+        return postgres.read(self._containers(), window_s)
 
     def _database(self) -> database.Database:
         found: "Reading[postgres.Postgres]" = self._found["postgres"]

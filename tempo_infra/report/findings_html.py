@@ -69,8 +69,29 @@ def write(run: CheckRun) -> Iterable[str]:
     for host in run.hosts:
         yield from _host(host)
     yield plots.round_trips(run.hosts)
+    yield from _diagnosis(run)
+    if run.changes is not None:
+        lines = "".join(f"<p>{markup(one.line)}</p>" for one in run.changes)
+        yield f"<section><h2>Changes</h2>{lines or '<p>none</p>'}</section>\n"
     yield f"<footer class=dim>tempo-infra {markup(__version__)} · exit {int(run.exit_code)}</footer>\n"
     yield "</body></html>\n"
+
+
+def _diagnosis(run: CheckRun) -> Iterator[str]:
+    if not run.symptom:
+        return
+    marks = {"supported": Outcome.FAIL, "not measurable": Outcome.UNKNOWN, "ruled out": Outcome.PASS}
+    yield f"<section><h2>Diagnosis: {markup(run.symptom)}</h2><ul>\n"
+    for one in run.diagnosis:
+        mark = marks[one.standing.value]
+        lines = "".join(f"<br><span class=note>{markup(line)}</span>" for line in one.evidence)
+        remedy = f"<span class=remedy>{markup(one.next)}</span>" if one.next else ""
+        yield (
+            f'<li class="{mark}"><span class=symbol>{SYMBOLS[mark]}</span>'
+            f"<span class=id>{one.standing}</span>"
+            f"<span class=what>{markup(one.cause)}: {markup(one.how)}{lines}{remedy}</span></li>\n"
+        )
+    yield "</ul></section>\n"
 
 
 def _totals(run: CheckRun) -> str:

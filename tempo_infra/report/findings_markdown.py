@@ -29,6 +29,20 @@ def write(run: CheckRun) -> Iterable[str]:
     yield f"{' · '.join(counts)} · exit {run.exit_code}\n"
     for host in run.hosts:
         yield from _host(host)
+    yield from _diagnosis(run)
+    if run.changes is not None:
+        yield "\n## Changes\n\n"
+        yield "".join(f"- {markdown(one.line)}\n" for one in run.changes) or "none\n"
+
+
+def _diagnosis(run: CheckRun) -> Iterator[str]:
+    if not run.symptom:
+        return
+    yield f"\n## Diagnosis: {markdown(run.symptom)}\n\n"
+    for one in run.diagnosis:
+        yield f"- **{one.standing}**: {markdown(one.cause)} ({markdown(one.how)})\n"
+        yield "".join(f"  - {markdown(line)}\n" for line in one.evidence)
+        yield f"  - → {markdown(one.next)}\n" if one.next else ""
 
 
 def _host(host: HostResult) -> Iterator[str]:

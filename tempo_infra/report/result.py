@@ -11,6 +11,9 @@ from tempo_infra.checks.finding import Finding, Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tempo_infra.checks.diagnosis import Diagnosed
+    from tempo_infra.report.comparing import Change
+
 
 @dataclass(frozen=True, slots=True)
 class HostResult:
@@ -38,6 +41,9 @@ class HostResult:
 class CheckRun:
     hosts: tuple[HostResult, ...]
     exit_code: int
+    symptom: str = ""
+    diagnosis: tuple[Diagnosed, ...] = ()  # of the symptom
+    changes: tuple[Change, ...] | None = None  # since the run before; None: nothing to compare with
 
     @property
     def totals(self) -> dict[Outcome, int]:

@@ -6,8 +6,9 @@ One query a subject, so that one that this version of PostgreSQL doesn't know sp
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
 from tempo_infra.on_host.database import MEMBERS
 from tempo_infra.on_host.probes.postgres import ask
@@ -32,6 +33,9 @@ select json_build_object(
  'used', (select count(*) from pg_stat_activity where backend_type = 'client backend'),
  'idle_in_transaction_s', (select coalesce(max(extract(epoch from now() - state_change)), 0)
                            from pg_stat_activity where state = 'idle in transaction'),
+ 'lock_waits', (select count(*) from pg_locks where not granted),
+ 'lock_wait_s', (select coalesce(max(extract(epoch from now() - waitstart)), 0) from pg_locks
+                 where not granted),
  'archive_failed', (select failed_count from pg_stat_archiver),
  'slots_held_bytes', (select coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)), 0)
                       from pg_replication_slots where not pg_is_in_recovery()),
@@ -63,6 +67,8 @@ class Live:
     reserved: int
     connections: int
     idle_in_transaction_s: float
+    lock_waits: int  # sessions that wait for a lock of another at this moment
+    longest_lock_wait_s: float
     archive_failed: int
     slots_held_bytes: int
     xid_age: int
@@ -111,6 +117,8 @@ def parse_live(text: str) -> Live:
         reserved=int(told["reserved"]),
         connections=int(told["used"]),
         idle_in_transaction_s=round(float(told["idle_in_transaction_s"]), 1),
+        lock_waits=int(told["lock_waits"]),
+        longest_lock_wait_s=round(float(told["lock_wait_s"]), 2),
         archive_failed=int(told["archive_failed"]),
         slots_held_bytes=int(told["slots_held_bytes"]),
         xid_age=int(told["xid_age"]),
@@ -180,11 +188,18 @@ def _varint(data: bytes, position: int) -> "tuple[int, int]":
 
 
 def read(container: str) -> Database:
-    """Ask the running server in that container; every part may fail by itself."""
-    return Database(
-        live=attempt(lambda: parse_live(ask(container, _LIVE))),
-        checkpoints=attempt(lambda: parse_checkpoints(ask(container, _CHECKPOINTS))),
-        vacuum=attempt(lambda: parse_vacuum(ask(container, _DEAD, database=DATABASE))),
-        members=attempt(lambda: parse_members(ask(container, MEMBERS, database=DATABASE))),
-        shards=attempt(lambda: parse_shards(ask(container, _METADATA, database=DATABASE))),
-    )
+    """Ask the running server in that container, two queries at a time; every part may fail by itself."""
+    asked: "dict[str, tuple[Callable[[str], Any], str, str]]" = {
+        "live": (parse_live, _LIVE, "postgres"),
+        "checkpoints": (parse_checkpoints, _CHECKPOINTS, "postgres"),
+        "vacuum": (parse_vacuum, _DEAD, DATABASE),
+        "members": (parse_members, MEMBERS, DATABASE),
+        "shards": (parse_shards, _METADATA, DATABASE),
+    }
+
+    def one(name: str) -> "Reading[Any]":
+        parse, query, where = asked[name]
+        return attempt(lambda: parse(ask(container, query, database=where)))
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return Database(**dict(zip(asked, pool.map(one, asked), strict=True)))

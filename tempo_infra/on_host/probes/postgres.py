@@ -15,7 +15,7 @@ from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, output_
 if TYPE_CHECKING:
     from tempo_infra.on_host.probes.docker import Container
 
-WINDOW_S = 2.0
+WINDOW_S, QUICK_WINDOW_S = 2.0, 0.3
 _DEADLINE_S = 6.0
 _SETTINGS = (
     "select current_setting('server_version_num'), current_setting('max_files_per_process'),"
@@ -91,7 +91,7 @@ def ask(container: str, query: str, *, database: str = "postgres") -> str:
     return output_of("docker", "exec", container, *psql, deadline_s=_DEADLINE_S)
 
 
-def _wal_flush(container: str, settings: "Reading[Settings]") -> WalFlush:
+def _wal_flush(container: str, settings: "Reading[Settings]", window_s: float) -> WalFlush:
     known = settings.value
     if known is None:
         raise Unread(settings.unread)
@@ -101,7 +101,7 @@ def _wal_flush(container: str, settings: "Reading[Settings]") -> WalFlush:
         major = known.version // 10_000
         raise Unread(f"PostgreSQL {major} counts WAL flushes in pg_stat_io, which is not read yet")
     before, begun = parse_flushed(ask(container, _WAL)), time.monotonic()
-    time.sleep(WINDOW_S)
+    time.sleep(window_s)
     return between(before, parse_flushed(ask(container, _WAL)), time.monotonic() - begun)
 
 
@@ -111,9 +111,9 @@ def database_of(containers: "tuple[Container, ...]") -> "Container | None":
     return ours[0] if ours else None
 
 
-def read(containers: "tuple[Container, ...]") -> Postgres:
+def read(containers: "tuple[Container, ...]", window_s: float = WINDOW_S) -> Postgres:
     database = database_of(containers)
     if database is None:
         raise Unread("no PostgreSQL of the cluster runs here", not_wanted=True)
     settings = attempt(lambda: parse_settings(ask(database.name, _SETTINGS)))
-    return Postgres(database.name, settings, attempt(lambda: _wal_flush(database.name, settings)))
+    return Postgres(database.name, settings, attempt(lambda: _wal_flush(database.name, settings, window_s)))
