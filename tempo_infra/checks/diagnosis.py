@@ -1,7 +1,7 @@
 """From a symptom to its causes: which the evidence supports, which it rules out, what nobody measured.
 
-A cause is supported when a check that would show it warns or fails; it is ruled out when all of them passed
-wherever they matter. A check that was skipped or unknown rules nothing out.
+A cause is supported when a check that would show it warns or fails; it is ruled out when each of them passed
+wherever it applies. A check that was skipped or unknown rules nothing out.
 """
 
 from __future__ import annotations
@@ -133,15 +133,9 @@ def _weigh(cause: Cause, hosts: Mapping[str, Sequence[Finding]]) -> Diagnosed:
         remedies = dict.fromkeys(one.remedy for _, one in bad if one.remedy)
         return _told(cause, Standing.SUPPORTED, bad, "; ".join(remedies))
     measured = {one.id for _, one in good}
-    if cause.rules_out and cause.checks and measured and not unread and measured >= _asked(cause, bearing):
+    if cause.rules_out and cause.checks and not unread and measured >= set(cause.checks):
         return _told(cause, Standing.RULED_OUT, good, "")
     return _told(cause, Standing.NOT_MEASURABLE, [*unread, *good], cause.otherwise)
-
-
-def _asked(cause: Cause, bearing: Sequence[tuple[str, Finding]]) -> set[str]:
-    """Return the checks that must have passed somewhere: all that were run and apply to some host."""
-    applied = {one.id for _, one in bearing if one.outcome is not Outcome.SKIP}
-    return applied or set(cause.checks)
 
 
 def _told(cause: Cause, standing: Standing, evidence: Sequence[tuple[str, Finding]], then: str) -> Diagnosed:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OF_THE_MACHINE = ("virt.kind", "cpu.steal", "cpu.count", "mem.total", "disk.space", "disk.size", "net.rtt")
 OF_ITS_DISK = ("disk.kind", "disk.fsync", "disk.flush")  # where the data is; elsewhere they only warn
 FIGURES = ("cpu.steal", "cpu.count", "mem.total")
+NEEDED = ("virt.kind", *FIGURES)
 UNITS = {"cpu.count": " vCPU"}
 
 
@@ -28,10 +29,10 @@ def verdict(findings: Sequence[Finding], expected: Expected, database: Sequence[
     counted = (*OF_THE_MACHINE, *OF_ITS_DISK) if expected.keeps_the_data else OF_THE_MACHINE
     machine = [one for one in findings if one.id in counted]
     failed, unknown = _ids(machine, Outcome.FAIL), _ids(machine, Outcome.UNKNOWN)
-    if not any(one.outcome in (Outcome.PASS, Outcome.WARN) for one in machine) and not failed:
-        fit = ""  # nothing of the machine was asked for
-    elif failed:
+    if failed:
         fit = f"not fit for {name}: {failed}"
+    elif not {one.id for one in machine} >= set(NEEDED):
+        fit = ""  # too little was asked for to say
     elif unknown:
         fit = f"not known to be fit for {name}: {unknown} not measured"
     else:

@@ -91,3 +91,10 @@ def test_an_unknown_symptom_is_refused_with_those_there_are() -> None:
     with pytest.raises(InputError) as caught:
         causes("slow")
     assert SYMPTOM in caught.value.remedy
+
+
+def test_a_part_of_the_checks_rules_nothing_out() -> None:
+    """In a container the kernel's log is not to be seen: no swap alone doesn't prove that memory sufficed."""
+    inside = having(healthy(), "virt.container", Reading("lxc"))
+    found = told(inside, having(with_database(), "virt.container", Reading("lxc")))
+    assert found["memory ran out, or was swapped"].standing is Standing.NOT_MEASURABLE
