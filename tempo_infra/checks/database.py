@@ -45,7 +45,8 @@ _STATS = "https://www.postgresql.org/docs/current/monitoring-stats.html"
     "PostgreSQL runs with the settings that were rendered",
     severity=Severity.MAJOR,
     phase=Phase.AFTER,
-    wants="no setting waits for a restart, no line of the files is in error or not applied",
+    wants="no setting waits for a restart, no line of the files is in error or not applied, no file was "
+    "changed since it was loaded",
     remedy="tempo-infra provision -i {inventory} --host {host} applies them and restarts where it must",
     source=_VIEWS,
 )
@@ -55,6 +56,8 @@ def settings(facts: Facts, expected: Expected) -> Finding:
     def judge(told: Live) -> Finding:
         wrong = dict.fromkeys((*told.file_errors, *told.not_applied))
         parts = [f"waits for a restart: {', '.join(told.pending_restart)}"] if told.pending_restart else []
+        stale = ", ".join(one.rpartition("/")[2] for one in told.files_not_loaded)
+        parts += [f"changed and not loaded: {stale}"] if stale else []
         parts += [f"not applied: {', '.join(wrong)}"] if wrong else []
         return Finding(
             outcome=Outcome.FAIL if parts else Outcome.PASS,

@@ -159,7 +159,7 @@ def speed(seconds: float = 0.15) -> Speed:
     return Speed(
         round(_rate(_hash, seconds) / 1e6),
         round(_rate(_loop, seconds) / 1e6, 1),
-        round(_rate(copy, seconds) / 1e9, 1),
+        round(_rate(copy, seconds) / 1e9, 2),
     )
 
 

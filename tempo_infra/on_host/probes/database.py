@@ -27,6 +27,9 @@ select json_build_object(
              (select distinct on (name) name, applied, error from pg_file_settings
               order by name, seqno desc) f
              where not f.applied or f.error is not null),
+ 'stale', (select coalesce(json_agg(f.sourcefile), '[]') from
+           (select distinct sourcefile from pg_file_settings
+            where (pg_stat_file(sourcefile)).modification > pg_conf_load_time()) f),
  'settings', (select count(*) from pg_file_settings),
  'max', current_setting('max_connections')::int,
  'reserved', current_setting('superuser_reserved_connections')::int,
@@ -62,6 +65,7 @@ class Live:
     pending_restart: tuple[str, ...]
     file_errors: tuple[str, ...]
     not_applied: tuple[str, ...]  # lines of the files that the server doesn't run with
+    files_not_loaded: tuple[str, ...]  # changed since the server read them
     file_settings: int
     max_connections: int
     reserved: int
@@ -112,6 +116,7 @@ def parse_live(text: str) -> Live:
         pending_restart=_names(told["pending"]),
         file_errors=_names(told["errors"]),
         not_applied=_names(told["differs"]),
+        files_not_loaded=_names(told["stale"]),
         file_settings=int(told["settings"]),
         max_connections=int(told["max"]),
         reserved=int(told["reserved"]),

@@ -181,7 +181,7 @@ def healthy() -> Facts:
 def with_database(facts: Facts | None = None) -> Facts:
     """The same host, with PostgreSQL on it, too."""
     live = Live(
-        (), (), (), 40, 200, 3, 60, 0.0, 0, 0.0, 0, 0, 1_000_000, 200_000_000, 4 * GB, 40 * 86_400
+        (), (), (), (), 40, 200, 3, 60, 0.0, 0, 0.0, 0, 0, 1_000_000, 200_000_000, 4 * GB, 40 * 86_400
     )  # fmt: skip
     found = Database(
         Reading(live),

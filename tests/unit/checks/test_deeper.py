@@ -152,6 +152,7 @@ ROWS: list[tuple[str, str, Reading[Any], Outcome]] = [
     ("temporal.shards", "database.shards", read(4), FAIL),
     ("temporal.shards", "database.shards", FAILED, UNKNOWN),
     ("postgres.settings", "database.live", live(pending_restart=("shared_buffers",)), FAIL),
+    ("postgres.settings", "database.live", live(files_not_loaded=("/etc/x/postgresql.conf",)), FAIL),
     ("postgres.settings", "database.live", live(not_applied=("work_mem",)), FAIL),
     ("postgres.settings", "database.live", live(file_errors=("?: syntax error",)), FAIL),
     ("postgres.settings", "database.live", FAILED, UNKNOWN),

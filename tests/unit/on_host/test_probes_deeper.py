@@ -180,7 +180,8 @@ def test_any_other_metadata_is_unread_or_a_number(data: bytes) -> None:
 
 
 LIVE = {
-    "pending": ["shared_buffers"], "errors": [], "differs": [], "settings": 42, "max": 200, "reserved": 3,
+    "pending": ["shared_buffers"], "errors": [], "differs": [], "stale": [],
+    "settings": 42, "max": 200, "reserved": 3,
     "used": 7, "idle_in_transaction_s": 0.04, "lock_waits": 2, "lock_wait_s": 1.5,
     "archive_failed": 0, "slots_held_bytes": 0, "xid_age": 900,
     "freeze_max_age": 200000000, "bytes": 123, "born_s": 4.2,
