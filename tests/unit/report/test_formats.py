@@ -13,9 +13,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tempo_infra.checks import CHECKS, Finding, Outcome
+from tempo_infra.checks.diagnosis import Diagnosed, Standing
 from tempo_infra.checks.finding import Severity
 from tempo_infra.cli.check_host import FormatName
 from tempo_infra.errors import InputError
+from tempo_infra.report.comparing import Change
 from tempo_infra.report.formats import EXTENSIONS, WRITERS, ReportFormat, of_output
 from tempo_infra.report.result import CheckRun, HostResult
 from tests.unit.report.test_findings import run
@@ -37,7 +39,10 @@ def hostile() -> CheckRun:
         for outcome in Outcome
     )  # fmt: skip
     bad = HostResult(HOSTILE, HOSTILE, error=HOSTILE, remedy=HOSTILE)
-    return CheckRun((HostResult(HOSTILE, "a", HOSTILE, 1, findings, HOSTILE, system=HOSTILE), bad), 1)
+    told = HostResult(HOSTILE, "a", HOSTILE, 1, findings, HOSTILE, system=HOSTILE)
+    causes = tuple(Diagnosed(HOSTILE, HOSTILE, one, (HOSTILE,), HOSTILE) for one in Standing)
+    changes = (Change(HOSTILE, "disk.fsync", HOSTILE, "pass", "fail", HOSTILE),)
+    return CheckRun((told, bad), 1, HOSTILE, causes, changes)
 
 
 def written(chosen: ReportFormat, what: CheckRun | None = None) -> str:
@@ -53,6 +58,14 @@ def test_every_format_is_as_stored(golden: Golden) -> None:
 def test_the_help_names_the_formats_that_there_are() -> None:
     assert [one.value for one in FormatName] == [one.value for one in ReportFormat]
     assert {ReportFormat.TEXT, *WRITERS} == set(ReportFormat)
+
+
+@pytest.mark.parametrize("what", [run(), hostile()], ids=["usual", "hostile"])
+def test_diagnosis_and_changes_are_told(what: CheckRun) -> None:
+    for chosen in (ReportFormat.HTML, ReportFormat.MARKDOWN, ReportFormat.JSON):
+        text = written(chosen, what)
+        assert all((standing in text) is bool(what.symptom) for standing in Standing)
+        assert ("pass → fail" in text or '"before": "pass"' in text) is bool(what.changes)
 
 
 @pytest.mark.parametrize("what", [run(), hostile()], ids=["usual", "hostile"])
