@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks.check import check
@@ -16,11 +16,12 @@ from tempo_infra.checks.finding import (
     noting,
     number,
     one_of,
+    skipped,
 )
 
 if TYPE_CHECKING:
-    from tempo_infra.checks.expected import Expected
-    from tempo_infra.on_host.facts import Facts
+    from tempo_infra.checks.expected import Expected, HostClock
+    from tempo_infra.on_host.facts import Facts, Link
     from tempo_infra.on_host.probes.clock import Discipline
 
 SETTLING_S = 60  # a daemon that started with the host needs about a minute
@@ -70,4 +71,51 @@ def source(facts: Facts, expected: Expected) -> Finding:
         reading,
         lambda told: noting(one_of(told.current, CHEAP), "", available=told.available),
         "tsc or kvm-clock",
+    )
+
+
+@check(
+    "clock.skew",
+    "the clocks of the hosts agree",
+    severity=Severity.MAJOR,
+    wants="offset to the controller and to each other host within clock_skew_ms, beyond doubt of half a "
+    "round trip; fails beyond clock_skew_fail_ms",
+    remedy="chronyc makestep, or timedatectl set-ntp true; then see clock.sync on both hosts",
+    source="https://www.cockroachlabs.com/docs/stable/recommended-production-settings#clock-synchronization",
+)
+def skew(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
+    """Compare hosts with each other; the controller's own clock may be wrong, so it only warns."""
+    own = expected.clocks.get(expected.host)
+
+    def judge(link: Link) -> Finding:
+        found = _skew(link.offset_ms, link.uncertainty_ms, expected)
+        if found.outcome is Outcome.FAIL and len(expected.clocks) > 1:
+            found = replace(found, outcome=Outcome.WARN)
+        return noting(replace(found, subject="controller"), "", **asdict(link))
+
+    reading = facts.link
+    first = skipped(reading.unread) if reading.not_wanted else judged(reading, judge)
+    if own is None:
+        return first
+    others = ((name, clock) for name, clock in expected.clocks.items() if name != expected.host)
+    return (first, *(_between(own, name, clock, expected) for name, clock in others))
+
+
+def _between(own: HostClock, name: str, other: HostClock, expected: Expected) -> Finding:
+    doubt_ms = own.uncertainty_ms + other.uncertainty_ms
+    return replace(_skew(own.offset_ms - other.offset_ms, doubt_ms, expected), subject=name)
+
+
+def _skew(offset_ms: float, doubt_ms: float, expected: Expected) -> Finding:
+    """Only the part of an offset that is beyond doubt warns or fails; too much doubt is no measurement."""
+    limit, fail = expected.limit("clock_skew_ms"), expected.limit("clock_skew_fail_ms")
+    sure_ms = max(0.0, abs(offset_ms) - doubt_ms)
+    outcome = Outcome.PASS if sure_ms <= limit else Outcome.WARN if sure_ms <= fail else Outcome.FAIL
+    if outcome is Outcome.PASS and doubt_ms > limit:
+        outcome = Outcome.UNKNOWN
+    return Finding(
+        outcome=outcome,
+        found=f"{'+' if offset_ms >= 0 else '-'}{number(abs(offset_ms))} ± {number(doubt_ms, 'ms')}",
+        wanted=f"≤ {number(limit, 'ms')}",
+        evidence={"offset_ms": offset_ms, "uncertainty_ms": doubt_ms},
     )

@@ -22,7 +22,7 @@ from tempo_infra.checks.finding import (
 if TYPE_CHECKING:
     from tempo_infra.checks.expected import Expected
     from tempo_infra.on_host.facts import Facts
-    from tempo_infra.on_host.probes.cpu import Steal
+    from tempo_infra.on_host.probes.cpu import Speed, Steal
 
 BUSY_PERCENT = 50  # a window in which the vCPUs hardly wanted to run proves nothing
 
@@ -74,3 +74,22 @@ def cores(facts: Facts, expected: Expected) -> Finding:
         return noting(at_least(found, resources.vcpu, fail=resources.vcpu), model)
 
     return judged(follow(facts.cpu, lambda part: part.count), judge, f"≥ {resources.vcpu}")
+
+
+@check(
+    "cpu.speed",
+    "how fast a vCPU and the memory are",
+    severity=Severity.ADVICE,
+    wants="nothing: the figures are for comparing hosts with each other",
+    remedy="nothing to do",
+    source="judgement: figures of a shared vCPU change with its neighbours",
+)
+def speed(facts: Facts, expected: Expected) -> Finding:
+    del expected
+
+    def tell(told: Speed) -> Finding:
+        found = f"sha256 {number(told.sha256_mb_s, 'MB/s')}, loop {number(told.loop_mops)} Mops/s"
+        found += f", memory copy {number(told.copy_gb_s, 'GB/s')}"
+        return Finding(outcome=Outcome.PASS, found=found, note="one vCPU", evidence=asdict(told))
+
+    return judged(follow(facts.cpu, lambda part: part.speed), tell)

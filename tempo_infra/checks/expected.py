@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.cluster import Role
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +16,32 @@ if TYPE_CHECKING:
 NOFILE = (
     65_535  # what an inventory asks for when it says nothing; Elasticsearch's bootstrap check asks the same
 )
+
+
+@dataclass(frozen=True, slots=True)
+class HostClock:
+    """A host's clock against the controller's, by the best of several round trips."""
+
+    offset_ms: float
+    uncertainty_ms: float
+
+
+def ports_of(host: Host) -> Mapping[int, str]:
+    """Return the ports that a host's services listen on, by the role that does."""
+    found = {port: role.value for role in host.temporal_roles for port in PORTS[role].all}
+    if host.has(Role.POSTGRESQL):
+        found[POSTGRESQL_PORT] = Role.POSTGRESQL.value
+    if host.has(Role.UI):
+        found[UI_PORT] = Role.UI.value
+    return found
+
+
+def _members(cluster: Cluster) -> tuple[str, ...]:
+    return tuple(
+        f"{role} {host.internal}:{PORTS[role].membership}"
+        for role in TEMPORAL_ROLES
+        for host in cluster.with_role(role)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +56,11 @@ class Expected:
     resources: Resources | None = None  # None: nothing was declared
     database_host: str = ""  # whose disk takes this host's durable writes
     inventory: str = ""  # the file's name, for the commands of remedies
+    internal: str = ""  # the address that its services bind
+    ports: Mapping[int, str] = field(default_factory=dict)  # that its services listen on: 7234 -> "history"
+    members: tuple[str, ...] = ()  # "history 10.0.0.12:6934", of the whole cluster; empty: not known
+    shards: int = 0  # 0: not known
+    clocks: Mapping[str, HostClock] = field(default_factory=dict)  # of all hosts of this run
 
     @classmethod
     def for_class(cls, instance_class: InstanceClass, *, host: str = "") -> Expected:
@@ -47,6 +79,10 @@ class Expected:
             resources=host.resources,
             database_host=cluster.database_host.name,
             inventory=str(cluster.path),
+            internal=host.internal,
+            ports=ports_of(host),
+            members=_members(cluster),
+            shards=cluster.temporal.shards,
         )
 
     def limit(self, name: str) -> float:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from tempo_infra.checks.check import check
 from tempo_infra.checks.finding import (
     Finding,
+    Outcome,
     Severity,
     at_least,
     at_most,
     follow,
     judged,
     noting,
+    number,
     one_of,
     skipped,
     together,
@@ -22,8 +24,9 @@ from tempo_infra.checks.finding import (
 if TYPE_CHECKING:
     from tempo_infra.checks.expected import Expected
     from tempo_infra.on_host.facts import Facts
-    from tempo_infra.on_host.probes.kernel import OpenFiles
+    from tempo_infra.on_host.probes.kernel import Dirty, OpenFiles
 
+DIRTY_BYTES = 1024**3  # four times what the largest class writes back at once
 _PROVISION = "tempo-infra provision -i {inventory} --host {host}"
 
 
@@ -112,3 +115,30 @@ def somaxconn(facts: Facts, expected: Expected) -> Finding:
         follow(facts.kernel, lambda part: part.somaxconn),
         lambda found: at_least(found, expected.limit("somaxconn"), fail=expected.limit("somaxconn_fail")),
     )
+
+
+@check(
+    "kernel.dirty",
+    "a durable write doesn't wait behind gigabytes of others",
+    severity=Severity.ADVICE,
+    wants="where PostgreSQL runs, vm.dirty_bytes set and at most 1 GiB",
+    remedy=_PROVISION,
+    source="https://docs.kernel.org/admin-guide/sysctl/vm.html#dirty-bytes",
+)
+def dirty(facts: Facts, expected: Expected) -> Finding:
+    if not expected.keeps_the_data:
+        return skipped("no PostgreSQL on this host")
+
+    def judge(told: Dirty) -> Finding:
+        if told.limit_bytes:
+            return noting(at_most(told.limit_bytes, DIRTY_BYTES, unit="bytes"), "", **asdict(told))
+        available = follow(facts.memory, lambda part: part.available_bytes).value or 0
+        worth = number(available * told.ratio_percent / 100, "bytes")
+        return Finding(
+            outcome=Outcome.PASS if available * told.ratio_percent <= 100 * DIRTY_BYTES else Outcome.WARN,
+            found=f"{told.ratio_percent} % of what is free: {worth}",
+            wanted=f"≤ {number(DIRTY_BYTES, 'bytes')}",
+            evidence=asdict(told),
+        )
+
+    return judged(follow(facts.kernel, lambda part: part.dirty), judge)

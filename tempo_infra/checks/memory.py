@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks.check import check
-from tempo_infra.checks.finding import Finding, Severity, at_least, follow, judged, noting, number
+from tempo_infra.checks.finding import (
+    Finding,
+    Outcome,
+    Severity,
+    at_least,
+    at_most,
+    follow,
+    judged,
+    noting,
+    number,
+)
 
 if TYPE_CHECKING:
     from tempo_infra.checks.expected import Expected
     from tempo_infra.on_host.facts import Facts
+    from tempo_infra.on_host.probes.memory import HugePages
 
 GIB = 1024**3
+SWAPPED_PERCENT = 25  # judgement: programs at work were swapped out, not only what slept
 
 
 @check(
@@ -40,3 +53,49 @@ def total(facts: Facts, expected: Expected) -> Finding:
         return noting(enough, f"{number(per_vcpu)} GiB per vCPU")
 
     return judged(follow(facts.memory, lambda part: part.total_bytes), judge)
+
+
+@check(
+    "mem.swap",
+    "programs are not swapped out",
+    severity=Severity.ADVICE,
+    wants=f"no swap, or at most {SWAPPED_PERCENT} % of it in use",
+    remedy="give the host more memory or fewer roles; swapoff -a && swapon -a brings back what sleeps there",
+    source="https://www.postgresql.org/docs/current/kernel-resources.html#LINUX-MEMORY-OVERCOMMIT",
+)
+def swap(facts: Facts, expected: Expected) -> Finding:
+    del expected
+    free = follow(facts.memory, lambda part: part.swap_free_bytes)
+
+    def judge(total_bytes: int) -> Finding:
+        if not total_bytes:
+            return Finding(outcome=Outcome.PASS, found="no swap")
+
+        def used(free_bytes: int) -> Finding:
+            percent = 100 * (total_bytes - free_bytes) / total_bytes
+            size = f"of {number(total_bytes, 'bytes')} in use"
+            return noting(at_most(round(percent, 1), SWAPPED_PERCENT, unit="%"), size)
+
+        return judged(free, used)
+
+    return judged(follow(facts.memory, lambda part: part.swap_bytes), judge)
+
+
+@check(
+    "mem.hugepages",
+    "no memory lies idle in reserved huge pages",
+    severity=Severity.ADVICE,
+    wants="none reserved, or at least half of them in use",
+    remedy="sysctl vm.nr_hugepages=0, or set huge_pages in postgresql.conf so that they are used",
+    source="https://www.postgresql.org/docs/current/kernel-resources.html#LINUX-HUGE-PAGES",
+)
+def hugepages(facts: Facts, expected: Expected) -> Finding:
+    del expected
+
+    def judge(told: HugePages) -> Finding:
+        idle = number(told.free * told.page_bytes, "bytes")
+        outcome = Outcome.WARN if 2 * told.free > told.total else Outcome.PASS
+        found = f"{told.total} reserved, {idle} of them idle" if told.total else "none reserved"
+        return Finding(outcome=outcome, found=found, wanted="half in use", evidence=asdict(told))
+
+    return judged(follow(facts.memory, lambda part: part.hugepages), judge)

@@ -8,13 +8,25 @@ from typing import Annotated
 
 import typer
 
-from tempo_infra.cli.options import AskSudo, Format, OnlyHosts, OutputFormat, Quiet
+from tempo_infra.cli.options import AskSudo, OnlyHosts, Quiet  # noqa: TC001 - as above
 
 
 class PhaseName(StrEnum):
     BEFORE = "before"
     AFTER = "after"
     BOTH = "both"
+
+
+class FormatName(StrEnum):
+    """The names of `report.formats.ReportFormat`, which is not imported just to show the help."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    PROMETHEUS = "prometheus"
 
 
 Ids = list[str] | None
@@ -46,13 +58,34 @@ def check_host(
     ] = PhaseName.BOTH,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings and unknowns fail too.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="No load and no writes: a second or two.")] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Four times as long: steadier figures, about a minute.")
+    ] = False,
     with_load: Annotated[
         bool, typer.Option("--with-load", help="Measure by load even where a database runs.")
     ] = False,
     data_directory: Annotated[
         str, typer.Option("--data-dir", metavar="DIR", help="Where durable writes are measured.")
     ] = "/srv/tempo",
-    output: Format = OutputFormat.TEXT,
+    report_format: Annotated[
+        FormatName, typer.Option("--format", help="Text for people, the others for programs.")
+    ] = FormatName.TEXT,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output", metavar="FILE", help="Also write this file; .html, .xml … or FORMAT:FILE say what."
+        ),
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", metavar="OLD.json", help="Say what changed since that report.")
+    ] = None,
+    watch: Annotated[
+        str,
+        typer.Option("--watch", metavar="TIME", help="Again every 30s, 5m …; show changes till Ctrl-C."),
+    ] = "",
+    symptom: Annotated[
+        str, typer.Option("--symptom", metavar="NAME", help="Find the cause of context-deadline-exceeded.")
+    ] = "",
     save_facts: Annotated[
         Path | None, typer.Option("--save-facts", metavar="FILE", help="Keep what was measured.")
     ] = None,
@@ -71,14 +104,16 @@ def check_host(
     Of an inventory's hosts all are checked, or those named by --host. Exit code: 0 fine, 1 something failed,
     3 something could not be measured.
     """
-    from tempo_infra.cli import checking
+    from tempo_infra.cli import check_measuring, check_outputs, check_running, checking
 
-    options = checking.facts_options(data_directory, quick=quick, with_load=with_load)
+    files = check_outputs.outputs(output)
+    options = check_measuring.facts_options(
+        data_directory, quick=quick, with_load=with_load, thorough=thorough
+    )
     source = checking.Source(tuple(targets or ()), inventory, tuple(host or ()), instance_class, local, facts)
     selection = checking.Selection(tuple(only or ()), tuple(skip or ()), tuple(ignore or ()), phase.value)
-    subjects = checking.subjects(source, selection)
-    answers = checking.measure(subjects, options, source, ask_sudo_password=ask_sudo_password)
-    checking.save(answers, save_facts)
-    run = checking.judged(subjects, answers, selection, strict=strict)
-    checking.show(run, output, verbose=verbose, quiet=quiet, ascii_only=ascii_only)
-    raise typer.Exit(run.exit_code)
+    request = check_running.Request(
+        source, selection, options, strict, symptom, ask_sudo_password, save_facts
+    )
+    report = check_running.Report(report_format.value, files, verbose, quiet, ascii_only)
+    raise typer.Exit(check_running.conduct(request, report, old=compare, every=watch))

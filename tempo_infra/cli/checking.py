@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import typer
-
-from tempo_infra import __version__
-from tempo_infra.checks import Expected, Outcome, Phase, find, judge, read_facts, verdict
+from tempo_infra.checks import Expected, Outcome, Phase, find, judge, verdict
+from tempo_infra.checks.expected import HostClock
+from tempo_infra.cli.check_measuring import kept
 from tempo_infra.cli.exit_codes import ExitCode
-from tempo_infra.cli.options import DEFAULT_INVENTORY, OutputFormat
+from tempo_infra.cli.options import DEFAULT_INVENTORY
 from tempo_infra.errors import HostKeyError, InputError, TempoInfraError
 from tempo_infra.inventory.catalogue import built_in
 from tempo_infra.inventory.cluster import Host, Role
-from tempo_infra.on_host.facts import Facts, FactsOptions, collect
-from tempo_infra.report import findings_json
+from tempo_infra.on_host.facts import Facts
 from tempo_infra.report.result import CheckRun, HostResult
 
 if TYPE_CHECKING:
@@ -25,11 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tempo_infra.checks import Finding
-    from tempo_infra.inventory.cluster import InstanceClass
+    from tempo_infra.cli.check_measuring import Answers
+    from tempo_infra.inventory.cluster import Cluster, InstanceClass
 
-Answers = dict[str, Facts | TempoInfraError]
 LOCAL = "localhost"
-MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +55,7 @@ class Subject:
     address: str
     expected: Expected
     host: Host | None = None  # None for this machine, and for kept facts
-
-
-def facts_options(data_directory: str, *, quick: bool, with_load: bool) -> FactsOptions:
-    if quick and with_load:
-        raise InputError("--quick and --with-load exclude each other")
-    if not data_directory.startswith("/"):
-        raise InputError(f"--data-dir {data_directory}: not an absolute path")
-    return FactsOptions(data_directory, quick, with_load, __version__)
+    cluster: Cluster | None = None  # None without an inventory
 
 
 def subjects(source: Source, selection: Selection) -> tuple[Subject, ...]:
@@ -77,7 +65,7 @@ def subjects(source: Source, selection: Selection) -> tuple[Subject, ...]:
     if source.targets and (source.inventory or source.local or source.names):
         raise InputError("hosts are named on the command line, by an inventory or by --local: choose one")
     if source.kept:
-        return tuple(_kept_subject(name, source) for name in _kept(source.kept))
+        return tuple(_kept_subject(name, source) for name in kept(source.kept))
     if source.targets:
         profile = _instance_class(source)
         hosts = tuple(Host.without_inventory(target, profile) for target in dict.fromkeys(source.targets))
@@ -102,7 +90,7 @@ def _of_inventory(source: Source) -> tuple[Subject, ...]:
 
     cluster = load(source.inventory or DEFAULT_INVENTORY)
     return tuple(
-        Subject(one.name, one.ssh.address, Expected.for_host(one, cluster), one)
+        Subject(one.name, one.ssh.address, Expected.for_host(one, cluster), one, cluster)
         for one in cluster.only(source.names)
     )
 
@@ -117,22 +105,6 @@ def _local_subject(source: Source) -> Subject:
     return Subject(found[0].name, "this machine", found[0].expected)
 
 
-def _kept(path: Path) -> dict[str, Any]:
-    """Return the facts of a file that --save-facts wrote, by host and not yet read."""
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(f"{path}: larger than facts can be")
-        kept = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON: {error}") from error
-    hosts = kept.get("hosts") if isinstance(kept, dict) else None
-    if not isinstance(hosts, dict) or not hosts:
-        raise InputError(f"{path}: no facts of any host", remedy="such a file is written by --save-facts")
-    return hosts
-
-
 def _kept_subject(name: str, source: Source) -> Subject:
     if not source.inventory:
         return Subject(name, "kept facts", Expected.for_class(_instance_class(source), host=name))
@@ -142,61 +114,14 @@ def _kept_subject(name: str, source: Source) -> Subject:
     return Subject(name, "kept facts", Expected.for_host(cluster.host(name), cluster))
 
 
-def measure(
-    chosen: Sequence[Subject], options: FactsOptions, source: Source, *, ask_sudo_password: bool
-) -> Answers:
-    """Return each host's facts, or the error that stood in the way; the others go on."""
-    if source.kept:
-        return {name: _read(name, value) for name, value in _kept(source.kept).items()}
-    hosts = [one.host for one in chosen if one.host is not None]
-    if not hosts:
-        return {chosen[0].name: collect(options, _say)}
-    return _gather(hosts, options, ask_sudo_password=ask_sudo_password)
-
-
-def _read(name: str, value: object) -> Facts | TempoInfraError:
-    try:
-        return read_facts(json.dumps(value), host=name)
-    except TempoInfraError as error:
-        return error
-
-
-def _say(what: str) -> None:
-    """Say on a terminal what takes time; a thread that turned a spinner would disturb what is measured."""
-    if sys.stderr.isatty():
-        typer.echo(f"  {what}", err=True)
-
-
-def _gather(hosts: Sequence[Host], options: FactsOptions, *, ask_sudo_password: bool) -> Answers:
-    from rich.console import Console
-
-    from tempo_infra.cli.sudo import ask_password
-    from tempo_infra.deploy.facts import gather
-    from tempo_infra.deploy.session import Sudo
-
-    sudo = Sudo(ask_password() if ask_sudo_password else None)
-    duration = "a few seconds" if options.quick else "10 to 20 s"
-    with Console(stderr=True).status(f"measuring {len(hosts)} hosts, {duration}"):
-        return dict(gather(hosts, {host.name: options for host in hosts}, sudo))
-
-
-def save(answers: Mapping[str, Facts | TempoInfraError], path: Path | None) -> None:
-    """Keep what was measured for --facts; InputError when the file can't be written."""
-    if path is None:
-        return
-    hosts = {name: answer.to_json() for name, answer in answers.items() if isinstance(answer, Facts)}
-    try:
-        path.write_text(json.dumps({"tool_version": __version__, "hosts": hosts}, indent=1) + "\n", "utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-
-
 def judged(chosen: Sequence[Subject], answers: Answers, selection: Selection, *, strict: bool) -> CheckRun:
     """Judge every host that answered."""
+    clocks = {name: _clock(answer) for name, answer in answers.items()}
+    known = {name: clock for name, clock in clocks.items() if clock is not None}
     found = {
         one.name: judge(
             answer,
-            one.expected,
+            replace(one.expected, clocks=known),
             only=selection.only,
             skip=selection.skip,
             ignore=selection.ignore,
@@ -209,6 +134,11 @@ def judged(chosen: Sequence[Subject], answers: Answers, selection: Selection, *,
     results = tuple(_result(one, answers[one.name], found.get(one.name, ()), database) for one in chosen)
     totals = CheckRun(results, 0).totals
     return CheckRun(results, exit_code(totals, strict=strict))
+
+
+def _clock(answer: Facts | TempoInfraError) -> HostClock | None:
+    link = answer.link.value if isinstance(answer, Facts) else None
+    return None if link is None else HostClock(link.offset_ms, link.uncertainty_ms)
 
 
 def _of_database(chosen: Sequence[Subject], found: Mapping[str, tuple[Finding, ...]]) -> tuple[Finding, ...]:
@@ -260,17 +190,3 @@ def exit_code(totals: Mapping[Outcome, int], *, strict: bool) -> ExitCode:
     if totals[Outcome.FAIL] or (strict and (totals[Outcome.WARN] or totals[Outcome.UNKNOWN])):
         return ExitCode.FAILED
     return ExitCode.UNREACHABLE if totals[Outcome.UNKNOWN] else ExitCode.OK
-
-
-def show(run: CheckRun, output: OutputFormat, *, verbose: bool, quiet: bool, ascii_only: bool) -> None:
-    """Print the report: colours and width of the terminal, or plain text where there is none."""
-    if output is OutputFormat.JSON:
-        typer.echo("".join(findings_json.write(run)), nl=False)
-        return
-    from rich.console import Console
-
-    from tempo_infra.report.findings import Style, print_run
-
-    plain = ascii_only or "utf" not in (sys.stdout.encoding or "").lower()
-    console = Console(highlight=False, markup=False, emoji=False)
-    print_run(console, run, Style(verbose, quiet, plain))

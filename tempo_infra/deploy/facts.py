@@ -2,34 +2,98 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from dataclasses import asdict
+import socket
+import time
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks import read_facts
 from tempo_infra.deploy.session import Sudo, open_session
+from tempo_infra.on_host.facts import Link
+from tempo_infra.on_host.probes.reading import Reading
 from tempo_infra.on_host.wire import Step
 from tempo_infra.ssh import fan_out
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from tempo_infra.deploy.session import Session
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Host
     from tempo_infra.on_host.facts import Facts, FactsOptions
 
 AT_ONCE = 4  # measurements of hosts on one hypervisor would disturb each other if all ran together
+CLOCK_ROUNDS = 8  # the fastest counts; the others were held up somewhere
+KNOCK_S = 1.0  # a firewall that drops doesn't answer, and that is fine
 
 
 def gather(
-    hosts: Sequence[Host], options: Mapping[str, FactsOptions], sudo: Sudo
+    hosts: Sequence[Host],
+    options: Mapping[str, FactsOptions],
+    sudo: Sudo,
+    ports: Mapping[str, Collection[int]] | None = None,
 ) -> Mapping[str, Facts | TempoInfraError]:
-    """Measure hosts side by side, each over one new connection: login limits are those of a fresh login."""
+    """Measure hosts side by side, each over one new connection: login limits are those of a fresh login.
+
+    `ports` are knocked at from here, by host: those that must not answer on the address that ssh uses.
+    """
     by_name = {host.name: host for host in hosts}
 
     def measure(name: str) -> Facts:
-        with open_session(by_name[name], sudo) as session:
+        host = by_name[name]
+        with open_session(host, sudo) as session:
+            link = _link(session, host, (ports or {}).get(name, ()))
             [answer] = session.call([Step("facts", asdict(options[name]))])
-        return read_facts(json.dumps(answer), host=name)
+        return replace(read_facts(json.dumps(answer), host=name), link=Reading(link))
 
     return fan_out(measure, by_name, at_once=AT_ONCE)
+
+
+def _link(session: Session, host: Host, ports: Collection[int]) -> Link:
+    """Measure the host's clock by Cristian's rule: it was read half a round trip before the answer came."""
+
+    def ask() -> int:
+        [answer] = session.call([Step("clock", {})])
+        return int(answer["ns"])
+
+    offset_ms, round_trip_ms = best_offset(ask, CLOCK_ROUNDS)
+    exposed = _exposed(host, ports)
+    return Link(round(offset_ms, 3), round(round_trip_ms / 2, 3), round(round_trip_ms, 3), exposed)
+
+
+def best_offset(
+    ask: Callable[[], int], rounds: int, now: Callable[[], int] = time.time_ns
+) -> tuple[float, float]:
+    """Return how far the other clock is ahead, and the round trip that says so, both in ms."""
+    measured = []
+    for _ in range(rounds):
+        sent = now()
+        theirs = ask()
+        came = now()
+        measured.append((came - sent, theirs - (sent + came) / 2))
+    round_trip_ns, offset_ns = min(measured)
+    return offset_ns / 1e6, round_trip_ns / 1e6
+
+
+def _exposed(host: Host, ports: Collection[int]) -> Reading[tuple[int, ...]]:
+    """Knock at ports on the address that ssh uses; nothing to find where it is the internal one."""
+    if not ports:
+        return Reading(None, "the ports of this host are not known", not_wanted=True)
+    if host.ssh.proxy_jump:
+        return Reading(None, "the host is reached through another one", not_wanted=True)
+    try:
+        found = socket.getaddrinfo(host.ssh.address, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return Reading(None, "an alias of the ssh configuration, not an address", not_wanted=True)
+    address = str(found[0][4][0])
+    if address == host.internal:
+        return Reading(None, "ssh uses the internal address, too", not_wanted=True)
+    return Reading(tuple(port for port in sorted(ports) if _opens(address, port)))
+
+
+def _opens(address: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=KNOCK_S):
+        return True
+    return False

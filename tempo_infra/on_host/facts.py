@@ -14,21 +14,31 @@ from typing import Any, Callable, TypeVar
 from tempo_infra.on_host.probes import (
     clock,
     cpu,
+    database,
     disk,
     docker,
     fsync,
+    generation,
     kernel,
+    kernel_log,
     memory,
+    network,
     nofile,
     postgres,
     processes,
+    roles,
     system,
+    upkeep,
     virt,
 )
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
+from tempo_infra.on_host.probes.roles import RolePort
 
-SCHEMA = 1  # of the JSON; a reader refuses any other
+SCHEMA = 2  # of the JSON; a reader refuses any other
+THOROUGH = 4.0
 PAUSE_S = 0.3  # between bursts where no other probe fills the time
+
+NO_LINK: "Reading[Any]" = Reading(None, "measured over a connection only", not_wanted=True)
 
 T = TypeVar("T")
 
@@ -39,6 +49,32 @@ class FactsOptions:
     quick: bool = False  # no load, no writes: about a second
     with_load: bool = False  # measure by load even where a database runs
     tool_version: str = ""
+    thorough: bool = False  # longer bursts and a longer load
+    internal: str = ""  # this host's address for the others
+    roles: tuple[RolePort, ...] = ()  # Temporal's, and where they should answer
+    peers: tuple[network.Peer, ...] = ()
+
+    @classmethod
+    def of(cls, plain: "dict[str, Any]") -> "FactsOptions":
+        """Make options of JSON values."""
+        found = [RolePort(**one) for one in plain.get("roles", ())]
+        peers = [network.Peer(**one) for one in plain.get("peers", ())]
+        return cls(**{**plain, "roles": tuple(found), "peers": tuple(peers)})
+
+    @property
+    def stretch(self) -> float:
+        """By how much bursts and load are longer than usual."""
+        return THOROUGH if self.thorough else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What only the other end of the connection can measure; a positive offset: this clock is ahead."""
+
+    offset_ms: float
+    uncertainty_ms: float  # half of the best round trip
+    round_trip_ms: float
+    exposed: Reading[tuple[int, ...]]  # ports of the cluster that answer on the public address
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +95,13 @@ class Facts:
     disk: Reading[disk.Disk]
     cpu: Reading[cpu.Cpu]
     fsync: Reading[fsync.Fsync]
+    kernel_log: Reading[kernel_log.KernelLog]
+    upkeep: Reading[upkeep.Upkeep]
+    network: Reading[network.Network]
+    generation: Reading[generation.Generation]
+    roles: Reading[tuple[roles.RoleHealth, ...]]
+    database: Reading[database.Database]
+    link: Reading[Link] = NO_LINK
 
     def to_json(self) -> "dict[str, Any]":
         """Return plain values for `json.dumps`."""
@@ -114,7 +157,15 @@ class _Measured:
             [("system", system.read), ("kernel", kernel.read), ("memory", memory.read), ("virt", virt.read)],
             [("clock", clock.read), ("nofile", nofile.read), ("docker", docker.read)],
             [("cpu", self._cpu)],
-            [("postgres", lambda: postgres.read(self._containers())), ("disk", self._disk)],
+            [("postgres", self._postgres), ("disk", self._disk)],
+            [
+                ("database", self._database),
+                ("kernel_log", kernel_log.read),
+                ("network", lambda: network.read(self._options.peers)),
+                ("upkeep", upkeep.read),
+                ("generation", generation.read),
+                ("roles", lambda: roles.read(self._options.internal, self._options.roles)),
+            ],
         ]
         with ExitStack() as stack:
             probe = attempt(lambda: self._start_fsync(stack))
@@ -137,7 +188,7 @@ class _Measured:
             self._say(f"durable writes in {self._options.data_directory}: {index + 1} of {fsync.BURSTS}")
             at_least, cap_s = fsync.burst_plan(index, one.samples, self._spent_s)
             begun = time.monotonic()
-            one.burst(fsync.BURST_S, at_least=at_least, cap_s=cap_s)
+            one.burst(fsync.BURST_S * self._options.stretch, at_least=at_least, cap_s=cap_s)
             self._spent_s += time.monotonic() - begun
             time.sleep(PAUSE_S)
             return one
@@ -146,8 +197,18 @@ class _Measured:
 
     def _cpu(self) -> cpu.Cpu:
         if not self._why_no_load:
-            self._say(f"every vCPU at work for {cpu.LOAD_S:g} s")
-        return cpu.read(self._why_no_load)
+            self._say(f"every vCPU at work for {cpu.LOAD_S * self._options.stretch:g} s")
+        return cpu.read(self._why_no_load, load_s=cpu.LOAD_S * self._options.stretch)
+
+    def _postgres(self) -> postgres.Postgres:
+        window_s = postgres.QUICK_WINDOW_S if self._options.quick else postgres.WINDOW_S
+        return postgres.read(self._containers(), window_s)
+
+    def _database(self) -> database.Database:
+        found: "Reading[postgres.Postgres]" = self._found["postgres"]
+        if found.value is None:
+            raise Unread(found.unread, not_wanted=found.not_wanted)
+        return database.read(found.value.container)
 
     def _disk(self) -> disk.Disk:
         return disk.read(self._options.data_directory)

@@ -132,7 +132,8 @@ class Session:
 
 HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "state": lambda s, step: state.read_state(s.layout, state.StateArgs(**step.args)),
-    "facts": lambda _, step: collect(FactsOptions(**step.args)),
+    "facts": lambda _, step: collect(FactsOptions.of(step.args)),
+    "clock": lambda _, __: {"ns": time.time_ns()},
     "lock": Session.lock,
     "bootstrap": lambda _, __: install_docker(),
     "stage": lambda s, step: generation.stage(s.layout, generation.StageArgs(**step.args), step.payload),

@@ -64,6 +64,8 @@ def print_run(console: Console, run: CheckRun, style: Style) -> None:
     page = _Page(console, style)
     for host in run.hosts:
         page.host(host, _shown(host, style))
+    page.diagnosis(run)
+    page.changes(run)
     console.print(_last_line(run, style), soft_wrap=True)
 
 
@@ -89,6 +91,32 @@ class _Page:
             self._indented(f"→ {host.remedy}" if host.remedy else "", LEFT, "cyan")
         else:
             self._findings(host, shown)
+        self._console.print()
+
+    def diagnosis(self, run: CheckRun) -> None:
+        """Say of each cause of the symptom whether the evidence supports it."""
+        if not run.symptom:
+            return
+        self._console.print(Text(self._style.text(f"diagnosis of {run.symptom}"), style="bold"))
+        marks = {"supported": Outcome.FAIL, "not measurable": Outcome.UNKNOWN, "ruled out": Outcome.PASS}
+        for one in run.diagnosis:
+            told = Text(self._style.text(f"{one.standing.value}: {one.cause}"))
+            self._columns((LEFT - GAP, self._style.symbol(marks[one.standing.value])), (0, told))
+            if one.standing.value != "ruled out" or self._style.verbose:
+                self._indented(one.how, LEFT, "dim")
+                for line in one.evidence:
+                    self._indented(line, LEFT, "")
+            self._indented(f"→ {one.next}" if one.next else "", LEFT, "cyan")
+        self._console.print()
+
+    def changes(self, run: CheckRun) -> None:
+        """List what is another way than the run before."""
+        if run.changes is None:
+            return
+        title = "changes" if run.changes else "no changes"
+        self._console.print(Text(title, style="bold"))
+        for one in run.changes:
+            self._indented(one.line, GAP, "red" if one.worse else "green")
         self._console.print()
 
     def _findings(self, host: HostResult, shown: Sequence[Finding]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra import __version__
@@ -28,7 +29,18 @@ def document(run: CheckRun) -> dict[str, Any]:
         "hosts": [_host(host) for host in run.hosts],
         "summary": {outcome.value: number for outcome, number in run.totals.items()},
         "exit_code": run.exit_code,
+        **_more(run),
     }
+
+
+def _more(run: CheckRun) -> dict[str, Any]:
+    """Give what only some runs have."""
+    found: dict[str, Any] = {}
+    if run.symptom:
+        found["diagnosis"] = {"symptom": run.symptom, "causes": [asdict(one) for one in run.diagnosis]}
+    if run.changes is not None:
+        found["changes"] = [asdict(one) for one in run.changes]
+    return found
 
 
 def _host(host: HostResult) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
 
@@ -36,6 +37,15 @@ class Steal:
 
 
 @dataclass(frozen=True, slots=True)
+class Speed:
+    """Orders of magnitude for comparing hosts with each other; nothing is judged by them."""
+
+    sha256_mb_s: float  # one vCPU, with the processor's own instructions where it has them
+    loop_mops: float  # one vCPU, plain instructions
+    copy_gb_s: float  # memory, one thread
+
+
+@dataclass(frozen=True, slots=True)
 class Cpu:
     count: Reading[int]  # what this host may use: online, affinity, cgroup
     quota: Reading[float]  # the cgroup's CPUs; nothing to read without a limit
@@ -43,6 +53,7 @@ class Cpu:
     steal_loaded: Reading[Steal]
     steal_since_boot_percent: Reading[float]
     load_1min: Reading[float]
+    speed: Reading[Speed]
 
 
 def parse_ticks(text: str) -> Ticks:
@@ -115,18 +126,60 @@ def steal_under_load(count: int, load_s: float = LOAD_S) -> Steal:
     return between(before, after, window_s)
 
 
+def _rate(work: "Callable[[], float]", seconds: float) -> float:
+    """Return how much work a second is done, the best of what was seen: other load only slows it."""
+    best, until = 0.0, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        begun = time.perf_counter()
+        done = work()
+        best = max(best, done / (time.perf_counter() - begun))
+    return best
+
+
+def _loop() -> float:
+    number = 0
+    for one in range(50_000):
+        number = (number + one) & 0xFFFF
+    return 50_000
+
+
+def _hash() -> float:
+    for _ in range(8):
+        hashlib.sha256(_BLOCK).digest()
+    return 8 * len(_BLOCK)
+
+
+def speed(seconds: float = 0.15) -> Speed:
+    """Measure for three times `seconds`."""
+    source = bytearray(8 * 1024 * 1024)  # more than most caches give to one core
+
+    def copy() -> float:
+        return float(len(bytes(source)))
+
+    return Speed(
+        round(_rate(_hash, seconds) / 1e6),
+        round(_rate(_loop, seconds) / 1e6, 1),
+        round(_rate(copy, seconds) / 1e9, 2),
+    )
+
+
 def _since_boot() -> float:
     ticks = parse_ticks(read_file("/proc/stat"))
     return round(100 * ticks.steal / max(1, ticks.total), 2)
 
 
-def read(why_no_load: str = "") -> Cpu:
+def read(why_no_load: str = "", *, load_s: float = LOAD_S) -> Cpu:
     """Read everything; with a reason not to load the CPUs, steal under load stays unread with it."""
 
     def loaded() -> Steal:
         if why_no_load:
             raise Unread(why_no_load, not_wanted=True)
-        return steal_under_load(len(os.sched_getaffinity(0)))
+        return steal_under_load(len(os.sched_getaffinity(0)), load_s)
+
+    def fast() -> Speed:
+        if why_no_load:
+            raise Unread(why_no_load, not_wanted=True)
+        return speed()
 
     quota = attempt(_quota)
     return Cpu(
@@ -136,4 +189,5 @@ def read(why_no_load: str = "") -> Cpu:
         steal_loaded=attempt(loaded),
         steal_since_boot_percent=attempt(_since_boot),
         load_1min=attempt(lambda: os.getloadavg()[0]),
+        speed=attempt(fast),
     )

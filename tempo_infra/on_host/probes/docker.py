@@ -36,6 +36,7 @@ class Container:
     restarts: int
     nofile: Reading[Limits]
     files_in_use: Reading[int]
+    mounts: tuple[str, ...] = ()  # folders of the host
 
     @property
     def ours(self) -> bool:
@@ -43,10 +44,20 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """A service's container that is there and doesn't run; jobs that are over are none."""
+
+    service: str
+    state: str  # "exited", "restarting", "created", "dead", "paused"
+    detail: str  # the engine's words: "Exited (137) 2 minutes ago"
+
+
+@dataclass(frozen=True, slots=True)
 class Docker:
     engine: Reading[str]  # "28.2.2"
     compose: Reading[str]
     containers: Reading[tuple[Container, ...]]  # those that run
+    stopped: Reading[tuple[Stopped, ...]]  # services of ours that should run and don't
 
 
 def parse_version(text: str) -> str:
@@ -90,6 +101,7 @@ def container(entry: "dict[str, Any]") -> Container:
         restarts=int(entry.get("RestartCount", 0)),
         nofile=attempt(lambda: nofile.of(pid)),
         files_in_use=attempt(lambda: nofile.files_in_use(pid)),
+        mounts=tuple(str(one.get("Source", "")) for one in entry.get("Mounts") or ()),
     )
 
 
@@ -122,14 +134,28 @@ def _containers() -> "tuple[Container, ...]":
     return tuple(sorted((container(entry) for entry in entries), key=lambda one: one.name))
 
 
+def parse_stopped(text: str) -> "tuple[Stopped, ...]":
+    """Parse `docker ps --all` in the format below: service, state and words, tabs between them."""
+    rows = [line.split("\t") for line in text.splitlines() if line.count("\t") == 2]  # noqa: PLR2004
+    return tuple(Stopped(*row) for row in sorted(rows) if row[1] != "running")
+
+
+def _stopped() -> "tuple[Stopped, ...]":
+    labels = (f"com.docker.compose.project={PROJECT}", "com.docker.compose.oneoff=False")
+    filters = [word for one in labels for word in ("--filter", f"label={one}")]
+    form = '{{.Label "com.docker.compose.service"}}\t{{.State}}\t{{.Status}}'
+    return parse_stopped(_docker("ps", "--all", *filters, "--format", form))
+
+
 def read() -> Docker:
     """Ask the engine; one answer that doesn't come spares the others their deadline."""
     engine = attempt(lambda: parse_version(_docker("version", "--format", "{{.Server.Version}}")))
     if engine.value is None and Path(_SOCKET).exists():
         silent: "Reading[Any]" = Reading(None, engine.unread, engine.not_wanted)
-        return Docker(engine, silent, silent)
+        return Docker(engine, silent, silent, silent)
     return Docker(
         engine=engine,
         compose=attempt(_compose),
         containers=attempt(_containers),
+        stopped=attempt(_stopped),
     )

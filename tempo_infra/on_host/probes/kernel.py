@@ -19,12 +19,21 @@ class OpenFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Dirty:
+    """How much written data may wait in memory before writers are held up; bytes win over the ratio."""
+
+    limit_bytes: int  # 0: the ratio counts
+    ratio_percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Kernel:
     release: Reading[str]
     thp: Reading[str]  # "always", "madvise" or "never"
     swappiness: Reading[int]
     overcommit: Reading[int]
     somaxconn: Reading[int]
+    dirty: Reading[Dirty]
     open_files: Reading[OpenFiles]
 
 
@@ -48,6 +57,9 @@ def read() -> Kernel:
         swappiness=attempt(lambda: read_number("/proc/sys/vm/swappiness")),
         overcommit=attempt(lambda: read_number("/proc/sys/vm/overcommit_memory")),
         somaxconn=attempt(lambda: read_number("/proc/sys/net/core/somaxconn")),
+        dirty=attempt(
+            lambda: Dirty(read_number("/proc/sys/vm/dirty_bytes"), read_number("/proc/sys/vm/dirty_ratio"))
+        ),
         open_files=attempt(
             lambda: parse_open_files(read_file("/proc/sys/fs/file-nr"), read_file("/proc/sys/fs/nr_open"))
         ),

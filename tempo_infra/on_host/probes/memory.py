@@ -14,10 +14,21 @@ _NO_LIMIT = 2**60  # cgroup v1 writes a huge number instead of "max"
 
 
 @dataclass(frozen=True, slots=True)
+class HugePages:
+    """Pages set aside at boot or by sysctl; nobody else can use those that lie idle."""
+
+    total: int
+    free: int
+    page_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     total_bytes: Reading[int]  # the smaller of the machine's and the cgroup's
     available_bytes: Reading[int]
     swap_bytes: Reading[int]
+    swap_free_bytes: Reading[int]
+    hugepages: Reading[HugePages]
     limit_bytes: Reading[int]
 
 
@@ -27,6 +38,14 @@ def parse(text: str, key: str) -> int:
     if key not in found:
         raise Unread(f"/proc/meminfo has no line {key}")
     return int(found[key]) * 1024
+
+
+def parse_hugepages(text: str) -> HugePages:
+    """Parse /proc/meminfo; these lines count pages, so they have no unit."""
+    found = dict(re.findall(r"^(HugePages_\w+):\s+(\d+)$", text, re.MULTILINE))
+    if "HugePages_Total" not in found:
+        raise Unread("this kernel has no huge pages", not_wanted=True)
+    return HugePages(int(found["HugePages_Total"]), int(found["HugePages_Free"]), parse(text, "Hugepagesize"))
 
 
 def parse_limit(text: str) -> int:
@@ -54,5 +73,7 @@ def read() -> Memory:
         total_bytes=attempt(total),
         available_bytes=attempt(lambda: parse(read_file("/proc/meminfo"), "MemAvailable")),
         swap_bytes=attempt(lambda: parse(read_file("/proc/meminfo"), "SwapTotal")),
+        swap_free_bytes=attempt(lambda: parse(read_file("/proc/meminfo"), "SwapFree")),
+        hugepages=attempt(lambda: parse_hugepages(read_file("/proc/meminfo"))),
         limit_bytes=limit,
     )

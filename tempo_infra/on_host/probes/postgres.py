@@ -15,7 +15,7 @@ from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, output_
 if TYPE_CHECKING:
     from tempo_infra.on_host.probes.docker import Container
 
-WINDOW_S = 2.0
+WINDOW_S, QUICK_WINDOW_S = 2.0, 0.3
 _DEADLINE_S = 6.0
 _SETTINGS = (
     "select current_setting('server_version_num'), current_setting('max_files_per_process'),"
@@ -85,12 +85,13 @@ def between(before: Flushed, after: Flushed, window_s: float) -> WalFlush:
     )
 
 
-def _ask(container: str, query: str) -> str:
-    psql = ("psql", "-XU", "postgres", "-d", "postgres", "-Atc", query)
+def ask(container: str, query: str, *, database: str = "postgres") -> str:
+    """Run one query through the container's local socket; rows come back unaligned."""
+    psql = ("psql", "-XU", "postgres", "-d", database, "-Atc", query)
     return output_of("docker", "exec", container, *psql, deadline_s=_DEADLINE_S)
 
 
-def _wal_flush(container: str, settings: "Reading[Settings]") -> WalFlush:
+def _wal_flush(container: str, settings: "Reading[Settings]", window_s: float) -> WalFlush:
     known = settings.value
     if known is None:
         raise Unread(settings.unread)
@@ -99,9 +100,9 @@ def _wal_flush(container: str, settings: "Reading[Settings]") -> WalFlush:
     if known.version >= NEWER:
         major = known.version // 10_000
         raise Unread(f"PostgreSQL {major} counts WAL flushes in pg_stat_io, which is not read yet")
-    before, begun = parse_flushed(_ask(container, _WAL)), time.monotonic()
-    time.sleep(WINDOW_S)
-    return between(before, parse_flushed(_ask(container, _WAL)), time.monotonic() - begun)
+    before, begun = parse_flushed(ask(container, _WAL)), time.monotonic()
+    time.sleep(window_s)
+    return between(before, parse_flushed(ask(container, _WAL)), time.monotonic() - begun)
 
 
 def database_of(containers: "tuple[Container, ...]") -> "Container | None":
@@ -110,9 +111,9 @@ def database_of(containers: "tuple[Container, ...]") -> "Container | None":
     return ours[0] if ours else None
 
 
-def read(containers: "tuple[Container, ...]") -> Postgres:
+def read(containers: "tuple[Container, ...]", window_s: float = WINDOW_S) -> Postgres:
     database = database_of(containers)
     if database is None:
         raise Unread("no PostgreSQL of the cluster runs here", not_wanted=True)
-    settings = attempt(lambda: parse_settings(_ask(database.name, _SETTINGS)))
-    return Postgres(database.name, settings, attempt(lambda: _wal_flush(database.name, settings)))
+    settings = attempt(lambda: parse_settings(ask(database.name, _SETTINGS)))
+    return Postgres(database.name, settings, attempt(lambda: _wal_flush(database.name, settings, window_s)))

@@ -6,23 +6,31 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from tempo_infra.checks import Expected
+from tempo_infra.checks.expected import HostClock
 from tempo_infra.inventory.catalogue import built_in
 from tempo_infra.inventory.cluster import Disk as DeclaredDisk
 from tempo_infra.inventory.cluster import Resources, Role
-from tempo_infra.on_host.facts import SCHEMA, Facts, FactsOptions
+from tempo_infra.on_host.facts import SCHEMA, Facts, FactsOptions, Link
 from tempo_infra.on_host.probes.clock import Clock, Discipline, Source
-from tempo_infra.on_host.probes.cpu import Cpu, Steal
+from tempo_infra.on_host.probes.cpu import Cpu, Speed, Steal
+from tempo_infra.on_host.probes.database import Bloat, Checkpoints, Database, Live, Vacuum
 from tempo_infra.on_host.probes.disk import Device, Disk, Mount, Space
 from tempo_infra.on_host.probes.docker import Container, Docker
 from tempo_infra.on_host.probes.fsync import Burst, Flushes, Fsync
-from tempo_infra.on_host.probes.kernel import Kernel, OpenFiles
-from tempo_infra.on_host.probes.memory import Memory
+from tempo_infra.on_host.probes.generation import Generation, OwnedFile, Planned
+from tempo_infra.on_host.probes.kernel import Dirty, Kernel, OpenFiles
+from tempo_infra.on_host.probes.kernel_log import KernelLog
+from tempo_infra.on_host.probes.memory import HugePages, Memory
+from tempo_infra.on_host.probes.network import Listener, Network, Peer, Reached, Times
 from tempo_infra.on_host.probes.nofile import Limits, Nofile
 from tempo_infra.on_host.probes.postgres import Postgres, Settings, WalFlush
 from tempo_infra.on_host.probes.reading import Reading
+from tempo_infra.on_host.probes.roles import RoleHealth
 from tempo_infra.on_host.probes.system import System
+from tempo_infra.on_host.probes.upkeep import Apparmor, Restarts, Upkeep
 from tempo_infra.on_host.probes.virt import Virt
 
+IMAGE = "temporalio/server:1.31.2@sha256:" + "1" * 64
 GIB = 1024**3
 GB = 1000**3
 FAILED: Reading[Any] = Reading(None, "permission denied")
@@ -34,7 +42,7 @@ def container(service: str, *, soft: int = 65_534, hard: int = 65_535, in_use: i
         name=f"tempo-infra-{service}-1",
         project="tempo-infra",
         service=service,
-        image="temporalio/server:1.31.2",
+        image=IMAGE,
         state="running",
         health="healthy",
         pid=4711,
@@ -42,6 +50,7 @@ def container(service: str, *, soft: int = 65_534, hard: int = 65_535, in_use: i
         restarts=0,
         nofile=Reading(Limits(soft, hard)),
         files_in_use=Reading(in_use),
+        mounts=(f"/var/lib/tempo-infra/services/{service}-aaaaaaaaaaaa",),
     )
 
 
@@ -91,10 +100,20 @@ def healthy() -> Facts:
                 swappiness=Reading(10),
                 overcommit=Reading(0),
                 somaxconn=Reading(4096),
+                dirty=Reading(Dirty(256 * 1024**2, 0)),
                 open_files=Reading(OpenFiles(2000, 1_000_000, 1_048_576)),
             )
         ),
-        memory=Reading(Memory(Reading(8 * GIB), Reading(7 * GIB), Reading(0), ABSENT)),
+        memory=Reading(
+            Memory(
+                Reading(8 * GIB),
+                Reading(7 * GIB),
+                Reading(0),
+                Reading(0),
+                Reading(HugePages(0, 0, 2 * 1024**2)),
+                ABSENT,
+            )
+        ),
         virt=Reading(Virt(Reading("kvm"), Reading("none"), Reading("Hetzner"), Reading("vServer"))),
         clock=Reading(
             Clock(
@@ -112,7 +131,9 @@ def healthy() -> Facts:
                 dockerd=Reading(Limits(524_288, 524_288)),
             )
         ),
-        docker=Reading(Docker(Reading("28.2.2"), Reading("2.32.4"), Reading((container("history"),)))),
+        docker=Reading(
+            Docker(Reading("28.2.2"), Reading("2.32.4"), Reading((container("history"),)), Reading(()))
+        ),
         postgres=Reading(None, "no PostgreSQL of the cluster runs here", not_wanted=True),
         disk=Reading(
             Disk(
@@ -131,9 +152,64 @@ def healthy() -> Facts:
                 Reading(Steal(0.4, 99.0, 2.8)),
                 Reading(0.1),
                 Reading(0.3),
+                Reading(Speed(1700, 25.0, 6.1)),
             )
         ),
         fsync=Reading(fsync()),
+        kernel_log=Reading(KernelLog("journal", 900, ())),
+        upkeep=Reading(
+            Upkeep(
+                Reading(Apparmor(enabled=True, parser=True)),
+                Reading(()),
+                Reading(Restarts(unattended=True, reboots=False, needrestart="i", spares_docker=False)),
+                Reading(()),
+            )
+        ),
+        network=Reading(
+            Network(
+                Reading(tuple(Listener("10.0.0.12", port) for port in (7234, 6934))),
+                Reading((reached("db-1", 0.4, 5432, "postgresql"),)),
+            )
+        ),
+        generation=Reading(generation("history")),
+        roles=Reading((RoleHealth("history", 7234, "SERVING"),)),
+        database=Reading(None, "no PostgreSQL of the cluster runs here", not_wanted=True),
+        link=Reading(Link(3.0, 2.0, 4.0, Reading(()))),
+    )
+
+
+def with_database(facts: Facts | None = None) -> Facts:
+    """The same host, with PostgreSQL on it, too."""
+    live = Live(
+        (), (), (), (), 40, 200, 3, 60, 0.0, 0, 0.0, 0, 0, 1_000_000, 200_000_000, 4 * GB, 40 * 86_400
+    )  # fmt: skip
+    found = Database(
+        Reading(live),
+        Reading(Checkpoints(900, 20, 4e6)),
+        Reading(Vacuum(on=True, tables=(Bloat("executions", 12_000, 90_000),))),
+        Reading(MEMBERS),
+        Reading(512),
+    )
+    return replace(facts or healthy(), database=Reading(found), postgres=Reading(postgres()))
+
+
+MEMBERS = ("history 10.0.0.12:6934", "frontend 10.0.0.11:6933")
+
+
+def reached(host: str, p50_ms: float, port: int, what: str, answer: str = "open") -> Reached:
+    times = Times(30, p50_ms / 2, p50_ms, p50_ms * 3)
+    return Reached(Peer(host, "10.0.0.13", port, what), answer, Reading(times))
+
+
+def generation(*services: str, folder: str = "aaaaaaaaaaaa") -> Generation:
+    return Generation(
+        digest="0" * 64,
+        manifest_is_its_own=True,
+        files=(OwnedFile("/etc/sysctl.d/60-tempo-infra.conf", "same"),),
+        services=tuple(
+            Planned(one, IMAGE, job=False, folder=f"/var/lib/tempo-infra/services/{one}-{folder}")
+            for one in services
+        ),
     )
 
 
@@ -165,4 +241,9 @@ def expected(*roles: Role, class_name: str = "NVMe-Series") -> Expected:
         resources=Resources(4, 8 * GIB, DeclaredDisk("nvme", 80 * GB)),
         database_host="db-1",
         inventory="oslo.yaml",
+        internal="10.0.0.12",
+        ports={7234: "history", 6934: "history"},
+        members=MEMBERS,
+        shards=512,
+        clocks={"history-1": HostClock(3.0, 2.0), "db-1": HostClock(-4.0, 2.0)},
     )

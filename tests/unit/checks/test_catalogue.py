@@ -89,6 +89,7 @@ def test_only_takes_ids_and_groups() -> None:
         "disk.flush",
         "disk.space",
         "disk.size",
+        "disk.growth",
         "cpu.steal",
     ]
 

@@ -135,7 +135,7 @@ def test_exit_codes(tmp_path: Path, facts: Any, options: tuple[str, ...], code: 
 def test_facts_that_cannot_be_read_are_one_line_and_the_others_go_on(tmp_path: Path) -> None:
     done = tempo_infra("check-host", "--facts", kept(tmp_path, old={"schema": 0}, good=healthy()))
     assert done.returncode == 3
-    assert "facts of schema 0; this version reads 1" in done.stdout
+    assert "facts of schema 0; this version reads 2" in done.stdout
     assert "verdict: fit for its class" in done.stdout
 
 
@@ -215,3 +215,27 @@ def test_failed_wins_over_unknown() -> None:
 
 def test_the_phases_of_the_option_are_those_of_checks() -> None:
     assert [one.value for one in PhaseName] == [one.value for one in Phase]
+
+
+def test_several_files_at_once_each_in_its_format(tmp_path: Path) -> None:
+    words = ("check-host", "--facts", kept(tmp_path, a=healthy()))
+    files = {
+        "r.html": "<!doctype html>",
+        "r.xml": "<?xml",
+        "r.sarif": "{",
+        "r.prom": "# HELP",
+        "r.txt": "a · ",
+    }
+    outputs = [word for name in files for word in ("--output", str(tmp_path / name))]
+    done = tempo_infra(*words, *outputs, "--output", f"markdown:{tmp_path / 'report'}")
+    assert done.returncode == 0, done.stderr
+    assert "exit 0" in done.stdout
+    for name, start in {**files, "report": "# check-host"}.items():
+        assert (tmp_path / name).read_text().startswith(start)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_output_that_cannot_be_written_is_said_before_anything_is_measured(tmp_path: Path) -> None:
+    done = tempo_infra("check-host", "--local", "--output", str(tmp_path / "none/r.html"))
+    assert done.returncode == 2
+    assert f"no folder {tmp_path}/none" in done.stderr

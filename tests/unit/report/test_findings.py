@@ -19,7 +19,7 @@ from tempo_infra.on_host.probes.reading import Reading
 from tempo_infra.report import findings_json
 from tempo_infra.report.findings import Style, print_run
 from tempo_infra.report.result import CheckRun, HostResult
-from tests.unit.checks.hosts import container, expected, having, healthy
+from tests.unit.checks.hosts import container, expected, having, healthy, reached, with_database
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.facts import Facts
@@ -44,7 +44,10 @@ def result(name: str, facts: Facts, role: Role, database: tuple[Finding, ...] = 
 
 def run() -> CheckRun:
     """A good database host, a history host with a failure of each kind, and one that doesn't answer."""
-    database = result("db-1", having(healthy(), "docker.containers", Reading(())), Role.POSTGRESQL)
+    serving = having(
+        with_database(), "network.reached", Reading((reached("history-1", 0.5, 7234, "history"),))
+    )
+    database = result("db-1", serving, Role.POSTGRESQL)
     facts = having(healthy(), "docker.containers", Reading((container("history", soft=1024, hard=1024),)))
     facts = having(facts, "cpu.steal_loaded", Reading(Steal(3.1, 99, 2.8)))
     facts = having(facts, "clock.discipline", Reading(None, "adjtimex: operation not permitted"))
@@ -123,7 +126,7 @@ def test_a_hosts_words_are_no_markup() -> None:
 
 def test_the_last_line_is_the_summary() -> None:
     last = printed(Style()).splitlines()[-1]
-    assert last == "1 failed · 1 warning · 2 unknown · 2 skipped · 37 passed   exit 1"
+    assert last == "1 failed · 1 warning · 2 unknown · 10 skipped · 85 passed   exit 1"
 
 
 def test_the_json_is_as_its_schema_says() -> None:

@@ -1,0 +1,136 @@
+"""The network between the hosts, and the ports of this one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from tempo_infra.checks.check import Phase, check
+from tempo_infra.checks.finding import (
+    Finding,
+    Outcome,
+    Severity,
+    at_most,
+    follow,
+    judged,
+    noting,
+    number,
+    skipped,
+    unread,
+)
+
+if TYPE_CHECKING:
+    from tempo_infra.checks.expected import Expected
+    from tempo_infra.on_host.facts import Facts
+    from tempo_infra.on_host.probes.network import Listener, Reached, Times
+
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - what listeners say, nothing is bound here
+
+
+@check(
+    "net.rtt",
+    "the other hosts are near",
+    severity=Severity.MAJOR,
+    wants="p50 of connect() to each other host within rtt_ms; beyond rtt_fail_ms it fails",
+    remedy="rent the hosts in one place, on one private network: each step of a workflow pays this often",
+    source="https://etcd.io/docs/v3.5/tuning/",
+)
+def rtt(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
+    reached = follow(facts.network, lambda part: part.reached)
+    if reached.value is None:
+        return unread(reached)
+    timed = tuple(one for one in reached.value if not one.times.not_wanted)
+    return tuple(_rtt(one, expected) for one in timed)
+
+
+def _rtt(one: Reached, expected: Expected) -> Finding:
+    limit, fail = expected.limit("rtt_ms"), expected.limit("rtt_fail_ms")
+
+    def judge(told: Times) -> Finding:
+        found = at_most(told.p50_ms, limit, fail=fail, unit="ms", label="p50")
+        note = f"n={told.n}, {number(told.min_ms)} to {number(told.max_ms)} ms"
+        return noting(found, note, peer=one.peer.host, **asdict(told))
+
+    return replace(judged(one.times, judge, f"≤ {number(limit, 'ms')}"), subject=one.peer.host)
+
+
+@check(
+    "net.reach",
+    "the services of the other hosts answer from here",
+    severity=Severity.CRITICAL,
+    phase=Phase.AFTER,
+    wants="every port that this host talks to on another one is open",
+    remedy="closed: is the service up there? No answer: open the port in the firewalls between the hosts",
+    source="docs/explanation/architecture.md",
+)
+def reach(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
+    del expected
+    reached = follow(facts.network, lambda part: part.reached)
+    if reached.value is None:
+        return unread(reached)
+    if facts.generation.value is None:
+        return skipped("not provisioned yet")
+    found = tuple(_answered(one) for one in reached.value if one.answer != "open")
+    opened = sum(one.answer == "open" for one in reached.value)
+    return found or Finding(outcome=Outcome.PASS, found=f"{opened} of {opened} open")
+
+
+def _answered(one: Reached) -> Finding:
+    peer = one.peer
+    return Finding(
+        outcome=Outcome.FAIL,
+        subject=f"{peer.what} on {peer.host}",
+        found=f"{peer.address}:{peer.port} {one.answer}",
+        wanted="open",
+        evidence={**asdict(peer), "answer": one.answer},
+    )
+
+
+@check(
+    "net.port",
+    "the ports of this host's services are free for them",
+    severity=Severity.CRITICAL,
+    wants="free before provisioning; afterwards each one listened on, by the service",
+    remedy="stop the other program (ss -ltnp shows it), or start the service: docker ps -a",
+    source="https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-init/",
+)
+def port(facts: Facts, expected: Expected) -> Finding:
+    if not expected.ports:
+        return skipped("its roles are not known")
+    provisioned = facts.generation.value is not None
+
+    def judge(told: tuple[Listener, ...]) -> Finding:
+        here = {one.port for one in told if one.address in (*_ANY, expected.internal)}
+        wrong = sorted(set(expected.ports) - here if provisioned else set(expected.ports) & here)
+        state = "closed" if provisioned else "taken"
+        names = ", ".join(f"{one} ({expected.ports[one]})" for one in wrong)
+        right = f"{len(expected.ports)} {'open' if provisioned else 'free'}"
+        return Finding(
+            outcome=Outcome.FAIL if wrong else Outcome.PASS,
+            found=f"{state}: {names}" if wrong else right,
+            wanted="open" if provisioned else "free",
+            evidence={"ports": sorted(expected.ports), state: wrong},
+        )
+
+    return judged(follow(facts.network, lambda part: part.listeners), judge)
+
+
+@check(
+    "net.exposed",
+    "the cluster's ports don't answer on the public address",
+    severity=Severity.CRITICAL,
+    phase=Phase.AFTER,
+    wants="no port of the cluster takes a connection from the controller by the address that ssh uses",
+    remedy="bind services to the internal address as `provision` does, or close the ports in the firewall",
+    source="docs/explanation/architecture.md",
+)
+def exposed(facts: Facts, expected: Expected) -> Finding:
+    reading = follow(facts.link, lambda link: link.exposed)
+
+    def judge(told: tuple[int, ...]) -> Finding:
+        names = ", ".join(f"{one} ({expected.ports.get(one, 'other')})" for one in told)
+        outcome = Outcome.FAIL if told else Outcome.PASS
+        found = f"open to the controller: {names}" if told else "none"
+        return Finding(outcome=outcome, found=found, wanted="none", evidence={"ports": list(told)})
+
+    return judged(reading, judge)

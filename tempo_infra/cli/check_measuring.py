@@ -1,0 +1,157 @@
+"""How check-host comes by facts: this machine, hosts over ssh, or a file of kept facts."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tempo_infra import __version__
+from tempo_infra.checks import read_facts
+from tempo_infra.errors import InputError, TempoInfraError
+from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.facts import THOROUGH, Facts, FactsOptions, collect
+from tempo_infra.on_host.probes.network import Peer
+from tempo_infra.on_host.probes.roles import RolePort
+from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tempo_infra.cli.checking import Subject
+    from tempo_infra.inventory.cluster import Cluster, Host
+
+Answers = dict[str, Facts | TempoInfraError]
+MAX_FILE_BYTES = 64 * 1024 * 1024
+QUICK_S, USUAL_S = 5, 17  # what a host takes, connection included
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """A line that says, each time it is drawn, how long it will take from now."""
+
+    what: str
+    until: float  # time.monotonic()
+
+    def __rich__(self) -> str:
+        left = self.until - time.monotonic()
+        return f"{self.what}, about {left:.0f} s left" if left >= 1 else f"{self.what}, any moment now"
+
+
+def facts_options(
+    data_directory: str, *, quick: bool, with_load: bool, thorough: bool = False
+) -> FactsOptions:
+    if quick and (with_load or thorough):
+        raise InputError(f"--quick and --{'thorough' if thorough else 'with-load'} exclude each other")
+    if not data_directory.startswith("/"):
+        raise InputError(f"--data-dir {data_directory}: not an absolute path")
+    return FactsOptions(data_directory, quick, with_load, __version__, thorough)
+
+
+def tailored(options: FactsOptions, host: Host, cluster: Cluster) -> FactsOptions:
+    """Say whom a host of an inventory talks to, and which roles it should answer for."""
+    roles = tuple(RolePort(role.value, PORTS[role].grpc) for role in host.temporal_roles)
+    return replace(options, internal=host.internal, roles=roles, peers=peers(host, cluster))
+
+
+def peers(host: Host, cluster: Cluster) -> tuple[Peer, ...]:
+    """Return the ports of other hosts that Temporal's services on this one connect to; the database first."""
+    if not host.temporal_roles:
+        return ()
+    found = [
+        Peer(one.name, one.internal, POSTGRESQL_PORT, Role.POSTGRESQL.value)
+        for one in cluster.with_role(Role.POSTGRESQL)
+        if one is not host
+    ]
+    for one in cluster.hosts:
+        for role in one.temporal_roles if one is not host else ():
+            found.append(Peer(one.name, one.internal, PORTS[role].grpc, role.value))
+            found.append(Peer(one.name, one.internal, PORTS[role].membership, f"{role.value} membership"))
+    return tuple(found)
+
+
+def measure(chosen: Sequence[Subject], options: FactsOptions, *, sudo_password: str | None) -> Answers:
+    """Return each host's facts, or the error that stood in the way; the others go on."""
+    hosts = [one.host for one in chosen if one.host is not None]
+    if not hosts:
+        return {chosen[0].name: collect(options, _say)}
+    return _gather(chosen, hosts, options, sudo_password)
+
+
+def kept_answers(path: Path) -> Answers:
+    return {name: _read(name, value) for name, value in kept(path).items()}
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """Return the facts of a file that --save-facts wrote, by host and not yet read."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise InputError(f"{path}: larger than facts can be")
+        found = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON: {error}") from error
+    hosts = found.get("hosts") if isinstance(found, dict) else None
+    if not isinstance(hosts, dict) or not hosts:
+        raise InputError(f"{path}: no facts of any host", remedy="such a file is written by --save-facts")
+    return hosts
+
+
+def _read(name: str, value: object) -> Facts | TempoInfraError:
+    try:
+        return read_facts(json.dumps(value), host=name)
+    except TempoInfraError as error:
+        return error
+
+
+def _say(what: str) -> None:
+    """Say on a terminal what takes time; a thread that turned a spinner would disturb what is measured."""
+    if sys.stderr.isatty():
+        typer.echo(f"  {what}", err=True)
+
+
+def _gather(
+    chosen: Sequence[Subject], hosts: Sequence[Host], options: FactsOptions, sudo_password: str | None
+) -> Answers:
+    from rich.console import Console
+
+    from tempo_infra.deploy.facts import gather
+    from tempo_infra.deploy.session import Sudo
+
+    each = {
+        one.name: tailored(options, one.host, one.cluster) if one.host and one.cluster else options
+        for one in chosen
+    }
+    ports = {one.name: tuple(one.expected.ports) for one in chosen}
+    plural = "s" if len(hosts) > 1 else ""
+    line = Remaining(
+        f"measuring {len(hosts)} host{plural}", time.monotonic() + expected_s(len(hosts), options)
+    )
+    with Console(stderr=True).status(line):
+        return dict(gather(hosts, each, Sudo(sudo_password), ports))
+
+
+def expected_s(hosts: int, options: FactsOptions) -> float:
+    """Return how long a run will take, by what one host takes and how many are asked at once."""
+    from tempo_infra.deploy.facts import AT_ONCE
+
+    each = QUICK_S if options.quick else USUAL_S * (THOROUGH * 0.8 if options.thorough else 1)
+    return each * math.ceil(hosts / AT_ONCE)
+
+
+def save(answers: Mapping[str, Facts | TempoInfraError], path: Path | None) -> None:
+    """Keep what was measured for --facts; InputError when the file can't be written."""
+    if path is None:
+        return
+    hosts = {name: answer.to_json() for name, answer in answers.items() if isinstance(answer, Facts)}
+    try:
+        path.write_text(json.dumps({"tool_version": __version__, "hosts": hosts}, indent=1) + "\n", "utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error

@@ -1,0 +1,210 @@
+"""The cluster's database as it runs, and what Temporal's own tables in it say of shards and members.
+
+One query a subject, so that one that this version of PostgreSQL doesn't know spoils no other.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from tempo_infra.on_host.database import MEMBERS
+from tempo_infra.on_host.probes.postgres import ask
+from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
+
+DATABASE = "temporal"
+SHARD_COUNT = 2  # field number of history_shard_count in Temporal's persistence ClusterMetadata
+_MAX_NAMES = 20
+
+_LIVE = """
+select json_build_object(
+ 'pending', (select coalesce(json_agg(name), '[]') from pg_settings where pending_restart),
+ 'errors', (select coalesce(json_agg(coalesce(name, '?') || ': ' || error), '[]') from pg_file_settings
+            where error is not null and error <> 'setting could not be applied'),
+ 'differs', (select coalesce(json_agg(f.name), '[]') from
+             (select distinct on (name) name, applied, error from pg_file_settings
+              order by name, seqno desc) f
+             where not f.applied or f.error is not null),
+ 'stale', (select coalesce(json_agg(f.sourcefile), '[]') from
+           (select distinct sourcefile from pg_file_settings
+            where (pg_stat_file(sourcefile)).modification > pg_conf_load_time()) f),
+ 'settings', (select count(*) from pg_file_settings),
+ 'max', current_setting('max_connections')::int,
+ 'reserved', current_setting('superuser_reserved_connections')::int,
+ 'used', (select count(*) from pg_stat_activity where backend_type = 'client backend'),
+ 'idle_in_transaction_s', (select coalesce(max(extract(epoch from now() - state_change)), 0)
+                           from pg_stat_activity where state = 'idle in transaction'),
+ 'lock_waits', (select count(*) from pg_locks where not granted),
+ 'lock_wait_s', (select coalesce(max(extract(epoch from now() - waitstart)), 0) from pg_locks
+                 where not granted),
+ 'archive_failed', (select failed_count from pg_stat_archiver),
+ 'slots_held_bytes', (select coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)), 0)
+                      from pg_replication_slots where not pg_is_in_recovery()),
+ 'xid_age', (select max(age(datfrozenxid)) from pg_database),
+ 'freeze_max_age', current_setting('autovacuum_freeze_max_age')::bigint,
+ 'bytes', (select sum(pg_database_size(oid)) from pg_database),
+ 'born_s', extract(epoch from now() - (pg_stat_file('PG_VERSION')).modification))
+"""
+# Of PostgreSQL 17 on; before that the columns stood in pg_stat_bgwriter.
+_CHECKPOINTS = """
+select json_build_object('timed', num_timed, 'requested', num_requested,
+ 'over_s', extract(epoch from now() - stats_reset)) from pg_stat_checkpointer
+"""
+_DEAD = """
+select json_build_object('autovacuum', current_setting('autovacuum'), 'tables',
+ (select coalesce(json_agg(t), '[]') from (select relname as name, n_dead_tup as dead, n_live_tup as live
+  from pg_stat_user_tables where n_dead_tup > 10000 order by n_dead_tup desc limit 5) t))
+"""
+_METADATA = "select encode(data, 'hex') from cluster_metadata_info order by metadata_partition limit 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    pending_restart: tuple[str, ...]
+    file_errors: tuple[str, ...]
+    not_applied: tuple[str, ...]  # lines of the files that the server doesn't run with
+    files_not_loaded: tuple[str, ...]  # changed since the server read them
+    file_settings: int
+    max_connections: int
+    reserved: int
+    connections: int
+    idle_in_transaction_s: float
+    lock_waits: int  # sessions that wait for a lock of another at this moment
+    longest_lock_wait_s: float
+    archive_failed: int
+    slots_held_bytes: int
+    xid_age: int
+    freeze_max_age: int
+    data_bytes: int
+    born_s: float  # seconds since initdb
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    timed: int
+    requested: int  # because the WAL was full before its time
+    over_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bloat:
+    table: str
+    dead: int
+    live: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuum:
+    on: bool
+    tables: tuple[Bloat, ...]  # the five with the most dead rows
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    live: Reading[Live]
+    checkpoints: Reading[Checkpoints]
+    vacuum: Reading[Vacuum]
+    members: Reading[tuple[str, ...]]  # "history 10.0.0.12:6934", heartbeat within 30 s
+    shards: Reading[int]
+
+
+def parse_live(text: str) -> Live:
+    told = _object(text)
+    return Live(
+        pending_restart=_names(told["pending"]),
+        file_errors=_names(told["errors"]),
+        not_applied=_names(told["differs"]),
+        files_not_loaded=_names(told["stale"]),
+        file_settings=int(told["settings"]),
+        max_connections=int(told["max"]),
+        reserved=int(told["reserved"]),
+        connections=int(told["used"]),
+        idle_in_transaction_s=round(float(told["idle_in_transaction_s"]), 1),
+        lock_waits=int(told["lock_waits"]),
+        longest_lock_wait_s=round(float(told["lock_wait_s"]), 2),
+        archive_failed=int(told["archive_failed"]),
+        slots_held_bytes=int(told["slots_held_bytes"]),
+        xid_age=int(told["xid_age"]),
+        freeze_max_age=int(told["freeze_max_age"]),
+        data_bytes=int(told["bytes"]),
+        born_s=round(float(told["born_s"])),
+    )
+
+
+def _object(text: str) -> "dict[str, Any]":
+    try:
+        told = json.loads(text)
+    except ValueError as error:
+        raise Unread(f"psql answered {text.strip()[:80]!r}, which is not JSON") from error
+    if not isinstance(told, dict):
+        raise Unread(f"psql answered {text.strip()[:80]!r} where an object was asked for")
+    return told
+
+
+def _names(value: "list[Any]") -> "tuple[str, ...]":
+    return tuple(str(one) for one in value)[:_MAX_NAMES]
+
+
+def parse_checkpoints(text: str) -> Checkpoints:
+    told = _object(text)
+    return Checkpoints(int(told["timed"]), int(told["requested"]), round(float(told["over_s"])))
+
+
+def parse_vacuum(text: str) -> Vacuum:
+    told = _object(text)
+    tables = tuple(Bloat(str(one["name"]), int(one["dead"]), int(one["live"])) for one in told["tables"])
+    return Vacuum(told["autovacuum"] == "on", tables)
+
+
+def parse_members(text: str) -> "tuple[str, ...]":
+    return tuple(line for line in text.splitlines() if line)
+
+
+def parse_shards(text: str) -> int:
+    """Read history_shard_count out of a protobuf message in hexadecimal."""
+    data = bytes.fromhex(text.strip())
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
+        if key & 7 == 0:
+            value, position = _varint(data, position)
+            if key >> 3 == SHARD_COUNT:
+                return value
+        elif key & 7 == 2:  # noqa: PLR2004 - wire type: length and bytes
+            length, position = _varint(data, position)
+            position += length
+        else:
+            break
+    raise Unread("Temporal's cluster metadata holds no shard count")
+
+
+def _varint(data: bytes, position: int) -> "tuple[int, int]":
+    value = shift = 0
+    while position < len(data):
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return value, position
+    raise Unread("Temporal's cluster metadata is cut off")
+
+
+def read(container: str) -> Database:
+    """Ask the running server in that container, two queries at a time; every part may fail by itself."""
+    asked: "dict[str, tuple[Callable[[str], Any], str, str]]" = {
+        "live": (parse_live, _LIVE, "postgres"),
+        "checkpoints": (parse_checkpoints, _CHECKPOINTS, "postgres"),
+        "vacuum": (parse_vacuum, _DEAD, DATABASE),
+        "members": (parse_members, MEMBERS, DATABASE),
+        "shards": (parse_shards, _METADATA, DATABASE),
+    }
+
+    def one(name: str) -> "Reading[Any]":
+        parse, query, where = asked[name]
+        return attempt(lambda: parse(ask(container, query, database=where)))
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return Database(**dict(zip(asked, pool.map(one, asked), strict=True)))

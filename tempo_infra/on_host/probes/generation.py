@@ -1,0 +1,95 @@
+"""The generation that this host is on, and whether its files still are what was put there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - a bare host's Python has no need to hide it
+from typing import Any
+
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.probes.reading import Unread, read_file
+
+SAME, CHANGED, MISSING = "same", "changed", "missing"
+MAX_FILES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedFile:
+    path: str  # where it lies on the host
+    is_now: str  # "same", "changed", "missing", or why it can't be read
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A service of the generation."""
+
+    service: str
+    image: str
+    job: bool
+    folder: str  # of its files: "/var/lib/tempo-infra/services/history-3f2a…"; "" when it has none
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    digest: str
+    manifest_is_its_own: bool  # the manifest's hash is the generation's name
+    files: tuple[OwnedFile, ...]
+    services: tuple[Planned, ...]
+
+
+def parse(text: str, layout: Layout) -> "tuple[dict[str, str], tuple[Planned, ...]]":
+    """Parse a manifest: digests by path in the generation, and its services."""
+    try:
+        manifest: "dict[str, Any]" = json.loads(text)
+        digests = {str(path): str(entry["sha256"]) for path, entry in manifest["files"].items()}
+        services = tuple(
+            Planned(name, str(one["image"]), bool(one["job"]), _folder(name, digests, layout))
+            for name, one in sorted(manifest["services"].items())
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Unread(f"the manifest can't be read: {type(error).__name__}: {error}") from error
+    return digests, services
+
+
+def _folder(service: str, paths: "dict[str, str]", layout: Layout) -> str:
+    for path in paths:
+        parts = path.split("/")
+        if parts[0] == "services" and parts[1].rpartition("-")[0] == service:
+            return str(layout.services / parts[1])
+    return ""
+
+
+def _where(path: str, layout: Layout) -> Path:
+    if path.startswith("etc/"):
+        return layout.installed(path)
+    return layout.state / path if path.startswith("services/") else layout.current / path
+
+
+def _is_now(path: Path, wanted: str) -> str:
+    try:
+        content = read_file(str(path))
+    except FileNotFoundError:
+        return MISSING
+    except (OSError, Unread) as error:
+        return str(error)[:200]
+    return SAME if hashlib.sha256(content.encode()).hexdigest() == wanted else CHANGED
+
+
+def read(layout: "Layout | None" = None) -> Generation:
+    """Compare the current generation's manifest with what lies on the disk."""
+    layout = layout or Layout()
+    if not layout.current.is_symlink():
+        raise Unread("nothing was provisioned here", not_wanted=True)
+    digest = layout.current.resolve().name
+    text = read_file(str(layout.current / "manifest.json"))
+    digests, services = parse(text, layout)
+    if len(digests) > MAX_FILES:
+        raise Unread(f"the manifest names {len(digests)} files; at most {MAX_FILES} are compared")
+    files = tuple(
+        OwnedFile(str(path), _is_now(path, wanted))
+        for path, wanted in sorted((_where(name, layout), wanted) for name, wanted in digests.items())
+    )
+    own = hashlib.sha256(text.encode()).hexdigest() == digest
+    return Generation(digest, own, files, services)

@@ -1,0 +1,142 @@
+"""How far the other hosts are, and which ports are taken here.
+
+A round trip is the time that connect(2) takes: an open port and a closed one answer alike, no tool and no
+right is needed, and ICMP may be filtered where TCP is not.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from dataclasses import dataclass
+
+from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
+
+WARM_UP = 3
+SAMPLES = 30
+TIMEOUT_S = 2.0
+BUDGET_S = 6.0  # of one peer: thirty round trips around the globe
+_LISTEN = "0A"  # include/net/tcp_states.h
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A port of another host that this one talks to."""
+
+    host: str
+    address: str
+    port: int
+    what: str  # "postgresql", "history", ...
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    n: int
+    min_ms: float
+    p50_ms: float
+    max_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    peer: Peer
+    answer: str  # "open", "closed", or why there was none
+    times: Reading[Times]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    address: str  # "0.0.0.0", "10.0.0.11", "::"
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    listeners: Reading[tuple[Listener, ...]]
+    reached: Reading[tuple[Reached, ...]]
+
+
+def parse_listeners(text: str) -> "tuple[Listener, ...]":
+    """Parse /proc/net/tcp or tcp6: addresses are hexadecimal words in the host's byte order."""
+    found = []
+    for line in text.splitlines()[1:]:
+        words = line.split()
+        if len(words) > 3 and words[3] == _LISTEN:  # noqa: PLR2004 - sl, local, remote, state
+            address, _, port = words[1].partition(":")
+            found.append(Listener(_address(address), int(port, 16)))
+    return tuple(found)
+
+
+def _address(text: str) -> str:
+    packed = b"".join(bytes.fromhex(text[at : at + 8])[::-1] for at in range(0, len(text), 8))
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)  # noqa: PLR2004
+
+
+def _listeners() -> "tuple[Listener, ...]":
+    found = set(parse_listeners(read_file("/proc/net/tcp")))
+    six = attempt(lambda: parse_listeners(read_file("/proc/net/tcp6")))
+    found |= set(six.value or ())  # a kernel without IPv6 has no such file
+    return tuple(sorted(found, key=lambda one: (one.port, one.address)))
+
+
+def connect(address: str, port: int) -> "tuple[str, float]":
+    """Connect once; the answer, and the milliseconds that it took."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as client:
+        client.settimeout(TIMEOUT_S)
+        begun = time.perf_counter()
+        number = client.connect_ex((address, port))
+        passed_ms = (time.perf_counter() - begun) * 1000
+    if number == 0:
+        return "open", passed_ms
+    if number == errno.ECONNREFUSED:
+        return "closed", passed_ms
+    if number in (errno.EAGAIN, errno.EINPROGRESS, errno.ETIMEDOUT):
+        return f"no answer in {TIMEOUT_S:g} s", passed_ms
+    return errno.errorcode.get(number, str(number)).lower(), passed_ms
+
+
+def times(measured_ms: "list[float]") -> Times:
+    ordered = sorted(measured_ms)
+    if not ordered:
+        raise Unread("no round trip was measured")
+    return Times(
+        len(ordered),
+        round(ordered[0], 3),
+        round(ordered[len(ordered) // 2], 3),
+        round(ordered[-1], 3),
+    )
+
+
+def reach(peer: Peer, *, samples: int = SAMPLES) -> Reached:
+    """Connect to a peer; with samples, often enough to time it."""
+    answer, _ = connect(peer.address, peer.port)
+    if answer not in ("open", "closed"):
+        return Reached(peer, answer, Reading(None, answer))
+    if not samples:
+        return Reached(peer, answer, Reading(None, "timed on another port of this host", not_wanted=True))
+    measured: "list[float]" = []
+    until = time.monotonic() + BUDGET_S
+    for index in range(WARM_UP + samples):
+        told, passed_ms = connect(peer.address, peer.port)
+        if index >= WARM_UP and told in ("open", "closed"):
+            measured.append(passed_ms)
+        if time.monotonic() > until:
+            break
+    return Reached(peer, answer, attempt(lambda: times(measured)))
+
+
+def _reached(peers: "tuple[Peer, ...]") -> "tuple[Reached, ...]":
+    if not peers:
+        raise Unread("no other host is known", not_wanted=True)
+    timed: "set[str]" = set()
+    found = []
+    for peer in peers:
+        found.append(reach(peer, samples=0 if peer.host in timed else SAMPLES))
+        timed.add(peer.host)
+    return tuple(found)
+
+
+def read(peers: "tuple[Peer, ...]") -> Network:
+    return Network(attempt(_listeners), attempt(lambda: _reached(peers)))

@@ -1,0 +1,38 @@
+"""Text from hosts made harmless for each format: a host's own words are never markup."""
+
+from __future__ import annotations
+
+import html
+import re
+
+# Controls, what XML 1.0 can't hold, and the characters that turn the direction of reading.
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~])")
+
+
+def plain(text: str) -> str:
+    """Return one line without control characters; each becomes a space."""
+    return _UNFIT.sub(" ", text)
+
+
+def markup(text: str) -> str:
+    """Return text for HTML and XML, in elements and in quoted attributes."""
+    return html.escape(plain(text), quote=True)
+
+
+def markdown(text: str) -> str:
+    """Return text for a paragraph or a cell of a table; HTML in it stays text, too."""
+    return _MARKDOWN.sub(r"\\\1", html.escape(plain(text), quote=False))
+
+
+def code(text: str) -> str:
+    """Return a command as Markdown's code, with as many backticks as it needs; fit for a cell of a table."""
+    words = plain(text).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall(r"`+", words)), default=0))
+    pad = " " if "`" in words else ""
+    return f"{fence}{pad}{words}{pad}{fence}"
+
+
+def label(text: str) -> str:
+    """Return the value of a Prometheus label, without its quotes."""
+    return plain(text).replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,63 @@
+"""The HTML report in a real browser: laid out, within the width of a phone, all there on paper."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.report import findings_html
+from tests.unit.report.test_findings import run
+from tests.unit.report.test_formats import hostile
+
+BROWSER = shutil.which("chromium")
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs a browser: apt-get install chromium")
+
+
+def browser(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        [str(BROWSER), *QUIET, f"--user-data-dir={folder / 'profile'}", *words],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("what", ["usual", "hostile"])
+def test_a_phone_shows_the_whole_width(tmp_path: Path, what: str) -> None:
+    """The page measures itself in a frame as wide as a phone; only the test's own page may run a script."""
+    report = "".join(findings_html.write(run() if what == "usual" else hostile()))
+    without_policy = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", report)
+    measure = "<script>document.title=document.documentElement.scrollWidth+' in '+innerWidth</script>"
+    page = tmp_path / "report.html"
+    page.write_text(without_policy.replace("</body>", f"{measure}</body>"))
+    shown = browser(tmp_path, "--window-size=500,2000", "--dump-dom", page.as_uri())
+    found = re.search(r"<title>(\d+) in (\d+)</title>", shown)
+    assert found is not None
+    assert int(found[1]) <= int(found[2])
+
+
+def test_a_screenshot_is_drawn_and_print_shows_what_is_folded(tmp_path: Path) -> None:
+    page, picture, paper = tmp_path / "report.html", tmp_path / "report.png", tmp_path / "report.pdf"
+    page.write_text("".join(findings_html.write(run())))
+    browser(tmp_path, "--window-size=1000,1500", f"--screenshot={picture}", page.as_uri())
+    assert picture.stat().st_size > 40_000  # an empty page of this size has about 5 kB
+    browser(tmp_path, f"--print-to-pdf={paper}", page.as_uri())
+    assert paper.read_bytes().startswith(b"%PDF")

@@ -1,0 +1,293 @@
+"""The checks of network, clocks, kernel log, upkeep, containers and database: pass, fail, can't be read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tempo_infra.checks import Finding, Outcome, find
+from tempo_infra.checks.expected import HostClock
+from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.facts import Facts, Link
+from tempo_infra.on_host.probes.database import Bloat, Checkpoints, Vacuum
+from tempo_infra.on_host.probes.docker import Stopped
+from tempo_infra.on_host.probes.generation import OwnedFile
+from tempo_infra.on_host.probes.kernel import Dirty
+from tempo_infra.on_host.probes.kernel_log import Complaint, KernelLog
+from tempo_infra.on_host.probes.memory import HugePages
+from tempo_infra.on_host.probes.network import Listener
+from tempo_infra.on_host.probes.reading import Reading
+from tempo_infra.on_host.probes.roles import RoleHealth
+from tempo_infra.on_host.probes.upkeep import Apparmor, Restarts
+from tests.unit.checks.hosts import (
+    ABSENT,
+    FAILED,
+    GB,
+    GIB,
+    MEMBERS,
+    container,
+    expected,
+    generation,
+    having,
+    healthy,
+    reached,
+    with_database,
+)
+
+PASS, WARN, FAIL, UNKNOWN, SKIP = Outcome.PASS, Outcome.WARN, Outcome.FAIL, Outcome.UNKNOWN, Outcome.SKIP
+DAY_S = 86_400
+NOTHING: Reading[Any] = Reading(())
+
+
+def read(value: Any) -> Reading[Any]:
+    return Reading(value)
+
+
+def live(**changes: Any) -> Reading[Any]:
+    database = with_database().database.value
+    assert database is not None
+    assert database.live.value is not None
+    return Reading(replace(database.live.value, **changes))
+
+
+def log(*kinds: str) -> Reading[Any]:
+    return Reading(KernelLog("journal", 900, tuple(Complaint(kind, 2, "words") for kind in kinds)))
+
+
+def listening(*ports: int, address: str = "10.0.0.12") -> Reading[Any]:
+    return Reading(tuple(Listener(address, port) for port in ports))
+
+
+def link(offset_ms: float, doubt_ms: float = 2, exposed: Reading[Any] = NOTHING) -> Reading[Any]:
+    return Reading(Link(offset_ms, doubt_ms, 2 * doubt_ms, exposed))
+
+
+def planned(**changes: Any) -> Reading[Any]:
+    return Reading(replace(generation("history"), **changes))
+
+
+OTHER_FILES = replace(container("history"), mounts=("/var/lib/tempo-infra/services/history-bbbbbbbbbbbb",))
+RISKY = Restarts(unattended=True, reboots=True, needrestart="a", spares_docker=False)
+
+ROWS: list[tuple[str, str, Reading[Any], Outcome]] = [
+    ("net.rtt", "network.reached", read((reached("db-1", 2.0, 5432, "postgresql"),)), PASS),
+    ("net.rtt", "network.reached", read((reached("db-1", 2.1, 5432, "postgresql"),)), WARN),
+    ("net.rtt", "network.reached", read((reached("db-1", 10.1, 5432, "postgresql", "closed"),)), FAIL),
+    ("net.rtt", "network.reached", read((replace(reached("a", 1, 1, "x"), times=FAILED),)), UNKNOWN),
+    ("net.rtt", "network.reached", FAILED, UNKNOWN),
+    ("net.rtt", "network.reached", ABSENT, SKIP),
+    ("net.reach", "network.reached", read((reached("db-1", 0.4, 5432, "postgresql"),)), PASS),
+    ("net.reach", "network.reached", read((reached("db-1", 0.4, 5432, "postgresql", "closed"),)), FAIL),
+    ("net.reach", "network.reached", read((reached("a", 0.4, 1, "x", "no answer in 2 s"),)), FAIL),
+    ("net.reach", "network.reached", FAILED, UNKNOWN),
+    ("net.port", "network.listeners", listening(7234, 6934, 22), PASS),
+    ("net.port", "network.listeners", listening(7234, 6934, address="0.0.0.0"), PASS),
+    ("net.port", "network.listeners", listening(7234, 6934, address="127.0.0.1"), FAIL),
+    ("net.port", "network.listeners", listening(7234), FAIL),
+    ("net.port", "network.listeners", FAILED, UNKNOWN),
+    ("net.exposed", "link", link(0), PASS),
+    ("net.exposed", "link", link(0, exposed=read((5432,))), FAIL),
+    ("net.exposed", "link", link(0, exposed=ABSENT), SKIP),
+    ("net.exposed", "link", FAILED, UNKNOWN),
+    ("kernel.log", "kernel_log", log(), PASS),
+    ("kernel.log", "kernel_log", log("oom"), WARN),
+    ("kernel.log", "kernel_log", log("hung"), WARN),
+    ("kernel.log", "kernel_log", log("oom", "io"), FAIL),
+    ("kernel.log", "kernel_log", log("filesystem"), FAIL),
+    ("kernel.log", "kernel_log", FAILED, UNKNOWN),
+    ("docker.apparmor", "upkeep.apparmor", read(Apparmor(enabled=False, parser=False)), PASS),
+    ("docker.apparmor", "upkeep.apparmor", read(Apparmor(enabled=True, parser=False)), FAIL),
+    ("docker.apparmor", "upkeep.apparmor", FAILED, UNKNOWN),
+    ("host.reboot", "upkeep.reboot_wanted_by", read(("linux-image",)), WARN),
+    ("host.reboot", "upkeep.reboot_wanted_by", FAILED, UNKNOWN),
+    ("host.restarts", "upkeep.restarts", read(replace(RISKY, needrestart="i")), WARN),
+    ("host.restarts", "upkeep.restarts", read(replace(RISKY, reboots=False)), WARN),
+    ("host.restarts", "upkeep.restarts", read(replace(RISKY, reboots=False, spares_docker=True)), PASS),
+    ("host.restarts", "upkeep.restarts", read(replace(RISKY, unattended=False, needrestart="")), PASS),
+    ("host.restarts", "upkeep.restarts", FAILED, UNKNOWN),
+    ("host.restarts", "upkeep.restarts", ABSENT, SKIP),
+    ("host.units", "upkeep.failed_units", read(("fwupd.service",)), WARN),
+    ("host.units", "upkeep.failed_units", read(("fwupd.service", "docker.service")), FAIL),
+    ("host.units", "upkeep.failed_units", FAILED, UNKNOWN),
+    ("mem.swap", "memory.swap_bytes", FAILED, UNKNOWN),
+    ("mem.swap", "memory.swap_bytes", read(GIB), WARN),  # of which none is free
+    ("mem.hugepages", "memory.hugepages", read(HugePages(100, 50, 2048)), PASS),
+    ("mem.hugepages", "memory.hugepages", read(HugePages(100, 51, 2048)), WARN),
+    ("mem.hugepages", "memory.hugepages", FAILED, UNKNOWN),
+    ("kernel.dirty", "kernel.dirty", read(Dirty(GIB, 0)), PASS),
+    ("kernel.dirty", "kernel.dirty", read(Dirty(GIB + 1, 0)), WARN),
+    ("kernel.dirty", "kernel.dirty", read(Dirty(0, 20)), WARN),  # 20 % of 7 GiB
+    ("kernel.dirty", "kernel.dirty", FAILED, UNKNOWN),
+    ("cpu.speed", "cpu.speed", FAILED, UNKNOWN),
+    ("cpu.speed", "cpu.speed", ABSENT, SKIP),
+    (
+        "container.state",
+        "docker.containers",
+        read((replace(container("history"), health="unhealthy"),)),
+        FAIL,
+    ),
+    ("container.state", "docker.containers", read((replace(container("history"), restarts=3),)), PASS),
+    ("container.state", "docker.containers", read((replace(container("history"), restarts=4),)), WARN),
+    ("container.state", "docker.containers", read(()), FAIL),
+    ("container.state", "docker.containers", FAILED, UNKNOWN),
+    ("container.state", "docker.containers", ABSENT, UNKNOWN),  # something was provisioned here
+    ("container.state", "generation", ABSENT, SKIP),
+    ("container.image", "docker.containers", read((replace(container("history"), image="other"),)), FAIL),
+    ("container.image", "docker.containers", FAILED, UNKNOWN),
+    ("container.files", "docker.containers", read((OTHER_FILES,)), FAIL),
+    ("container.files", "docker.containers", FAILED, UNKNOWN),
+    ("files.drift", "generation", planned(files=(OwnedFile("/etc/x", "changed"),)), FAIL),
+    ("files.drift", "generation", planned(files=(OwnedFile("/etc/x", "missing"),)), FAIL),
+    ("files.drift", "generation", planned(files=(OwnedFile("/etc/x", "permission denied"),)), UNKNOWN),
+    ("files.drift", "generation", planned(manifest_is_its_own=False), FAIL),
+    ("files.drift", "generation", FAILED, UNKNOWN),
+    ("temporal.health", "roles", read((RoleHealth("history", 7234, "NOT_SERVING"),)), FAIL),
+    ("temporal.health", "roles", FAILED, UNKNOWN),
+    ("temporal.health", "roles", ABSENT, SKIP),
+    ("temporal.members", "database.members", read(MEMBERS[:1]), FAIL),
+    ("temporal.members", "database.members", read((*MEMBERS, "history 10.0.0.99:6934")), WARN),
+    ("temporal.members", "database.members", FAILED, UNKNOWN),
+    ("temporal.shards", "database.shards", read(4), FAIL),
+    ("temporal.shards", "database.shards", FAILED, UNKNOWN),
+    ("postgres.settings", "database.live", live(pending_restart=("shared_buffers",)), FAIL),
+    ("postgres.settings", "database.live", live(files_not_loaded=("/etc/x/postgresql.conf",)), FAIL),
+    ("postgres.settings", "database.live", live(not_applied=("work_mem",)), FAIL),
+    ("postgres.settings", "database.live", live(file_errors=("?: syntax error",)), FAIL),
+    ("postgres.settings", "database.live", FAILED, UNKNOWN),
+    ("postgres.connections", "database.live", live(connections=157), PASS),
+    ("postgres.connections", "database.live", live(connections=158), WARN),
+    ("postgres.connections", "database.live", live(connections=188), FAIL),
+    ("postgres.connections", "database.live", FAILED, UNKNOWN),
+    ("postgres.locks", "database.live", live(longest_lock_wait_s=1.0), PASS),
+    ("postgres.locks", "database.live", live(longest_lock_wait_s=1.1), WARN),
+    ("postgres.locks", "database.live", FAILED, UNKNOWN),
+    ("postgres.wal", "database.checkpoints", read(Checkpoints(79, 21, 1e6)), WARN),
+    ("postgres.wal", "database.checkpoints", read(Checkpoints(2, 10, 1e6)), PASS),
+    ("postgres.wal", "database.checkpoints", FAILED, UNKNOWN),
+    ("postgres.wal", "database.live", live(slots_held_bytes=5 * GIB), WARN),
+    ("postgres.wal", "database.live", live(slots_held_bytes=33 * GIB), FAIL),
+    ("postgres.wal", "database.live", live(archive_failed=1), WARN),
+    ("postgres.vacuum", "database.vacuum", read(Vacuum(on=False, tables=())), FAIL),
+    ("postgres.vacuum", "database.vacuum", read(Vacuum(on=True, tables=(Bloat("t", 41, 59),))), WARN),
+    ("postgres.vacuum", "database.vacuum", FAILED, UNKNOWN),
+    ("postgres.vacuum", "database.live", live(idle_in_transaction_s=601), WARN),
+    ("postgres.vacuum", "database.live", live(xid_age=200_000_001), WARN),
+    ("postgres.vacuum", "database.live", live(xid_age=400_000_001), FAIL),
+    ("disk.growth", "database.live", live(data_bytes=90 * GB, born_s=40 * DAY_S), WARN),
+    ("disk.growth", "database.live", live(data_bytes=70 * GB, born_s=5 * DAY_S), FAIL),
+    ("disk.growth", "database.live", live(born_s=1.9 * DAY_S), SKIP),
+    ("disk.growth", "database.live", FAILED, UNKNOWN),
+    ("disk.growth", "disk.space", FAILED, UNKNOWN),
+]
+IDS = sorted({row[0] for row in ROWS} | {"clock.skew"})
+
+
+def findings(identifier: str, facts: Facts, **changes: Any) -> tuple[Finding, ...]:
+    [check] = find(identifier)
+    return check.evaluate(facts, replace(expected(Role.HISTORY, Role.POSTGRESQL), **changes))
+
+
+@pytest.mark.parametrize("identifier", IDS)
+def test_a_healthy_host_passes(identifier: str) -> None:
+    found = findings(identifier, with_database())
+    assert {one.outcome for one in found} == {PASS}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "path", "reading", "outcome"),
+    ROWS,
+    ids=[f"{row[0]}-{row[3]}-{number}" for number, row in enumerate(ROWS)],
+)
+def test_a_check_finds_its_fault(identifier: str, path: str, reading: Reading[Any], outcome: Outcome) -> None:
+    found = findings(identifier, having(with_database(), path, reading))
+    assert max((one.outcome for one in found), key=lambda one: one.rank) is outcome
+
+
+@pytest.mark.parametrize(
+    ("clocks", "outcome"),
+    [
+        ({"history-1": (60.0, 5.0), "db-1": (-45.0, 5.0)}, PASS),  # 105 apart, 10 of it in doubt
+        ({"history-1": (60.0, 5.0), "db-1": (-60.0, 5.0)}, WARN),
+        ({"history-1": (2000.0, 5.0), "db-1": (0.0, 5.0)}, FAIL),
+        ({"history-1": (60.0, 80.0), "db-1": (0.0, 80.0)}, UNKNOWN),
+    ],
+)
+def test_clocks_of_hosts_are_compared_beyond_doubt(
+    clocks: dict[str, tuple[float, float]], outcome: Outcome
+) -> None:
+    told = {name: HostClock(*clock) for name, clock in clocks.items()}
+    found = {one.subject: one.outcome for one in findings("clock.skew", healthy(), clocks=told)}
+    assert found == {"controller": PASS, "db-1": outcome}
+
+
+def test_a_controller_whose_clock_is_wrong_fails_no_cluster() -> None:
+    """Both hosts are two seconds off, and agree: it is the controller's clock that is wrong."""
+    facts = replace(healthy(), link=link(2000.0))
+    together = {name: HostClock(2000.0, 2.0) for name in ("history-1", "db-1")}
+    found = {one.subject: one.outcome for one in findings("clock.skew", facts, clocks=together)}
+    assert found == {"controller": WARN, "db-1": PASS}
+    [alone] = findings("clock.skew", facts, clocks={"history-1": HostClock(2000.0, 2.0)})
+    assert alone.outcome is FAIL
+
+
+def test_a_clock_that_nobody_else_measured_is_not_asked_for() -> None:
+    assert [one.outcome for one in findings("clock.skew", replace(healthy(), link=ABSENT), clocks={})] == [
+        SKIP
+    ]
+
+
+def test_ports_are_free_before_a_host_is_provisioned() -> None:
+    fresh = having(healthy(), "generation", ABSENT)
+    [taken] = findings("net.port", fresh)
+    assert (taken.outcome, taken.found) == (FAIL, "taken: 6934 (history), 7234 (history)")
+    [free] = findings("net.port", having(fresh, "network.listeners", listening(22)))
+    assert (free.outcome, free.found) == (PASS, "2 free")
+
+
+def test_nothing_is_reached_before_it_is_provisioned() -> None:
+    closed = having(healthy(), "network.reached", read((reached("a", 1, 5432, "x", "closed"),)))
+    assert findings("net.reach", having(closed, "generation", ABSENT))[0].outcome is SKIP
+
+
+def test_a_stopped_container_is_named_with_the_engines_words() -> None:
+    facts = having(with_database(), "docker.containers", Reading(()))
+    facts = having(facts, "docker.stopped", Reading((Stopped("history", "exited", "Exited (137) 2 s ago"),)))
+    [found] = findings("container.state", facts)
+    assert (found.subject, found.found) == ("history", "Exited (137) 2 s ago")
+
+
+def test_an_image_without_a_digest_warns() -> None:
+    plain = replace(container("history"), image="temporalio/server:1.31.2")
+    service = replace(generation("history").services[0], image="temporalio/server:1.31.2")
+    facts = having(with_database(), "docker.containers", Reading((plain,)))
+    facts = having(facts, "generation", planned(services=(service,)))
+    assert findings("container.image", facts)[0].outcome is WARN
+
+
+def test_swap_that_nobody_uses_is_fine() -> None:
+    facts = having(healthy(), "memory.swap_bytes", Reading(GIB))
+    assert findings("mem.swap", having(facts, "memory.swap_free_bytes", Reading(GIB)))[0].outcome is PASS
+    assert findings("mem.swap", having(facts, "memory.swap_free_bytes", FAILED))[0].outcome is UNKNOWN
+
+
+def test_a_containers_kernel_log_is_the_machines() -> None:
+    facts = having(having(healthy(), "kernel_log", log("io")), "virt.container", Reading("docker"))
+    assert findings("kernel.log", facts)[0].outcome is SKIP
+
+
+def test_a_host_without_an_inventory_is_not_asked_who_its_members_are() -> None:
+    facts = with_database()
+    for identifier, changes in (
+        ("temporal.members", {"members": ()}),
+        ("temporal.shards", {"shards": 0}),
+        ("net.port", {"ports": {}}),
+    ):
+        assert findings(identifier, facts, **changes)[0].outcome is SKIP
+
+
+def test_every_number_of_a_database_stands_in_the_evidence() -> None:
+    [found] = findings("disk.growth", with_database())
+    assert found.evidence["days_left"] == 600
+    assert found.evidence["bytes_per_day"] == GB // 10
