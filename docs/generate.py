@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,20 +10,45 @@ from typing import TYPE_CHECKING, Any
 import typer.main
 
 from tempo_infra.cli.main import app
+from tempo_infra.inventory.load import loads
 from tempo_infra.inventory.schema import schema as json_schema
-from tempo_infra.report import checks_page
+from tempo_infra.report import checks_page, sizing_pages
+from tempo_infra.sizing import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tempo_infra.inventory.cluster import Cluster
+    from tempo_infra.sizing import Settings
+
 REFERENCE = Path(__file__).parent / "reference"
+EXAMPLE = Path(__file__).parents[1] / "inventory" / "oslo-trio.yaml"
 NAMES = {"string": "text", "object": "mapping", "boolean": "yes or no"}
 HEAD = "<!-- made by `make docs` from the code; edit the code -->\n\n"
 
 
 def pages() -> dict[str, str]:
     """Return every generated page by its file name."""
-    return {"commands.md": commands(), "inventory.md": inventory(), "checks.md": checks_page.page()}
+    return {
+        "commands.md": commands(),
+        "inventory.md": inventory(),
+        "checks.md": checks_page.page(),
+        "budgets.md": HEAD + sizing_pages.budgets(),
+        "pgtune.md": HEAD + sizing_pages.beside_pgtune(_database_hosts()),
+    }
+
+
+def _database_hosts() -> list[tuple[Cluster, Settings]]:
+    """The example of three hosts, with database hosts of several sizes."""
+    text = EXAMPLE.read_text()
+    host = re.compile(r"(class: High-RAM\n.*\n.*resources: )\{.*\}\}")
+    sizes = [(2, "4GiB", "40GiB"), (4, "16GiB", "160GiB"), (8, "32GiB", "320GiB"), (16, "64GiB", "640GiB")]
+    found = []
+    for vcpu, memory, disk in sizes:
+        have = f"{{vcpu: {vcpu}, memory: {memory}, disk: {{kind: nvme, size: {disk}}}}}"
+        cluster = loads(host.sub(rf"\g<1>{have}", text), EXAMPLE)
+        found.append((cluster, size(cluster)))
+    return found
 
 
 def commands() -> str:

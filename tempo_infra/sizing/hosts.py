@@ -61,7 +61,7 @@ def _host(
         containers=sized,
         temporal=instead.temporal(temporal.temporal(cluster, host, memory, mains, pool)),
         postgresql=own,
-        sysctl=sysctl,
+        sysctl=instead.kernel(sysctl),
         thp=kernel.thp(host),
         nofile=kernel.nofile(cluster.nofile),
         os_reserve_bytes=os_reserve_bytes(host.resources.memory_bytes),

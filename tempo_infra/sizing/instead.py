@@ -23,6 +23,19 @@ ARTICLE: Mapping[str, str] = {
 ARTICLE_POOLS = (20, 10)  # maxConns of the main and of the visibility store: the image's defaults
 ARTICLE_SHARDS = 4
 
+SERVER: Mapping[str, str] = {  # defaults of Temporal that are no plain value in its source
+    "matching.numTaskqueueReadPartitions": "4",
+    "matching.numTaskqueueWritePartitions": "4",
+}
+
+KERNEL: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "vm.swappiness": (("kernel default", "60"), ("tuned's postgresql profile", "3")),
+    "vm.dirty_background_bytes": (("kernel default", "10 % of memory"),),
+    "vm.dirty_bytes": (("kernel default", "20 % of memory"),),
+    "vm.nr_hugepages": (("kernel default", "0"),),
+    "net.core.somaxconn": (("kernel default", "4096, before 5.4 128"),),
+}
+
 MATTERS: Mapping[str, str] = {
     "shared_buffers": "no gain measured while the data fits; keeps reads off the disk as it grows",
     "work_mem": "Temporal's statements sort little; lists of the UI do",
@@ -56,6 +69,11 @@ def temporal(services: Mapping[Role, TemporalSettings]) -> dict[Role, TemporalSe
     }
 
 
+def kernel(settings: Iterable[Setting]) -> tuple[Setting, ...]:
+    """Return kernel settings with the kernel's own defaults beside them."""
+    return tuple(replace(one, instead=(*one.instead, *KERNEL.get(one.name, ()))) for one in settings)
+
+
 def _with(setting: Setting, tuned: Mapping[str, str], known: Mapping[str, parameters.Parameter]) -> Setting:
     others = [("article", ARTICLE), ("pgtune", tuned)]
     said = [(who, values[setting.name]) for who, values in others if setting.name in values]
@@ -67,6 +85,5 @@ def _with(setting: Setting, tuned: Mapping[str, str], known: Mapping[str, parame
 
 def _with_default(setting: Setting) -> Setting:
     key = parameters.dynamic_keys().get(setting.name)
-    if key is None or not key.default:
-        return setting
-    return replace(setting, instead=(*setting.instead, ("server default", key.default)))
+    default = SERVER.get(setting.name) or (key.default if key else "")
+    return replace(setting, instead=(*setting.instead, ("server default", default))) if default else setting

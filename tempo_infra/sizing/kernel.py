@@ -32,12 +32,16 @@ def thp(host: Host) -> Setting | None:
     if not host.has(Role.POSTGRESQL):
         return None
     reason = "PostgreSQL's backends stall while the kernel compacts memory"
-    return Setting("/sys/kernel/mm/transparent_hugepage/enabled", "madvise", "", reason, POSTGRESQL)
+    others = (("Debian 12", "always"),)
+    return Setting(
+        "/sys/kernel/mm/transparent_hugepage/enabled", "madvise", "", reason, POSTGRESQL, instead=others
+    )
 
 
 def nofile(count: int) -> Setting:
     reason = "logins and what people start from them; containers get theirs from the compose file"
-    return Setting("nofile", count, "", reason, "man 5 limits.conf")
+    others = (("article", "65535 for everybody but root"), ("Debian", "1024, at most 1048576"))
+    return Setting("nofile", count, "", reason, "man 5 limits.conf", instead=others)
 
 
 def _swappiness(host: Host) -> Setting:

@@ -73,7 +73,7 @@ class Container:
 
         memory = of("mem_limit", self.memory_bytes // MIB, "MiB", self.reason)
         found = [
-            replace(memory, written=self.written),
+            replace(memory, written=self.written, instead=(("article", "none"), ("Docker", "none"))),
             of("cpus", self.cpus, "", "the most it may take; shared when others are busy"),
             of("pids_limit", self.pids, "", "more is a leak: it hits the container, not the host"),
             of("ulimits.nofile", self.nofile, "", "limits.nofile of the inventory; soft and hard"),

@@ -156,7 +156,8 @@ def plan_cache_mode() -> Setting:
         "pgx prepares its statements, and a generic plan may read every retained run of a workflow id;"
         " costs about half of what pgx saves, which is still cheaper than lib/pq"
     )
-    return Setting("plan_cache_mode", "force_custom_plan", "", reason, PGX_ISSUE)
+    others = (("server default", "auto"),)
+    return Setting("plan_cache_mode", "force_custom_plan", "", reason, PGX_ISSUE, instead=others)
 
 
 def _setting(name: str, value: Value, unit: str, reason: str) -> Setting:

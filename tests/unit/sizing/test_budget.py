@@ -155,7 +155,7 @@ def clusters(draw: st.DrawFn) -> Cluster:
     return one if pollers is None else with_pollers(one, pollers)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(one=clusters())
 def test_budgets_hold_or_the_error_names_a_change_that_works(one: Cluster) -> None:
     errors = [breach for breach in remedy.judged(one)[1] if not breach.warning]
@@ -168,7 +168,7 @@ def test_budgets_hold_or_the_error_names_a_change_that_works(one: Cluster) -> No
     assert changes or len(errors) > 1 or "memory" in errors[0].budget or errors[0].budget == "connections"
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(gib=st.floats(1, 64), extra=st.integers(0, 8), shards=st.sampled_from([64, 512, 4096]))
 def test_without_overrides_there_is_always_a_change_that_works(gib: float, extra: int, shards: int) -> None:
     more = [host(f"f{n}", Role.FRONTEND, internal=f"10.0.1.{n + 1}") for n in range(extra)]

@@ -1,4 +1,4 @@
-"""pgtune's rules against vectors that its own code gave (OLTP, Linux, 200 connections), and what explain says."""
+"""pgtune's rules against vectors of its own code (OLTP, Linux, 200 connections), and what explain says."""
 
 from __future__ import annotations
 
