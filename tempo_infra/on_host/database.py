@@ -70,12 +70,12 @@ def postgres_ready(layout: Layout, args: Address) -> dict[str, float]:
 
 
 def _wait_for_query(layout: Layout, deadline: float) -> None:
-    output = psql(layout, "select 1", deadline_s=60)
+    output = psql(layout, "select 1", deadline_s=15)
     while output != "1":
         if time.monotonic() > deadline:
             raise StepError(f"PostgreSQL accepts connections but does not answer a query: {output}")
         time.sleep(0.3)
-        output = psql(layout, "select 1", deadline_s=60)
+        output = psql(layout, "select 1", deadline_s=15)
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def membership(layout: Layout, args: MembershipArgs) -> dict[str, list[str]]:
     """Wait until the cluster's own membership table names exactly the expected role addresses."""
     deadline = time.monotonic() + args.deadline_s
     while True:
-        answer = psql(layout, MEMBERS, database="temporal", deadline_s=60)
+        answer = psql(layout, MEMBERS, database="temporal", deadline_s=20)
         members = [line for line in answer.splitlines() if line]
         if set(args.expected) == set(members):
             return {"members": members}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tempo_infra.sizing.overrides import risks as accepted_risks
 from tempo_infra.sizing.remedy import size
 from tempo_infra.sizing.settings import (
     Container,
@@ -10,5 +11,16 @@ from tempo_infra.sizing.settings import (
     Settings,
     TemporalSettings,
 )
+from tempo_infra.sizing.tables import TableSettings, table_settings
 
-__all__ = ["Container", "HostSettings", "Setting", "Settings", "TemporalSettings", "size"]
+__all__ = [
+    "Container",
+    "HostSettings",
+    "Setting",
+    "Settings",
+    "TableSettings",
+    "TemporalSettings",
+    "accepted_risks",
+    "size",
+    "table_settings",
+]

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from tempo_infra.inventory.cluster import Cluster, Host, Overrides, Value
-    from tempo_infra.sizing.breach import Breach as BreachType
 
 MOST_NAMED = 3
 DOUBLINGS = 14
@@ -54,18 +53,32 @@ def judged(cluster: Cluster) -> tuple[Settings | None, tuple[Breach, ...]]:
     return settings, budget.broken(cluster, settings)
 
 
-def nearest(cluster: Cluster, breach: BreachType) -> tuple[Change, ...]:
-    """Return changes that satisfy the budget and break no other, the smallest of each kind."""
-    before = {found.key for found in judged(cluster)[1]}
+def nearest(cluster: Cluster, breach: Breach) -> tuple[Change, ...]:
+    """Return changes that satisfy the budget, the smallest of each kind.
 
-    def works(candidate: Cluster) -> bool:
+    They leave every other budget as it is; where there is none such, they break no other one.
+    """
+    before = {found.key: found.over for found in judged(cluster)[1]}
+
+    def after(candidate: Cluster) -> dict[tuple[str, str], str] | None:
         try:
             overrides.check(candidate)
         except InputError:
-            return False
-        after = {found.key for found in judged(candidate)[1]}
-        return breach.key not in after and after <= before
+            return None
+        return {found.key: found.over for found in judged(candidate)[1]}
 
+    def alone(candidate: Cluster) -> bool:
+        found = after(candidate)
+        return found is not None and breach.key not in found and found.items() <= before.items()
+
+    def loosely(candidate: Cluster) -> bool:
+        found = after(candidate)
+        return found is not None and breach.key not in found and found.keys() <= before.keys()
+
+    return _found(cluster, breach, alone) or _found(cluster, breach, loosely)
+
+
+def _found(cluster: Cluster, breach: Breach, works: Callable[[Cluster], bool]) -> tuple[Change, ...]:
     found: list[Change] = []
     for lever in breach.levers:
         change = next((one for one in _tried(cluster, breach, lever, works)), None)
@@ -77,7 +90,7 @@ def nearest(cluster: Cluster, breach: BreachType) -> tuple[Change, ...]:
 
 
 def _tried(
-    cluster: Cluster, breach: BreachType, lever: str, works: Callable[[Cluster], bool]
+    cluster: Cluster, breach: Breach, lever: str, works: Callable[[Cluster], bool]
 ) -> Iterator[Change]:
     for ladder in _ladders(cluster, breach, lever):
         change = _smallest(ladder, works)
@@ -125,7 +138,7 @@ def _furthest(ladder: _Ladder, low: int, high: int) -> int:
     return low
 
 
-def _ladders(cluster: Cluster, breach: BreachType, lever: str) -> Iterator[_Ladder]:
+def _ladders(cluster: Cluster, breach: Breach, lever: str) -> Iterator[_Ladder]:
     host = cluster.host(breach.host)
     if lever == "host-memory":
         yield _Ladder(1 << 10, lambda n: _resources(cluster, host, memory_gib=n))

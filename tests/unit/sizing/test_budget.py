@@ -199,3 +199,14 @@ def test_more_never_makes_less(gib: int, vcpu: int, role: Role) -> None:
     two = cluster(*large.hosts, host("x", role, internal="10.0.0.9"))
     assert all(b >= a for a, b in zip(of(small), of(large), strict=True))
     assert of(two)[2] >= of(large)[2]
+
+
+def test_a_change_for_one_budget_does_not_worsen_another() -> None:
+    """Fewer connections would save memory, and break the sum of the pools further."""
+    one = over(trio(32), postgresql={"max_connections": 100, "work_mem": "4GB"})
+    errors = {breach.budget: breach for breach in remedy.judged(one)[1]}
+    assert set(errors) == {"connections", "database-memory"}
+    said = [change.text for change in remedy.nearest(one, errors["database-memory"])]
+    assert any(text.startswith("work_mem: ") for text in said)
+    assert not any(text.startswith("max_connections") for text in said)
+    assert [change.text for change in remedy.nearest(one, errors["connections"])] == ["max_connections: 140"]

@@ -1,4 +1,4 @@
-"""Ours beside pgtune: where we differ, the page says why; where we agree, by how much."""
+"""pgtune's rules against vectors of its own code (OLTP, Linux, 200 connections), and what explain says."""
 
 from __future__ import annotations
 
