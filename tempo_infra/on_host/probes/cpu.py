@@ -151,7 +151,7 @@ def _hash() -> float:
 
 def speed(seconds: float = 0.15) -> Speed:
     """Measure for three times `seconds`."""
-    source = bytearray(8 * 1024 * 1024)  # more than most caches give to one core
+    source = bytearray(4 * 1024 * 1024)  # with its copy, small enough for the collector to stay small
 
     def copy() -> float:
         return float(len(bytes(source)))
