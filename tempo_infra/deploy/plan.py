@@ -54,6 +54,8 @@ class HostPlan:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()  # each one ends the run before anything is changed
     installed: Mapping[str, str | None] = field(default_factory=dict)  # digests of owned files, as seen
+    seen: str | None = None  # the generation that is current
+    previous: str | None = None  # the generation that a failed change goes back to
 
     @property
     def is_noop(self) -> bool:
@@ -79,6 +81,8 @@ def plan_host(
         notes=("the last run was not confirmed: its steps are done again",) if unconfirmed else (),
         problems=_problems(host, bundle, state, shipped, bootstrap=bootstrap),
         installed=state.installed,
+        seen=state.generation,
+        previous=state.last_good,
     )
 
 
@@ -142,6 +146,7 @@ def _problems(
     host: Host, bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str, str]], *, bootstrap: bool
 ) -> tuple[str, ...]:
     return (
+        *([state.open_run] if state.open_run else []),
         *_machine_problems(host, bundle, state),
         *_docker_problems(state, bootstrap=bootstrap),
         *_conflicts(bundle, state, shipped),

@@ -15,8 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host.arming import not_over
 from tempo_infra.on_host.bootstrap import os_id
-from tempo_infra.on_host.journal import confirmed
+from tempo_infra.on_host.journal import confirmed, last_good
 from tempo_infra.on_host.layout import PROJECT, Layout
 from tempo_infra.on_host.shell import StepError, run
 
@@ -64,6 +66,8 @@ class HostState:
     state_free_inodes: int
     data_version: str | None  # PG_VERSION of the data directory
     images: list[str] = field(default_factory=list)  # wanted images that are on the host
+    last_good: str | None = None  # the generation that a failed change goes back to
+    open_run: str = ""  # a run that the host has not decided about yet, in words
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
     """Read everything that the plan needs; nothing is changed."""
     manifest = _text(layout.current / "manifest.json")
     shipped = json.loads(manifest)["files"] if manifest else {}
+    armed = guard.read(layout)
     owned = {path for path in (*args.wanted, *shipped) if path.startswith("etc/")}
     with ThreadPoolExecutor(max_workers=4) as pool:
         docker, containers = pool.submit(_docker), pool.submit(_containers)
@@ -102,6 +107,8 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
             state_free_inodes=usage.f_favail,
             data_version=_text(layout.data / "postgres/PG_VERSION").strip() or None,
             images=images.result(),
+            last_good=last_good(layout),
+            open_run=not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
         )
 
 

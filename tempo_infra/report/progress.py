@@ -24,15 +24,18 @@ SAY = {
     "bootstrap": "Docker",
     "stage": "staged",
     "pull": "images",
+    "arm": "armed",
     "switch": "switched",
     "postgres-ready": "database",
     "schema": "schema",
     "serving": "serving",
     "membership": "members",
     "namespaces": "namespaces",
+    "healthy": "healthy",
     "confirm": "confirmed",
+    "rollback": "rolled back",
 }
-QUIET = frozenset({"lock", "secrets", "data", "validate", "sql", "up", "database-answers", "state"})
+QUIET = frozenset({"lock", "secrets", "data", "validate", "sql", "up", "database-answers", "state", "still"})
 
 
 class ProgressView(Protocol):
