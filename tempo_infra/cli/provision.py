@@ -16,6 +16,7 @@ from tempo_infra.cli.options import (
     InventoryFile,
     OnlyHosts,
     OutputFormat,
+    PlanIn,
     Quiet,
 )
 
@@ -35,6 +36,10 @@ def provision(
     bootstrap: Annotated[
         bool, typer.Option("--bootstrap", help="Install the distribution's Docker where there is none.")
     ] = False,
+    plan_file: PlanIn = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Write over edited owned files; a copy stays on the host.")
+    ] = False,
     on_failure: Annotated[
         OnFailure,
         typer.Option("--on-failure", help="A host that fails goes back, or is left for you to look."),
@@ -52,18 +57,20 @@ def provision(
     """
     from tempo_infra.cli.interrupt import stopping
     from tempo_infra.cli.run import opened
+    from tempo_infra.deploy.binding import moved, read_plan
     from tempo_infra.deploy.rollout import Options
     from tempo_infra.report.outcome import outcome_lines
     from tempo_infra.report.progress import view_for
 
     started, as_json = time.monotonic(), output is OutputFormat.JSON
-    options = Options(bootstrap, on_failure.value, lock_wait)
+    options = Options(bootstrap, on_failure.value, lock_wait, take_over)
+    kept = read_plan(plan_file) if plan_file else None
     with (
         opened(inventory, host, options=options, ask_sudo_password=ask_sudo_password) as run,
         stopping(run.rollout, inventory),
     ):
         plan = run.rollout.plan(run.hosts)
-        _refuse(plan)
+        _refuse(plan, moved(kept, plan) if kept is not None else [])
         with view_for([one.name for one in run.hosts], as_json=as_json, quiet=quiet) as view:
             run.report.to = view.show
             outcome = run.rollout.apply(plan, view.show)
@@ -81,13 +88,13 @@ def _exit_code(outcome: Outcome) -> ExitCode:
     return ExitCode.OK if outcome.ok else ExitCode.FAILED
 
 
-def _refuse(plan: Plan) -> None:
+def _refuse(plan: Plan, moved: list[tuple[str, str]]) -> None:
     """End before anything is changed when a host could not be read, or something stands in the way."""
-    if not plan.errors and not plan.problems:
+    if not plan.errors and not plan.problems and not moved:
         return
     for name, error in plan.errors.items():
         typer.echo(f"{name}: {error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
-    for name, problem in plan.problems:
+    for name, problem in [*plan.problems, *moved]:
         typer.echo(f"{name}: {problem}", err=True)
     typer.echo("nothing was changed on any host", err=True)
     raise typer.Exit(ExitCode.UNREACHABLE if plan.errors else ExitCode.FAILED)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.on_host.state import HostState
     from tempo_infra.on_host.wire import Step
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
@@ -82,6 +83,7 @@ class Options:
     bootstrap: bool = False
     on_failure: str = "rollback"  # or "hold": a failed host is left as it is, for a person
     lock_wait_s: float = 0.0
+    take_over: bool = False  # write over owned files that were edited on the host, and keep them aside
 
 
 class Rollout:
@@ -110,11 +112,24 @@ class Rollout:
         def one(host: Host) -> tuple[HostPlan, list[str]]:
             bundle = self._bundles[host.name]
             state, digests = read_state(self._fleet.session(host), host, bundle, self._secrets)
-            return plan_host(host, bundle, state, digests, bootstrap=self._options.bootstrap), warnings(state)
+            options = self._options
+            found = plan_host(
+                host, bundle, state, digests, bootstrap=options.bootstrap, take_over=options.take_over
+            )
+            return found, warnings(state)
 
         answers, errors = self._fleet.each(hosts, one)
         found = tuple(answers[host.name][0] for host in hosts if host.name in answers)
         return Plan(found, errors, {name: answer[1] for name, answer in answers.items() if answer[1]})
+
+    def states(self, hosts: Sequence[Host]) -> tuple[dict[str, HostState], dict[str, TempoInfraError]]:
+        """Read the hosts side by side."""
+        return self._fleet.each(
+            hosts,
+            lambda host: read_state(self._fleet.session(host), host, self._bundles[host.name], self._secrets)[
+                0
+            ],
+        )
 
     def apply(self, plan: Plan, report: Callable[[Progress], None]) -> Outcome:
         """Do what was planned, stage by stage; at the first failure later stages are not begun."""

@@ -139,6 +139,7 @@ def arm(work: Work) -> Step:
         "seen": work.plan.seen,
         "host": work.host.internal,
         "ports": ports,
+        "take_over": list(work.plan.take_over),
         "on_failure": work.on_failure,
         "grace_s": GRACE_S,
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Optional
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import snapshot, undo
 from tempo_infra.on_host.containers import PullArgs, pull
+from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
 from tempo_infra.on_host.journal import last_good
 from tempo_infra.on_host.shell import StepError, run
 
@@ -31,6 +32,7 @@ class ArmArgs:
     seen: Optional[str]  # the generation that was current when the plan was made
     host: str
     ports: "dict[str, int]"
+    take_over: "list[str]"  # owned files that someone else wrote: copies of them stay on the host
     on_failure: str = "rollback"
     grace_s: float = 60.0
 
@@ -53,6 +55,7 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
     if previous is not None:
         _need_images(layout, previous)
     before = earlier.before if earlier else _keep(layout, args, previous)
+    _keep_aside(layout, args)
     armed = guard.Armed(
         run=args.run,
         who=args.who,
@@ -105,6 +108,15 @@ def _keep(layout: Layout, args: ArmArgs, previous: Optional[str]) -> str:
     folder = zero if previous is None and not zero.exists() else layout.runs / args.run / "before"
     snapshot.take(layout, folder, sorted(owned), layout.generations / args.digest)
     return str(folder.relative_to(layout.state))
+
+
+def _keep_aside(layout: Layout, args: ArmArgs) -> None:
+    for path in args.take_over:
+        target, copy = layout.installed(path), layout.state / "taken-over" / args.run / path
+        if target.is_file() and not target.is_symlink() and not copy.exists():
+            make_folder(copy.parent, 0o700)
+            write_new(copy, target.read_bytes(), 0o600)
+            fsync_folder(copy.parent)
 
 
 def _owned(layout: Layout, generation: str) -> "list[str]":

@@ -74,7 +74,7 @@ def put_back(layout: Layout, folder: Path) -> None:
                 os.chown(target, kept.uid, kept.gid)
     for name, value in body["live"].items():
         try:
-            (layout.root / name).write_text(value)
+            (layout.root / name).write_text(f"{value}\n")
         except OSError:
             continue  # the kernel would not take its own value back: nothing could have changed it either
 

@@ -45,6 +45,14 @@ class Docker:
 
 
 @dataclass(frozen=True)
+class Edited:
+    """An owned file as it was shipped and as it was found; empty: there is none, or none was shipped."""
+
+    shipped: str
+    found: str
+
+
+@dataclass(frozen=True)
 class HostState:
     """The host as the plan sees it. Digests are hex sha256; None means: no such file."""
 
@@ -67,6 +75,7 @@ class HostState:
     data_version: str | None  # PG_VERSION of the data directory
     images: list[str] = field(default_factory=list)  # wanted images that are on the host
     last_good: str | None = None  # the generation that a failed change goes back to
+    edited: dict[str, Edited] = field(default_factory=dict)  # owned files that differ from what was shipped
     open_run: str = ""  # a run that the host has not decided about yet, in words
 
 
@@ -108,6 +117,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
             data_version=_text(layout.data / "postgres/PG_VERSION").strip() or None,
             images=images.result(),
             last_good=last_good(layout),
+            edited=_edited(layout, owned, args.wanted, shipped),
             open_run=not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
         )
 
@@ -139,6 +149,18 @@ def _texts(layout: Layout, wanted: dict[str, str], shipped: dict[str, dict[str, 
             folder = layout.state if path.startswith("services/") else layout.current
             texts[path] = _text(folder / path)[:MAX_TEXT_BYTES]
     return texts
+
+
+def _edited(
+    layout: Layout, owned: set[str], wanted: dict[str, str], shipped: dict[str, dict[str, str]]
+) -> dict[str, Edited]:
+    found = {}
+    for path in sorted(owned):
+        digest, entry = _digest(layout.installed(path)), shipped.get(path, {})
+        if digest != entry.get("sha256") and (entry or digest not in (None, wanted.get(path))):
+            before = _text(layout.current / path)[:MAX_TEXT_BYTES] if entry else ""
+            found[path] = Edited(before, _text(layout.installed(path))[:MAX_TEXT_BYTES])
+    return found
 
 
 def _secret_digests(layout: Layout, args: StateArgs) -> dict[str, str | None]:

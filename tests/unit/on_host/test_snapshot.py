@@ -61,8 +61,8 @@ def test_live_kernel_values_that_the_new_files_name_come_back(tmp_path: Path) ->
     (tmp_path / "proc/sys/vm/swappiness").write_text("1\n")
     (tmp_path / "sys/kernel/mm/thp").write_text("always madvise [never]\n")
     put_back(layout, folder)
-    assert (tmp_path / "proc/sys/vm/swappiness").read_text() == "60"
-    assert (tmp_path / "sys/kernel/mm/thp").read_text() == "madvise"
+    assert (tmp_path / "proc/sys/vm/swappiness").read_text() == "60\n"
+    assert (tmp_path / "sys/kernel/mm/thp").read_text() == "madvise\n"
     assert set(json.loads((folder / "before.json").read_text())["live"]) == {
         "proc/sys/vm/swappiness",
         "sys/kernel/mm/thp",

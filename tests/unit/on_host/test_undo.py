@@ -107,7 +107,7 @@ def test_nothing_is_armed_over_an_open_run_or_a_host_that_moved(tmp_path: Path, 
     layout = host(tmp_path)
     (layout.generations / ("b" * 64)).mkdir(exist_ok=True)
     with pytest.raises(StepError, match=says):
-        arm(layout, ArmArgs("r2", "other", "d" * 64, seen, "10.0.0.1", {}))
+        arm(layout, ArmArgs("r2", "other", "d" * 64, seen, "10.0.0.1", {}, []))
     state = guard.read(layout)
     assert state is not None
     assert state.run == "r1"
