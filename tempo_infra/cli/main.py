@@ -19,6 +19,7 @@ from tempo_infra.cli.plan import plan
 from tempo_infra.cli.provision import provision
 from tempo_infra.cli.render import render
 from tempo_infra.cli.resume import history, resume, status
+from tempo_infra.cli.rollback import rollback
 from tempo_infra.cli.secrets import secrets
 from tempo_infra.cli.smoke import smoke
 from tempo_infra.cli.trust import trust
@@ -60,6 +61,7 @@ app.command("resume")(resume)
 app.command("status")(status)
 app.command("history")(history)
 app.command("diff")(diff)
+app.command("rollback")(rollback)
 app.command("check-host")(check_host)
 app.add_typer(checks, name="checks")
 app.command("render")(render)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def _reached(inventory: Path, names: list[str] | None, *, ask: bool) -> Iterator[tuple[Fleet, list[Host]]]:
+def reached(inventory: Path, names: list[str] | None, *, ask: bool) -> Iterator[tuple[Fleet, list[Host]]]:
+    """Yield sessions to hosts of an inventory, without its secrets."""
     from tempo_infra.cli.sudo import ask_password
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.deploy.session import Sudo, open_session
@@ -52,7 +53,7 @@ def resume(
     """
     from tempo_infra.deploy.resume import WAIT_S, ask_runs, ending
 
-    with _reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
         answers, errors = ask_runs(fleet, hosts, run, WAIT_S)
     endings = {name: ending(runs) for name, runs in answers.items()}
     for name, end in endings.items():
@@ -80,7 +81,7 @@ def status(
     from tempo_infra.deploy.resume import ask_runs
     from tempo_infra.report.runs import status_line
 
-    with _reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
         answers, errors = ask_runs(fleet, hosts)
     for name, runs in answers.items():
         typer.echo(f"{name:<12}{status_line(runs)}")
@@ -102,7 +103,7 @@ def history(
     from tempo_infra.deploy.resume import ask_runs
     from tempo_infra.report.runs import history_lines
 
-    with _reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
         answers, errors = ask_runs(fleet, hosts)
     for name, runs in answers.items():
         typer.echo(name)

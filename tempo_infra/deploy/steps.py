@@ -54,6 +54,7 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
         Step("stage", {"digest": work.plan.digest, "sha256": digest, "length": len(archive)}, archive),
         Step("validate", {"digest": work.plan.digest}),
         Step("pull", {"images": list(work.plan.pull)}),
+        *([Step("trial-start", {"digest": work.plan.digest})] if work.host.has(Role.POSTGRESQL) else []),
         Step(
             "secrets",
             {"uids": {reader: FILES[reader][0] for reader in readers(work.host)}},

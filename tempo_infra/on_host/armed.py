@@ -149,10 +149,11 @@ def _units(layout: Layout, armed: Armed) -> "dict[str, str]":
     tail = "\n[Service]\nType=oneshot\n"
     return {
         BOOT_UNIT: f"{head}Description=tempo-infra: put back files of an unconfirmed change\n"
-        f"Before=docker.service docker.socket containerd.service\nAfter=systemd-sysctl.service\n"
+        f"Before=docker.service containerd.service\nAfter=systemd-sysctl.service\n"
         f"{tail}ExecStart={start} boot\n",
         AFTER_UNIT: f"{head}Description=tempo-infra: put back containers of an unconfirmed change\n"
-        f"After=docker.service network-online.target {BOOT_UNIT}\nWants=network-online.target\n"
+        f"Wants=docker.service network-online.target\n"
+        f"After=docker.service network-online.target {BOOT_UNIT}\n"
         f"{tail}ExecStart={start} after-boot\nTimeoutStartSec=infinity\n",
     }
 

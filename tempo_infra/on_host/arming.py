@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import snapshot, undo
 from tempo_infra.on_host.containers import PullArgs, pull
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
+from tempo_infra.on_host.garbage import ZERO, collect
 from tempo_infra.on_host.journal import last_good
 from tempo_infra.on_host.shell import StepError, run
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
     from tempo_infra.on_host.armed import Armed
     from tempo_infra.on_host.layout import Layout
-
-ZERO = "0"  # the generation that holds what was on the host before the first provision
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
     if earlier is not None and earlier.phase in guard.OPEN:
         raise StepError(not_over(earlier))
     previous = earlier.previous if earlier else last_good(layout)
-    if previous is not None:
-        _need_images(layout, previous)
+    for generation in {args.digest, previous or args.digest}:
+        _need_images(layout, generation)
     before = earlier.before if earlier else _keep(layout, args, previous)
     _keep_aside(layout, args)
     armed = guard.Armed(
@@ -81,12 +81,12 @@ def not_over(armed: Armed) -> str:
     )
 
 
-def _need_images(layout: Layout, previous: str) -> None:
-    """Have the images of the generation to go back to; a `docker image prune -a` takes them away."""
-    manifest = layout.generations / previous / "manifest.json"
+def _need_images(layout: Layout, generation: str) -> None:
+    """Have a generation's images, also of the one to go back to: `docker image prune -a` takes them."""
+    manifest = layout.generations / generation / "manifest.json"
     if not manifest.is_file():
         raise StepError(
-            f"generation {previous[:12]} is gone from {layout.generations}, so nothing could be put back",
+            f"generation {generation[:12]} is gone from {layout.generations}",
             remedy="nothing was switched",
         )
     services = json.loads(manifest.read_text())["services"].values()
@@ -145,6 +145,8 @@ def still(layout: Layout, args: RunArgs) -> "dict[str, str]":
 
 def confirm(layout: Layout, args: RunArgs) -> "dict[str, str]":
     undo.confirm(layout, _ours(layout, args.run), by=args.why)
+    with contextlib.suppress(StepError, OSError):  # the next one takes it away
+        collect(layout)
     return {}
 
 

@@ -27,6 +27,7 @@ from tempo_infra.on_host.namespaces import NamespaceArgs, namespaces
 from tempo_infra.on_host.scope import enter_scope
 from tempo_infra.on_host.secret_files import SecretArgs, write_secrets
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.trial_start import TrialArgs, trial_start
 from tempo_infra.on_host.wire import Event, Reply, Step, WireError, decode_request, encode, read_frame
 
 ALIVE_EVERY_S = 5.0  # the controller gives a silent host up after several of these
@@ -180,6 +181,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "validate": lambda s, step: containers.validate(s.layout, containers.ValidateArgs(**step.args)),
     "pull": lambda _, step: containers.pull(containers.PullArgs(**step.args)),
     "secrets": lambda s, step: write_secrets(s.layout, SecretArgs(**step.args), step.payload),
+    "trial-start": lambda s, step: trial_start(s.layout, TrialArgs(**step.args)),
     "data": lambda s, _: database.make_data_folder(s.layout),
     "switch": Session.switch,
     "up": lambda s, step: containers.up(s.layout, containers.UpArgs(**step.args)),

@@ -24,6 +24,7 @@ SAY = {
     "bootstrap": "Docker",
     "stage": "staged",
     "pull": "images",
+    "trial-start": "trial start",
     "arm": "armed",
     "switch": "switched",
     "postgres-ready": "database",

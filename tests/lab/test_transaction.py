@@ -268,8 +268,9 @@ def test_a_dead_process_on_the_host_is_noticed_by_its_timer(bed: Bed, variant: V
     def kill() -> None:
         bed.host.must(["sh", "-c", "systemctl kill -s KILL 'tempo-infra-run-*.scope'"])
 
-    with when(bed.host, "switch", kill):
+    with when(bed.host, "switch", kill) as killed:
         ran = bed.changed(variant).run("provision")
+        assert killed.is_set(), ran.said
     assert ran.code == 3, ran.said
     bed.decided()
     assert bed.generation() == before
@@ -281,8 +282,9 @@ def test_a_boot_between_switch_and_confirmation_leads_back_to_the_old_generation
     bed: Bed, variant: Variants, step: str, event: str
 ) -> None:
     before = bed.generation()
-    with when(bed.host, step, getattr(bed.host, event)):
+    with when(bed.host, step, getattr(bed.host, event)) as booted:
         ran = bed.changed(variant).run("provision")
+        assert booted.wait(60), ran.said
     assert ran.code in (1, 3), ran.said
     bed.decided()
     assert bed.generation() == before
@@ -322,3 +324,95 @@ def test_ctrl_c_once_ends_the_run_in_order_and_twice_leaves_it_to_the_hosts(
     assert ran.code == 1, ran.said
     assert ("left to the hosts (run " if signals == 2 else f"back on {before[:12]}") in ran.said
     bed.whole()
+
+
+def test_a_plan_is_refused_when_a_host_moved_since(bed: Bed, variant: Variants, tmp_path: Path) -> None:
+    changed = bed.changed(variant)
+    kept = str(tmp_path / "plan.json")
+    assert changed.run("plan", "--out", kept).code == 0
+    before = bed.generation()
+    service = bed.host.must(["docker", "ps", "-q", "-f", invariants.PROJECT]).split()[0]
+    bed.host.must(["docker", "stop", service])
+    ran = changed.run("provision", "--plan", kept)
+    assert ran.code == 1
+    assert f"{bed.host.name}: the host moved since the plan was made: containers" in ran.said
+    bed.host.must(["docker", "start", service])
+    assert changed.run("provision", "--plan", kept).code == 0
+    assert bed.generation() != before
+    bed.whole()
+
+
+def test_an_edited_owned_file_is_shown_refused_and_taken_over_only_when_asked(
+    bed: Bed, variant: Variants
+) -> None:
+    bed.host.must(["sh", "-c", f"echo '# mine' >> /{SYSCTL}"])
+    drift = bed.inventory.run("diff")
+    assert drift.code == 1
+    assert "+# mine" in drift.out
+    before = bed.generation()
+    ran = bed.changed(variant).run("provision")
+    assert ran.code == 1
+    assert f"/{SYSCTL} was changed on the host" in ran.said
+    assert bed.generation() == before
+    bed.inventory.provision("--take-over")
+    copies = bed.host.must(["sh", "-c", f"cat /var/lib/tempo-infra/taken-over/*/{SYSCTL}"])
+    assert copies.endswith("# mine\n")
+    assert bed.inventory.run("diff").code == 0
+    bed.whole()
+
+
+def test_a_setting_that_postgresql_does_not_start_with_is_refused_before_anything_is_touched(
+    bed: Bed,
+) -> None:
+    """Its own check takes it: the memory is asked for at the start only."""
+    if bed.database.name != bed.host.name:
+        bed.host = bed.database
+    before = bed.generation()
+    running = invariants.containers(invariants.Seen(bed.host.container))["postgresql"]["State"]["StartedAt"]
+    outcome = bed.edited(
+        (r"(?m)^shared_buffers = .*$", "shared_buffers = 900GB"),
+        (r"postgresql-[0-9a-f]{12}", "postgresql-bad000000000"),
+    )
+    assert "trial-start: PostgreSQL does not start" in outcome.errors[bed.host.name].what
+    assert outcome.now == {}
+    assert bed.host.name in outcome.not_started
+    now = invariants.containers(invariants.Seen(bed.host.container))["postgresql"]["State"]["StartedAt"]
+    assert (bed.generation(), now) == (before, running)
+
+
+def test_a_full_disk_in_the_middle_of_a_run_leads_back(bed: Bed, variant: Variants) -> None:
+    """The state folder gets a file system of its own, filled as soon as the host is armed."""
+    state, before = "/var/lib/tempo-infra", bed.generation()
+    script = (
+        "mkdir /mnt/state && mount -t tmpfs -o size=640m tmpfs /mnt/state && "
+        f"cp -a {state}/. /mnt/state/ && mount --bind /mnt/state {state} && umount /mnt/state"
+    )
+    bed.host.must(["sh", "-c", script])
+    try:
+        with when(
+            bed.host, "arm", lambda: bed.host.exec(["dd", "if=/dev/zero", f"of={state}/fill", "bs=1M"])
+        ) as full:
+            ran = bed.changed(variant).run("provision")
+            assert full.is_set(), ran.said
+        bed.host.must(["rm", "-f", f"{state}/fill"])
+        bed.decided()
+        assert ran.code in (0, 1), ran.said
+        assert (bed.generation() == before) == (ran.code == 1)
+        bed.whole()
+    finally:
+        bed.host.exec(["umount", "-l", state])
+        bed.host.exec(["rmdir", "/mnt/state"])
+        bed.host.power_cut()  # containers let go of the file system that is gone
+        bed.host.exec(["docker", "compose", "-f", f"{state}/current/docker-compose.yml", "up", "-d"])
+
+
+def test_going_back_by_hand_and_forward_again(bed: Bed, variant: Variants) -> None:
+    before = bed.generation()
+    bed.changed(variant).provision()
+    assert bed.generation() != before
+    ran = bed.inventory.run("rollback", "--host", bed.host.name)
+    assert ran.code == 0, ran.said
+    assert bed.generation() == before
+    bed.whole()
+    assert "rolled back by hand" in bed.inventory.run("history").out
+    assert bed.inventory.run("plan", "--detailed-exitcode").code == 0
