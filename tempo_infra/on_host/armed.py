@@ -80,25 +80,25 @@ def save_program(layout: Layout) -> str:
 
 def guard(layout: Layout, armed: Armed) -> None:
     """Install the boot units and start the timer, then write the record: from here on the host decides."""
-    beat(layout, armed.run)
-    replace_file(layout.state / RESERVE, os.urandom(RESERVE_BYTES), 0o600)
-    for name, text in _units(layout, armed).items():
-        replace_file(layout.root / "etc/systemd/system" / name, text.encode(), 0o644)
-        make_folder(layout.root / WANTS, 0o755)
-        replace_symlink(layout.root / WANTS / name, f"../{name}")
-    unit = _timer(armed)
-    words = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", f"--on-active={armed.grace_s:g}s"]
-    words += [
-        "--timer-property=AccuracySec=100ms",
-        "--property=Restart=on-failure",
-        "--property=RestartSec=10s",
-    ]
     try:
-        must([*words, *_start(layout, armed), "deadline", armed.run], deadline_s=20)
-    except StepError:
-        disarm(layout, armed)
+        beat(layout, armed.run)
+        replace_file(layout.state / RESERVE, os.urandom(RESERVE_BYTES), 0o600)
+        for name, text in _units(layout, armed).items():
+            replace_file(layout.root / "etc/systemd/system" / name, text.encode(), 0o644)
+            make_folder(layout.root / WANTS, 0o755)
+            replace_symlink(layout.root / WANTS / name, f"../{name}")
+        _start_timer(layout, armed)
+        write(layout, armed)
+    except (StepError, OSError):
+        disarm(layout, armed, keep_record=True)  # of an earlier run that was held, if there is one
         raise
-    write(layout, armed)
+
+
+def _start_timer(layout: Layout, armed: Armed) -> None:
+    words = ["systemd-run", "--quiet", "--collect", f"--unit={_timer(armed)}"]
+    words += [f"--on-active={armed.grace_s:g}s", "--timer-property=AccuracySec=100ms"]
+    words += ["--property=Restart=on-failure", "--property=RestartSec=10s"]
+    must([*words, *_start(layout, armed), "deadline", armed.run], deadline_s=20)
 
 
 def disarm(layout: Layout, armed: Armed, *, keep_record: bool = False) -> None:

@@ -44,7 +44,7 @@ class Seen:
 
 def journal(seen: Seen) -> list[dict[str, str]]:
     text = seen.out("sh", "-c", f"cat {STATE}/journal.jsonl 2>/dev/null || true")
-    return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
 
 
 def current(seen: Seen) -> str | None:

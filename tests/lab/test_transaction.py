@@ -126,6 +126,7 @@ def bed(request: pytest.FixtureRequest, own: Inventory | None, lab: Lab) -> Iter
     bed.rows = 1
     image = bed.host.must(["docker", "images", "-q"]).split()[0]
     words = ["docker", "run", "-d", "--name", "foreign", "--entrypoint", "sleep", image, "infinity"]
+    bed.host.exec(["docker", "rm", "-f", "foreign"])  # of a test run that was ended
     bed.host.must(words)
     bed.foreign = bed.foreign_started()
     yield bed
