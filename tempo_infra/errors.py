@@ -28,4 +28,15 @@ class HostKeyError(UnreachableError):
 
 
 class StepFailedError(TempoInfraError):
-    """A step on a host failed; the text says which one and what the host answered."""
+    """A step on a host failed; the text says which one and what the host answered.
+
+    `now` is what the host is after it: "back on 41c0…", or empty when nothing had been switched.
+    """
+
+    def __init__(self, what: str, *, remedy: str = "", host: str = "", now: str = "") -> None:
+        super().__init__(what, remedy=remedy, host=host)
+        self.now = now
+
+
+class RollbackFailedError(StepFailedError):
+    """A host could not be put back by itself; `now` says where it stands, and a person is needed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from tempo_infra.errors import InputError, TempoInfraError, UnreachableError
+from tempo_infra.errors import InputError, RollbackFailedError, TempoInfraError, UnreachableError
 
 
 class ExitCode(IntEnum):
@@ -19,6 +19,8 @@ class ExitCode(IntEnum):
 def exit_code_of(error: TempoInfraError) -> ExitCode:
     if isinstance(error, InputError):
         return ExitCode.USAGE
+    if isinstance(error, RollbackFailedError):
+        return ExitCode.ROLLBACK_FAILED
     if isinstance(error, UnreachableError):
         return ExitCode.UNREACHABLE
     return ExitCode.FAILED

@@ -12,6 +12,7 @@ from tempo_infra import __version__
 from tempo_infra.cli.capacity import capacity
 from tempo_infra.cli.check_host import check_host
 from tempo_infra.cli.checks import checks
+from tempo_infra.cli.diff import diff
 from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
 from tempo_infra.cli.explain import explain
 from tempo_infra.cli.images import app as images
@@ -20,6 +21,8 @@ from tempo_infra.cli.inventory import app as inventory
 from tempo_infra.cli.plan import plan
 from tempo_infra.cli.provision import provision
 from tempo_infra.cli.render import render
+from tempo_infra.cli.resume import history, resume, status
+from tempo_infra.cli.rollback import rollback
 from tempo_infra.cli.secrets import secrets
 from tempo_infra.cli.smoke import smoke
 from tempo_infra.cli.trust import trust
@@ -58,6 +61,11 @@ app.add_typer(images, name="images")
 app.command("trust")(trust)
 app.command("plan")(plan)
 app.command("provision")(provision)
+app.command("resume")(resume)
+app.command("status")(status)
+app.command("history")(history)
+app.command("diff")(diff)
+app.command("rollback")(rollback)
 app.command("check-host")(check_host)
 app.add_typer(checks, name="checks")
 app.command("explain")(explain)

@@ -28,4 +28,13 @@ AskSudo = Annotated[
     bool, typer.Option("--ask-sudo-password", help="Ask for the sudo password; it is tried once a host.")
 ]
 
+PlanOut = Annotated[
+    Path | None,
+    typer.Option("--out", help="Keep the plan, for `provision --plan`.", metavar="FILE", dir_okay=False),
+]
+PlanIn = Annotated[
+    Path | None,
+    typer.Option("--plan", help="Do exactly this plan, or refuse if a host moved since.", metavar="FILE"),
+]
+
 DEFAULT_INVENTORY = Path("inventory.yaml")

@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from tempo_infra.cli.exit_codes import ExitCode
-from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, Format, InventoryFile, OnlyHosts, OutputFormat
+from tempo_infra.cli.options import (
+    DEFAULT_INVENTORY,
+    AskSudo,
+    Format,
+    InventoryFile,
+    OnlyHosts,
+    OutputFormat,
+    PlanOut,
+)
 
 
 def plan(
@@ -15,6 +23,7 @@ def plan(
     host: OnlyHosts = None,
     *,
     diff: Annotated[bool, typer.Option("--diff/--no-diff", help="Show each file's diff.")] = True,
+    out: PlanOut = None,
     output: Format = OutputFormat.TEXT,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 4 when there is something to do.")
@@ -32,6 +41,8 @@ def plan(
 
     with opened(inventory, host, ask_sudo_password=ask_sudo_password) as run:
         found = run.rollout.plan(run.hosts)
+    if out is not None:
+        out.write_text(json.dumps(plan_json(found), indent=1) + "\n")
     if output is OutputFormat.JSON:
         typer.echo(json.dumps(plan_json(found), indent=1))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,11 +16,17 @@ from tempo_infra.cli.options import (
     InventoryFile,
     OnlyHosts,
     OutputFormat,
+    PlanIn,
     Quiet,
 )
 
 if TYPE_CHECKING:
-    from tempo_infra.deploy.rollout import Plan
+    from tempo_infra.deploy.rollout import Outcome, Plan
+
+
+class OnFailure(StrEnum):
+    ROLLBACK = "rollback"
+    HOLD = "hold"
 
 
 def provision(
@@ -29,6 +36,17 @@ def provision(
     bootstrap: Annotated[
         bool, typer.Option("--bootstrap", help="Install the distribution's Docker where there is none.")
     ] = False,
+    plan_file: PlanIn = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Write over edited owned files; a copy stays on the host.")
+    ] = False,
+    on_failure: Annotated[
+        OnFailure,
+        typer.Option("--on-failure", help="A host that fails goes back, or is left for you to look."),
+    ] = OnFailure.ROLLBACK,
+    lock_wait: Annotated[
+        float, typer.Option("--lock-wait", help="Wait so long for another run to end.", metavar="SECONDS")
+    ] = 0.0,
     output: Format = OutputFormat.TEXT,
     quiet: Quiet = False,
     ask_sudo_password: AskSudo = False,
@@ -37,30 +55,46 @@ def provision(
 
     Again with nothing changed it changes nothing. Example: tempo-infra provision -i inventory.yaml
     """
+    from tempo_infra.cli.interrupt import stopping
     from tempo_infra.cli.run import opened
+    from tempo_infra.deploy.binding import moved, read_plan
+    from tempo_infra.deploy.rollout import Options
     from tempo_infra.report.outcome import outcome_lines
     from tempo_infra.report.progress import view_for
 
     started, as_json = time.monotonic(), output is OutputFormat.JSON
-    with opened(inventory, host, bootstrap=bootstrap, ask_sudo_password=ask_sudo_password) as run:
+    options = Options(bootstrap, on_failure.value, lock_wait, take_over)
+    kept = read_plan(plan_file) if plan_file else None
+    with (
+        opened(inventory, host, options=options, ask_sudo_password=ask_sudo_password) as run,
+        stopping(run.rollout, inventory),
+    ):
         plan = run.rollout.plan(run.hosts)
-        _refuse(plan)
+        _refuse(plan, moved(kept, plan) if kept is not None else [])
         with view_for([one.name for one in run.hosts], as_json=as_json, quiet=quiet) as view:
             run.report.to = view.show
             outcome = run.rollout.apply(plan, view.show)
     for line in outcome_lines(outcome, run.cluster, time.monotonic() - started):
         typer.echo(line, err=as_json)
-    unreachable = any(exit_code_of(error) is ExitCode.UNREACHABLE for error in outcome.errors.values())
-    raise typer.Exit(ExitCode.OK if outcome.ok else ExitCode.UNREACHABLE if unreachable else ExitCode.FAILED)
+    raise typer.Exit(_exit_code(outcome))
 
 
-def _refuse(plan: Plan) -> None:
+def _exit_code(outcome: Outcome) -> ExitCode:
+    """Return the worst: a rollback that failed, then a host that is out of reach, then a failure."""
+    codes = {exit_code_of(error) for error in outcome.errors.values()}
+    for code in (ExitCode.ROLLBACK_FAILED, ExitCode.UNREACHABLE):
+        if code in codes:
+            return code
+    return ExitCode.OK if outcome.ok else ExitCode.FAILED
+
+
+def _refuse(plan: Plan, moved: list[tuple[str, str]]) -> None:
     """End before anything is changed when a host could not be read, or something stands in the way."""
-    if not plan.errors and not plan.problems:
+    if not plan.errors and not plan.problems and not moved:
         return
     for name, error in plan.errors.items():
         typer.echo(f"{name}: {error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
-    for name, problem in plan.problems:
+    for name, problem in [*plan.problems, *moved]:
         typer.echo(f"{name}: {problem}", err=True)
     typer.echo("nothing was changed on any host", err=True)
     raise typer.Exit(ExitCode.UNREACHABLE if plan.errors else ExitCode.FAILED)

@@ -10,7 +10,7 @@ import typer
 
 from tempo_infra.cli.sudo import ask_password
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.rollout import Rollout
+from tempo_infra.deploy.rollout import Options, Rollout
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
 from tempo_infra.render import render
@@ -45,7 +45,11 @@ class Run:
 
 @contextlib.contextmanager
 def opened(
-    inventory: Path, names: list[str] | None, *, bootstrap: bool = False, ask_sudo_password: bool = False
+    inventory: Path,
+    names: list[str] | None,
+    *,
+    options: Options | None = None,
+    ask_sudo_password: bool = False,
 ) -> Iterator[Run]:
     """Load, size, render and open the secrets; sessions are closed at the end. Any TempoInfraError."""
     cluster = load(inventory)
@@ -58,4 +62,4 @@ def opened(
     sudo = Sudo(ask_password() if ask_sudo_password else None)
     relay = Relay()
     with Fleet(lambda host: open_session(host, sudo), relay) as fleet:
-        yield Run(cluster, hosts, Rollout(cluster, bundles, secrets, fleet, bootstrap=bootstrap), relay)
+        yield Run(cluster, hosts, Rollout(cluster, bundles, secrets, fleet, options or Options()), relay)

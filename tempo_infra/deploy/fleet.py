@@ -11,7 +11,7 @@ from tempo_infra.errors import TempoInfraError
 from tempo_infra.ssh import fan_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Report = Callable[[Progress], None]
     Opener = Callable[[Host], AbstractContextManager[Session]]
+
+PING_EVERY_S = 20.0  # a third of the silence after which a host decides by itself
 
 Result = TypeVar("Result")
 
@@ -33,6 +35,7 @@ class Fleet:
         self._stack = contextlib.ExitStack()
         self._sessions: dict[str, Session] = {}
         self._guard = threading.Lock()
+        self.at: dict[str, str] = {}  # host -> the step that it began last
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +57,25 @@ class Fleet:
                 self._sessions[host.name] = known
         return known
 
+    @contextlib.contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """While hosts wait for each other, tell the idle ones that their operator is still there."""
+        ended = threading.Event()
+
+        def ping() -> None:
+            while not ended.wait(PING_EVERY_S):
+                with self._guard:
+                    sessions = list(self._sessions.values())
+                for session in sessions:
+                    session.ping()
+
+        thread = threading.Thread(target=ping, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+
     def each(
         self, hosts: Iterable[Host], work: Callable[[Host], Result]
     ) -> tuple[dict[str, Result], dict[str, TempoInfraError]]:
@@ -68,14 +90,21 @@ class Fleet:
 
     def do(self, steps: Mapping[str, Sequence[Step]], hosts: Iterable[Host]) -> dict[str, TempoInfraError]:
         """Let hosts work through their steps, reported as they go; the errors by host name."""
+        return self.ask(steps, hosts)[1]
+
+    def ask(
+        self, steps: Mapping[str, Sequence[Step]], hosts: Iterable[Host]
+    ) -> tuple[dict[str, list[Any]], dict[str, TempoInfraError]]:
+        """As `do`, with the results too."""
 
         def work(host: Host) -> list[Any]:
             return self.session(host).call(steps[host.name], lambda event: self._tell(host.name, event))
 
-        _, errors = self.each([host for host in hosts if steps.get(host.name)], work)
-        return errors
+        return self.each([host for host in hosts if steps.get(host.name)], work)
 
     def _tell(self, host: str, event: Event) -> None:
+        if event.state == "started":
+            self.at[host] = event.step
         state = {"started": State.STARTED, "ended": State.DONE, "failed": State.FAILED}.get(event.state)
         if state is not None:
             self._report(Progress(host, event.step, state, event.seconds, event.detail))

@@ -14,7 +14,7 @@ from tempo_infra import __version__
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-# Reads the zip from standard input into memory (nothing is left on the disk), checks it, and serves.
+# Reads the zip from standard input into memory, checks it, and serves.
 # Lines before the nonce are skipped: sudo may not have taken the password line that was meant for it.
 START = """
 import hashlib, os, sys
@@ -34,6 +34,9 @@ from tempo_infra.on_host.session import main
 main(sys.argv[1])
 """.strip()
 
+# The same zip is kept on the host while a change is not confirmed; there, systemd starts it.
+ALONE = b"from tempo_infra.on_host.alone import main\nmain()\n"
+
 
 @cache
 def program() -> bytes:
@@ -41,6 +44,7 @@ def program() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         _add(archive, "tempo_infra/__init__.py", f'__version__ = "{__version__}"\n'.encode())
+        _add(archive, "__main__.py", ALONE)
         for name, content in sorted(_sources(files("tempo_infra") / "on_host", "tempo_infra/on_host")):
             _add(archive, name, content)
     return buffer.getvalue()

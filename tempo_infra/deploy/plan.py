@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tempo_infra.deploy.binding import parts
 from tempo_infra.inventory.cluster import Role
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class HostPlan:
     problems: tuple[str, ...] = ()  # each one ends the run before anything is changed
     installed: Mapping[str, str | None] = field(default_factory=dict)  # digests of owned files, as seen
     new_data: bool = False  # the data directory is empty: PostgreSQL will initialise it
+    seen: str | None = None  # the generation that is current
+    previous: str | None = None  # the generation that a failed change goes back to
+    state: Mapping[str, str] = field(default_factory=dict)  # digests of what the plan rests on
+    take_over: tuple[str, ...] = ()  # files of someone else that are overwritten, each kept aside first
 
     @property
     def is_noop(self) -> bool:
@@ -62,7 +67,13 @@ class HostPlan:
 
 
 def plan_host(
-    host: Host, bundle: Bundle, state: HostState, secrets: Mapping[str, str], *, bootstrap: bool = False
+    host: Host,
+    bundle: Bundle,
+    state: HostState,
+    secrets: Mapping[str, str],
+    *,
+    bootstrap: bool = False,
+    take_over: bool = False,
 ) -> HostPlan:
     """Compare a host's bundle with its state. `secrets` maps "reader/name" to its keyed digest."""
     shipped = json.loads(state.manifest)["files"] if state.manifest else {}
@@ -78,9 +89,14 @@ def plan_host(
         secrets=tuple(sorted(name for name, digest in secrets.items() if state.secrets.get(name) != digest)),
         pull=tuple(image for image in bundle.images if image not in state.images),
         notes=("the last run was not confirmed: its steps are done again",) if unconfirmed else (),
-        problems=_problems(host, bundle, state, shipped, bootstrap=bootstrap),
+        problems=_problems(host, bundle, state, bootstrap=bootstrap)
+        + (() if take_over else _conflicts(bundle, state, shipped)),
         installed=state.installed,
         new_data=host.has(Role.POSTGRESQL) and state.data_version is None,
+        seen=state.generation,
+        previous=state.last_good,
+        state=parts(state),
+        take_over=edited(bundle, state, shipped) if take_over else (),
     )
 
 
@@ -103,10 +119,10 @@ def _changes(
             changes.append(
                 Change(logical, Action.UPDATE, file.effect, _diff(logical, before, file.content.decode()))
             )
-        elif logical.startswith("etc/") and state.installed.get(path) is None:
-            changes.append(
-                Change(logical, Action.CREATE, file.effect, _diff(logical, "", file.content.decode()))
-            )
+        elif logical.startswith("etc/") and state.installed.get(path) != file.sha256:
+            found = state.edited[path].found if path in state.edited else ""
+            action = Action.UPDATE if found else Action.CREATE
+            changes.append(Change(logical, action, file.effect, _diff(logical, found, file.content.decode())))
     return tuple(changes)
 
 
@@ -140,13 +156,11 @@ def _compose(text: str) -> dict[str, Any]:
     return services
 
 
-def _problems(
-    host: Host, bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str, str]], *, bootstrap: bool
-) -> tuple[str, ...]:
+def _problems(host: Host, bundle: Bundle, state: HostState, *, bootstrap: bool) -> tuple[str, ...]:
     return (
+        *([state.open_run] if state.open_run else []),
         *_machine_problems(host, bundle, state),
         *_docker_problems(state, bootstrap=bootstrap),
-        *_conflicts(bundle, state, shipped),
         *_data_problems(host, bundle, state),
         *_fixed_problems(bundle, state),
     )
@@ -187,14 +201,22 @@ def _docker_problems(state: HostState, *, bootstrap: bool) -> list[str]:
     return []
 
 
-def _conflicts(bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str, str]]) -> list[str]:
+def edited(bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
     """Owned files that someone else wrote or edited: neither what we shipped last nor what we want now."""
     wanted = {file.path: file.sha256 for file in bundle.files}
-    return [
-        f"/{path} was changed on the host since the last push; put the change into templates/ or move it away"
+    return tuple(
+        path
         for path, found in state.installed.items()
         if found is not None and found not in (wanted.get(path), shipped.get(path, {}).get("sha256"))
-    ]
+    )
+
+
+def _conflicts(bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    return tuple(
+        f"/{path} was changed on the host since the last push; "
+        "put the change into templates/ or move it away (--take-over writes over it and keeps it aside)"
+        for path in edited(bundle, state, shipped)
+    )
 
 
 def _data_problems(host: Host, bundle: Bundle, state: HostState) -> list[str]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import getpass
 import secrets as randomness
 import socket
-from dataclasses import dataclass
+import threading
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import steps
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.inspect import read_state
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
+from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Role
 
 if TYPE_CHECKING:
@@ -20,9 +23,12 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.on_host.state import HostState
     from tempo_infra.on_host.wire import Step
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
+
+BATCH = 10  # Temporal hosts that are changed side by side, after the first one
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,16 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """A host whose connection was lost after it was armed: it decides by itself."""
+
+    step: str
+    generation: str
+    previous: str | None
+    decides_by: float  # seconds since the epoch
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How a run ended."""
 
@@ -51,10 +67,23 @@ class Outcome:
     errors: dict[str, TempoInfraError]
     done: tuple[str, ...]  # hosts that were changed and confirmed
     not_started: tuple[str, ...]  # hosts whose running services were left alone because of the errors
+    now: dict[str, str] = field(default_factory=dict)  # host -> what it is after a failed run
+    lost: dict[str, Lost] = field(default_factory=dict)
+    interrupted: bool = False
 
     @property
     def ok(self) -> bool:
-        return not self.errors
+        return not self.errors and not self.interrupted
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is done, apart from what it does."""
+
+    bootstrap: bool = False
+    on_failure: str = "rollback"  # or "hold": a failed host is left as it is, for a person
+    lock_wait_s: float = 0.0
+    take_over: bool = False  # write over owned files that were edited on the host, and keep them aside
 
 
 class Rollout:
@@ -66,12 +95,16 @@ class Rollout:
         bundles: Sequence[Bundle],
         secrets: Secrets,
         fleet: Fleet,
-        *,
-        bootstrap: bool = False,
+        options: Options = Options(),
     ) -> None:
-        self._cluster, self._secrets, self._fleet, self._bootstrap = cluster, secrets, fleet, bootstrap
+        self._cluster, self._secrets, self._fleet, self._options = cluster, secrets, fleet, options
         self._bundles = {bundle.host: bundle for bundle in bundles}
-        self._run = randomness.token_hex(4)
+        self.run = randomness.token_hex(4)
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Begin nothing more; what is not confirmed is put back."""
+        self._stop.set()
 
     def plan(self, hosts: Sequence[Host]) -> Plan:
         """Read the hosts side by side and compare each with its bundle."""
@@ -79,11 +112,22 @@ class Rollout:
         def one(host: Host) -> tuple[HostPlan, list[str]]:
             bundle = self._bundles[host.name]
             state, digests = read_state(self._fleet.session(host), bundle, self._secrets)
-            return plan_host(host, bundle, state, digests, bootstrap=self._bootstrap), warnings(state)
+            options = self._options
+            found = plan_host(
+                host, bundle, state, digests, bootstrap=options.bootstrap, take_over=options.take_over
+            )
+            return found, warnings(state)
 
         answers, errors = self._fleet.each(hosts, one)
         found = tuple(answers[host.name][0] for host in hosts if host.name in answers)
         return Plan(found, errors, {name: answer[1] for name, answer in answers.items() if answer[1]})
+
+    def states(self, hosts: Sequence[Host]) -> tuple[dict[str, HostState], dict[str, TempoInfraError]]:
+        """Read the hosts side by side."""
+        return self._fleet.each(
+            hosts,
+            lambda host: read_state(self._fleet.session(host), self._bundles[host.name], self._secrets)[0],
+        )
 
     def apply(self, plan: Plan, report: Callable[[Progress], None]) -> Outcome:
         """Do what was planned, stage by stage; at the first failure later stages are not begun."""
@@ -91,18 +135,69 @@ class Rollout:
             if host_plan.is_noop:
                 report(Progress(host_plan.host, "unchanged", State.UNCHANGED))
         work = {p.host: self._work(p) for p in plan.changing}
-        for stage in self._stages(work):
-            errors = self._fleet.do(stage, self._cluster.hosts)
-            if errors:
-                touched = {name for name, todo in stage.items() if todo}
-                return Outcome(self._run, plan, errors, (), tuple(sorted(work.keys() - touched)))
-        return Outcome(self._run, plan, {}, tuple(work), ())
+        armed: set[str] = set()
+        with self._fleet.kept_alive():
+            for stage in self._stages(work):
+                if self._stop.is_set():
+                    return self._failed(plan, work, armed, {})
+                armed |= {name for name, todo in stage.items() if any(step.name == "arm" for step in todo)}
+                errors = self._fleet.do(stage, self._cluster.hosts)
+                if errors:
+                    return self._failed(plan, work, armed, errors)
+        return Outcome(self.run, plan, {}, tuple(work), ())
+
+    def _failed(
+        self,
+        plan: Plan,
+        work: dict[str, steps.Work],
+        armed: set[str],
+        errors: dict[str, TempoInfraError],
+    ) -> Outcome:
+        """Put the batch back: Temporal's hosts first, the database last. Who has decided already is left."""
+        why = "; ".join(error.what for error in errors.values()) or "stopped by the operator"
+        now = {name: e.now for name, e in errors.items() if isinstance(e, StepFailedError) and e.now}
+        lost = {
+            name: self._lost(work[name]) for name in armed if isinstance(errors.get(name), UnreachableError)
+        }
+        left = [name for name in work if name in armed - now.keys() - lost.keys()]
+        database = self._cluster.database_host.name
+        for group in (
+            [name for name in left if name != database],
+            [name for name in left if name == database],
+        ):
+            answers, failures = self._put_back([work[name] for name in group], why)
+            now |= answers
+            errors = errors | failures
+        untouched = tuple(sorted(work.keys() - armed))
+        return Outcome(self.run, plan, errors, (), untouched, now, lost, interrupted=self._stop.is_set())
+
+    def _put_back(
+        self, group: list[steps.Work], why: str
+    ) -> tuple[dict[str, str], dict[str, TempoInfraError]]:
+        wanted = {one.host.name: [steps.put_back(one, why)] for one in group}
+        answers, errors = self._fleet.ask(wanted, self._cluster.hosts)
+        now = {name: str(answer[0].get("now", "")) for name, answer in answers.items()}
+        return now | {name: e.now for name, e in errors.items() if isinstance(e, StepFailedError)}, errors
+
+    def _lost(self, one: steps.Work) -> Lost:
+        step = self._fleet.at.get(one.host.name, "")
+        return Lost(step, one.plan.digest, one.plan.previous, time.time() + steps.GRACE_S)
 
     def _work(self, plan: HostPlan) -> steps.Work:
         who = f"{getpass.getuser()}@{socket.gethostname()}"
         host = self._cluster.host(plan.host)
-        bundle = self._bundles[plan.host]
-        return steps.Work(self._cluster, host, bundle, plan, self._run, who, self._bootstrap)
+        bundle, options = self._bundles[plan.host], self._options
+        return steps.Work(
+            self._cluster,
+            host,
+            bundle,
+            plan,
+            self.run,
+            who,
+            options.bootstrap,
+            options.on_failure,
+            options.lock_wait_s,
+        )
 
     def _stages(self, work: dict[str, steps.Work]) -> list[dict[str, list[Step]]]:
         """Return host -> steps for each stage. A stage begins when all hosts have ended the one before."""
@@ -115,16 +210,36 @@ class Rollout:
         early = {name: one for name, one in temporal.items() if not one.host.has(Role.FRONTEND, Role.UI)}
         late = {name: one for name, one in temporal.items() if name not in early}
         stages = [
+            *(
+                [{name: [steps.lock(work[name])]} for name in sorted(work)]
+                if self._options.lock_wait_s
+                else []
+            ),
             {name: steps.prepare(one, self._secrets) for name, one in work.items()},
             {database: steps.start_database(work[database], self._secrets)} if database in work else {},
-            {name: steps.start_temporal(one, switched=name == database) for name, one in early.items()},
-            {name: steps.start_temporal(one, switched=name == database) for name, one in late.items()},
-            self._finish(work, temporal),
+            *self._batches(early),
+            *self._batches(late),
+            self._verify(work, temporal),
+            {name: [steps.confirm(one)] for name, one in work.items()},
         ]
         return [stage for stage in stages if stage]
 
-    def _finish(self, work: dict[str, steps.Work], temporal: dict[str, steps.Work]) -> dict[str, list[Step]]:
-        """Membership as in the inventory, namespaces, and each changed host's confirmation."""
+    def _batches(self, work: dict[str, steps.Work]) -> list[dict[str, list[Step]]]:
+        """Return a canary host first, then the others some at a time."""
+        names = list(work)
+        groups = [names[:1]] + [names[i : i + BATCH] for i in range(1, len(names), BATCH)]
+        database = self._cluster.database_host.name
+        return [
+            {name: steps.start_temporal(work[name], switched=name == database) for name in group}
+            for group in groups
+            if group
+        ]
+
+    def _verify(self, work: dict[str, steps.Work], temporal: dict[str, steps.Work]) -> dict[str, list[Step]]:
+        """Membership as in the inventory, namespaces; with several hosts, each one's containers as before.
+
+        Nothing is confirmed anywhere before all of this holds everywhere.
+        """
         frontend = self._cluster.with_role(Role.FRONTEND)[0].name
         database = self._cluster.database_host.name
         last: dict[str, list[Step]] = {name: [] for name in (*work, database, frontend)}
@@ -132,6 +247,6 @@ class Rollout:
             last[database].append(steps.members(self._cluster))
         if frontend in work:
             last[frontend].append(steps.make_namespaces(self._cluster))
-        for name, one in work.items():
-            last[name].append(steps.confirm(one))
-        return last
+        for name, one in work.items() if len(work) > 1 else ():
+            last[name].append(steps.still(one))
+        return {name: todo for name, todo in last.items() if todo}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.deploy.payload import START, opening
-from tempo_infra.errors import StepFailedError, UnreachableError
-from tempo_infra.on_host.wire import Event, Reply, Step, WireError, encode_request, read_frame
+from tempo_infra.errors import RollbackFailedError, StepFailedError, UnreachableError
+from tempo_infra.on_host.wire import Event, Reply, Step, WireError, encode, encode_request, read_frame
 from tempo_infra.ssh import Connection, Process, connect, resolve
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SILENCE_S = 30.0  # a host at work says "alive" every 5 s; one this silent is gone
 SEND_S = 120.0
 LOST = -1  # paramiko's exit code of a program whose connection ended first
+PING_S = 5.0
 
 ADMIN_HINT = "give the user sudo without a password, or use --ask-sudo-password"
 
@@ -40,13 +42,20 @@ class Session:
     def __init__(self, host: str, process: Process, nonce: str) -> None:
         self.host = host
         self._process, self._nonce = process, nonce
+        self._sending = threading.Lock()
+
+    def ping(self) -> None:
+        """Tell the host that its operator is there; nothing is answered. A dead link is found by `call`."""
+        with self._sending, contextlib.suppress(UnreachableError):
+            self._process.send(encode(self._nonce, "alive", {}), deadline_s=PING_S)
 
     def call(self, steps: Sequence[Step], on_event: Callable[[Event], None] = lambda _: None) -> list[Any]:
         """Do steps on the host, in order, and return their results as JSON values.
 
         StepFailedError when one fails (the rest is not begun); UnreachableError when the host falls silent.
         """
-        self.send(encode_request(self._nonce, list(steps)), steps[0].name)
+        with self._sending:
+            self.send(encode_request(self._nonce, list(steps)), steps[0].name)
         while True:
             kind, body = self._next_frame(steps[0].name)
             if kind == "event":
@@ -54,7 +63,9 @@ class Session:
                 continue
             reply = Reply(**body)
             if reply.failed:
-                raise StepFailedError(f"{reply.failed}: {reply.error}", host=self.host, remedy=reply.remedy)
+                kind_of = RollbackFailedError if reply.needs_person else StepFailedError
+                what = f"{reply.failed}: {reply.error}"
+                raise kind_of(what, host=self.host, remedy=reply.remedy, now=reply.now)
             return reply.results
 
     def send(self, data: bytes, step: str) -> None:

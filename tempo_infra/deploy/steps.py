@@ -15,6 +15,7 @@ from tempo_infra.deploy.inspect import FILES, files_for
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
 from tempo_infra.on_host.wire import Step
 from tempo_infra.secrets import TEMPORAL_DB, scram_sha_256
+from tempo_infra.sizing.tables import statements
 
 if TYPE_CHECKING:
     from tempo_infra.deploy.plan import HostPlan
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tempo_infra.secrets import Secrets
 
 POSTGRES_PORT = 5432
+GRACE_S = 60.0  # of silence from the operator and the run's own process; then a host decides by itself
 GRPC_PORTS = {Role.FRONTEND: 7233, Role.HISTORY: 7234, Role.MATCHING: 7235, Role.WORKER: 7239}
 MEMBERSHIP_PORTS = {Role.FRONTEND: 6933, Role.HISTORY: 6934, Role.MATCHING: 6935, Role.WORKER: 6939}
 
@@ -38,13 +40,15 @@ class Work:
     run: str
     who: str
     bootstrap: bool = False
+    on_failure: str = "rollback"
+    lock_wait_s: float = 0.0
 
 
 def prepare(work: Work, secrets: Secrets) -> list[Step]:
     """Everything that leaves the running system alone: files staged and verified, images, secrets."""
     archive = pack(work.bundle)
     digest = hashlib.sha256(archive).hexdigest()
-    steps = [Step("lock", {"run": work.run, "who": work.who})]
+    steps = [lock(work)]
     if work.bootstrap:
         steps.append(Step("bootstrap"))
     if work.plan.new_data:
@@ -53,6 +57,7 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
         Step("stage", {"digest": work.plan.digest, "sha256": digest, "length": len(archive)}, archive),
         Step("validate", {"digest": work.plan.digest}),
         Step("pull", {"images": list(work.plan.pull)}),
+        *([Step("trial-start", {"digest": work.plan.digest})] if work.host.has(Role.POSTGRESQL) else []),
         Step(
             "secrets",
             {"uids": {reader: uid for reader, (uid, _) in FILES.items()}},
@@ -62,16 +67,24 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
     return steps
 
 
+def lock(work: Work) -> Step:
+    return Step("lock", {"run": work.run, "who": work.who, "wait_s": work.lock_wait_s})
+
+
 def start_database(work: Work, secrets: Secrets) -> list[Step]:
     """Switch the database host and bring PostgreSQL up to its own answer, with its roles and schema."""
-    return [
+    steps = [
+        arm(work),
         _switch(work),
         Step("data"),
         Step("up", {"services": ["postgresql"]}),
         Step("postgres-ready", {"host": work.host.internal, "port": POSTGRES_PORT, "deadline_s": 120.0}),
         Step("sql", {"database": "postgres"}, roles_and_databases(secrets).encode()),
         Step("schema", {"service": "schema", "deadline_s": 300.0}),
+        *(Step("sql", {"database": name}, sql.encode()) for name, sql in statements(work.cluster).items()),
     ]
+    alone = not (work.host.temporal_roles or work.host.has(Role.UI))
+    return [*steps, healthy(work)] if alone else steps
 
 
 def start_temporal(work: Work, *, switched: bool) -> list[Step]:
@@ -80,7 +93,7 @@ def start_temporal(work: Work, *, switched: bool) -> list[Step]:
     kept = [
         service.name for service in work.bundle.services if not service.job and service.role != "postgresql"
     ]
-    steps = [] if switched else [_switch(work)]
+    steps = [] if switched else [arm(work), _switch(work)]
     steps.insert(
         0,
         Step(
@@ -103,7 +116,7 @@ def start_temporal(work: Work, *, switched: bool) -> list[Step]:
             },
         )
     )
-    return steps
+    return [*steps, healthy(work)]
 
 
 def members(cluster: Cluster) -> Step:
@@ -121,8 +134,37 @@ def make_namespaces(cluster: Cluster) -> Step:
     return Step("namespaces", {"hours": hours})
 
 
+def arm(work: Work) -> Step:
+    """From here on the host puts itself back, whoever is gone; nothing was changed before."""
+    ports = {str(role): GRPC_PORTS[role] for role in TEMPORAL_ROLES}
+    arguments = {
+        "run": work.run,
+        "who": work.who,
+        "digest": work.plan.digest,
+        "seen": work.plan.seen,
+        "host": work.host.internal,
+        "ports": ports,
+        "take_over": list(work.plan.take_over),
+        "on_failure": work.on_failure,
+        "grace_s": GRACE_S,
+    }
+    return Step("arm", arguments)
+
+
+def healthy(work: Work) -> Step:
+    return Step("healthy", {"run": work.run})
+
+
+def still(work: Work) -> Step:
+    return Step("still", {"run": work.run})
+
+
 def confirm(work: Work) -> Step:
-    return Step("confirm", {"run": work.run, "digest": work.plan.digest})
+    return Step("confirm", {"run": work.run, "why": "health"})
+
+
+def put_back(work: Work, why: str) -> Step:
+    return Step("rollback", {"run": work.run, "why": why})
 
 
 def _switch(work: Work) -> Step:

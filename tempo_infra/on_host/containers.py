@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import Output, StepError, must, run
 
 if TYPE_CHECKING:
@@ -102,6 +103,33 @@ def job(layout: Layout, args: JobArgs, stdin: bytes) -> dict[str, str]:
     if output.returncode != 0:
         raise StepError(f"job {args.service}: {output.last_words}")
     return {"out": output.out[-20000:]}
+
+
+def running(layout: Layout) -> "dict[str, str]":
+    """Return our running containers by service: id, start time and restarts, as one word."""
+    del layout  # found by the project's label, whichever file they were made from
+    label = f"label=com.docker.compose.project={PROJECT}"
+    words = ["docker", "ps", "-q", "--no-trunc", "-f", label, "-f", "label=com.docker.compose.oneoff=False"]
+    ids = must(words, deadline_s=20).out.split()
+    if not ids:
+        return {}
+    form = (
+        '{{index .Config.Labels "com.docker.compose.service"}} {{.Id}},{{.State.StartedAt}},{{.RestartCount}}'
+    )
+    lines = must(["docker", "inspect", "-f", form, *ids], deadline_s=20).out.splitlines()
+    return dict(line.split(" ", 1) for line in lines)
+
+
+def restart_counts() -> "dict[str, int]":
+    """Return by service how often Docker has restarted our containers, those that are down just now too."""
+    label = f"label=com.docker.compose.project={PROJECT}"
+    listed = run(["docker", "ps", "-aq", "-f", label], deadline_s=20)
+    if listed.returncode != 0 or not listed.out.split():
+        return {}
+    form = '{{index .Config.Labels "com.docker.compose.service"}} {{.RestartCount}}'
+    found = run(["docker", "inspect", "-f", form, *listed.out.split()], deadline_s=20)
+    rows = [line.split() for line in found.out.splitlines()] if found.returncode == 0 else []
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2}  # noqa: PLR2004 - name and count
 
 
 def why_not_running(layout: Layout, service: str) -> str:

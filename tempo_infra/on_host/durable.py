@@ -6,6 +6,7 @@ rename it, fsync the folder.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from typing import TYPE_CHECKING
@@ -78,11 +79,19 @@ def remove_file(path: Path) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line to a journal and fsync it before returning."""
+    """Append one line to a journal and fsync it before returning; on a full disk nothing of it stays.
+
+    A line that a power cut left unfinished is ended first, so that it can't swallow this one.
+    """
     is_new = not path.exists()
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
-        os.write(descriptor, line.encode() + b"\n")
+        size = os.fstat(descriptor).st_size
+        unfinished = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        content = (b"\n" if unfinished else b"") + line.encode() + b"\n"
+        if os.write(descriptor, content) < len(content):
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 class Entry:
     run: str  # the run's id
     step: str
-    result: str  # "started", "done", "failed" or "confirmed"
+    result: str  # "started", "done", "failed", "confirmed", "rolled back" or "held"
     generation: str = ""
     time: str = ""
+    detail: str = ""
+    who: str = ""
 
 
 def record(layout: Layout, entry: Entry) -> None:
@@ -42,11 +44,29 @@ def entries(layout: Layout) -> "list[Entry]":
 
 
 def confirmed(layout: Layout) -> Optional[str]:
-    """Return the digest of the last confirmed generation, if nothing was begun after it."""
-    last = None
+    """Return the digest of the last confirmed generation, if nothing was begun after it.
+
+    After a rollback that is the generation that it went back to.
+    """
+    last: Optional[str] = None
     for entry in entries(layout):
-        if entry.result == "confirmed":
-            last = entry.generation
-        elif entry.step == "switch":
+        if entry.result in ("confirmed", "rolled back"):
+            last = entry.generation or None
+        elif entry.step in ("switch", "rollback", "hold"):
             last = None
     return last
+
+
+def history(layout: Layout) -> "list[str]":
+    """Return the confirmed generations, the newest last, each once."""
+    found: "list[str]" = []
+    for entry in entries(layout):
+        if entry.result == "confirmed" and entry.generation:
+            found = [one for one in found if one != entry.generation] + [entry.generation]
+    return found
+
+
+def last_good(layout: Layout) -> Optional[str]:
+    """Return the generation that a failed change goes back to: the last that was kept or gone back to."""
+    good = [e.generation for e in entries(layout) if e.result in ("confirmed", "rolled back")]
+    return (good[-1] or None) if good else None

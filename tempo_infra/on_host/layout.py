@@ -47,6 +47,14 @@ class Layout:
         return self.state / "lock"
 
     @property
+    def armed(self) -> Path:
+        return self.state / "armed.json"
+
+    @property
+    def runs(self) -> Path:
+        return self.state / "runs"
+
+    @property
     def data(self) -> Path:
         return self.root / "srv/tempo"
 

@@ -24,22 +24,35 @@ class HostLock:
         self._path: Path = layout.lock
         self._descriptor = -1
 
-    def acquire(self, run: str, who: str) -> None:
+    def acquire(self, run: str, who: str, *, wait_s: float = 0.0) -> None:
         """Take the lock, or say who holds it since when; taking it twice is fine."""
         if self._descriptor >= 0:
             return
         make_folder(self._path.parent, 0o755)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(descriptor, 4096).decode(errors="replace")
-            os.close(descriptor)
-            raise StepError(f"another run is at work on this host: {_describe(holder)}") from error
+        end = time.monotonic() + wait_s
+        while not _taken(descriptor):
+            if time.monotonic() >= end:
+                holder = os.read(descriptor, 4096).decode(errors="replace")
+                os.close(descriptor)
+                raise StepError(
+                    f"another run is at work on this host: {_describe(holder)}",
+                    remedy="wait for it with --lock-wait SECONDS",
+                )
+            time.sleep(0.2)
         record = {"run": run, "who": who, "since": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())}
         os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, json.dumps(record).encode())
         self._descriptor = descriptor
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _describe(holder: str) -> str:

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host.containers import why_not_running
+from tempo_infra.on_host.containers import restart_counts, why_not_running
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ STATUS = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7  # RFC 9113 §6
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
+LOOK_EVERY_S, CRASHES = 2.0, 5
 PREFIX_BYTES = 5  # before each gRPC message: a flag and four bytes of length
 
 
@@ -44,12 +45,16 @@ def role_health(layout: Layout, args: RoleHealthArgs) -> dict[str, float]:
     started = time.monotonic()
     waiting, seconds = dict(args.ports), {}
     last = dict.fromkeys(waiting, "not asked")
+    look, restarts = started + LOOK_EVERY_S, restart_counts()
     while waiting:
         for role, port in list(waiting.items()):
             last[role] = ask(args.host, port, HEALTH_NAMES[role])
             if last[role] == "SERVING":
                 seconds[role] = time.monotonic() - started
                 del waiting[role]
+        if waiting and time.monotonic() > look:
+            look = time.monotonic() + LOOK_EVERY_S
+            _refuse_crash_loop(layout, waiting, restarts)
         if waiting and time.monotonic() - started > args.deadline_s:
             role = min(waiting)
             raise StepError(
@@ -58,6 +63,16 @@ def role_health(layout: Layout, args: RoleHealthArgs) -> dict[str, float]:
             )
         time.sleep(0.25 if waiting else 0)
     return seconds
+
+
+def _refuse_crash_loop(layout: Layout, waiting: "dict[str, int]", before: "dict[str, int]") -> None:
+    """Raise StepError for a server that ends again and again; a few restarts at the start are usual."""
+    for role, count in restart_counts().items():
+        if role in waiting and count - before.get(role, 0) >= CRASHES:
+            raise StepError(
+                f"{role} ended {count - before.get(role, 0)} times and was restarted; "
+                f"its log ends: {why_not_running(layout, role)}"
+            )
 
 
 def ask(host: str, port: int, service: str, timeout_s: float = 3.0) -> str:

@@ -1,11 +1,13 @@
 """The program that runs on a host for the length of one connection: it reads requests and does their steps.
 
-Nothing of it stays on the host. When the connection is lost in the middle of a request, the request is
-finished, its result stands in the journal, and the program ends.
+When the connection is lost in the middle of a request, the request is finished; what was switched and not
+confirmed is then decided by health, and the journal has the result. Should the process itself die, the
+timer that `arm` started decides.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -14,7 +16,8 @@ import time
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, BinaryIO, Callable
 
-from tempo_infra.on_host import containers, database, generation, role_health, state
+from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import arming, containers, database, generation, role_health, runs, state, undo
 from tempo_infra.on_host.bootstrap import install_docker
 from tempo_infra.on_host.disk_speed import measure
 from tempo_infra.on_host.facts import FactsOptions, collect
@@ -22,8 +25,10 @@ from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock
 from tempo_infra.on_host.namespaces import NamespaceArgs, namespaces
+from tempo_infra.on_host.scope import enter_scope
 from tempo_infra.on_host.secret_files import SecretArgs, write_secrets
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.trial_start import TrialArgs, trial_start
 from tempo_infra.on_host.wire import Event, Reply, Step, WireError, decode_request, encode, read_frame
 
 ALIVE_EVERY_S = 5.0  # the controller gives a silent host up after several of these
@@ -33,12 +38,7 @@ ALIVE_EVERY_S = 5.0  # the controller gives a silent host up after several of th
 class LockArgs:
     run: str
     who: str
-
-
-@dataclass(frozen=True)
-class ConfirmArgs:
-    run: str
-    digest: str
+    wait_s: float = 0.0
 
 
 class Session:
@@ -54,10 +54,13 @@ class Session:
     def serve(self) -> None:
         """Answer requests until the input ends."""
         while True:
-            frame = read_frame(self._nonce, self._stdin.readline, self._stdin.read)
+            frame = self._next_frame()
             if frame is None:
-                return
+                return self._settle_alone()
             kind, body, payload = frame
+            if kind == "alive":
+                self._beat()
+                continue
             if kind != "request":
                 raise WireError(f"unexpected frame {kind!r}")
             stop = threading.Event()
@@ -67,6 +70,22 @@ class Session:
             stop.set()
             alive.join()
             self._send("reply", asdict(reply))
+
+    def _next_frame(self) -> tuple[str, Any, bytes] | None:
+        try:
+            return read_frame(self._nonce, self._stdin.readline, self._stdin.read)
+        except (WireError, ValueError, OSError):
+            return None  # a request cut in the middle is no request: the operator is gone
+
+    def _settle_alone(self) -> None:
+        """Decide now, by health, about what was switched and not confirmed: the operator is gone."""
+        armed = guard.read(self._layout)
+        if armed is None or armed.run != self._run or armed.phase not in guard.OPEN:
+            return
+        stop = threading.Event()
+        threading.Thread(target=self._say_alive, args=(stop,), daemon=True).start()
+        with contextlib.suppress(StepError):  # the journal has it
+            undo.settle(self._layout, armed, "the connection was lost")
 
     def _do(self, steps: list[Step]) -> Reply:
         results: list[Any] = []
@@ -86,17 +105,43 @@ class Session:
         return Reply(results)
 
     def _failed(self, results: list[Any], step: Step, what: str, remedy: str) -> Reply:
-        self._journal(step.name, "failed")
+        self._journal(step.name, "failed", detail=what)
         self._event(Event(step.name, "failed", what))
-        return Reply(results, step.name, what, remedy)
+        armed = guard.read(self._layout)
+        if armed is None or armed.run != self._run or armed.phase not in guard.OPEN:
+            return Reply(results, step.name, what, remedy)
+        return self._put_back(results, armed, (step.name, what, remedy))
 
-    def _journal(self, step: str, result: str, digest: str = "") -> None:
-        if self._run and step not in ("lock", "state"):
-            record(self._layout, Entry(self._run, step, result, digest))
+    def _put_back(self, results: list[Any], armed: guard.Armed, failure: tuple[str, str, str]) -> Reply:
+        self._step, started = "rollback", time.monotonic()
+        self._event(Event("rollback", "started"))
+        name, what, remedy = failure
+        try:
+            now = undo.failed(self._layout, armed, f"{name}: {what}", self._say)
+        except StepError as error:
+            self._event(Event("rollback", "failed", str(error)))
+            return Reply(results, name, what, error.remedy, now=str(error), needs_person=True)
+        self._event(Event("rollback", "ended", now, time.monotonic() - started))
+        return Reply(results, name, what, remedy, now=now)
+
+    def _say(self, text: str) -> None:
+        self._event(Event(self._step, "progress", text))
+
+    def _journal(self, step: str, result: str, digest: str = "", detail: str = "") -> None:
+        """Write what happened; the words that decide (confirm, rollback) are written by who does them."""
+        if not self._run or step in ("lock", "state", "confirm", "rollback", "runs"):
+            return
+        with contextlib.suppress(OSError):  # a full disk is said by the step that needs it
+            record(self._layout, Entry(self._run, step, result, digest, detail=detail))
+
+    def _beat(self) -> None:
+        if guard.heartbeat(self._layout, self._run).exists():
+            guard.beat(self._layout, self._run)
 
     def _say_alive(self, stop: threading.Event) -> None:
         while not stop.wait(ALIVE_EVERY_S):
             self._event(Event(self._step, "alive"))
+            self._beat()
 
     def _event(self, event: Event) -> None:
         self._send("event", asdict(event))
@@ -111,19 +156,18 @@ class Session:
 
     def lock(self, step: Step) -> dict[str, str]:
         args = LockArgs(**step.args)
-        self._lock.acquire(args.run, args.who)
+        self._lock.acquire(args.run, args.who, wait_s=args.wait_s)
         self._run = args.run
+        enter_scope(args.run)
         return {}
 
     def switch(self, step: Step) -> generation.Switched:
         args = generation.SwitchArgs(**step.args)
-        self._journal("switch", "started", args.digest)
+        record(self._layout, Entry(self._run, "switch", "started", args.digest))
         return generation.switch(self._layout, args)
 
-    def confirm(self, step: Step) -> dict[str, str]:
-        args = ConfirmArgs(**step.args)
-        record(self._layout, Entry(args.run, "confirm", "confirmed", args.digest))
-        return {}
+    def rollback(self, step: Step) -> dict[str, str]:
+        return arming.rollback(self._layout, arming.RunArgs(**step.args), self._say)
 
     @property
     def layout(self) -> Layout:
@@ -141,6 +185,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "pull": lambda _, step: containers.pull(containers.PullArgs(**step.args)),
     "secrets": lambda s, step: write_secrets(s.layout, SecretArgs(**step.args), step.payload),
     "disk-speed": lambda s, _: measure(s.layout),
+    "trial-start": lambda s, step: trial_start(s.layout, TrialArgs(**step.args)),
     "data": lambda s, _: database.make_data_folder(s.layout),
     "switch": Session.switch,
     "up": lambda s, step: containers.up(s.layout, containers.UpArgs(**step.args)),
@@ -151,7 +196,12 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "serving": lambda s, step: role_health.role_health(s.layout, role_health.RoleHealthArgs(**step.args)),
     "membership": lambda s, step: database.membership(s.layout, database.MembershipArgs(**step.args)),
     "namespaces": lambda s, step: namespaces(s.layout, NamespaceArgs(**step.args)),
-    "confirm": Session.confirm,
+    "arm": lambda s, step: arming.arm(s.layout, arming.ArmArgs(**step.args)),
+    "healthy": lambda s, step: arming.healthy(s.layout, arming.RunArgs(**step.args)),
+    "still": lambda s, step: arming.still(s.layout, arming.RunArgs(**step.args)),
+    "confirm": lambda s, step: arming.confirm(s.layout, arming.RunArgs(**step.args)),
+    "rollback": Session.rollback,
+    "runs": lambda s, step: runs.read_runs(s.layout, runs.RunsArgs(**step.args)),
 }
 
 

@@ -15,8 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host.arming import not_over
 from tempo_infra.on_host.bootstrap import os_id
-from tempo_infra.on_host.journal import confirmed
+from tempo_infra.on_host.journal import confirmed, last_good
 from tempo_infra.on_host.layout import PROJECT, Layout
 from tempo_infra.on_host.shell import StepError, run
 
@@ -44,6 +46,14 @@ class Docker:
 
 
 @dataclass(frozen=True)
+class Edited:
+    """An owned file as it was shipped and as it was found; empty: there is none, or none was shipped."""
+
+    shipped: str
+    found: str
+
+
+@dataclass(frozen=True)
 class HostState:
     """The host as the plan sees it. Digests are hex sha256; None means: no such file."""
 
@@ -65,6 +75,9 @@ class HostState:
     state_free_inodes: int
     data_version: str | None  # PG_VERSION of the data directory
     images: list[str] = field(default_factory=list)  # wanted images that are on the host
+    last_good: str | None = None  # the generation that a failed change goes back to
+    edited: dict[str, Edited] = field(default_factory=dict)  # owned files that differ from what was shipped
+    open_run: str = ""  # a run that the host has not decided about yet, in words
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
     """Read everything that the plan needs; nothing is changed."""
     manifest = _text(layout.current / "manifest.json")
     shipped = json.loads(manifest)["files"] if manifest else {}
+    armed = guard.read(layout)
     owned = {path for path in (*args.wanted, *shipped) if path.startswith("etc/")}
     with ThreadPoolExecutor(max_workers=4) as pool:
         docker, containers = pool.submit(_docker), pool.submit(_containers)
@@ -103,6 +117,9 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
             state_free_inodes=usage.f_favail,
             data_version=_text(layout.data / "postgres/PG_VERSION").strip() or None,
             images=images.result(),
+            last_good=last_good(layout),
+            edited=_edited(layout, owned, args.wanted, shipped),
+            open_run=not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
         )
 
 
@@ -133,6 +150,18 @@ def _texts(layout: Layout, wanted: dict[str, str], shipped: dict[str, dict[str, 
             folder = layout.state if path.startswith("services/") else layout.current
             texts[path] = _text(folder / path)[:MAX_TEXT_BYTES]
     return texts
+
+
+def _edited(
+    layout: Layout, owned: set[str], wanted: dict[str, str], shipped: dict[str, dict[str, str]]
+) -> dict[str, Edited]:
+    found = {}
+    for path in sorted(owned):
+        digest, entry = _digest(layout.installed(path)), shipped.get(path, {})
+        if digest != entry.get("sha256") and (entry or digest not in (None, wanted.get(path))):
+            before = _text(layout.current / path)[:MAX_TEXT_BYTES] if entry else ""
+            found[path] = Edited(before, _text(layout.installed(path))[:MAX_TEXT_BYTES])
+    return found
 
 
 def _secret_digests(layout: Layout, args: StateArgs) -> dict[str, str | None]:

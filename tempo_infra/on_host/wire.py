@@ -46,6 +46,8 @@ class Reply:
     failed: str = ""
     error: str = ""
     remedy: str = ""
+    now: str = ""  # what the host is after a failed change: "back on 41c0…"
+    needs_person: bool = False  # the rollback failed
 
 
 def encode(nonce: str, kind: str, body: Any, payload: bytes = b"") -> bytes:

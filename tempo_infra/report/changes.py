@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
 
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.deploy.rollout import Plan
+    from tempo_infra.on_host.state import Edited, HostState
 
 
 def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
@@ -34,10 +37,9 @@ def _host_lines(plan: HostPlan, *, diffs: bool) -> Iterator[str]:
         yield f"  ✗ {problem}"
     for note in plan.notes:
         yield f"  ! {note}"
-    for change in plan.changes:
-        yield f"  {change.action} {change.path:<44} {change.effect}"
-        if diffs:
-            yield from (f"      {line}" for line in change.diff.splitlines())
+    yield from _change_lines(plan, diffs=diffs)
+    for path in plan.take_over:
+        yield f"  ! /{path} was changed on the host; a copy is kept in /var/lib/tempo-infra/taken-over"
     for name in plan.secrets:
         yield f"  ~ {'secrets/' + name:<44} written to the host, never shown"
     for verb, services in (("restarts", plan.restarts), ("starts", plan.starts), ("stops", plan.stops)):
@@ -45,6 +47,13 @@ def _host_lines(plan: HostPlan, *, diffs: bool) -> Iterator[str]:
             yield f"    {verb} {', '.join(services)}"
     if plan.pull:
         yield f"    pulls {', '.join(image.partition('@')[0] for image in plan.pull)}"
+
+
+def _change_lines(plan: HostPlan, *, diffs: bool) -> Iterator[str]:
+    for change in plan.changes:
+        yield f"  {change.action} {change.path:<44} {change.effect}"
+        if diffs:
+            yield from (f"      {line}" for line in change.diff.splitlines())
 
 
 def plan_summary(plan: Plan) -> str:
@@ -78,3 +87,24 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "errors": {name: {"what": error.what, "remedy": error.remedy} for name, error in plan.errors.items()},
         "warnings": plan.warnings,
     }
+
+
+def drift_lines(host: str, state: HostState) -> Iterator[str]:
+    """Yield what differs on a host from what was provisioned there; nothing for a host without drift."""
+    found = [line for path, one in state.edited.items() for line in _drift(path, one)]
+    if state.manifest:
+        services: dict[str, Any] = json.loads(state.manifest)["services"]
+        running = {container.service for container in state.containers if container.running}
+        stopped = sorted(name for name, one in services.items() if not one["job"] and name not in running)
+        found += [f"  - {name} does not run" for name in stopped]
+    if found:
+        yield host
+        yield from found
+
+
+def _drift(path: str, one: Edited) -> Iterator[str]:
+    yield f"  {'~' if one.found else '-'} /{path}"
+    lines = difflib.unified_diff(
+        one.shipped.splitlines(), one.found.splitlines(), "provisioned", "on the host", n=2, lineterm=""
+    )
+    yield from (f"      {line}" for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.cluster import Role
@@ -9,7 +10,7 @@ from tempo_infra.inventory.cluster import Role
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tempo_infra.deploy.rollout import Outcome
+    from tempo_infra.deploy.rollout import Lost, Outcome
     from tempo_infra.inventory.cluster import Cluster
 
 FRONTEND_PORT, UI_PORT, SSH_PORT = 7233, 8080, 22
@@ -24,13 +25,32 @@ def outcome_lines(outcome: Outcome, cluster: Cluster, seconds: float) -> Iterato
         yield from reach_lines(cluster)
         return
     for name, error in outcome.errors.items():
-        yield f"{name}: {error.what}"
-        if error.remedy:
-            yield f"  {error.remedy}"
+        if name not in outcome.lost:
+            yield f"{name}: {error.what}"
+            if error.remedy:
+                yield f"  {error.remedy}"
+    for name, lost in outcome.lost.items():
+        yield from lost_lines(name, lost, outcome.run)
+    for name, now in outcome.now.items():
+        yield f"{name}: {now}"
     if outcome.not_started:
         yield f"left as they were: {', '.join(outcome.not_started)}"
-    yield f"run {outcome.run} failed; every finished step is kept, and the same command goes on from there:"
+    if outcome.lost:
+        words = f"tempo-infra resume {outcome.run} -i {cluster.path}"
+        yield f"  what now:  {words}      or wait; nothing is half done"
+        return
+    ended = "was stopped" if outcome.interrupted else "failed"
+    yield f"run {outcome.run} {ended}; the same command tries again:"
     yield f"  tempo-infra provision -i {cluster.path}"
+
+
+def lost_lines(name: str, lost: Lost, run: str) -> Iterator[str]:
+    """Yield where a host stands whose connection was lost after it was armed."""
+    by = time.strftime("%H:%M:%S", time.localtime(lost.decides_by))
+    back = lost.previous[:12] if lost.previous else "what was there before (generation 0)"
+    yield f'{name}: lost the connection in step "{lost.step}" (run {run})'
+    yield f"  the host goes on by itself: healthy, it keeps the new generation {lost.generation[:12]};"
+    yield f"  not healthy, it goes back to {back}, at {by} at the latest"
 
 
 def reach_lines(cluster: Cluster) -> Iterator[str]:

@@ -28,16 +28,26 @@ SAY = {
     "disk-speed": "disk",
     "stage": "staged",
     "pull": "images",
+    "trial-start": "trial start",
+    "arm": "armed",
     "switch": "switched",
     "postgres-ready": "database",
     "schema": "schema",
     "serving": "serving",
     "membership": "members",
     "namespaces": "namespaces",
+    "healthy": "healthy",
     "confirm": "confirmed",
+    "rollback": "rolled back",
 }
 # What a host is doing while a step runs that is not worth a tick afterwards.
-NOW = {"up": "starting", "sql": "roles", "database-answers": "database", "validate": "compose file"}
+NOW = {
+    "up": "starting",
+    "sql": "roles",
+    "database-answers": "database",
+    "validate": "compose file",
+    "still": "watching",
+}
 
 
 class ProgressView(Protocol):

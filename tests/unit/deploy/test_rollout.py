@@ -120,3 +120,60 @@ def test_hosts_without_changes_are_not_touched() -> None:
     assert {host for host, step in hosts.asked if step == "lock"} == {"history-1"}
     assert hosts.steps_of("front-1") == []
     assert hosts.steps_of("db-1") == ["membership"]
+
+
+def test_every_host_is_armed_before_its_switch_and_found_healthy_before_any_is_confirmed() -> None:
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster))
+    run(hosts, cluster, bundles)
+    first_confirm = next(i for i, (_, step) in enumerate(hosts.asked) if step == "confirm")
+    for host in cluster.hosts:
+        steps = hosts.steps_of(host.name)
+        assert steps.index("arm") == steps.index("switch") - 1
+        assert hosts.asked.index((host.name, "healthy")) < first_confirm
+        assert hosts.asked.index((host.name, "still")) < first_confirm
+
+
+@pytest.mark.parametrize("failing", [("front-1", "serving"), ("db-1", "membership"), ("history-1", "still")])
+def test_after_a_failure_every_other_switched_host_is_put_back_the_database_last(
+    failing: tuple[str, str],
+) -> None:
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster), fails={failing})
+    outcome, _ = run(hosts, cluster, bundles)
+    assert "confirm" not in {step for _, step in hosts.asked}
+    back = [host for host, step in hosts.asked if step == "rollback"]
+    assert set(back) == {host.name for host in cluster.hosts}
+    assert back[-1] == "db-1"
+    assert not outcome.ok
+
+
+def test_a_run_that_is_stopped_puts_back_what_is_not_confirmed() -> None:
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster))
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        rollout = Rollout(cluster, bundles, SECRETS, fleet)
+        plan = rollout.plan(cluster.hosts)
+
+        def stop_at_switch(progress: Progress) -> None:
+            if progress.step == "switch":
+                rollout.stop()
+
+        fleet._report = stop_at_switch
+        outcome = rollout.apply(plan, lambda _: None)
+    assert outcome.interrupted
+    assert not outcome.ok
+    assert hosts.steps_of("db-1")[-1] == "rollback"
+    assert "switch" not in hosts.steps_of("history-1")
+    assert outcome.not_started == ("front-1", "history-1")
+
+
+def test_the_first_host_of_a_role_is_a_canary_for_the_others() -> None:
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster))
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        rollout = Rollout(cluster, bundles, SECRETS, fleet)
+        plan = rollout.plan(cluster.hosts)
+        work = {str(n): rollout._work(plan.hosts[0]) for n in range(14)}
+        batches = rollout._batches(work)
+    assert [len(batch) for batch in batches] == [1, 10, 3]

@@ -39,3 +39,13 @@ def test_a_line_cut_by_a_power_failure_is_no_entry(tmp_path: Path) -> None:
         journal.write('{"run": "r2", "step": "swi')
     assert [entry.run for entry in entries(layout)] == ["r1"]
     assert confirmed(layout) == "g1"
+
+
+def test_a_line_that_a_power_cut_left_unfinished_swallows_no_later_one(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.state.mkdir(parents=True)
+    record(layout, Entry("1", "switch", "done"))
+    with layout.journal.open("a") as file:
+        file.write('{"run": "1", "step": "confi')
+    record(layout, Entry("2", "switch", "done"))
+    assert [entry.run for entry in entries(layout)] == ["1", "2"]

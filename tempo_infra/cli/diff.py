@@ -1,0 +1,31 @@
+"""`tempo-infra diff`: what was changed on the hosts behind the tool's back."""
+
+from __future__ import annotations
+
+import typer
+
+from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts
+
+
+def diff(
+    inventory: InventoryFile = DEFAULT_INVENTORY,
+    host: OnlyHosts = None,
+    *,
+    ask_sudo_password: AskSudo = False,
+) -> None:
+    """Show drift: owned files and services that are not as they were provisioned. Exit 1 when there is any.
+
+    Example: tempo-infra diff -i inventory.yaml
+    """
+    from tempo_infra.cli.run import opened
+    from tempo_infra.report.changes import drift_lines
+
+    with opened(inventory, host, ask_sudo_password=ask_sudo_password) as run:
+        states, errors = run.rollout.states(run.hosts)
+    lines = [line for name, state in states.items() for line in drift_lines(name, state)]
+    for line in lines or [] if errors else lines or ["no drift"]:
+        typer.echo(line)
+    for name, error in errors.items():
+        typer.echo(f"{name:<12}? {error.what}", err=True)
+    raise typer.Exit(ExitCode.FAILED if lines else ExitCode.UNREACHABLE if errors else ExitCode.OK)

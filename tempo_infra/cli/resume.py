@@ -1,0 +1,112 @@
+"""`tempo-infra resume`, `status` and `history`: what hosts know of their runs."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
+from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tempo_infra.deploy.fleet import Fleet
+    from tempo_infra.errors import TempoInfraError
+    from tempo_infra.inventory.cluster import Host
+
+
+@contextlib.contextmanager
+def reached(inventory: Path, names: list[str] | None, *, ask: bool) -> Iterator[tuple[Fleet, list[Host]]]:
+    """Yield sessions to hosts of an inventory, without its secrets."""
+    from tempo_infra.cli.sudo import ask_password
+    from tempo_infra.deploy.fleet import Fleet
+    from tempo_infra.deploy.session import Sudo, open_session
+    from tempo_infra.inventory import load
+
+    hosts = list(load(inventory).only(names))
+    sudo = Sudo(ask_password() if ask else None)
+    with Fleet(lambda host: open_session(host, sudo), lambda _: None) as fleet:
+        yield fleet, hosts
+
+
+def _tell_errors(errors: Mapping[str, TempoInfraError]) -> ExitCode:
+    for name, error in errors.items():
+        typer.echo(f"{name:<12}? {error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
+    codes = [exit_code_of(error) for error in errors.values()]
+    return ExitCode.OK if not codes else max(codes)
+
+
+def resume(
+    run: Annotated[str, typer.Argument(help="The run's id, as `provision` said it.", metavar="RUN")],
+    inventory: InventoryFile = DEFAULT_INVENTORY,
+    host: OnlyHosts = None,
+    *,
+    ask_sudo_password: AskSudo = False,
+) -> None:
+    """Say how a run ended on each host; wait for it where it goes on. Nothing is run again.
+
+    Example: tempo-infra resume 7f3a9c01 -i inventory.yaml
+    """
+    from tempo_infra.deploy.resume import WAIT_S, ask_runs, ending
+
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
+        answers, errors = ask_runs(fleet, hosts, run, WAIT_S)
+    endings = {name: ending(runs) for name, runs in answers.items()}
+    for name, end in endings.items():
+        typer.echo(f"{name:<12}{end.text}")
+    code, states = _tell_errors(errors), {end.state for end in endings.values()}
+    if "rollback failed" in states:
+        code = ExitCode.ROLLBACK_FAILED
+    elif "still open" in states:
+        code = code or ExitCode.UNREACHABLE
+    elif not states <= {"confirmed", "not switched"} or "confirmed" not in states:
+        code = code or ExitCode.FAILED
+    raise typer.Exit(code)
+
+
+def status(
+    inventory: InventoryFile = DEFAULT_INVENTORY,
+    host: OnlyHosts = None,
+    *,
+    ask_sudo_password: AskSudo = False,
+) -> None:
+    """Show each host's generation, whether it is confirmed, and a run that is not over.
+
+    Example: tempo-infra status -i inventory.yaml
+    """
+    from tempo_infra.deploy.resume import ask_runs
+    from tempo_infra.report.runs import status_line
+
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
+        answers, errors = ask_runs(fleet, hosts)
+    for name, runs in answers.items():
+        typer.echo(f"{name:<12}{status_line(runs)}")
+    code = _tell_errors(errors)
+    failed = any(runs.phase == "failed" for runs in answers.values())
+    raise typer.Exit(ExitCode.ROLLBACK_FAILED if failed else code)
+
+
+def history(
+    inventory: InventoryFile = DEFAULT_INVENTORY,
+    host: OnlyHosts = None,
+    *,
+    ask_sudo_password: AskSudo = False,
+) -> None:
+    """List the runs of each host: when, who, which generation, how it ended.
+
+    Example: tempo-infra history -i inventory.yaml
+    """
+    from tempo_infra.deploy.resume import ask_runs
+    from tempo_infra.report.runs import history_lines
+
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
+        answers, errors = ask_runs(fleet, hosts)
+    for name, runs in answers.items():
+        typer.echo(name)
+        for line in history_lines(runs):
+            typer.echo(f"  {line}")
+    raise typer.Exit(_tell_errors(errors))

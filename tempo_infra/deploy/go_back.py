@@ -1,0 +1,122 @@
+"""Going back by hand to a generation that was confirmed once; as guarded as going forward."""
+
+from __future__ import annotations
+
+import getpass
+import secrets as randomness
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tempo_infra.deploy.resume import ask_runs
+from tempo_infra.deploy.steps import GRACE_S, GRPC_PORTS
+from tempo_infra.errors import InputError, StepFailedError
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.on_host.wire import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tempo_infra.deploy.fleet import Fleet
+    from tempo_infra.errors import TempoInfraError
+    from tempo_infra.inventory.cluster import Host
+    from tempo_infra.on_host.runs import Runs
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """Where each host would go, and why some would not."""
+
+    to: dict[str, str]  # host -> generation
+    now: dict[str, str | None]  # host -> generation
+    stay: dict[str, str]  # host -> why it stays
+    errors: dict[str, TempoInfraError] = field(default_factory=dict)
+
+
+def way_back(fleet: Fleet, hosts: Sequence[Host], to: str | None) -> WayBack:
+    """Find each host's generation: the named one (a prefix will do), or the one confirmed before this."""
+    answers, errors = ask_runs(fleet, hosts)
+    targets: dict[str, str] = {}
+    stay: dict[str, str] = {}
+    for name, runs in answers.items():
+        found = _target(runs, to)
+        if found is None:
+            stay[name] = f"has no confirmed generation {to}" if to else "has no generation before this one"
+        elif found == runs.current:
+            stay[name] = f"is on {found[:12]} already"
+        else:
+            targets[name] = found
+    return WayBack(targets, {name: runs.current for name, runs in answers.items()}, stay, dict(errors))
+
+
+def _target(runs: Runs, to: str | None) -> str | None:
+    good: list[str] = []
+    for entry in runs.entries:
+        if entry.result == "confirmed" and entry.generation:
+            good = [one for one in good if one != entry.generation] + [entry.generation]
+    if to is None:
+        before = [one for one in good if one != runs.current]
+        return before[-1] if before else None
+    found = [one for one in good if one.startswith(to)]
+    if len(found) > 1:
+        raise InputError(
+            f"--to {to}: {len(found)} generations begin so: {', '.join(one[:12] for one in found)}"
+        )
+    return found[0] if found else None
+
+
+def go_back(
+    fleet: Fleet, hosts: Sequence[Host], way: WayBack
+) -> tuple[str, Mapping[str, TempoInfraError], dict[str, str]]:
+    """Go: the database first, then the others; confirmed when all are healthy, else all stay where they were.
+
+    Returns the run's id, errors by host, and what failed hosts are now.
+    """
+    run = randomness.token_hex(4)
+    chosen = [host for host in hosts if host.name in way.to]
+    database = [host for host in chosen if host.has(Role.POSTGRESQL)]
+    others = [host for host in chosen if host not in database]
+    touched: list[Host] = []
+    with fleet.kept_alive():
+        for group in (database, others):
+            touched += group
+            errors = fleet.do({host.name: _steps(host, way, run) for host in group}, group)
+            if errors:
+                return run, errors, _put_back(fleet, touched, errors, run)
+        errors = fleet.do({host.name: [Step("still", {"run": run})] for host in chosen}, chosen)
+        if errors:
+            return run, errors, _put_back(fleet, touched, errors, run)
+        confirm = Step("confirm", {"run": run, "why": "rolled back by hand"})
+        return run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {}
+
+
+def _steps(host: Host, way: WayBack, run: str) -> list[Step]:
+    digest, who = way.to[host.name], f"{getpass.getuser()}@{socket.gethostname()}"
+    arm: dict[str, object] = {
+        "run": run,
+        "who": who,
+        "digest": digest,
+        "seen": way.now[host.name],
+        "host": host.internal,
+        "ports": {str(role): GRPC_PORTS[role] for role in TEMPORAL_ROLES},
+        "take_over": [],
+        "grace_s": GRACE_S,
+    }
+    return [
+        Step("lock", {"run": run, "who": who}),
+        Step("arm", arm),
+        Step("switch", {"digest": digest, "found": {}}),
+        Step("up", {"services": [], "remove_orphans": True}),
+        Step("healthy", {"run": run}),
+    ]
+
+
+def _put_back(
+    fleet: Fleet, touched: Sequence[Host], errors: Mapping[str, TempoInfraError], run: str
+) -> dict[str, str]:
+    now = {name: e.now for name, e in errors.items() if isinstance(e, StepFailedError) and e.now}
+    left = [host for host in touched if host.name not in errors]
+    words = {"run": run, "why": "another host could not go back"}
+    answers, failures = fleet.ask({host.name: [Step("rollback", words)] for host in left}, left)
+    now |= {name: str(answer[0].get("now", "")) for name, answer in answers.items()}
+    return now | {name: e.now for name, e in failures.items() if isinstance(e, StepFailedError)}

@@ -1,0 +1,65 @@
+"""Asking hosts about their runs: how one ended, where each stands. Nothing is run again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from tempo_infra.on_host.runs import Runs
+from tempo_infra.on_host.wire import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tempo_infra.deploy.fleet import Fleet
+    from tempo_infra.errors import TempoInfraError
+    from tempo_infra.inventory.cluster import Host
+
+WAIT_S = 180.0  # a host decides after its grace of silence, and putting back takes its time
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended on one host."""
+
+    state: str  # "confirmed", "rolled back", "held", "rollback failed", "not switched", "still open"
+    text: str
+
+
+@cache
+def _adapter() -> TypeAdapter[Runs]:
+    return TypeAdapter(Runs)
+
+
+def ask_runs(
+    fleet: Fleet, hosts: Sequence[Host], run: str = "", wait_s: float = 0.0
+) -> tuple[dict[str, Runs], Mapping[str, TempoInfraError]]:
+    """Read the hosts' journals; with a run and `wait_s`, wait until it is over on each."""
+    steps = {host.name: [Step("runs", {"run": run, "wait_s": wait_s})] for host in hosts}
+    answers, errors = fleet.ask(steps, hosts)
+    return {name: _adapter().validate_python(answer[0]) for name, answer in answers.items()}, errors
+
+
+def ending(runs: Runs) -> Ending:
+    """Say how the run that was asked for ended on a host, from the host's own record."""
+    if runs.open_run:
+        return Ending("still open", f"is not decided yet; it decides by itself in {runs.decides_in_s:.0f} s")
+    last, generation, detail = "not switched", "", ""
+    for entry in runs.entries:
+        state = {"confirmed": "confirmed", "rolled back": "rolled back", "held": "held"}.get(entry.result)
+        if entry.step == "rollback" and entry.result == "failed":
+            state = "rollback failed"
+        if state:
+            last, generation, detail = state, entry.generation, entry.detail
+    name = generation[:12] or "what was there before the first provision (generation 0)"
+    words = {
+        "confirmed": f"confirmed {name}",
+        "rolled back": f"rolled back to {name}",
+        "held": f"held on {name}, unconfirmed",
+        "rollback failed": "its rollback failed: a person is needed",
+        "not switched": "was not switched",
+    }[last]
+    return Ending(last, words + (f" ({detail})" if detail else ""))

@@ -1,0 +1,86 @@
+"""The program as the host starts it by itself, from the file that `arm` kept: at a deadline, at a boot."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import undo
+from tempo_infra.on_host.journal import Entry, entries, record
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.lock import HostLock
+from tempo_infra.on_host.scope import end_scope
+from tempo_infra.on_host.shell import StepError
+
+LOCK_WAIT_S = 30.0
+
+
+def deadline(layout: Layout, run: str) -> int:
+    """Wait until nothing was heard of the run for its grace, end what is left of it, and decide."""
+    while True:
+        armed = guard.read(layout)
+        if armed is None or armed.run != run or armed.phase not in guard.OPEN:
+            return 0
+        left_s = armed.grace_s - guard.silent_s(layout, run)
+        if left_s <= 0:
+            break
+        time.sleep(min(left_s, 5.0))
+    end_scope(run)
+    return _decide(layout, run, f"nothing was heard of the run for {armed.grace_s:g} s")
+
+
+def boot(layout: Layout) -> int:
+    """Before Docker starts: put files back when the boot that armed them is over."""
+    armed = guard.read(layout)
+    if armed is None or armed.phase not in guard.OPEN or armed.boot_id == guard.boot_id(layout):
+        return 0
+    if any(e.run == armed.run and e.result == "confirmed" for e in entries(layout)):
+        guard.disarm(layout, armed)
+        return 0
+    record(
+        layout, Entry(armed.run, "rollback", "started", armed.previous or "", detail="the host was rebooted")
+    )
+    undo.restore_files(layout, armed)
+    guard.enter(layout, armed, "restored")
+    return 0
+
+
+def after_boot(layout: Layout) -> int:
+    """With Docker up: make the containers anew from what the files say again."""
+    armed = guard.read(layout)
+    if armed is None or armed.phase not in guard.OPEN or armed.boot_id == guard.boot_id(layout):
+        return 0
+    if armed.phase == "healthy":  # the files could not be put back before Docker: do it all now
+        guard.enter(layout, armed, "armed")
+    return _decide(layout, armed.run, "the host was rebooted before the change was confirmed")
+
+
+def _decide(layout: Layout, run: str, why: str) -> int:
+    lock = HostLock(layout)
+    lock.acquire(run, "the host itself", wait_s=LOCK_WAIT_S)
+    armed = guard.read(layout)
+    if armed is None or armed.run != run or armed.phase not in guard.OPEN:
+        return 0
+    if armed.phase == "restored" or armed.boot_id != guard.boot_id(layout):
+        print(undo.roll_back(layout, armed, why))  # noqa: T201 - systemd's journal
+    else:
+        print(undo.settle(layout, armed, why))  # noqa: T201
+    return 0
+
+
+def main() -> None:
+    """Run `deadline RUN`, `boot` or `after-boot`; the exit code is for systemd."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.umask(0o022)
+    layout, word = Layout(), sys.argv[1]
+    try:
+        if word == "deadline":
+            sys.exit(deadline(layout, sys.argv[2]))
+        sys.exit(boot(layout) if word == "boot" else after_boot(layout))
+    except StepError as error:
+        print(error, error.remedy, file=sys.stderr)  # noqa: T201
+        state = guard.read(layout)
+        sys.exit(1 if state is not None and state.phase in guard.OPEN else 0)

@@ -1,0 +1,163 @@
+"""The record of a change that is not confirmed yet, and what guards it: a timer, and two units for a boot.
+
+While `armed.json` exists, the host will keep or put back its generation by itself, whoever is gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Optional
+
+from tempo_infra.on_host.durable import make_folder, remove_file, replace_file, replace_symlink
+from tempo_infra.on_host.shell import StepError, must, run
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
+
+BOOT_UNIT, AFTER_UNIT = "tempo-infra-boot.service", "tempo-infra-after-boot.service"
+WANTS = "etc/systemd/system/multi-user.target.wants"
+RESERVE, RESERVE_BYTES = "reserve", 256 * 1024
+OPEN = ("armed", "healthy", "restored")  # phases in which the host still has to decide
+
+
+@dataclass(frozen=True)
+class Armed:
+    """One change under way. Times are of the clock that runs since boot; `boot_id` says which boot."""
+
+    run: str
+    who: str
+    boot_id: str
+    generation: str  # the new one
+    previous: Optional[str]  # the last confirmed one; None: nothing of ours was here
+    before: str  # folder in the state folder with what lay under /etc
+    program: str  # file in the state folder
+    host: str  # internal address, asked for health
+    ports: "dict[str, int]"  # role -> gRPC port
+    on_failure: str = "rollback"
+    phase: str = "armed"  # "healthy", "restored" (files, by a boot), "held" or "failed" (a person decides)
+    grace_s: float = 60.0
+    since: str = ""
+    started: "dict[str, str]" = field(default_factory=dict)  # container -> start time, when it was healthy
+
+
+def read(layout: Layout) -> Optional[Armed]:
+    """Return the change that is under way; None when there is none."""
+    try:
+        return Armed(**json.loads(layout.armed.read_text()))
+    except FileNotFoundError:
+        return None
+
+
+def write(layout: Layout, armed: Armed) -> None:
+    replace_file(layout.armed, json.dumps(asdict(armed), sort_keys=True).encode(), 0o600)
+
+
+def enter(layout: Layout, armed: Armed, phase: str, **changes: "dict[str, str]") -> Armed:
+    """Write the next phase and return the record."""
+    later = replace(armed, phase=phase, **changes)  # type: ignore[arg-type]  # `started` is the only one
+    write(layout, later)
+    return later
+
+
+def boot_id(layout: Layout) -> str:
+    return (layout.root / "proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def save_program(layout: Layout) -> str:
+    """Keep the running program under a name made of its content, and return that name."""
+    content = Path(sys.path[0]).read_bytes()
+    name = f"program-{hashlib.sha256(content).hexdigest()[:12]}.zip"
+    if not (layout.state / name).exists():
+        replace_file(layout.state / name, content, 0o600)
+    return name
+
+
+def guard(layout: Layout, armed: Armed) -> None:
+    """Install the boot units and start the timer, then write the record: from here on the host decides."""
+    try:
+        beat(layout, armed.run)
+        replace_file(layout.state / RESERVE, os.urandom(RESERVE_BYTES), 0o600)
+        for name, text in _units(layout, armed).items():
+            replace_file(layout.root / "etc/systemd/system" / name, text.encode(), 0o644)
+            make_folder(layout.root / WANTS, 0o755)
+            replace_symlink(layout.root / WANTS / name, f"../{name}")
+        _start_timer(layout, armed)
+        write(layout, armed)
+    except (StepError, OSError):
+        disarm(layout, armed, keep_record=True)  # of an earlier run that was held, if there is one
+        raise
+
+
+def _start_timer(layout: Layout, armed: Armed) -> None:
+    words = ["systemd-run", "--quiet", "--collect", f"--unit={_timer(armed)}"]
+    words += [f"--on-active={armed.grace_s:g}s", "--timer-property=AccuracySec=100ms"]
+    words += ["--property=Restart=on-failure", "--property=RestartSec=10s"]
+    must([*words, *_start(layout, armed), "deadline", armed.run], deadline_s=20)
+
+
+def disarm(layout: Layout, armed: Armed, *, keep_record: bool = False) -> None:
+    """Take the guard away; the record last, so that a crash between leaves it to be taken away again."""
+    for name in (BOOT_UNIT, AFTER_UNIT):
+        remove_file(layout.root / WANTS / name)
+        remove_file(layout.root / "etc/systemd/system" / name)
+    release_reserve(layout)
+    if not keep_record:
+        remove_file(layout.armed)
+    heartbeat(layout, armed.run).unlink(missing_ok=True)
+    run(["systemctl", "stop", "--no-block", f"{_timer(armed)}.timer"], deadline_s=20)
+
+
+def heartbeat(layout: Layout, run_id: str) -> Path:
+    return layout.root / "run" / f"tempo-infra-{run_id}"
+
+
+def beat(layout: Layout, run_id: str) -> None:
+    """Say that the run's own process lives; in memory only, a boot ends it anyway."""
+    path = heartbeat(layout, run_id)
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(f"{time.clock_gettime(time.CLOCK_BOOTTIME)}")
+    temporary.rename(path)
+
+
+def silent_s(layout: Layout, run_id: str) -> float:
+    """Return for how long nothing was heard of a run's process."""
+    try:
+        last = float(heartbeat(layout, run_id).read_text())
+    except (FileNotFoundError, ValueError):
+        return float("inf")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - last
+
+
+def _timer(armed: Armed) -> str:
+    return f"tempo-infra-deadline-{armed.run}"
+
+
+def _start(layout: Layout, armed: Armed) -> "list[str]":
+    python = os.path.realpath(sys.executable or "/usr/bin/python3")
+    return [python, "-I", str(layout.state / armed.program)]
+
+
+def _units(layout: Layout, armed: Armed) -> "dict[str, str]":
+    start = " ".join(_start(layout, armed))
+    head = f"[Unit]\nConditionPathExists={layout.armed}\nRequiresMountsFor={layout.state}\n"
+    tail = "\n[Service]\nType=oneshot\n"
+    return {
+        BOOT_UNIT: f"{head}Description=tempo-infra: put back files of an unconfirmed change\n"
+        f"Before=docker.service containerd.service\nAfter=systemd-sysctl.service\n"
+        f"{tail}ExecStart={start} boot\n",
+        AFTER_UNIT: f"{head}Description=tempo-infra: put back containers of an unconfirmed change\n"
+        f"Wants=docker.service network-online.target\n"
+        f"After=docker.service network-online.target {BOOT_UNIT}\n"
+        f"{tail}ExecStart={start} after-boot\nTimeoutStartSec=infinity\n",
+    }
+
+
+def release_reserve(layout: Layout) -> None:
+    """Give back the space that was set aside for putting things back on a full disk."""
+    (layout.state / RESERVE).unlink(missing_ok=True)

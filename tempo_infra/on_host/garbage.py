@@ -1,0 +1,74 @@
+"""Taking away what no host can need again: generations long past, and the service files of those only."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host.journal import history, last_good
+from tempo_infra.on_host.layout import PROJECT
+from tempo_infra.on_host.shell import must
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tempo_infra.on_host.layout import Layout
+
+KEEP = 5  # confirmed generations that one can go back to
+ZERO = "0"  # what was there before the first provision
+
+
+def collect(layout: Layout) -> "list[str]":
+    """Remove what is past and return its names. StepError when Docker can't say what containers read."""
+    return sweep(layout, _mounted())
+
+
+def sweep(layout: Layout, mounted: "set[str]") -> "list[str]":
+    """Remove generations, service folders and leftovers of runs that nothing refers to any more."""
+    kept = _kept_generations(layout)
+    folders = {
+        path.split("/")[1]
+        for generation in kept
+        for path in _files(layout.generations / generation)
+        if path.startswith("services/")
+    }
+    folders |= {
+        source.rpartition("/services/")[2].split("/")[0] for source in mounted if "/services/" in source
+    }
+    armed = guard.read(layout)
+    past = [path for path in _children(layout.generations) if path.name not in kept]
+    past += [path for path in _children(layout.services) if path.name not in folders]
+    if armed is None:
+        past += [*_children(layout.runs), *layout.state.glob("program-*.zip")]
+    for path in past:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return sorted(path.name for path in past)
+
+
+def _kept_generations(layout: Layout) -> "set[str]":
+    kept = {ZERO, *history(layout)[-KEEP:]}
+    armed, good = guard.read(layout), last_good(layout)
+    kept |= {armed.generation, armed.previous or ZERO} if armed is not None else set()
+    kept |= {good} if good else set()
+    return kept | ({layout.current.resolve().name} if layout.current.is_symlink() else set())
+
+
+def _files(generation: Path) -> "list[str]":
+    manifest = generation / "manifest.json"
+    return list(json.loads(manifest.read_text())["files"]) if manifest.is_file() else []
+
+
+def _children(folder: Path) -> "list[Path]":
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _mounted() -> "set[str]":
+    """Return the sources of all mounts of our containers, also of those that do not run."""
+    label = f"label=com.docker.compose.project={PROJECT}"
+    ids = must(["docker", "ps", "-aq", "-f", label], deadline_s=20).out.split()
+    if not ids:
+        return set()
+    form = "{{range .Mounts}}{{.Source}}\n{{end}}"
+    return set(must(["docker", "inspect", "-f", form, *ids], deadline_s=20).out.split())

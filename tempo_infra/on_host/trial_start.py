@@ -1,0 +1,88 @@
+"""Trial start: a new postgresql.conf in the same image and memory, on a throw-away data directory.
+
+The server's own check accepts settings that it then does not start with (memory, preloaded libraries, slots
+that add up to more than the connections), so it is started. The running database is not touched.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tempo_infra.on_host.shell import StepError, must, run
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
+
+SERVICE = "postgresql"
+# initdb is quick with nothing to sync; then the real start, one query, an orderly end.
+SCRIPT = """
+initdb -D /tmp/trial -A trust -U postgres --no-sync >/tmp/initdb 2>&1 || { cat /tmp/initdb >&2; exit 1; }
+if pg_ctl -D /tmp/trial -w -t 60 -l /tmp/log start -o "-c config_file=/etc/tempo-infra/postgresql.conf \
+ -c hba_file=/etc/tempo-infra/pg_hba.conf -c data_directory=/tmp/trial -c listen_addresses= \
+ -c unix_socket_directories=/tmp -c archive_command=/bin/true -c logging_collector=off" >/tmp/ctl 2>&1
+then psql -XqAt -h /tmp -U postgres -c "$ERRORS" 2>/tmp/sql || cat /tmp/sql
+     pg_ctl -D /tmp/trial -m immediate stop >/dev/null
+else grep -E 'FATAL|ERROR|LOG:.*(invalid|unrecognized|contains)|HINT' /tmp/log || cat /tmp/log /tmp/ctl; fi
+"""
+ERRORS = (
+    "select format('%s:%s: %s', sourcefile, sourceline, error) from pg_file_settings where error is not null"
+    " and error <> 'setting could not be applied'"  # those that the trial itself sets otherwise
+    " union all select format('pg_hba.conf:%s: %s', line_number, error) from pg_hba_file_rules"
+    " where error is not null"
+)
+
+
+@dataclass(frozen=True)
+class TrialArgs:
+    digest: str
+
+
+def trial_start(layout: Layout, args: TrialArgs) -> "dict[str, bool]":
+    """Start the staged configuration aside. StepError with the server's own words when it does not start.
+
+    Skipped when the same files already run: a folder's name says its content.
+    """
+    file = layout.generations / args.digest / "docker-compose.yml"
+    words = ["docker", "compose", "-f", str(file), "config", "--format", "json"]
+    service: dict[str, Any] = json.loads(must(words, deadline_s=30).out)["services"][SERVICE]
+    folder = next(v["source"] for v in service["volumes"] if v["target"] == "/etc/tempo-infra")
+    if _runs_already(folder, service):
+        return {"tried": False}
+    output = run(_words(service, folder), deadline_s=150)
+    said = (output.out + output.err).strip()
+    if output.returncode != 0 or said:
+        lines = " | ".join(line.strip() for line in said.splitlines()[-4:])[-600:]
+        raise StepError(
+            "PostgreSQL does not start with the new configuration: "
+            + (lines or f"exit code {output.returncode}"),
+            remedy="nothing was switched; correct the setting and run it again",
+        )
+    return {"tried": True}
+
+
+def _words(service: "dict[str, Any]", folder: str) -> "list[str]":
+    memory = str(service.get("mem_limit", "")) or "0"
+    return [
+        *("docker", "run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL"),
+        *("--security-opt", "no-new-privileges:true", "--user", str(service.get("user", "999"))),
+        *("--memory", memory, "--shm-size", str(service.get("shm_size", "64m"))),
+        *("--tmpfs", "/tmp:mode=1777,size=256m", "--env", f"ERRORS={ERRORS}"),  # noqa: S108 - in the container
+        *("--mount", f"type=bind,source={folder},target=/etc/tempo-infra,readonly"),
+        *("--entrypoint", "sh", str(service["image"]), "-c", SCRIPT),
+    ]
+
+
+def _runs_already(folder: str, service: "dict[str, Any]") -> bool:
+    form = "{{.Config.Image}} {{.HostConfig.Memory}} {{range .Mounts}}{{.Source}} {{end}}"
+    label = f"label=com.docker.compose.service={SERVICE}"
+    ids = run(
+        ["docker", "ps", "-q", "-f", label, "-f", "label=com.docker.compose.project=tempo-infra"],
+        deadline_s=20,
+    )
+    if ids.returncode != 0 or not ids.out.split():
+        return False
+    found = run(["docker", "inspect", "-f", form, ids.out.split()[0]], deadline_s=20).out.split()
+    wanted = [str(service["image"]), str(service.get("mem_limit", ""))]
+    return found[:2] == wanted and folder in found[2:]

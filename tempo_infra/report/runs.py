@@ -1,0 +1,39 @@
+"""What a host's journal says, in lines for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tempo_infra.on_host.journal import Entry
+    from tempo_infra.on_host.runs import Runs
+
+
+def status_line(runs: Runs) -> str:
+    """Return one line: the generation, and what is not decided about it."""
+    now = runs.current[:12] if runs.current else "nothing provisioned"
+    if runs.open_run:
+        return f"{now}  ! run {runs.open_run} is not over; it decides by itself in {runs.decides_in_s:.0f} s"
+    if runs.phase == "held":
+        return f"{now}  ! held after a failure, not confirmed; `tempo-infra provision` goes on from there"
+    if runs.phase == "failed":
+        return f"{now}  ✗ its rollback failed: a person is needed (tempo-infra history says why)"
+    if runs.current is None:
+        return now
+    return f"{now}  confirmed" if runs.confirmed == runs.current else f"{now}  ! not confirmed"
+
+
+def history_lines(runs: Runs) -> Iterator[str]:
+    """Yield one line a run, the newest last: how it ended, or how far it came."""
+    by_run: dict[str, list[Entry]] = {}
+    for entry in runs.entries:
+        by_run.setdefault(entry.run, []).append(entry)
+    for run, entries in by_run.items():
+        last = next((e for e in reversed(entries) if e.result in ("confirmed", "rolled back", "held")), None)
+        end = last or entries[-1]
+        words = f"{end.result} {end.generation[:12]}" if last else f"ended at {end.step} ({end.result})"
+        who = f"  {end.who}" if end.who else ""
+        why = f"  {end.detail}" if last and end.detail else ""
+        yield f"{end.time}  {run}  {words.strip()}{who}{why}"

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tempo_infra.deploy.binding import moved, parts, read_plan
+from tempo_infra.deploy.plan import HostPlan, plan_host
+from tempo_infra.deploy.rollout import Plan
+from tempo_infra.errors import InputError
+from tempo_infra.on_host.state import Container, Edited, HostState
+from tempo_infra.report.changes import drift_lines, plan_json
+from tests.unit.deploy.test_plan import FRESH, HOST, OWNED, after, bundle
+
+SCHEMA = Path(__file__).parents[3] / "docs/reference/plan.schema.json"
+SEEN = replace(FRESH, installed={"etc/x.conf": "1"})
+
+
+def plan(state: HostState = SEEN, digest: str = "d1", host: str = "db-1") -> Plan:
+    return Plan((HostPlan(host, digest, state=parts(state)),), {}, {})
+
+
+def kept(path: Path, made: Plan) -> Path:
+    path.write_text(json.dumps(plan_json(made)))
+    return path
+
+
+def test_a_plan_holds_while_nothing_moved(tmp_path: Path) -> None:
+    assert moved(read_plan(kept(tmp_path / "plan.json", plan())), plan()) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "says"),
+    [
+        (plan(replace(SEEN, installed={"etc/x.conf": "2"})), "the host moved since the plan was made: files"),
+        (plan(replace(SEEN, generation="g")), "moved since the plan was made: generation"),
+        (
+            plan(replace(SEEN, containers=[Container("a", "1", running=True, started_at="", image="")])),
+            "containers",
+        ),
+        (plan(replace(SEEN, data_version="17")), "data"),
+        (plan(digest="d2"), "other files would be written"),
+        (plan(host="db-2"), "is not in the plan"),
+    ],
+)
+def test_a_host_that_moved_is_named_with_what_moved(tmp_path: Path, now: Plan, says: str) -> None:
+    found = moved(read_plan(kept(tmp_path / "plan.json", plan())), now)
+    assert says in found[0][1]
+
+
+def test_a_host_of_the_plan_that_is_left_out_is_named(tmp_path: Path) -> None:
+    found = moved(read_plan(kept(tmp_path / "plan.json", plan())), Plan((), {}, {}))
+    assert found == [("db-1", "is in the plan, but not among the hosts of this run")]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"schema": 1}', '{"schema": 9, "hosts": []}'])
+def test_another_file_is_no_plan(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match="plan"):
+        read_plan(path)
+
+
+@pytest.mark.parametrize("state", [FRESH, after(bundle(conf="a = 2\n"))])
+def test_a_plan_is_as_its_published_schema_says(state: HostState) -> None:
+    made = plan_host(HOST, bundle(), state, {"temporal/db_password": "d"})
+    body = plan_json(Plan((made,), {}, {"db-1": ["old engine"]}))
+    jsonschema.validate(json.loads(json.dumps(body)), json.loads(SCHEMA.read_text()))
+
+
+def test_an_edited_file_is_refused_shown_and_taken_over_only_when_asked() -> None:
+    shipped = bundle()
+    state = replace(
+        after(shipped),
+        installed={OWNED: "edited"},
+        edited={OWNED: Edited("k = 1\n", "k = 5\n")},
+    )
+    refused = plan_host(HOST, shipped, state, {})
+    assert any("/etc/sysctl.d/60-tempo-infra.conf was changed on the host" in p for p in refused.problems)
+    taken = plan_host(HOST, shipped, state, {}, take_over=True)
+    assert taken.problems == ()
+    assert taken.take_over == (OWNED,)
+    assert "-k = 5" in taken.changes[0].diff
+    assert list(drift_lines("db-1", state))[:2] == ["db-1", f"  ~ /{OWNED}"]
+    assert list(drift_lines("db-1", after(shipped))) == []

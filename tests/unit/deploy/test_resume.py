@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from tempo_infra.deploy.resume import ending
+from tempo_infra.on_host.journal import Entry
+from tempo_infra.on_host.runs import Runs
+from tempo_infra.report.runs import history_lines, status_line
+
+A, B = "a" * 64, "b" * 64
+SWITCHED = Entry("r1", "switch", "done", B)
+KEPT = Entry("r1", "confirm", "confirmed", B, "2026-01-01T00:00:00Z", "health", "me@desk")
+BACK = Entry("r1", "rollback", "rolled back", A, detail="serving: no")
+ZERO = Entry("r1", "rollback", "rolled back", "")
+HELD = Entry("r1", "hold", "held", B)
+BROKEN = Entry("r1", "rollback", "failed", A, detail="no space")
+
+
+@pytest.mark.parametrize(
+    ("entries", "state", "says"),
+    [
+        ([], "not switched", "was not switched"),
+        ([SWITCHED, KEPT], "confirmed", f"confirmed {B[:12]} (health)"),
+        ([SWITCHED, BACK], "rolled back", f"rolled back to {A[:12]} (serving: no)"),
+        ([SWITCHED, ZERO], "rolled back", "rolled back to what was there before the first provision"),
+        ([SWITCHED, HELD], "held", f"held on {B[:12]}, unconfirmed"),
+        ([SWITCHED, BROKEN], "rollback failed", "a person is needed (no space)"),
+    ],
+)
+def test_how_a_run_ended_is_the_last_word_of_the_journal(entries: list[Entry], state: str, says: str) -> None:
+    end = ending(Runs(B, B, B, entries=entries))
+    assert end.state == state
+    assert says in end.text
+
+
+def test_a_run_that_is_not_over_says_when_the_host_decides() -> None:
+    end = ending(Runs(B, None, A, open_run="r1", phase="armed", decides_in_s=42.0, entries=[SWITCHED]))
+    assert end.state == "still open"
+    assert "42 s" in end.text
+
+
+@pytest.mark.parametrize(
+    ("runs", "says"),
+    [
+        (Runs(None, None, None), "nothing provisioned"),
+        (Runs(B, B, B), f"{B[:12]}  confirmed"),
+        (Runs(B, None, A), "! not confirmed"),
+        (Runs(B, None, A, open_run="r1", decides_in_s=7), "run r1 is not over; it decides by itself in 7 s"),
+        (Runs(B, None, A, phase="held"), "held after a failure"),
+        (Runs(A, None, A, phase="failed"), "a person is needed"),
+    ],
+)
+def test_a_status_line_says_where_a_host_stands(runs: Runs, says: str) -> None:
+    assert says in status_line(runs)
+
+
+def test_history_is_one_line_a_run_with_its_end() -> None:
+    runs = Runs(B, B, B, entries=[SWITCHED, KEPT, Entry("r2", "pull", "failed", time="later")])
+    assert list(history_lines(runs)) == [
+        f"2026-01-01T00:00:00Z  r1  confirmed {B[:12]}  me@desk  health",
+        "later  r2  ended at pull (failed)",
+    ]

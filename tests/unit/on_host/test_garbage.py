@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tempo_infra.on_host.garbage import KEEP, sweep
+from tempo_infra.on_host.journal import Entry, record
+from tempo_infra.on_host.layout import Layout
+
+NAMES = [f"{number:02}" for number in range(9)]
+
+
+def host(root: Path) -> Layout:
+    """Nine confirmed generations, each with a service folder of its own, and generation 0."""
+    layout = Layout(root)
+    for name in NAMES:
+        (layout.services / f"history-{name}").mkdir(parents=True)
+        (layout.generations / name).mkdir(parents=True)
+        manifest: dict[str, dict[str, dict[str, str]]] = {
+            "files": {f"services/history-{name}/server.yaml": {}, "docker-compose.yml": {}}
+        }
+        (layout.generations / name / "manifest.json").write_text(json.dumps(manifest))
+        record(layout, Entry(name, "confirm", "confirmed", name))
+    (layout.generations / "0").mkdir()
+    (layout.runs / "08/before").mkdir(parents=True)
+    (layout.state / "program-aa.zip").write_text("")
+    layout.current.symlink_to(f"generations/{NAMES[-1]}")
+    return layout
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_last_confirmed_generations_and_the_zeroth_are_kept(tmp_path: Path) -> None:
+    layout = host(tmp_path)
+    sweep(layout, set())
+    assert left(layout.generations) == ["0", *NAMES[-KEEP:]]
+    assert left(layout.services) == [f"history-{name}" for name in NAMES[-KEEP:]]
+    assert left(layout.runs) == []
+    assert list(layout.state.glob("program-*")) == []
+
+
+def test_what_a_container_reads_is_never_taken_away(tmp_path: Path) -> None:
+    layout = host(tmp_path)
+    sweep(layout, {"/var/lib/tempo-infra/services/history-01", "/srv/tempo/postgres"})
+    assert "history-01" in left(layout.services)
+    assert "history-02" not in left(layout.services)
+
+
+def test_the_current_generation_is_kept_however_old(tmp_path: Path) -> None:
+    layout = host(tmp_path)
+    layout.current.unlink()
+    layout.current.symlink_to("generations/02")
+    sweep(layout, set())
+    assert "02" in left(layout.generations)
+    assert "history-02" in left(layout.services)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.snapshot import put_back, take
+
+CONF, OTHER = "etc/sysctl.d/60-x.conf", "etc/x.d/70.conf"
+
+
+def host(root: Path) -> Layout:
+    """A root with one kernel value, and a new generation that would change it."""
+    for path, text in (
+        ("proc/sys/vm/swappiness", "60\n"),
+        ("sys/kernel/mm/thp", "always [madvise] never\n"),
+        ("new/" + CONF, "# why\nvm.swappiness = 1\n"),
+        ("new/etc/tmpfiles.d/60-x.conf", "w  /sys/kernel/mm/thp  -  -  -  -  never\n"),
+    ):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return Layout(root)
+
+
+def kept(layout: Layout, *owned: str) -> Path:
+    folder = layout.state / "runs/abc/before"
+    take(layout, folder, list(owned), layout.root / "new")
+    return folder
+
+
+def test_a_file_that_was_there_comes_back_with_content_and_mode(tmp_path: Path) -> None:
+    layout = host(tmp_path)
+    target = layout.installed(OTHER)
+    target.parent.mkdir(parents=True)
+    target.write_text("an admin's\n")
+    target.chmod(0o640)
+    folder = kept(layout, OTHER)
+    target.write_text("ours\n")
+    target.chmod(0o644)
+    put_back(layout, folder)
+    assert target.read_text() == "an admin's\n"
+    assert target.stat().st_mode & 0o7777 == 0o640
+
+
+def test_a_file_that_was_not_there_goes(tmp_path: Path) -> None:
+    layout = host(tmp_path)
+    folder = kept(layout, OTHER)
+    layout.installed(OTHER).parent.mkdir(parents=True)
+    layout.installed(OTHER).write_text("ours\n")
+    put_back(layout, folder)
+    put_back(layout, folder)
+    assert not layout.installed(OTHER).exists()
+
+
+def test_live_kernel_values_that_the_new_files_name_come_back(tmp_path: Path) -> None:
+    layout = host(tmp_path)
+    folder = kept(layout, CONF, "etc/tmpfiles.d/60-x.conf")
+    (tmp_path / "proc/sys/vm/swappiness").write_text("1\n")
+    (tmp_path / "sys/kernel/mm/thp").write_text("always madvise [never]\n")
+    put_back(layout, folder)
+    assert (tmp_path / "proc/sys/vm/swappiness").read_text() == "60\n"
+    assert (tmp_path / "sys/kernel/mm/thp").read_text() == "madvise\n"
+    assert set(json.loads((folder / "before.json").read_text())["live"]) == {
+        "proc/sys/vm/swappiness",
+        "sys/kernel/mm/thp",
+    }
+
+
+def test_a_planted_symlink_is_refused_and_nothing_is_kept(tmp_path: Path) -> None:
+    layout = host(tmp_path)
+    layout.installed(OTHER).parent.mkdir(parents=True)
+    layout.installed(OTHER).symlink_to("/etc/passwd")
+    with pytest.raises(StepError, match="not a plain file"):
+        kept(layout, OTHER)
+    assert not (layout.state / "runs/abc/before").exists()
+    assert str(layout.installed(OTHER).readlink()) == "/etc/passwd"

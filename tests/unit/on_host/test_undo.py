@@ -1,0 +1,131 @@
+"""Putting files back and what the journal says of it; containers need a host (tests/lab)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host.alone import after_boot, boot
+from tempo_infra.on_host.arming import ArmArgs, RunArgs, arm, confirm, rollback
+from tempo_infra.on_host.journal import Entry, confirmed, entries, history, last_good, record
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.snapshot import take
+from tempo_infra.on_host.undo import restore_files
+
+CONF = "etc/x.d/60.conf"
+ARMED = guard.Armed(
+    run="r1",
+    who="someone",
+    boot_id="boot-1",
+    generation="b" * 64,
+    previous="a" * 64,
+    before="runs/r1/before",
+    program="program-x.zip",
+    host="10.0.0.1",
+    ports={},
+)
+
+
+def host(root: Path, armed: guard.Armed = ARMED, boot_id: str = "boot-1") -> Layout:
+    """A host that was switched from generation a (file "old") to b (file "new") and not confirmed."""
+    layout = Layout(root)
+    for path, text in (
+        ("proc/sys/kernel/random/boot_id", f"{boot_id}\n"),
+        (CONF, "old\n"),
+        (f"var/lib/tempo-infra/generations/{'b' * 64}/{CONF}", "new\n"),
+    ):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    take(layout, layout.state / armed.before, [CONF], layout.generations / ("b" * 64))
+    layout.installed(CONF).write_text("new\n")
+    layout.current.symlink_to(f"generations/{'b' * 64}")
+    guard.write(layout, armed)
+    return layout
+
+
+def test_files_and_symlink_go_back_to_the_generation_before(tmp_path: Path) -> None:
+    layout = host(tmp_path)
+    restore_files(layout, ARMED)
+    assert layout.installed(CONF).read_text() == "old\n"
+    assert layout.current.readlink() == Path(f"generations/{'a' * 64}")
+
+
+def test_without_a_generation_before_the_symlink_goes(tmp_path: Path) -> None:
+    first = replace(ARMED, previous=None)
+    layout = host(tmp_path, first)
+    restore_files(layout, first)
+    assert not layout.current.is_symlink()
+
+
+def test_a_boot_puts_files_back_before_docker_and_says_so(tmp_path: Path) -> None:
+    layout = host(tmp_path, boot_id="boot-2")
+    assert boot(layout) == 0
+    assert layout.installed(CONF).read_text() == "old\n"
+    assert layout.current.readlink() == Path(f"generations/{'a' * 64}")
+    state = guard.read(layout)
+    assert state is not None
+    assert state.phase == "restored"
+    assert [(e.step, e.result) for e in entries(layout)] == [("rollback", "started")]
+
+
+@pytest.mark.parametrize("program", [boot, after_boot])
+def test_the_boot_units_do_nothing_in_the_boot_that_armed(tmp_path: Path, program: type) -> None:
+    """Docker may be restarted by hand in the middle of a run."""
+    layout = host(tmp_path)
+    assert program(layout) == 0
+    assert layout.installed(CONF).read_text() == "new\n"
+
+
+@pytest.mark.parametrize("phase", ["held", "failed"])
+def test_a_boot_leaves_alone_what_waits_for_a_person(tmp_path: Path, phase: str) -> None:
+    layout = host(tmp_path, replace(ARMED, phase=phase), boot_id="boot-2")
+    boot(layout)
+    assert layout.installed(CONF).read_text() == "new\n"
+
+
+def test_a_confirmation_that_the_power_cut_short_stays_a_confirmation(tmp_path: Path) -> None:
+    layout = host(tmp_path, boot_id="boot-2")
+    record(layout, Entry("r1", "confirm", "confirmed", "b" * 64))
+    boot(layout)
+    assert guard.read(layout) is None
+    assert layout.installed(CONF).read_text() == "new\n"
+
+
+def test_a_host_that_decided_by_itself_takes_no_confirmation_any_more(tmp_path: Path) -> None:
+    layout = host(tmp_path, replace(ARMED, phase="held"))
+    with pytest.raises(StepError, match="run r1 is over on this host"):
+        confirm(layout, RunArgs("r1"))
+    assert rollback(layout, RunArgs("r1"), print) == {"now": "nothing to put back"}
+
+
+@pytest.mark.parametrize(("seen", "says"), [("c" * 64, "moved since the plan"), ("b" * 64, "is not over")])
+def test_nothing_is_armed_over_an_open_run_or_a_host_that_moved(tmp_path: Path, seen: str, says: str) -> None:
+    layout = host(tmp_path)
+    (layout.generations / ("b" * 64)).mkdir(exist_ok=True)
+    with pytest.raises(StepError, match=says):
+        arm(layout, ArmArgs("r2", "other", "d" * 64, seen, "10.0.0.1", {}, []))
+    state = guard.read(layout)
+    assert state is not None
+    assert state.run == "r1"
+
+
+def test_the_journal_tells_what_is_confirmed_and_what_a_failure_goes_back_to(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.state.mkdir(parents=True)
+    said = []
+    for entry in (
+        Entry("1", "confirm", "confirmed", "a"),
+        Entry("2", "switch", "started", "b"),
+        Entry("2", "rollback", "rolled back", "a"),
+        Entry("3", "switch", "started", "c"),
+        Entry("3", "confirm", "confirmed", "c"),
+        Entry("4", "rollback", "rolled back", ""),
+    ):
+        record(layout, entry)
+        said.append((confirmed(layout), last_good(layout)))
+    assert said == [("a", "a"), (None, "a"), ("a", "a"), (None, "a"), ("c", "c"), (None, None)]
+    assert history(layout) == ["a", "c"]
