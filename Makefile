@@ -49,8 +49,16 @@ demo: lab-up ## lab, provision, check-host and smoke: the whole way, then what t
 	@echo "          $(LAB) ssh db-1 'sudo docker ps'              the containers on a host"
 
 .PHONY: test
-test: check lab-up lab-vm-up ## everything: lint, types, unit tests, and the lab tests on real hosts
-	$(BIN)/pytest tests/lab
+test: check lab-up ## everything that CI runs: lint, types, unit tests, and the tests on real hosts
+	$(BIN)/pytest tests/lab -m 'not vm and not faults'
+
+.PHONY: test-faults
+test-faults: lab-up ## faults planted one by one, on the same hosts: about 20 minutes
+	$(BIN)/pytest tests/lab -m faults
+
+.PHONY: test-vm
+test-vm: lab-vm-up ## what only a machine with a kernel of its own can show: limits, kernel settings, power cuts
+	$(BIN)/pytest tests/lab -m vm
 
 .PHONY: check
 check: venv ## lint, types, unit tests with branch coverage; under a minute

@@ -61,8 +61,11 @@ class ProgressView(Protocol):
 class PlainView:
     """A line for each step that ended. A reader that went away (a closed pipe) does not stop the run."""
 
+    def __init__(self) -> None:
+        self._printing = threading.Lock()  # hosts report from threads of their own
+
     def say(self, line: str) -> None:
-        with contextlib.suppress(BrokenPipeError):
+        with self._printing, contextlib.suppress(BrokenPipeError):
             print(line, flush=True)  # noqa: T201 - reports print
 
     def __enter__(self) -> Self:

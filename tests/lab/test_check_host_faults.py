@@ -16,6 +16,8 @@ from tests.lab.conftest import Inventory
 RESTLESS = {"disk.fsync", "clock.skew", "net.rtt", "postgres.wal", "postgres.vacuum", "postgres.connections"}
 Outcomes = dict[tuple[str, str], str]
 
+pytestmark = pytest.mark.faults
+
 
 def outcomes(inventory: Inventory, host: str, *words: str) -> Outcomes:
     """Return the outcome of each finding of a host, without those that move by themselves."""

@@ -87,7 +87,7 @@ def interrupt_after_switch(lab: Lab, inventory: Inventory) -> None:
     host.exec(["tee", PLUGIN], input=REFUSES_UP)
     host.must(["chmod", "755", PLUGIN])
     try:
-        ran = inventory.run("provision")
+        ran = inventory.run("provision", "--on-failure", "hold")
     finally:
         host.must(["mv", f"{PLUGIN}.real", PLUGIN])
     assert ran.code == 1, ran.said

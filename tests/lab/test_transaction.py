@@ -33,6 +33,8 @@ from tempo_infra.sizing import size
 from tests.lab import invariants
 from tests.lab.conftest import COMMAND, DEADLINE_S, Inventory, Ran, Variants
 
+pytestmark = pytest.mark.faults
+
 SYSCTL = "etc/sysctl.d/60-tempo-infra.conf"
 DECIDED_S = 180.0  # a host decides after 60 s of silence, and putting back takes its time
 
