@@ -60,3 +60,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # the SDK's native threads were seen to abort the interpreter's own way out
