@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy.resume import ask_runs
-from tempo_infra.deploy.steps import GRACE_S, GRPC_PORTS
+from tempo_infra.deploy.steps import GRACE_S
 from tempo_infra.errors import InputError, StepFailedError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.on_host.wire import Step
+from tempo_infra.sizing.temporal import PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,7 +99,7 @@ def _steps(host: Host, way: WayBack, run: str) -> list[Step]:
         "digest": digest,
         "seen": way.now[host.name],
         "host": host.internal,
-        "ports": {str(role): GRPC_PORTS[role] for role in TEMPORAL_ROLES},
+        "ports": {str(role): PORTS[role].grpc for role in TEMPORAL_ROLES},
         "take_over": [],
         "grace_s": GRACE_S,
     }

@@ -13,6 +13,7 @@ import yaml
 
 from tempo_infra.deploy.binding import parts
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.probes.docker import COMPOSE_FLOOR, ENGINE_ADVISED, ENGINE_FLOOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
 
-# The oldest that the compose files are tried with; 28 closes ports of unpublished addresses.
-ENGINE_FLOOR, ENGINE_WARN, COMPOSE_FLOOR = (24,), (28,), (2, 20)
 SPARE_BYTES = 512 * 1024 * 1024  # left free on the state folder's disk beside twice the payload
 
 
@@ -266,7 +265,7 @@ def _version(text: str) -> tuple[int, ...]:
 def warnings(state: HostState) -> list[str]:
     """Return what is worth knowing about a host without standing in the way."""
     found = []
-    if state.docker.engine and _version(state.docker.engine) < ENGINE_WARN:
+    if state.docker.engine and _version(state.docker.engine) < ENGINE_ADVISED:
         found.append(
             f"Docker engine {state.docker.engine}: before 28, ports published on one address can be reached "
             "from the same network segment by another"

@@ -16,6 +16,7 @@ from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
 from tempo_infra.on_host.wire import Step
 from tempo_infra.secrets import TEMPORAL_DB, scram_sha_256
 from tempo_infra.sizing.tables import statements
+from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT
 
 if TYPE_CHECKING:
     from tempo_infra.deploy.plan import HostPlan
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
 
-POSTGRES_PORT = 5432
 GRACE_S = 60.0  # of silence from the operator and the run's own process; then a host decides by itself
-GRPC_PORTS = {Role.FRONTEND: 7233, Role.HISTORY: 7234, Role.MATCHING: 7235, Role.WORKER: 7239}
-MEMBERSHIP_PORTS = {Role.FRONTEND: 6933, Role.HISTORY: 6934, Role.MATCHING: 6935, Role.WORKER: 6939}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
         _switch(work),
         Step("data"),
         Step("up", {"services": ["postgresql"]}),
-        Step("postgres-ready", {"host": work.host.internal, "port": POSTGRES_PORT, "deadline_s": 120.0}),
+        Step("postgres-ready", {"host": work.host.internal, "port": POSTGRESQL_PORT, "deadline_s": 120.0}),
         Step("sql", {"database": "postgres"}, roles_and_databases(secrets).encode()),
         Step("schema", {"service": "schema", "deadline_s": 300.0}),
         *(Step("sql", {"database": name}, sql.encode()) for name, sql in statements(work.cluster).items()),
@@ -100,7 +98,7 @@ def start_temporal(work: Work, *, switched: bool) -> list[Step]:
             "database-answers",
             {
                 "host": work.cluster.database_host.internal,
-                "port": POSTGRES_PORT,
+                "port": POSTGRESQL_PORT,
                 "deadline_s": 10.0,
             },
         ),
@@ -111,7 +109,7 @@ def start_temporal(work: Work, *, switched: bool) -> list[Step]:
             "serving",
             {
                 "host": work.host.internal,
-                "ports": {str(role): GRPC_PORTS[role] for role in roles},
+                "ports": {str(role): PORTS[role].grpc for role in roles},
                 "deadline_s": 150.0,
             },
         )
@@ -122,7 +120,7 @@ def start_temporal(work: Work, *, switched: bool) -> list[Step]:
 def members(cluster: Cluster) -> Step:
     """Compare the cluster's own membership with the inventory; asked on the database host."""
     expected = sorted(
-        f"{role} {host.internal}:{MEMBERSHIP_PORTS[role]}"
+        f"{role} {host.internal}:{PORTS[role].membership}"
         for host in cluster.hosts
         for role in host.temporal_roles
     )
@@ -136,7 +134,7 @@ def make_namespaces(cluster: Cluster) -> Step:
 
 def arm(work: Work) -> Step:
     """From here on the host puts itself back, whoever is gone; nothing was changed before."""
-    ports = {str(role): GRPC_PORTS[role] for role in TEMPORAL_ROLES}
+    ports = {str(role): PORTS[role].grpc for role in TEMPORAL_ROLES}
     arguments = {
         "run": work.run,
         "who": work.who,
