@@ -59,5 +59,5 @@ MOST_HOSTS = 30
 
 def rack(count: int) -> tuple[HostSpec, ...]:
     """The first `count` hosts: the trio, then extra-1, extra-2, ..."""
-    extras = (HostSpec(f"extra-{n}", len(TRIO) + n) for n in range(1, MOST_HOSTS))
+    extras = (HostSpec(f"extra-{n}", len(TRIO) + n, memory_mb=4096) for n in range(1, MOST_HOSTS))
     return (*TRIO, *extras)[:count]
