@@ -10,7 +10,7 @@ LAB_INVENTORY := .lab/inventory.yaml
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed, $(PYTHON) is older"; exit 2; }
@@ -80,5 +80,5 @@ docs: venv ## the generated reference pages
 	$(BIN)/python -m docs.generate
 
 .PHONY: bench
-bench: lab-up ## wall time and round trips, into docs/benchmarks.md
+bench: lab-up ## wall time and round trips, into docs/benchmarks/round-trips.md
 	$(BIN)/python -m bench

@@ -1,4 +1,4 @@
-"""Wall time and round trips, side by side on one machine: python -m bench writes docs/benchmarks.md.
+"""Wall time and round trips, side by side on one machine: docs/benchmarks/round-trips.md.
 
 A round trip is a change of direction, client to server and back, as a relay between the two sees it; ssh's
 handshake is included. Times are whole processes, from the shell's point of view.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lab.hosts import Lab
 
 COMMAND = Path(sys.executable).with_name("tempo-infra")
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "round-trips.md"
 RUNS = 5
 MEMORY = re.compile(r"(internal: 10\.99\.0\.12\n(?:.*\n)*?.*memory: )4GiB")  # history-1; its service restarts
 
@@ -152,7 +152,7 @@ def measure(relays: dict[str, Relay], commands: list[list[str | Path]]) -> tuple
 
 def page(rows: list[Row]) -> str:
     table = "\n".join(row.line() for row in rows)
-    return f"""# Benchmarks
+    return f"""# Wall time and round trips
 
 Written by `make bench`, on {os.cpu_count()} cores, against the lab's hosts, which share them. Times are
 whole processes: {RUNS} runs each (4 for a changed push), the median first. A round trip is a change of
