@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tempo_infra.deploy.payload import START, opening
 from tempo_infra.errors import RollbackFailedError, StepFailedError, UnreachableError
 from tempo_infra.on_host.wire import Event, Reply, Step, WireError, encode, encode_request, read_frame
-from tempo_infra.ssh import Connection, Process, connect, resolve
+from tempo_infra.ssh import LOST, Connection, Process, connect, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 SILENCE_S = 30.0  # a host at work says "alive" every 5 s; one this silent is gone
 SEND_S = 120.0
-LOST = -1  # paramiko's exit code of a program whose connection ended first
 PING_S = 5.0
 
 ADMIN_HINT = "give the user sudo without a password, or use --ask-sudo-password"
@@ -95,8 +94,9 @@ class Session:
     def _why_ended(self, step: str) -> Exception:
         done = self._process.finish(deadline_s=SILENCE_S)
         if done.returncode == LOST:
+            words = self._process.farewell
             return UnreachableError(
-                f"unreachable: {step}: the connection was lost",
+                f"unreachable: {step}: the connection was lost" + (f" ({words})" if words else ""),
                 host=self.host,
                 remedy="the host ends the step that it is in by itself; the same command goes on from there",
             )

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tempo_infra.ssh.connection import handshake
-from tempo_infra.ssh.known_hosts import fingerprint, pin, pinned_keys
-from tempo_infra.ssh.target import resolve
+from tempo_infra.ssh import offered_key, resolve
+from tempo_infra.ssh.known_hosts import fingerprint, keys_of, pin_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +26,7 @@ class KeyState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Offer:
     host: Host
+    name: str  # as known_hosts has it
     key: PKey
     state: KeyState
 
@@ -39,17 +39,12 @@ def offered_keys(hosts: Sequence[Host]) -> Iterator[Offer]:
     """Ask each host for its key, without logging in. UnreachableError."""
     for host in hosts:
         target = resolve(host.name, host.ssh)
-        transport = handshake(target)
-        try:
-            key = transport.get_remote_server_key()
-        finally:
-            transport.close()
-        pins = pinned_keys(target.known_hosts, target.address, target.port)
+        name, key = offered_key(target)
+        pins = keys_of(target.known_hosts, name)
         known = any(pin.key == key for pin in pins)
         state = KeyState.PINNED if known else KeyState.CHANGED if pins else KeyState.UNKNOWN
-        yield Offer(host, key, state)
+        yield Offer(host, name, key, state)
 
 
 def pin_key(offer: Offer, *, replace: bool) -> None:
-    target = resolve(offer.host.name, offer.host.ssh)
-    pin(target.known_hosts, target.address, target.port, offer.key, replace=replace)
+    pin_as(offer.host.ssh.known_hosts, offer.name, offer.key, replace=replace)

@@ -20,6 +20,7 @@ from tempo_infra.inventory.cluster import (
     Role,
     SecretsFile,
     Ssh,
+    SshTransport,
     Temporal,
 )
 from tempo_infra.inventory.quantities import parse_duration, parse_size
@@ -75,6 +76,7 @@ def _host(
             keys=tuple(_path(key, folder) for key in ssh.keys),
             known_hosts=_path(ssh.known_hosts, folder),
             proxy_jump=host.ssh.proxy_jump or ssh.proxy_jump,
+            transport=SshTransport(host.ssh.transport or ssh.transport),
         ),
         internal=host.internal,
         instance_class=classes[host.instance_class],

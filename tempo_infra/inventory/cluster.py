@@ -80,6 +80,13 @@ class InstanceClass:
     thresholds: Mapping[str, float]  # e.g. {"fsync_p50_ms": 1.0, "fsync_p99_ms": 10.0, "steal_percent": 2.0}
 
 
+class SshTransport(StrEnum):
+    """What speaks ssh to a host: the built-in library, or this machine's own `ssh`."""
+
+    PARAMIKO = "paramiko"
+    OPENSSH = "openssh"
+
+
 @dataclass(frozen=True, slots=True)
 class Ssh:
     """How a host is reached."""
@@ -90,6 +97,7 @@ class Ssh:
     keys: tuple[Path, ...]
     known_hosts: Path
     proxy_jump: str | None = None
+    transport: SshTransport = SshTransport.PARAMIKO
 
 
 def _known_hosts() -> Path:

@@ -70,6 +70,7 @@ Path = Annotated[str, AfterValidator(words.path)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 User = Annotated[str, AfterValidator(words.user_name)]
 Jump = Annotated[str, AfterValidator(words.jump)]
+SshTransportName = Annotated[str, _known(words.SSH_TRANSPORTS, "ssh transport"), _enum(words.SSH_TRANSPORTS)]
 Capacity = Annotated[
     str, BeforeValidator(_as_written), AfterValidator(_capacity), _pattern(quantities.SIZE_PATTERN)
 ]
@@ -132,6 +133,11 @@ class SshSection(Section):
         description="Pinned host keys, relative to this file; `tempo-infra trust` writes it.",
     )
     proxy_jump: Jump | None = Field(default=None, description="A host to go through: [user@]host[:port].")
+    transport: SshTransportName = Field(
+        default="paramiko",
+        description="`paramiko`: the built-in library. `openssh`: this machine's `ssh`, with security keys, "
+        "host certificates and all of ~/.ssh/config.",
+    )
 
 
 class HostSshSection(Section):
@@ -140,6 +146,7 @@ class HostSshSection(Section):
     user: User | None = Field(default=None, description="Who logs in on this host.")
     port: Port | None = Field(default=None, description="The port of this host's sshd.")
     proxy_jump: Jump | None = Field(default=None, description="A host to go through to this one.")
+    transport: SshTransportName | None = Field(default=None, description="What speaks ssh to this host.")
 
 
 class SecretsSection(Section):

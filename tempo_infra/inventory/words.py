@@ -25,6 +25,7 @@ ROLES = tuple(role.value for role in Role)
 LONGEST_PROSE = 400
 LONGEST_PATH = 1024
 MOST_SHARDS = 16384
+SSH_TRANSPORTS = ("paramiko", "openssh")
 LEANS = ("cpu", "io", "memory")
 DISK_KINDS = ("nvme", "ssd", "hdd", "unknown")
 ACCEPTABLE = {

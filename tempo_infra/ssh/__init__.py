@@ -1,8 +1,20 @@
-"""Reaching hosts. The transport stays behind `connect`, so that another can stand there one day."""
+"""Reaching hosts: one narrow door, `connect`, before two transports."""
 
-from tempo_infra.ssh.connection import Completed, Connection, Process, connect
+from tempo_infra.ssh.door import LOST, Completed, Connection, Process
 from tempo_infra.ssh.fanout import fan_out
 from tempo_infra.ssh.forward import forward
+from tempo_infra.ssh.reach import connect, offered_key
 from tempo_infra.ssh.target import Target, resolve
 
-__all__ = ["Completed", "Connection", "Process", "Target", "connect", "fan_out", "forward", "resolve"]
+__all__ = [
+    "LOST",
+    "Completed",
+    "Connection",
+    "Process",
+    "Target",
+    "connect",
+    "fan_out",
+    "forward",
+    "offered_key",
+    "resolve",
+]

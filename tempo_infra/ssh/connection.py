@@ -1,4 +1,4 @@
-"""The narrow door to a host: words in, bytes out, every wait with an end."""
+"""The built-in transport: paramiko, in this process."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import logging
 import shlex
 import socket
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import paramiko
 from paramiko.ssh_exception import AuthenticationException, SSHException
 
 from tempo_infra.errors import TempoInfraError, UnreachableError
+from tempo_infra.ssh.door import CONNECT_S, KEEPALIVE_S, LOGIN_S, READ_BYTES, Connection, Process
 from tempo_infra.ssh.known_hosts import pinned_keys, verify
+from tempo_infra.ssh.patience import HungUpError, RefusedError, knock
 from tempo_infra.ssh.target import Target, identities, jump_target
 
 if TYPE_CHECKING:
@@ -24,35 +25,19 @@ if TYPE_CHECKING:
 
     from tempo_infra.ssh.known_hosts import PinnedKey
 
-CONNECT_S = 10.0
-LOGIN_S = 20.0
-KEEPALIVE_S = 15
-STDERR_KEPT = 64 * 1024
-READ_BYTES = 1 << 16
+BANNER_ENDED = "Error reading SSH protocol banner"  # paramiko's words for an end before it
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its tracebacks are no message for people
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
-    returncode: int
-    stdout: bytes
-    stderr: bytes
-
-
-class Process:
-    """A program running on the host; both of its output streams are drained by whoever waits."""
+class ChannelProcess(Process):
+    """A program behind a channel of paramiko's."""
 
     def __init__(self, channel: Channel, name: str) -> None:
-        self._channel, self._name = channel, name
-        self._out, self._err = bytearray(), bytearray()
-
-    @property
-    def stderr(self) -> bytes:
-        return bytes(self._err)
+        super().__init__(name)
+        self._channel = channel
 
     def send(self, data: bytes, *, deadline_s: float) -> None:
-        """Write to its standard input; UnreachableError when the host does not take it in time."""
         self._channel.settimeout(deadline_s)
         try:
             self._channel.sendall(data)
@@ -61,64 +46,27 @@ class Process:
 
     @property
     def ended(self) -> bool:
-        """Whether the program has ended, or the connection to it; reading on tells which."""
         return self._channel.exit_status_ready()
 
     def close_stdin(self) -> None:
         with contextlib.suppress(OSError, EOFError):
             self._channel.shutdown_write()
 
-    def read_line(self, *, deadline_s: float) -> bytes:
-        """Return the next line with its end; what is left at the end of the stream, then b""."""
-        until = time.monotonic() + deadline_s
-        while b"\n" not in self._out:
-            if not self._more(until, deadline_s):
-                return self._take(len(self._out))
-        return self._take(self._out.index(b"\n") + 1)
+    def close(self) -> None:
+        self._channel.close()
 
-    def read_exact(self, count: int, *, deadline_s: float) -> bytes:
-        until = time.monotonic() + deadline_s
-        while len(self._out) < count:
-            if not self._more(until, deadline_s):
-                raise UnreachableError(
-                    f"the answer ended after {len(self._out)} of {count} bytes", host=self._name
-                )
-        return self._take(count)
-
-    def asked(self, text: bytes, *, times: int, deadline_s: float) -> bool:
-        """Wait until its error stream holds a text so many times; False once it writes to stdout, or ends."""
-        until = time.monotonic() + deadline_s
-        while self._err.count(text) < times:
-            if self._out or not self._more(until, deadline_s):
-                return self._err.count(text) >= times
-        return True
-
-    def finish(self, *, deadline_s: float) -> Completed:
-        """Read both streams to their end and return them with the exit code."""
-        until = time.monotonic() + deadline_s
-        while self._more(until, deadline_s):
-            pass
+    def _exit_code(self, until: float) -> int:
         while not self._channel.exit_status_ready():
             if self._channel.closed or time.monotonic() > until:
                 raise UnreachableError("the connection ended before the exit code came", host=self._name)
             time.sleep(0.005)
-        return Completed(self._channel.recv_exit_status(), self._take(len(self._out)), self.stderr)
-
-    def close(self) -> None:
-        self._channel.close()
-
-    def _take(self, count: int) -> bytes:
-        taken = bytes(self._out[:count])
-        del self._out[:count]
-        return taken
+        return self._channel.recv_exit_status()  # LOST is what paramiko says, too
 
     def _more(self, until: float, deadline_s: float) -> bool:
-        """Take what arrived on either stream, waiting for it until the deadline; False at the end of both."""
         while True:
             moved = False
             if self._channel.recv_stderr_ready():
-                self._err += self._channel.recv_stderr(READ_BYTES)
-                del self._err[:-STDERR_KEPT]
+                self._keep_error(self._channel.recv_stderr(READ_BYTES))
                 moved = True
             if self._channel.recv_ready():
                 self._out += self._channel.recv(READ_BYTES)
@@ -128,7 +76,7 @@ class Process:
             if self._channel.eof_received or self._channel.closed:
                 return False
             if time.monotonic() > until:
-                raise UnreachableError(f"no answer for {deadline_s:g} s", host=self._name)
+                raise self._silent(deadline_s)
             if self._wait_stdout():
                 return True
 
@@ -143,14 +91,14 @@ class Process:
         return bool(data)
 
 
-class Connection:
+class LibraryConnection(Connection):
     """A login on a host."""
 
     def __init__(self, transport: Transport, target: Target) -> None:
-        self._transport, self.target = transport, target
+        super().__init__(target)
+        self._transport = transport
 
     def start(self, argv: Sequence[str], *, deadline_s: float = LOGIN_S) -> Process:
-        """Start a program; its words are quoted here and nowhere else."""
         try:
             channel = self._transport.open_session(timeout=deadline_s)
             channel.settimeout(deadline_s)
@@ -159,21 +107,9 @@ class Connection:
             raise UnreachableError(
                 f"starting a command failed: {_say(error)}", host=self.target.name
             ) from error
-        return Process(channel, self.target.name)
-
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", deadline_s: float) -> Completed:
-        """Run a program to its end; UnreachableError when it gives no answer in time."""
-        process = self.start(argv, deadline_s=deadline_s)
-        try:
-            if stdin:
-                process.send(stdin, deadline_s=deadline_s)
-            process.close_stdin()
-            return process.finish(deadline_s=deadline_s)
-        finally:
-            process.close()
+        return ChannelProcess(channel, self.target.name)
 
     def open_tcp(self, to: tuple[str, int], *, deadline_s: float = CONNECT_S) -> Channel:
-        """Open a TCP connection from the host to an address that it can reach."""
         try:
             return self._transport.open_channel("direct-tcpip", to, ("127.0.0.1", 0), timeout=deadline_s)
         except (SSHException, EOFError) as error:
@@ -181,46 +117,37 @@ class Connection:
                 f"no way to {to[0]}:{to[1]}: {_say(error)}", host=self.target.name
             ) from error
 
-    @property
-    def alive(self) -> bool:
-        return self._transport.is_active()
-
     def close(self) -> None:
         self._transport.close()
 
 
 @contextlib.contextmanager
-def connect(target: Target) -> Iterator[Connection]:
-    """Connect, check the host key against the pinned one, log in; the connection is closed at the end.
-
-    HostKeyError before any authentication when the key is unknown, changed or revoked; UnreachableError
-    with the stage and the seconds otherwise.
-    """
+def connected(target: Target) -> Iterator[LibraryConnection]:
+    """Connect, hop by hop; at each one check the host key against the pinned one, then log in."""
     with contextlib.ExitStack() as stack:
-        sock: socket.socket | Channel | None = None
+        before = None
         for text in target.jumps:
-            hop = stack.enter_context(_login(jump_target(text, target), sock))
-            after = _next_hop(target, text)
-            sock = hop.open_tcp((after.address, after.port))
-        yield stack.enter_context(_login(target, sock))
+            before = stack.enter_context(contextlib.closing(_login(jump_target(text, target), before)))
+        yield stack.enter_context(contextlib.closing(_login(target, before)))
 
 
-def _next_hop(target: Target, jump: str) -> Target:
-    index = target.jumps.index(jump) + 1
-    return jump_target(target.jumps[index], target) if index < len(target.jumps) else target
-
-
-@contextlib.contextmanager
-def _login(target: Target, sock: socket.socket | Channel | None) -> Iterator[Connection]:
+def _login(target: Target, before: LibraryConnection | None) -> LibraryConnection:
     keys = identities(target)
-    transport = handshake(target, sock)
-    try:
-        verify(transport.get_remote_server_key(), _pins(target), target.known_hosts, target.name)
-        _authenticate(transport, target, keys)
+
+    def once() -> LibraryConnection:
+        sock = before.open_tcp((target.address, target.port)) if before else None
+        transport = handshake(target, sock)
+        try:
+            key = transport.get_remote_server_key()
+            verify(key, _pins(target), target.known_hosts, target.name, jump=target.jump)
+            _authenticate(transport, target, keys)
+        except BaseException:
+            transport.close()
+            raise
         transport.set_keepalive(KEEPALIVE_S)
-        yield Connection(transport, target)
-    finally:
-        transport.close()
+        return LibraryConnection(transport, target)
+
+    return knock(target.place, once)
 
 
 def handshake(target: Target, sock: socket.socket | Channel | None = None) -> Transport:
@@ -236,11 +163,18 @@ def handshake(target: Target, sock: socket.socket | Channel | None = None) -> Tr
         transport.start_client(timeout=LOGIN_S)
     except (SSHException, EOFError, OSError) as error:
         seconds = time.monotonic() - started
-        raise UnreachableError(
-            f"unreachable: {stage} to {target.address}:{target.port} after {seconds:.1f} s: {_say(error)}",
+        raise _kind(error, seconds)(
+            f"unreachable: {stage} to {target.place} after {seconds:.1f} s: {_say(error)}",
             host=target.name,
         ) from error
     return transport
+
+
+def _kind(error: Exception, seconds: float) -> type[UnreachableError]:
+    if isinstance(error, ConnectionRefusedError):
+        return RefusedError
+    hung_up = isinstance(error, SSHException) and str(error).startswith(BANNER_ENDED)
+    return HungUpError if hung_up and seconds < CONNECT_S else UnreachableError
 
 
 def _tcp(target: Target) -> socket.socket:
@@ -282,13 +216,7 @@ def _authenticate(transport: Transport, target: Target, keys: list[PKey]) -> Non
             ) from error
         if transport.is_authenticated():
             return
-    offered = ", ".join(key.fingerprint for key in keys) or "none (no agent, no key file)"
-    raise UnreachableError(
-        f"login as {target.user} was refused; keys offered: {offered}",
-        host=target.name,
-        remedy=f"put your public key into ~{target.user}/.ssh/authorized_keys there, "
-        "or name the right one in `ssh.keys`",
-    )
+    raise target.refused([key.fingerprint for key in keys])
 
 
 def _say(error: BaseException) -> str:

@@ -9,15 +9,14 @@ import threading
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import UnreachableError
-from tempo_infra.ssh.connection import Connection, connect
+from tempo_infra.ssh.reach import connect
 from tempo_infra.ssh.target import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from paramiko import Channel
-
     from tempo_infra.inventory.cluster import Host
+    from tempo_infra.ssh.door import Connection, Stream
 
 CHUNK = 1 << 16
 
@@ -47,9 +46,9 @@ def _accept(listener: socket.socket, connection: Connection, to: tuple[str, int]
         threading.Thread(target=_relay, args=(client, channel), daemon=True).start()
 
 
-def _relay(client: socket.socket, channel: Channel) -> None:
+def _relay(client: socket.socket, channel: Stream) -> None:
     with contextlib.closing(client), contextlib.closing(channel), contextlib.suppress(OSError):
-        both: list[socket.socket | Channel] = [client, channel]
+        both: list[Stream] = [client, channel]
         while True:
             ready, _, _ = select.select(both, [], [])
             if client in ready:

@@ -7,14 +7,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paramiko.hostkeys import HostKeyEntry, HostKeys
-
 from tempo_infra.errors import HostKeyError, InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from paramiko import PKey
+    from paramiko.hostkeys import HostKeyEntry
 
 SSH_PORT = 22
 
@@ -33,6 +32,13 @@ def host_id(address: str, port: int) -> str:
 
 def pinned_keys(file: Path, address: str, port: int) -> list[PinnedKey]:
     """Return the keys that the file holds for a host; InputError when it can't be read as known_hosts."""
+    return keys_of(file, host_id(address, port))
+
+
+def keys_of(file: Path, name: str) -> list[PinnedKey]:
+    """As `pinned_keys`, by the name under which OpenSSH looks a host up."""
+    from paramiko.hostkeys import HostKeyEntry
+
     found = []
     for number, line in enumerate(_lines(file), start=1):
         text = line.strip()
@@ -43,7 +49,7 @@ def pinned_keys(file: Path, address: str, port: int) -> list[PinnedKey]:
             entry = HostKeyEntry.from_line(text.removeprefix("@revoked").strip(), number)
         except Exception as error:
             raise InputError(f"{file}:{number}: unreadable line in known_hosts: {error}") from error
-        if entry is not None and _names(entry, host_id(address, port)):
+        if entry is not None and _names(entry, name):
             found.append(PinnedKey(number, entry.key, revoked))
     return found
 
@@ -57,38 +63,46 @@ def _lines(file: Path) -> list[str]:
 
 def _names(entry: HostKeyEntry, name: str) -> bool:
     """Whether an entry is for a host; hashed names are hashed with their own salt and compared."""
+    from paramiko.hostkeys import HostKeys
+
     return any(
         known == (HostKeys.hash_host(name, known) if known.startswith("|1|") else name)
         for known in entry.hostnames or ()
     )
 
 
-def verify(offered: PKey, pinned: list[PinnedKey], file: Path, host: str) -> None:
+def verify(offered: PKey, pinned: list[PinnedKey], file: Path, host: str, *, jump: str = "") -> None:
     """Refuse an offered key that is not pinned; HostKeyError says which fingerprints differ, and where."""
     same = [pin for pin in pinned if pin.key == offered]
-    if any(pin.revoked for pin in same):
-        raise HostKeyError(
-            f"refused: the host key is revoked\n  offered  {fingerprint(offered)}  ({file}:{same[0].line})",
+    if not same or any(pin.revoked for pin in same):
+        raise refusal(fingerprint(offered), pinned, file, host, jump=jump)
+
+
+def refusal(offered: str, pinned: list[PinnedKey], file: Path, host: str, *, jump: str = "") -> HostKeyError:
+    """Say why a host key was refused, by its fingerprint: revoked, not known, or another one than pinned."""
+    key = f"the host key of the jump host {jump}" if jump else "the host key"
+    trust = f"write it into {file}, as ssh-keyscan prints it" if jump else f"tempo-infra trust {host}"
+    revoked = [pin for pin in pinned if pin.revoked and fingerprint(pin.key) == offered]
+    if revoked:
+        return HostKeyError(
+            f"refused: {key} is revoked\n  offered  {offered}  ({file}:{revoked[0].line})",
             host=host,
             remedy="someone may hold the old key; ask the provider's console what this machine is",
         )
-    if same:
-        return
     valid = [pin for pin in pinned if not pin.revoked]
     if not valid:
-        raise HostKeyError(
-            "refused: the host key is not known\n"
-            f"  offered  {fingerprint(offered)}  (nothing pinned in {file})",
+        return HostKeyError(
+            f"refused: {key} is not known\n  offered  {offered}  (nothing pinned in {file})",
             host=host,
-            remedy=f"compare it with the provider's console, then: tempo-infra trust {host}",
+            remedy=f"compare it with the provider's console, then: {trust}",
         )
-    raise HostKeyError(
-        "refused: the host key has changed\n"
+    return HostKeyError(
+        f"refused: {key} has changed\n"
         + "".join(f"  pinned   {fingerprint(pin.key)}  ({file}:{pin.line})\n" for pin in valid)
-        + f"  offered  {fingerprint(offered)}",
+        + f"  offered  {offered}",
         host=host,
-        remedy="if the machine was reinstalled: compare it with the provider's console, then "
-        f"tempo-infra trust {host} --replace",
+        remedy="if the machine was reinstalled: compare it with the provider's console, then: "
+        + (trust if jump else f"{trust} --replace"),
     )
 
 
@@ -98,11 +112,15 @@ def fingerprint(key: PKey) -> str:
 
 def pin(file: Path, address: str, port: int, key: PKey, *, replace: bool) -> None:
     """Write a host's key into the file, under a lock; with `replace` its older keys go."""
-    name = host_id(address, port)
+    pin_as(file, host_id(address, port), key, replace=replace)
+
+
+def pin_as(file: Path, name: str, key: PKey, *, replace: bool) -> None:
+    """As `pin`, by the name under which OpenSSH looks a host up."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        old = {entry.line for entry in pinned_keys(file, address, port)} if replace else set()
+        old = {entry.line for entry in keys_of(file, name)} if replace else set()
         kept = [line for number, line in enumerate(_lines(file), start=1) if number not in old]
         handle.truncate(0)
         handle.write("".join(f"{line}\n" for line in (*kept, f"{name} {key.get_name()} {key.get_base64()}")))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from paramiko import Agent, PasswordRequiredException, PKey, SSHConfig
-from paramiko.ssh_exception import SSHException
-
-from tempo_infra.errors import InputError
+from tempo_infra.errors import InputError, UnreachableError
+from tempo_infra.inventory.cluster import SshTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paramiko import PKey
+
     from tempo_infra.inventory.cluster import Ssh
 
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")  # as OpenSSH tries them
@@ -30,15 +32,31 @@ class Target:
     keys: tuple[Path, ...]
     known_hosts: Path
     jumps: tuple[str, ...] = ()  # "user@host:port", first hop first
+    transport: SshTransport = SshTransport.PARAMIKO
+    jump: str = ""  # its address, when it is only a hop on the way
+
+    @property
+    def place(self) -> str:
+        return f"{self.address}:{self.port}"
+
+    def refused(self, offered: Sequence[str]) -> UnreachableError:
+        """Return the error for a login that was refused with these keys."""
+        keys = ", ".join(offered) or "none (no agent, no key file)"
+        return UnreachableError(
+            f"login as {self.user} was refused; keys offered: {keys}",
+            host=self.name,
+            remedy=f"put your public key into ~{self.user}/.ssh/authorized_keys there, "
+            "or name the right one in `ssh.keys`",
+        )
 
 
 def resolve(name: str, ssh: Ssh, config_file: Path | None = None) -> Target:
     """Complete the inventory's ssh entry by the user's ssh configuration.
 
-    An alias gives address, identity files and jump hosts; user and port are the inventory's.
+    An alias gives address, identity files and jump hosts; user and port are the inventory's. The system's ssh
+    reads its configuration itself, so for it the inventory's words stand as they are.
     """
-    file = config_file or Path.home() / ".ssh" / "config"
-    found = SSHConfig.from_path(str(file)).lookup(ssh.address) if file.is_file() else {}
+    found = {} if ssh.transport is SshTransport.OPENSSH else _configured(ssh.address, config_file)
     jump = ssh.proxy_jump or found.get("proxyjump")
     identities = tuple(Path(text).expanduser() for text in found.get("identityfile", []))
     return Target(
@@ -49,7 +67,17 @@ def resolve(name: str, ssh: Ssh, config_file: Path | None = None) -> Target:
         keys=ssh.keys or identities,
         known_hosts=ssh.known_hosts,
         jumps=tuple(jump.split(",")) if jump and jump != "none" else (),
+        transport=ssh.transport,
     )
+
+
+def _configured(address: str, config_file: Path | None) -> dict[str, Any]:
+    file = config_file or Path.home() / ".ssh" / "config"
+    if not file.is_file():
+        return {}
+    from paramiko import SSHConfig
+
+    return dict(SSHConfig.from_path(str(file)).lookup(address))
 
 
 def jump_target(text: str, via: Target) -> Target:
@@ -57,7 +85,13 @@ def jump_target(text: str, via: Target) -> Target:
     user, _, place = text.rpartition("@")
     address, _, port = place.partition(":")
     return Target(
-        f"{via.name} (jump {address})", address, int(port or 22), user or via.user, via.keys, via.known_hosts
+        f"{via.name} (jump {address})",
+        address,
+        int(port or 22),
+        user or via.user,
+        via.keys,
+        via.known_hosts,
+        jump=address,
     )
 
 
@@ -68,6 +102,8 @@ def identities(target: Target) -> list[PKey]:
     """
     if target.keys:
         return [load_key(path) for path in target.keys][:MAX_KEYS]
+    from paramiko import Agent
+
     keys: list[PKey] = list(Agent().get_keys())
     for name in DEFAULT_KEYS:
         path = Path.home() / ".ssh" / name
@@ -80,14 +116,10 @@ def identities(target: Target) -> list[PKey]:
 
 
 def load_key(path: Path) -> PKey:
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise InputError(f"ssh key {path}: {error.strerror}") from error
-    if stat.S_IMODE(mode) & 0o077:
-        raise InputError(
-            f"ssh key {path} can be read by others ({stat.S_IMODE(mode):04o})", remedy=f"chmod 600 {path}"
-        )
+    from paramiko import PasswordRequiredException, PKey
+    from paramiko.ssh_exception import SSHException
+
+    check_key_file(path)
     try:
         return PKey.from_path(path)
     except PasswordRequiredException as error:
@@ -96,3 +128,15 @@ def load_key(path: Path) -> PKey:
         ) from error
     except (SSHException, ValueError, OSError) as error:
         raise InputError(f"ssh key {path}: not a private key that can be used: {error}") from error
+
+
+def check_key_file(path: Path) -> None:
+    """InputError for a named key that is missing or readable by others."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise InputError(f"ssh key {path}: {error.strerror}") from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise InputError(
+            f"ssh key {path} can be read by others ({stat.S_IMODE(mode):04o})", remedy=f"chmod 600 {path}"
+        )
