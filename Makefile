@@ -56,6 +56,10 @@ test: check lab-up ## everything that CI runs: lint, types, unit tests, and the 
 test-faults: lab-up ## faults planted one by one, on the same hosts: about 20 minutes
 	$(BIN)/pytest tests/lab -m faults
 
+.PHONY: test-openssh
+test-openssh: lab-up ## the tests on real hosts once more, over the system's own ssh
+	TEMPO_LAB_TRANSPORT=openssh $(BIN)/pytest tests/lab -m 'not vm and not faults'
+
 .PHONY: test-vm
 test-vm: lab-vm-up ## what only a machine with a kernel of its own can show: limits, kernel settings, power cuts
 	$(BIN)/pytest tests/lab -m vm

@@ -24,6 +24,11 @@ COMMAND = Path(sys.executable).with_name("tempo-infra")
 PROJECT = "label=com.docker.compose.project=tempo-infra"
 DEADLINE_S = 420
 FAILED = pytest.StashKey[int]()  # how many tests had failed when the cluster was last set right
+# The same test over each transport; the second one is left to `make test-faults` where it takes long.
+OVER_BOTH = pytest.mark.parametrize("transport", ["paramiko", "openssh"], indirect=True)
+OVER_BOTH_LONG = pytest.mark.parametrize(
+    "transport", ["paramiko", pytest.param("openssh", marks=pytest.mark.faults)], indirect=True
+)
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,27 @@ def lab() -> Lab:
 
 @pytest.fixture(scope="session")
 def inventory(lab: Lab) -> Inventory:
-    """The lab's own inventory, or the one of $TEMPO_LAB_INVENTORY (in the same folder)."""
-    return Inventory(_path(lab))
+    """The lab's own inventory, or the one of $TEMPO_LAB_INVENTORY (in the same folder).
+
+    With $TEMPO_LAB_TRANSPORT, all tests run over that transport.
+    """
+    return _over(Inventory(_path(lab)), os.environ.get("TEMPO_LAB_TRANSPORT", ""))
+
+
+@pytest.fixture
+def transport(request: pytest.FixtureRequest) -> str:
+    """What speaks ssh; tests ask for both by OVER_BOTH, else it is the inventory's."""
+    return str(getattr(request, "param", ""))
+
+
+def _over(inventory: Inventory, transport: str) -> Inventory:
+    text = inventory.path.read_text()
+    if not transport or f"\n  transport: {transport}\n" in text:
+        return inventory
+    path = inventory.path.with_name(f"{inventory.path.stem}-{transport}.yaml")
+    text = re.sub(r"\n  transport: \w+", "", text)
+    path.write_text(text.replace("\nssh:\n", f"\nssh:\n  transport: {transport}\n"))
+    return Inventory(path)
 
 
 def _path(lab: Lab) -> Path:
@@ -101,8 +125,8 @@ def _path(lab: Lab) -> Path:
 
 
 @pytest.fixture
-def variant(inventory: Inventory) -> Iterator[Variants]:
-    variants = Variants(inventory.path, [])
+def variant(inventory: Inventory, transport: str) -> Iterator[Variants]:
+    variants = Variants(_over(inventory, transport).path, [])
     yield variants
     for path in variants.made:
         path.unlink()
@@ -116,14 +140,14 @@ def fresh(lab: Lab, inventory: Inventory) -> Ran:
 
 
 @pytest.fixture
-def cluster(fresh: Ran, inventory: Inventory, request: pytest.FixtureRequest) -> Inventory:
+def cluster(fresh: Ran, inventory: Inventory, transport: str, request: pytest.FixtureRequest) -> Inventory:
     """The shared cluster as the lab's inventory says; brought back to that after a failed test."""
     del fresh
     failed = request.session.stash.setdefault(FAILED, 0)
     if request.session.testsfailed != failed:
         request.session.stash[FAILED] = request.session.testsfailed
         inventory.provision()
-    return inventory
+    return _over(inventory, transport)
 
 
 def containers(lab: Lab, host: str) -> dict[str, dict[str, Any]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from lab import faults
 from lab.hosts import Host, Lab
 from lab.relay import Cut, Relay
-from tests.lab.conftest import Inventory, Variants, starts
+from tests.lab.conftest import OVER_BOTH, OVER_BOTH_LONG, Inventory, Variants, starts
 
 LESS_MEMORY = (r"(internal: 10\.99\.0\.12\n(?:.*\n)*?.*memory: )4GiB", r"\g<1>3GiB")  # history-1 restarts
 
 
+@OVER_BOTH_LONG
 def test_a_frozen_host_ends_at_its_deadline_while_others_are_planned(cluster: Inventory, lab: Lab) -> None:
     with faults.frozen(lab.host("history-1")):
         ran = cluster.run("plan")
@@ -19,6 +20,7 @@ def test_a_frozen_host_ends_at_its_deadline_while_others_are_planned(cluster: In
     assert "db-1        nothing to do" in ran.out
 
 
+@OVER_BOTH_LONG
 def test_one_host_that_can_not_be_read_stops_the_run_before_anything_changes(
     cluster: Inventory, lab: Lab, variant: Variants
 ) -> None:
@@ -31,6 +33,7 @@ def test_one_host_that_can_not_be_read_stops_the_run_before_anything_changes(
     assert starts(lab) == before
 
 
+@OVER_BOTH_LONG
 def test_a_database_that_packets_do_not_reach_is_named_before_the_server_would_hang(
     cluster: Inventory, lab: Lab, variant: Variants
 ) -> None:
@@ -45,6 +48,7 @@ def test_a_database_that_packets_do_not_reach_is_named_before_the_server_would_h
     assert starts(lab) == before
 
 
+@OVER_BOTH_LONG
 def test_a_registry_that_is_away_leaves_everything_running(
     cluster: Inventory, lab: Lab, variant: Variants
 ) -> None:
@@ -58,6 +62,7 @@ def test_a_registry_that_is_away_leaves_everything_running(
     assert starts(lab) == before
 
 
+@OVER_BOTH
 def test_a_link_cut_in_the_upload_leaves_nothing_half_staged(
     cluster: Inventory, lab: Lab, variant: Variants
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from lab import faults
 from lab.hosts import Lab
-from tests.lab.conftest import Inventory, Variants
+from tests.lab.conftest import OVER_BOTH, Variants
 
 USER = r"user: deploy"
 
@@ -21,6 +21,7 @@ def unpinned(lab: Lab, tmp_path: Path) -> Path:
     return path
 
 
+@OVER_BOTH
 def test_an_unknown_host_key_is_refused_before_login_and_trust_pins_it(
     lab: Lab, variant: Variants, unpinned: Path
 ) -> None:
@@ -39,20 +40,23 @@ def test_an_unknown_host_key_is_refused_before_login_and_trust_pins_it(
     assert other.run("plan", "--host", "db-1").code in {0, 1}
 
 
-def test_a_changed_host_key_is_refused_with_both_fingerprints(lab: Lab, inventory: Inventory) -> None:
+@OVER_BOTH
+def test_a_changed_host_key_is_refused_with_both_fingerprints(lab: Lab, variant: Variants) -> None:
     with faults.wrong_host_key(lab.host("history-1")):
-        ran = inventory.run("plan")
+        ran = variant().run("plan")
     assert ran.code == 3
     assert "the host key has changed" in ran.said
     assert len(set(re.findall(r"SHA256:\S+", ran.said))) == 2
     assert "trust history-1 --replace" in ran.said
 
 
+@OVER_BOTH
 def test_sudo_with_a_password_works_from_standard_input(variant: Variants) -> None:
     ran = variant((USER, "user: opspw")).run("plan", "--ask-sudo-password", "--host", "db-1", stdin="lab\n")
     assert ran.code in {0, 1}, ran.said
 
 
+@OVER_BOTH
 def test_a_wrong_sudo_password_is_tried_once_and_never_shown(lab: Lab, variant: Variants) -> None:
     host = lab.host("db-1")
     since = host.must(["date", "+%s"]).strip()
@@ -67,6 +71,7 @@ def test_a_wrong_sudo_password_is_tried_once_and_never_shown(lab: Lab, variant: 
     assert "not-the-password" not in journal
 
 
+@OVER_BOTH
 @pytest.mark.parametrize(
     ("user", "words"),
     [
@@ -85,6 +90,7 @@ def test_a_login_that_can_not_work_says_why_and_what_to_do(variant: Variants, us
     assert "Traceback" not in ran.said
 
 
+@OVER_BOTH
 @pytest.mark.parametrize("user", ["ops", "noisy", "dash", "root"])
 def test_logins_that_work(fresh: object, variant: Variants, user: str) -> None:
     """Shell noise, another login shell, root itself."""
@@ -93,6 +99,7 @@ def test_logins_that_work(fresh: object, variant: Variants, user: str) -> None:
     assert "db-1" in ran.out
 
 
+@OVER_BOTH
 def test_a_jump_host_leads_to_an_internal_address(
     lab: Lab, fresh: object, variant: Variants, tmp_path: Path
 ) -> None:

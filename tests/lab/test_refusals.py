@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from lab import faults
 from lab.hosts import Lab
-from tests.lab.conftest import Inventory, Variants, containers, starts
+from tests.lab.conftest import OVER_BOTH, OVER_BOTH_LONG, Inventory, Variants, containers, starts
 
 OWNED = "/etc/sysctl.d/60-tempo-infra.conf"
 
 
+@OVER_BOTH_LONG
 def test_another_shard_count_is_refused_once_the_cluster_has_started(
     cluster: Inventory, lab: Lab, variant: Variants
 ) -> None:
@@ -21,6 +22,7 @@ def test_another_shard_count_is_refused_once_the_cluster_has_started(
     assert starts(lab) == before
 
 
+@OVER_BOTH
 def test_a_host_without_docker_is_told_about_bootstrap(cluster: Inventory, lab: Lab) -> None:
     host = lab.host("front-1")
     host.must(["mv", "/usr/bin/docker", "/usr/bin/docker.away"])
@@ -32,6 +34,7 @@ def test_a_host_without_docker_is_told_about_bootstrap(cluster: Inventory, lab: 
     assert "front-1: Docker: not installed; --bootstrap installs the distribution's own" in ran.said
 
 
+@OVER_BOTH_LONG
 def test_a_stopped_engine_is_named(cluster: Inventory, lab: Lab) -> None:
     with faults.docker_stopped(lab.host("front-1")):
         ran = cluster.run("plan")
@@ -40,6 +43,7 @@ def test_a_stopped_engine_is_named(cluster: Inventory, lab: Lab) -> None:
     assert "Cannot connect to the Docker daemon" in ran.out
 
 
+@OVER_BOTH_LONG
 def test_an_owned_file_that_an_admin_changed_is_not_overwritten(
     cluster: Inventory, lab: Lab, variant: Variants
 ) -> None:
@@ -57,6 +61,7 @@ def test_an_owned_file_that_an_admin_changed_is_not_overwritten(
     assert cluster.run("plan", "--detailed-exitcode").code == 0
 
 
+@OVER_BOTH_LONG
 def test_an_internal_address_that_is_not_up_is_refused(
     cluster: Inventory, lab: Lab, variant: Variants
 ) -> None:
@@ -65,6 +70,7 @@ def test_an_internal_address_that_is_not_up_is_refused(
     assert "internal address 10.99.0.99 is not up on this host (it has: " in ran.out
 
 
+@OVER_BOTH_LONG
 def test_data_that_has_gone_is_never_initialised_anew(cluster: Inventory, lab: Lab) -> None:
     """An unmounted volume looks like an empty folder."""
     host = lab.host("db-1")
@@ -81,6 +87,7 @@ def test_data_that_has_gone_is_never_initialised_anew(cluster: Inventory, lab: L
     assert "postgresql" in containers(lab, "db-1")
 
 
+@OVER_BOTH_LONG
 def test_a_new_namespace_restarts_nothing(cluster: Inventory, lab: Lab, variant: Variants) -> None:
     before = starts(lab)
     more = variant((r"(- \{name: billing, retention: 72h\})", r"\1\n    - {name: shipping, retention: 5d}"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from lab.hosts import Lab
 from lab.relay import Relay
-from tests.lab.conftest import Inventory, Variants
+from tests.lab.conftest import OVER_BOTH, Inventory, Variants
 
 LESS_MEMORY = (r"(internal: 10\.99\.0\.12\n(?:.*\n)*?.*memory: )4GiB", r"\g<1>3GiB")
 NOOP_AT_MOST, PUSH_AT_MOST = 9, 12
 
 
+@OVER_BOTH
 def test_a_noop_and_a_changed_push_take_few_round_trips(
     cluster: Inventory, lab: Lab, variant: Variants
 ) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 
 from lab.hosts import Lab
-from tests.lab.conftest import Inventory, Ran, Variants, containers, starts
+from tests.lab.conftest import OVER_BOTH, OVER_BOTH_LONG, Inventory, Ran, Variants, containers, starts
 
 EXPECTED = {
     "front-1": {"matching", "worker", "frontend", "ui"},
@@ -28,6 +28,7 @@ def test_the_last_lines_say_how_to_reach_the_cluster(fresh: Ran) -> None:
     assert "ssh -N -L 8080:10.99.0.11:8080 deploy@127.0.1.11" in fresh.err
 
 
+@OVER_BOTH
 def test_a_second_run_changes_nothing_and_restarts_nothing(cluster: Inventory, lab: Lab) -> None:
     before = starts(lab)
     ran = cluster.provision()
@@ -36,12 +37,14 @@ def test_a_second_run_changes_nothing_and_restarts_nothing(cluster: Inventory, l
     assert len(before) == 6
 
 
+@OVER_BOTH
 def test_a_plan_with_nothing_to_do_is_one_line_a_host(cluster: Inventory) -> None:
     ran = cluster.run("plan", "--detailed-exitcode")
     assert ran.code == 0
     assert ran.out.splitlines()[-1] == "nothing to do on 3 hosts"
 
 
+@OVER_BOTH_LONG
 def test_a_changed_value_restarts_exactly_the_services_whose_files_changed(
     cluster: Inventory, lab: Lab, variant: Variants
 ) -> None:

@@ -96,6 +96,11 @@ def test_norway_is_a_country() -> None:
 def test_a_host_may_differ_in_how_it_is_reached() -> None:
     found = cluster(("    class: C-Series\n", "    class: C-Series\n    ssh: {user: root, port: 2222}\n"))
     assert (found.hosts[0].ssh.user, found.hosts[0].ssh.port) == ("root", 2222)
+    assert cluster().hosts[0].ssh.transport == "paramiko"
+    openssh = ("ssh: {user: deploy}", "ssh: {user: deploy, transport: openssh}")
+    assert cluster(openssh).hosts[0].ssh.transport == "openssh"
+    but_here = ("    class: C-Series\n", "    class: C-Series\n    ssh: {transport: paramiko}\n")
+    assert cluster(openssh, but_here).hosts[0].ssh.transport == "paramiko"
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.errors import UnreachableError
-from tempo_infra.ssh import connection, fan_out
+from tempo_infra.errors import InputError, UnreachableError
+from tempo_infra.inventory.cluster import SshTransport
+from tempo_infra.ssh import connect, connection, fan_out, openssh_config, openssh_program, patience
 from tempo_infra.ssh.target import Target
 
 
@@ -38,8 +39,75 @@ def rude() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def target(port: int) -> Target:
-    return Target("db-1", "127.0.0.1", port, "deploy", (), Path("/nonexistent"))
+def target(port: int, transport: SshTransport = SshTransport.PARAMIKO) -> Target:
+    return Target("db-1", "127.0.0.1", port, "deploy", (), Path("/nonexistent"), transport=transport)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = {patience.HungUpError: (0.01, 0.01), patience.RefusedError: (0.01,)}
+    monkeypatch.setattr(patience, "_PAUSES", pauses)
+
+
+def run_true(port: int, transport: SshTransport) -> None:
+    with connect(target(port, transport)) as there:
+        there.run(["true"], deadline_s=5)
+
+
+BOTH = pytest.mark.parametrize("transport", list(SshTransport))
+
+
+@BOTH
+@pytest.mark.usefixtures("impatient")
+def test_a_host_that_hangs_up_is_asked_again_before_it_is_called_unreachable(
+    rude: int, transport: SshTransport
+) -> None:
+    with pytest.raises(
+        UnreachableError, match=r"(?s)key exchange to 127\.0\.0\.1:\d+ after 0\..*\(3 tries\)"
+    ):
+        run_true(rude, transport)
+
+
+@BOTH
+@pytest.mark.usefixtures("impatient")
+def test_a_closed_port_is_tried_a_second_time(transport: SshTransport) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(UnreachableError, match=r"unreachable: connect to .* refused \(2 tries\)"):
+        run_true(port, transport)
+
+
+@BOTH
+def test_a_silent_host_ends_at_its_deadline(
+    silent: int, transport: SshTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CONNECT_S", 0.5)
+    monkeypatch.setattr(openssh_program, "LOGIN_S", 0.5)
+    with pytest.raises(UnreachableError, match=r"db-1: unreachable: key exchange to .* after 0\.[5-9] s"):
+        run_true(silent, transport)
+
+
+def test_sshs_own_deadline_is_the_one_for_connecting(silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ConnectTimeout covers the host's banner."""
+    short = openssh_config.POLICY.replace("ConnectTimeout 10", "ConnectTimeout 1")
+    monkeypatch.setattr(openssh_config, "POLICY", short)
+    with pytest.raises(UnreachableError, match="banner exchange"):
+        run_true(silent, SshTransport.OPENSSH)
+
+
+def test_without_the_program_ssh_its_transport_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    with pytest.raises(InputError, match="apt-get install openssh-client"):
+        run_true(1, SshTransport.OPENSSH)
+
+
+def test_a_named_key_that_others_can_read_is_refused_before_ssh_is_run(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("x")
+    key.chmod(0o640)
+    where = Target("db-1", "127.0.0.1", 1, "deploy", (key,), tmp_path, transport=SshTransport.OPENSSH)
+    with pytest.raises(InputError, match="can be read by others"), connect(where):
+        pass
 
 
 def test_a_host_that_hangs_up_is_unreachable_in_the_key_exchange(rude: int) -> None:
