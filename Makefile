@@ -10,7 +10,7 @@ LAB_INVENTORY := .lab/inventory.yaml
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed, $(PYTHON) is older"; exit 2; }
@@ -54,7 +54,11 @@ test: check lab-up ## everything that CI runs: lint, types, unit tests, and the 
 
 .PHONY: test-faults
 test-faults: lab-up ## faults planted one by one, on the same hosts: about 20 minutes
-	$(BIN)/pytest tests/lab -m faults
+	$(BIN)/pytest tests/lab -m 'faults and not vm'
+
+.PHONY: test-vm-faults
+test-vm-faults: lab-vm-up ## faults that need a kernel, clock and disks of their own, planted in the VM
+	$(BIN)/pytest tests/lab -m 'faults and vm'
 
 .PHONY: test-openssh
 test-openssh: lab-up ## the tests on real hosts once more, over the system's own ssh
@@ -62,7 +66,7 @@ test-openssh: lab-up ## the tests on real hosts once more, over the system's own
 
 .PHONY: test-vm
 test-vm: lab-vm-up ## what only a machine with a kernel of its own can show: limits, kernel settings, power cuts
-	$(BIN)/pytest tests/lab -m vm
+	$(BIN)/pytest tests/lab -m 'vm and not faults'
 
 .PHONY: check
 check: venv ## lint, types, unit tests with branch coverage; under a minute

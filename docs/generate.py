@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer.main
 
+from docs import faults_page
 from tempo_infra.cli.main import app
 from tempo_infra.inventory.load import loads
 from tempo_infra.inventory.schema import schema as json_schema
@@ -33,6 +34,7 @@ def pages() -> dict[str, str]:
         "commands.md": commands(),
         "inventory.md": inventory(),
         "checks.md": checks_page.page(),
+        "faults.md": HEAD + faults_page.page(),
         "budgets.md": HEAD + sizing_pages.budgets(),
         "pgtune.md": HEAD + sizing_pages.beside_pgtune(_database_hosts()),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import socket
+import subprocess
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from lab.vm import qemu
 from lab.vm.spec import DISKS, INTERNAL_ADDRESS, MEMORY_MB, NAME, SSH_ADDRESS, VCPU, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 BOOT_DEADLINE = 300.0  # an emulated boot takes 20 to 60 s, more on a busy machine
@@ -58,6 +59,18 @@ class VM:
                 f"{self.name}: exit code {done.returncode}: {shlex.join(argv)}\n{done.stdout}{done.stderr}"
             )
         return done.stdout
+
+    def converse(self, argv: Sequence[str], answer: Callable[[], str]) -> None:
+        """Run a command, wait for its first line, then answer it with one made at that moment."""
+        words = [*self.ssh_command(), shlex.join(argv)]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin is not None  # noqa: S101 - for the type checker; both are pipes
+            assert process.stdout is not None  # noqa: S101 - as above
+            process.stdout.readline()
+            process.stdin.write(f"{answer()}\n")
+            process.stdin.flush()
+        if process.returncode != 0:
+            raise LabError(f"{self.name}: exit code {process.returncode}: {shlex.join(argv)}")
 
     def ssh_command(self) -> list[str]:
         """The words that open an ssh connection to the VM."""

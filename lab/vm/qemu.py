@@ -93,6 +93,13 @@ def snapshot(place: Place) -> None:
         time.sleep(0.05)
 
 
+def throttle(place: Place, disk: str, iops: int) -> None:
+    """Let at most `iops` operations a second pass to a disk; 0 takes the limit away."""
+    with _Monitor(place) as monitor:
+        if said := monitor.human(f"block_set_io_throttle {disk} 0 0 0 {iops} 0 0"):
+            raise LabError(f"no throttle: {said.strip()}")
+
+
 class _Monitor:
     """A conversation with the emulator's QMP socket."""
 

@@ -63,6 +63,7 @@ CHECKS: tuple[Check, ...] = (
     clock.sync,
     clock.skew,
     clock.source,
+    docker.answers,
     docker.engine,
     docker.compose,
     upkeep.apparmor,

@@ -17,6 +17,7 @@ from tempo_infra.checks.finding import (
     number,
     one_of,
     skipped,
+    together,
 )
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ CHEAP = ("tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter")
     "clock.sync",
     "the clock is kept right",
     severity=Severity.MAJOR,
-    wants="the kernel says synchronised, and its maximal error is within clock_maxerror_ms",
-    remedy="apt install chrony; it needs UDP port 123 outwards",
+    wants="the kernel says synchronised, its maximal error is within clock_maxerror_ms, and a program keeps "
+    "it so",
+    remedy="apt install chrony, systemctl status chrony; it needs UDP port 123 outwards",
     source="https://man7.org/linux/man-pages/man2/adjtimex.2.html",
 )
 def sync(facts: Facts, expected: Expected) -> Finding:
@@ -42,7 +44,7 @@ def sync(facts: Facts, expected: Expected) -> Finding:
     def judge(told: Discipline) -> Finding:
         if told.synchronised:
             compared = at_most(told.max_error_ms, limit, fail=fail, unit="ms", label="max error")
-            return noting(compared, "", **asdict(told))
+            return together(noting(compared, "", **asdict(told)), *_unkept(facts))
         uptime_s = follow(facts.clock, lambda part: part.uptime_s).value
         young = uptime_s is not None and uptime_s < SETTLING_S
         return Finding(
@@ -54,6 +56,15 @@ def sync(facts: Facts, expected: Expected) -> Finding:
         )
 
     return judged(follow(facts.clock, lambda part: part.discipline), judge)
+
+
+def _unkept(facts: Facts) -> list[Finding]:
+    """Warn of a clock whose keeper has stopped: it drifts, and calls itself synchronised for hours."""
+    keeper = follow(facts.clock, lambda part: part.keeper)
+    container = follow(facts.virt, lambda part: part.container).value
+    if keeper.value is not None or not keeper.not_wanted or container not in (None, "none"):
+        return []
+    return [Finding(outcome=Outcome.WARN, found="nothing keeps it", note=keeper.unread)]
 
 
 @check(

@@ -25,6 +25,25 @@ def _at_least(found: str, floor: tuple[int, ...], advised: tuple[int, ...]) -> F
 
 
 @check(
+    "docker.engine",
+    "the Docker engine answers",
+    severity=Severity.CRITICAL,
+    wants="an answer within 8 s, where an engine is installed",
+    remedy="systemctl status docker; journalctl -u docker -n 50. Its restart restarts containers, unless "
+    "live-restore is on",
+    source="https://docs.docker.com/engine/daemon/troubleshoot/",
+)
+def answers(facts: Facts, expected: Expected) -> Finding:
+    del expected
+    reading = follow(facts.docker, lambda part: part.engine)
+    root = follow(facts.system, lambda part: part.uid).value == 0
+    asked = facts.docker.value is not None and not reading.not_wanted
+    if reading.value is None and asked and root:
+        return Finding(outcome=Outcome.FAIL, found="no answer", wanted="an answer", note=reading.unread)
+    return judged(reading, lambda _version: Finding(outcome=Outcome.PASS, found="answers"), "an answer")
+
+
+@check(
     "docker.version",
     "the Docker engine is new enough",
     severity=Severity.MAJOR,

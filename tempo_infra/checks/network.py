@@ -39,8 +39,11 @@ def rtt(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
     reached = follow(facts.network, lambda part: part.reached)
     if reached.value is None:
         return unread(reached)
-    timed = tuple(one for one in reached.value if not one.times.not_wanted)
-    return tuple(_rtt(one, expected) for one in timed)
+    by_host: dict[str, Reached] = {}
+    for one in reached.value:  # the first port that could be timed; another may be closed off
+        if one.peer.host not in by_host or by_host[one.peer.host].times.value is None:
+            by_host[one.peer.host] = one
+    return tuple(_rtt(one, expected) for one in by_host.values())
 
 
 def _rtt(one: Reached, expected: Expected) -> Finding:

@@ -6,11 +6,15 @@ import ctypes
 import os
 import time
 from dataclasses import dataclass
+from typing import Iterable
 
-from tempo_infra.on_host.probes.reading import Reading, attempt, read_file
+from tempo_infra.on_host.probes import processes
+from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
 
 STA_UNSYNC = 0x40  # linux/timex.h
 TIME_ERROR = 5
+# As the kernel names processes, in at most 15 letters: chrony, timesyncd, ntpd and OpenNTPD, ntpd-rs, PTP.
+KEEPERS = ("chronyd", "systemd-timesyn", "ntpd", "ntp-daemon", "phc2sys", "ptp4l")
 _SOURCE = "/sys/devices/system/clocksource/clocksource0"
 
 
@@ -33,6 +37,23 @@ class Clock:
     discipline: Reading[Discipline]
     source: Reading[Source]
     uptime_s: Reading[float]
+    keeper: Reading[str]  # the program that keeps it right; nothing to read when none runs
+
+
+def keeper(names: "Iterable[str]") -> str:
+    """Return which of the running programs keeps the clock."""
+    running = set(names)
+    for one in KEEPERS:
+        if one in running:
+            return one
+    raise Unread("no chronyd, systemd-timesyncd or ntpd runs", not_wanted=True)
+
+
+def _keeper() -> str:
+    table = processes.read()
+    if all(one.pid != 1 for one in table):
+        raise Unread("the processes of other users can't be seen")
+    return keeper(one.name for one in table)
 
 
 class _Timex(ctypes.Structure):
@@ -74,4 +95,5 @@ def read() -> Clock:
         discipline=attempt(_discipline),
         source=attempt(_source),
         uptime_s=attempt(lambda: float(time.clock_gettime(time.CLOCK_BOOTTIME))),
+        keeper=attempt(_keeper),
     )

@@ -133,8 +133,10 @@ def _reached(peers: "tuple[Peer, ...]") -> "tuple[Reached, ...]":
     timed: "set[str]" = set()
     found = []
     for peer in peers:
-        found.append(reach(peer, samples=0 if peer.host in timed else SAMPLES))
-        timed.add(peer.host)
+        one = reach(peer, samples=0 if peer.host in timed else SAMPLES)
+        found.append(one)
+        if one.times.value is not None:
+            timed.add(peer.host)
     return tuple(found)
 
 

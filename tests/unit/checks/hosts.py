@@ -120,6 +120,7 @@ def healthy() -> Facts:
                 Reading(Discipline(synchronised=True, max_error_ms=12.5)),
                 Reading(Source("kvm-clock", "kvm-clock tsc")),
                 Reading(9e4),
+                Reading("chronyd"),
             )
         ),
         nofile=Reading(

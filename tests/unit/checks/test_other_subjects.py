@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tempo_infra.checks import Expected, Outcome, find
 from tempo_infra.inventory.catalogue import built_in
 from tempo_infra.inventory.cluster import Role
@@ -11,7 +13,18 @@ from tempo_infra.on_host.probes.clock import Discipline
 from tempo_infra.on_host.probes.cpu import Steal
 from tempo_infra.on_host.probes.disk import Space
 from tempo_infra.on_host.probes.reading import Reading
-from tests.unit.checks.hosts import ABSENT, FAILED, GB, GIB, container, expected, having, healthy, postgres
+from tests.unit.checks.hosts import (
+    ABSENT,
+    FAILED,
+    GB,
+    GIB,
+    container,
+    expected,
+    having,
+    healthy,
+    postgres,
+    reached,
+)
 
 
 def outcome(identifier: str, facts: object, wanted: Expected) -> Outcome:
@@ -40,6 +53,38 @@ def test_a_clock_may_settle_for_a_minute_after_a_boot() -> None:
     )
     facts = having(facts, "clock.uptime_s", Reading(40.0))
     assert outcome("clock.sync", facts, expected()) is Outcome.WARN
+
+
+def test_a_clock_that_nothing_keeps_is_right_for_some_hours_only() -> None:
+    alone: Reading[str] = Reading(None, "no chronyd, systemd-timesyncd or ntpd runs", not_wanted=True)
+    facts = having(healthy(), "clock.keeper", alone)
+    assert outcome("clock.sync", facts, expected()) is Outcome.WARN
+    assert outcome("clock.sync", having(facts, "virt.container", Reading("lxc")), expected()) is Outcome.PASS
+    hidden: Reading[str] = Reading(None, "the processes of other users can't be seen")
+    assert outcome("clock.sync", having(healthy(), "clock.keeper", hidden), expected()) is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("engine", "uid", "wanted"),
+    [
+        (Reading("28.2.2"), 0, Outcome.PASS),
+        (Reading(None, "no Docker engine is installed", not_wanted=True), 0, Outcome.SKIP),
+        (Reading(None, "no answer after 8 s"), 0, Outcome.FAIL),
+        (Reading(None, "uid 1000 may not ask the Docker engine"), 1000, Outcome.UNKNOWN),
+    ],
+)
+def test_an_engine_that_does_not_answer_root_fails(engine: Reading[str], uid: int, wanted: Outcome) -> None:
+    facts = having(having(healthy(), "docker.engine", engine), "system.uid", Reading(uid))
+    assert outcome("docker.engine", facts, expected()) is wanted
+
+
+def test_a_host_with_one_port_closed_off_is_timed_by_another() -> None:
+    silent = replace(reached("a", 1, 7234, "history", "no answer in 2 s"), times=FAILED)
+    timed = reached("a", 0.4, 6934, "history membership")
+    facts = having(healthy(), "network.reached", Reading((silent, timed)))
+    [check] = find("net.rtt")
+    [finding] = check.evaluate(facts, expected())
+    assert (finding.outcome, finding.subject) == (Outcome.PASS, "a")
 
 
 def test_each_container_is_a_finding_of_its_own() -> None:

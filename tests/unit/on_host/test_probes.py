@@ -182,6 +182,12 @@ def test_the_kernels_word_on_the_clock(state: int, status: int, *, synchronised:
     assert clock.parse(state, status, 16_000_000) == clock.Discipline(synchronised, 16_000.0)
 
 
+def test_what_keeps_the_clock() -> None:
+    assert clock.keeper(["systemd", "sshd", "chronyd"]) == "chronyd"
+    reading = attempt(lambda: clock.keeper(["systemd", "sshd"]))
+    assert (reading.value, reading.not_wanted) == (None, True)
+
+
 def test_containers_of_a_host() -> None:
     entries = docker.parse_inspect(text("docker/inspect-history.json"))
     history, web = (docker.container(entry) for entry in entries)

@@ -1,0 +1,78 @@
+"""The page of planted faults, made from their rows and from the lists of what healthy hosts show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.expected import RACK, VM
+from tests.lab.planted import FAULTS
+from tests.lab.planted.fault import VM_ROLE
+from tests.lab.planted.recorded import RECORDED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.expected import Known
+
+INTRODUCTION = """\
+# Planted faults
+
+What proves that `check-host` tells the truth: {count} faults, planted one at a time. {rack} are planted on
+the provisioned lab, {vm} in the emulated VM, which has a kernel, a clock and disks of its own; {recorded}
+can't be made on one machine and are judged from facts as such hosts report them (`check-host --facts`).
+
+For each one the check that owns it has to find it with the outcome named here, and every other finding has
+to be as the host's list of [what healthy hosts show](#what-healthy-hosts-show) says, but for the checks of
+the last column. Those of the lab and the VM are healed afterwards, and the host is checked again.
+
+    make test             {fast} of the faults of the lab, and all that are judged from facts
+    make test-faults      all faults of the lab
+    make test-vm-faults   all faults of the VM
+
+| fault | where | how it is planted | found by | others, and why |
+|---|---|---|---|---|
+"""
+HEALTHY = """
+## What healthy hosts show
+
+Everything passes but for these, reviewed one by one. `pass or warn` stands where a measurement has the
+machine's other work in it: the lab's hosts share its CPUs and its disk.
+"""
+PLACES = {VM_ROLE: "VM"}
+
+
+def page() -> str:
+    """Return the page, without its head."""
+    fast = sum(one.fast for one in FAULTS)
+    in_vm = sum(one.where == VM_ROLE for one in FAULTS)
+    text = INTRODUCTION.format(
+        count=len(FAULTS) + len(RECORDED),
+        rack=len(FAULTS) - in_vm,
+        vm=in_vm,
+        recorded=len(RECORDED),
+        fast=fast,
+    )
+    rows = [
+        _row(one.name, PLACES.get(one.where, f"lab, {one.where}"), one.how, one.check, one.outcome, one.also)
+        for one in FAULTS
+    ]
+    rows += [_row(one.name, "facts", one.how, one.check, one.outcome, one.also) for one in RECORDED]
+    lists = [_list(name, known) for name, known in (*RACK.items(), ("the VM, not provisioned", VM))]
+    return text + "".join(rows) + HEALTHY + "".join(lists)
+
+
+def _row(name: str, where: str, how: str, check: str, outcome: str, also: Mapping[str, str]) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for other, reason in also.items():
+        by_reason.setdefault(reason, []).append(other)
+    others = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
+    link = f"[{check}](checks.md#{check.replace('.', '')})"
+    return f"| {name} | {where} | {how} | {link} {outcome} | {others} |\n"
+
+
+def _list(name: str, known: Mapping[str, Known]) -> str:
+    rows = (
+        f"| {finding} | {' or '.join(sorted(entry.outcomes))} | {entry.reason} |\n"
+        for finding, entry in sorted(known.items())
+    )
+    return f"\n### {name}\n\n| finding | outcome | why |\n|---|---|---|\n{''.join(rows)}"

@@ -1,0 +1,48 @@
+"""Faults of the Docker engine and its parts."""
+
+from __future__ import annotations
+
+from tests.lab.planted.fault import VM_ROLE, Fault, by_shell
+
+PLUGIN = "/usr/libexec/docker/cli-plugins/docker-compose"
+PARSER = "/sbin/apparmor_parser"
+HUNG = by_shell("kill -STOP $(pidof dockerd)", "kill -CONT $(pidof dockerd)")
+SILENT = "unknown: the engine that would have to say it is silent"
+
+FAULTS = (
+    Fault(
+        "hung dockerd",
+        "worker",
+        "docker.engine",
+        "fail",
+        "SIGSTOP to dockerd: it takes connections and never answers",
+        HUNG,
+        also=dict.fromkeys(
+            (
+                "docker.version",
+                "compose.version",
+                "container.state",
+                "container.image",
+                "container.files",
+                "nofile.container",
+            ),
+            SILENT,
+        ),
+    ),
+    Fault(
+        "no Compose plugin",
+        "history",
+        "compose.version",
+        "fail",
+        "the plugin's file is moved away",
+        by_shell(f"mv {PLUGIN} /root/kept", f"mv /root/kept {PLUGIN}"),
+    ),
+    Fault(
+        "AppArmor without its parser",
+        VM_ROLE,
+        "docker.apparmor",
+        "fail",
+        "apparmor_parser is moved away",
+        by_shell(f"mv {PARSER} /root/kept", f"mv /root/kept {PARSER}"),
+    ),
+)

@@ -1,0 +1,86 @@
+"""Faults of ports and of the network between hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from lab.relay import Relay
+from tempo_infra.inventory.cluster import Role
+from tempo_infra.sizing.temporal import PORTS
+from tests.lab.planted.fault import VM_ROLE, Fault, Plant, Site, done
+
+HISTORY = PORTS[Role.HISTORY]
+CHAINS = ("OUTPUT", "FORWARD")  # of the host itself, and of its containers
+TAKEN = PORTS[Role.FRONTEND].grpc
+
+
+def blocked(how: str) -> Plant:
+    """New connections to the history service's gRPC port don't come through; those that are open live on."""
+
+    @contextmanager
+    def plant(site: Site) -> Iterator[None]:
+        [target] = site.cluster.with_role(Role.HISTORY)
+        rule = f"-p tcp -d {target.internal} --dport {HISTORY.grpc} -m conntrack --ctstate NEW -j {how}"
+        with ExitStack() as stack:
+            for chain in CHAINS:
+                add, remove = f"iptables -w -I {chain} {rule}", f"iptables -w -D {chain} {rule}"
+                stack.enter_context(done(site, add, remove))
+            yield
+
+    return plant
+
+
+@contextmanager
+def exposed(site: Site) -> Iterator[None]:
+    """The service answers on the address that ssh uses, as with `ports: 7234:7234`."""
+    relay = Relay(site.rack_host.internal_address, HISTORY.grpc, address=site.rack_host.ssh_address)
+    relay.port = HISTORY.grpc
+    with relay:
+        yield
+
+
+@contextmanager
+def taken(site: Site) -> Iterator[None]:
+    """Another program listens where the frontend will want to."""
+    start = f"systemd-run -q --collect --unit=planted python3 -m http.server {TAKEN} && sleep 8"
+    with done(site, start, "systemctl stop planted"):
+        yield
+
+
+FAULTS = (
+    Fault(
+        "closed port",
+        "frontend",
+        "net.reach",
+        "fail",
+        "a firewall on the frontend's host resets new connections to the history service",
+        blocked("REJECT --reject-with tcp-reset"),
+        fast=True,
+    ),
+    Fault(
+        "firewall that drops",
+        "frontend",
+        "net.reach",
+        "fail",
+        "a firewall on the frontend's host drops new connections to the history service",
+        blocked("DROP"),
+    ),
+    Fault(
+        "exposed port",
+        "history",
+        "net.exposed",
+        "fail",
+        "the history service is published on the public address, too",
+        exposed,
+        fast=True,
+    ),
+    Fault(
+        "port taken by another program",
+        VM_ROLE,
+        "net.port",
+        "fail",
+        "a web server listens on the frontend's port before anything is provisioned",
+        taken,
+    ),
+)

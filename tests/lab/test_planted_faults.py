@@ -1,0 +1,58 @@
+"""check-host on the lab: each planted fault is found by the check that owns it, and by no other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lab.expected import RACK as BASELINES
+from lab.expected import beyond
+from lab.hosts import Lab
+from tempo_infra.inventory import load
+from tempo_infra.inventory.cluster import Cluster, Role
+from tests.lab.conftest import Inventory, Variants
+from tests.lab.planted import RACK
+from tests.lab.planted.fault import Fault, Site
+
+pytestmark = pytest.mark.lab
+
+FINDINGS = list[dict[str, Any]]
+
+
+def ask(inventory: Inventory, host: str, *words: str) -> FINDINGS:
+    ran = inventory.run("check-host", "--format", "json", "--host", host, *words)
+    [report] = json.loads(ran.out)["hosts"]
+    assert report["error"] == "", ran.said
+    findings: FINDINGS = report["findings"]
+    return findings
+
+
+def host_of(fault: Fault, cluster: Cluster) -> str:
+    return cluster.with_role(Role(fault.where))[0].name
+
+
+def judge(fault: Fault, found: dict[str, set[str]]) -> None:
+    """The owner finds it as it should; whoever else does is named in the row, with a reason."""
+    assert fault.outcome in found.get(fault.check, set()), f"{fault.check} didn't find it: {found}"
+    assert set(found) - {fault.check} - set(fault.also) - set(fault.may) == set()
+    assert set(fault.also) <= set(found)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(one, id=one.name, marks=[] if one.fast else pytest.mark.faults) for one in RACK],
+)
+def test_a_planted_fault_is_found_by_its_check_and_by_no_other(
+    cluster: Inventory, lab: Lab, variant: Variants, fault: Fault
+) -> None:
+    told = load(cluster.path)
+    name = host_of(fault, told)
+    known = BASELINES[name]
+    asked = variant(*fault.inventory) if fault.inventory else cluster
+    words = (*fault.words, *(() if fault.full else ("--quick",)))
+    with fault.plant(Site(name, told, lab.host(name))):
+        found = beyond(ask(asked, name, *words), known, quick=not fault.full)
+    judge(fault, found)
+    assert beyond(ask(cluster, name, "--quick"), known, quick=True) == {}

@@ -1,0 +1,67 @@
+"""check-host on a machine with a kernel, a clock and disks of its own: each planted fault is found."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import lab.vm
+from lab.errors import LabError
+from lab.expected import VM as BASELINE
+from lab.expected import beyond
+from lab.vm import VM
+from tempo_infra.inventory import load
+from tests.lab.conftest import COMMAND
+from tests.lab.planted import IN_THE_VM
+from tests.lab.planted.clocks import keep_time
+from tests.lab.planted.fault import Fault, Site
+from tests.lab.planted.settings import as_provisioned
+from tests.lab.test_planted_faults import judge
+
+pytestmark = [pytest.mark.vm, pytest.mark.faults]
+DEADLINE_S = 300
+QUICK = ("--quick",)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """The VM as after its first boot, with kernel settings as provisioning sets them, and with the time."""
+    try:
+        vm = lab.vm.load()
+        vm.restore()
+    except LabError as error:
+        pytest.exit(f"the VM is not up: {error}; run `make lab-vm-up`", returncode=2)
+    made = Site(vm.name, load(vm.inventory), vm)
+    as_provisioned(made)
+    keep_time(made)
+    yield made
+    vm.restore()
+
+
+def ask(vm: VM, *words: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [COMMAND, "check-host", "-i", vm.inventory, "--phase", "before", "--format", "json", *words],
+        capture_output=True, text=True, timeout=DEADLINE_S, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    [report] = json.loads(done.stdout)["hosts"]
+    assert report["error"] == "", done.stderr
+    findings: list[dict[str, Any]] = report["findings"]
+    return findings
+
+
+@pytest.mark.parametrize("words", [QUICK, ()], ids=["quick", "full"])
+def test_a_healthy_machine_is_as_its_list_says(site: Site, words: tuple[str, ...]) -> None:
+    assert beyond(ask(site.vm, *words), BASELINE, quick=bool(words)) == {}
+
+
+@pytest.mark.parametrize("fault", IN_THE_VM, ids=lambda one: one.name)
+def test_a_planted_fault_is_found_by_its_check_and_by_no_other(site: Site, fault: Fault) -> None:
+    words = (*fault.words, *(() if fault.full else QUICK))
+    with fault.plant(site):
+        found = beyond(ask(site.vm, *words), BASELINE, quick=not fault.full)
+    judge(fault, found)
+    assert beyond(ask(site.vm, *QUICK), BASELINE, quick=True) == {}
