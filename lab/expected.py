@@ -39,6 +39,10 @@ _OF_A_DATABASE = (
     "disk.growth", "temporal.members", "temporal.shards", "postgres.settings", "postgres.connections",
     "postgres.locks", "postgres.wal", "postgres.vacuum",
 )  # fmt: skip
+_OF_THE_CLUSTER = (
+    "container.state", "container.image", "container.files", "files.drift", "temporal.health",
+    "nofile.container",
+)  # fmt: skip
 _RACK = {
     **{name: Known(frozenset({"fail"}), why) for name, why in CANNOT_PASS.items()},
     **_is("warn", "docker.version", why="Debian 13 carries Docker 26; 28 is advised"),
@@ -78,7 +82,8 @@ RACK: Final[Mapping[str, Mapping[str, Known]]] = {
 VM: Final[Mapping[str, Known]] = {
     **_is("warn", "virt.kind", why="an emulator without hardware help calls itself qemu"),
     **_is("warn", "docker.version", why="Debian 13 carries Docker 26; 28 is advised"),
-    **_is("skip", "net.rtt", why="the VM is alone in its cluster"),
+    **_is("skip", "net.rtt", "net.reach", why="the VM is alone in its cluster"),
+    **_is("skip", *_OF_A_DATABASE, *_OF_THE_CLUSTER, why="nothing is provisioned"),
     **_may("warn", "disk.fsync", why="an emulated flush takes as long as the machine's other work lets it"),
     **_may("warn", "clock.skew", why="an emulated clock is set to some tens of milliseconds"),
 }

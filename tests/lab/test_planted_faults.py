@@ -56,3 +56,11 @@ def test_a_planted_fault_is_found_by_its_check_and_by_no_other(
         found = beyond(ask(asked, name, *words), known, quick=not fault.full)
     judge(fault, found)
     assert beyond(ask(cluster, name, "--quick"), known, quick=True) == {}
+
+
+@pytest.mark.parametrize("user", ["noisy", pytest.param("dash", marks=pytest.mark.faults)])
+def test_a_login_of_another_kind_changes_nothing(cluster: Inventory, variant: Variants, user: str) -> None:
+    """Whether its .bashrc prints, or its shell is not bash."""
+    asked = variant((r"user: deploy", f"user: {user}"))
+    found = ask(asked, "history-1", "--quick")
+    assert beyond(found, BASELINES["history-1"], quick=True) == {}

@@ -44,7 +44,7 @@ def site() -> Iterator[Site]:
 
 def ask(vm: VM, *words: str) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [COMMAND, "check-host", "-i", vm.inventory, "--phase", "before", "--format", "json", *words],
+        [COMMAND, "check-host", "-i", vm.inventory, "--format", "json", *words],
         capture_output=True, text=True, timeout=DEADLINE_S, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     [report] = json.loads(done.stdout)["hosts"]
