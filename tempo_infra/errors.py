@@ -33,9 +33,9 @@ class StepFailedError(TempoInfraError):
     `now` is what the host is after it: "back on 41c0…", or empty when nothing had been switched.
     """
 
-    def __init__(self, what: str, *, remedy: str = "", host: str = "", now: str = "") -> None:
+    def __init__(self, what: str, *, remedy: str = "", host: str = "", now: str = "", step: str = "") -> None:
         super().__init__(what, remedy=remedy, host=host)
-        self.now = now
+        self.now, self.step = now, step
 
 
 class RollbackFailedError(StepFailedError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -20,6 +22,9 @@ class FakeHosts:
     states: dict[str, HostState]
     fails: set[tuple[str, str]] = field(default_factory=set)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    locks: dict[str, str] = field(default_factory=dict)  # host -> run that has it
+    requests: int = 0
+    guard: threading.Lock = field(default_factory=threading.Lock)
 
     @contextlib.contextmanager
     def open(self, host: Host) -> Iterator[Any]:
@@ -33,12 +38,14 @@ class FakeHosts:
 class _Session:
     hosts: FakeHosts
     host: str
+    run: str = ""
 
     def ping(self) -> None:
         """An operator who is there; nothing to do."""
 
     def call(self, steps: Sequence[Step], on_event: Callable[[Event], None] = lambda _: None) -> list[Any]:
         answers: list[Any] = []
+        self.hosts.requests += 1
         for step in steps:
             if step.name != "state":
                 self.hosts.asked.append((self.host, step.name))
@@ -46,6 +53,24 @@ class _Session:
             if (self.host, step.name) in self.hosts.fails:
                 on_event(Event(step.name, "failed", "scripted"))
                 raise StepFailedError(f"{step.name}: scripted", host=self.host)
+            self._lock(step)
             answers.append(asdict(self.hosts.states[self.host]) if step.name == "state" else {})
             on_event(Event(step.name, "ended"))
         return answers
+
+    def _lock(self, step: Step) -> None:
+        """As the host's own: held by a run, waited for, let go of."""
+        locks, end = self.hosts.locks, time.monotonic() + step.args.get("wait_s", 0.0)
+        while step.name == "lock":
+            with self.hosts.guard:
+                if locks.setdefault(self.host, step.args["run"]) == step.args["run"]:
+                    self.run = step.args["run"]
+                    return
+            if time.monotonic() >= end:
+                what = f"lock: another run is at work on this host: x@y, run {locks.get(self.host)}"
+                raise StepFailedError(what, host=self.host, step="lock")
+            time.sleep(0.01)
+        if step.name == "unlock" and self.run:
+            with self.hosts.guard:
+                locks.pop(self.host, None)
+            self.run = ""

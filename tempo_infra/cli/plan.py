@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,10 @@ from tempo_infra.cli.options import (
     OutputFormat,
     PlanOut,
 )
+from tempo_infra.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def plan(
@@ -41,15 +45,22 @@ def plan(
 
     with opened(inventory, host, ask_sudo_password=ask_sudo_password) as run:
         found = run.rollout.plan(run.hosts)
+    body = json.dumps(plan_json(found), indent=1)
     if out is not None:
-        out.write_text(json.dumps(plan_json(found), indent=1) + "\n")
-    if output is OutputFormat.JSON:
-        typer.echo(json.dumps(plan_json(found), indent=1))
-    else:
-        for line in plan_lines(found, diffs=diff):
-            typer.echo(line)
+        _keep(out, body + "\n")
+    for line in [body] if output is OutputFormat.JSON else plan_lines(found, diffs=diff):
+        typer.echo(line)
+    if out is not None and found.changing and output is OutputFormat.TEXT and not found.problems:
+        typer.echo(f"  apply exactly this:  tempo-infra provision -i {inventory} --plan {out}")
     if found.errors:
         raise typer.Exit(ExitCode.UNREACHABLE)
     if found.problems:
         raise typer.Exit(ExitCode.FAILED)
     raise typer.Exit(ExitCode.CHANGES_PENDING if found.changing and detailed_exitcode else ExitCode.OK)
+
+
+def _keep(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise InputError(f"{path} can't be written: {error.strerror}") from error

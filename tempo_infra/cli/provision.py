@@ -21,7 +21,10 @@ from tempo_infra.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tempo_infra.deploy.rollout import Outcome, Plan
+    from tempo_infra.errors import TempoInfraError
 
 
 class OnFailure(StrEnum):
@@ -47,6 +50,14 @@ def provision(
     lock_wait: Annotated[
         float, typer.Option("--lock-wait", help="Wait so long for another run to end.", metavar="SECONDS")
     ] = 0.0,
+    new_database: Annotated[
+        str,
+        typer.Option(
+            "--new-database",
+            help="Make an empty database although there was one, which is given up: type the cluster's name.",
+            metavar="CLUSTER",
+        ),
+    ] = "",
     output: Format = OutputFormat.TEXT,
     quiet: Quiet = False,
     ask_sudo_password: AskSudo = False,
@@ -55,6 +66,7 @@ def provision(
 
     Again with nothing changed it changes nothing. Example: tempo-infra provision -i inventory.yaml
     """
+    from tempo_infra.cli.confirming import confirm_name
     from tempo_infra.cli.interrupt import stopping
     from tempo_infra.cli.run import opened
     from tempo_infra.deploy.binding import moved, read_plan
@@ -63,13 +75,14 @@ def provision(
     from tempo_infra.report.progress import view_for
 
     started, as_json = time.monotonic(), output is OutputFormat.JSON
-    options = Options(bootstrap, on_failure.value, lock_wait, take_over)
+    options = Options(bootstrap, on_failure.value, lock_wait, take_over, bool(new_database))
     kept = read_plan(plan_file) if plan_file else None
+    confirm_name(inventory, new_database, "--new-database")
     with (
         opened(inventory, host, options=options, ask_sudo_password=ask_sudo_password) as run,
         stopping(run.rollout, inventory),
     ):
-        plan = run.rollout.plan(run.hosts)
+        plan = run.rollout.plan(run.hosts, lock=True)
         _refuse(plan, moved(kept, plan) if kept is not None else [])
         with view_for([one.name for one in run.hosts], as_json=as_json, quiet=quiet) as view:
             run.report.to = view.show
@@ -80,12 +93,16 @@ def provision(
 
 
 def _exit_code(outcome: Outcome) -> ExitCode:
+    return ExitCode.OK if outcome.ok else _worst(outcome.errors.values())
+
+
+def _worst(errors: Iterable[TempoInfraError]) -> ExitCode:
     """Return the worst: a rollback that failed, then a host that is out of reach, then a failure."""
-    codes = {exit_code_of(error) for error in outcome.errors.values()}
+    codes = {exit_code_of(error) for error in errors}
     for code in (ExitCode.ROLLBACK_FAILED, ExitCode.UNREACHABLE):
         if code in codes:
             return code
-    return ExitCode.OK if outcome.ok else ExitCode.FAILED
+    return ExitCode.FAILED
 
 
 def _refuse(plan: Plan, moved: list[tuple[str, str]]) -> None:
@@ -97,4 +114,4 @@ def _refuse(plan: Plan, moved: list[tuple[str, str]]) -> None:
     for name, problem in [*plan.problems, *moved]:
         typer.echo(f"{name}: {problem}", err=True)
     typer.echo("nothing was changed on any host", err=True)
-    raise typer.Exit(ExitCode.UNREACHABLE if plan.errors else ExitCode.FAILED)
+    raise typer.Exit(_worst(plan.errors.values()) if plan.errors else ExitCode.FAILED)

@@ -54,7 +54,8 @@ def opened(
     """Load, size, render and open the secrets; sessions are closed at the end. Any TempoInfraError."""
     cluster = load(inventory)
     hosts = cluster.only(names)
-    bundles = render(cluster, size(cluster))
+    settings = size(cluster)
+    bundles = render(cluster, settings)
     store = SecretStore.open(cluster.secrets)
     secrets = store.ensure([TEMPORAL_DB])
     for notice in store.notices:
@@ -62,4 +63,5 @@ def opened(
     sudo = Sudo(ask_password() if ask_sudo_password else None)
     relay = Relay()
     with Fleet(lambda host: open_session(host, sudo), relay) as fleet:
-        yield Run(cluster, hosts, Rollout(cluster, bundles, secrets, fleet, options or Options()), relay)
+        rollout = Rollout(cluster, bundles, secrets, fleet, options or Options(), settings)
+        yield Run(cluster, hosts, rollout, relay)

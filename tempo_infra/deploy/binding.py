@@ -26,7 +26,7 @@ def parts(state: HostState) -> dict[str, str]:
         "files": sorted(state.installed.items()),
         "containers": [(c.service, c.id, c.running, c.image) for c in state.containers],
         "secrets": sorted(name for name, digest in state.secrets.items() if digest is not None),
-        "data": state.data_version,
+        "data": [state.data_version, state.system_identifier],
         "docker": [state.docker.engine, state.docker.compose],
     }
     return {name: hashlib.sha256(json.dumps(value).encode()).hexdigest() for name, value in seen.items()}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets as randomness
-import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tempo_infra.deploy import locks
 from tempo_infra.deploy.resume import ask_runs
 from tempo_infra.deploy.steps import GRACE_S
 from tempo_infra.errors import InputError, StepFailedError
@@ -79,6 +78,8 @@ def go_back(
     others = [host for host in chosen if host not in database]
     touched: list[Host] = []
     with fleet.kept_alive():
+        if errors := locks.take(fleet, chosen, run):
+            return run, errors, {}
         for group in (database, others):
             touched += group
             errors = fleet.do({host.name: _steps(host, way, run) for host in group}, group)
@@ -92,10 +93,10 @@ def go_back(
 
 
 def _steps(host: Host, way: WayBack, run: str) -> list[Step]:
-    digest, who = way.to[host.name], f"{getpass.getuser()}@{socket.gethostname()}"
+    digest = way.to[host.name]
     arm: dict[str, object] = {
         "run": run,
-        "who": who,
+        "who": locks.who(),
         "digest": digest,
         "seen": way.now[host.name],
         "host": host.internal,
@@ -104,7 +105,7 @@ def _steps(host: Host, way: WayBack, run: str) -> list[Step]:
         "grace_s": GRACE_S,
     }
     return [
-        Step("lock", {"run": run, "who": who}),
+        locks.lock_step(run),
         Step("arm", arm),
         Step("switch", {"digest": digest, "found": {}}),
         Step("up", {"services": [], "remove_orphans": True}),

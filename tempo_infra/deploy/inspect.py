@@ -8,14 +8,16 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from tempo_infra.deploy.obstacles import bindings
+from tempo_infra.errors import UnreachableError
 from tempo_infra.on_host.state import HostState, StateArgs
 from tempo_infra.on_host.wire import Step
 from tempo_infra.secrets import TEMPORAL_DB
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tempo_infra.deploy.session import Session
     from tempo_infra.render.bundle import Bundle
@@ -44,8 +46,10 @@ def _adapter() -> TypeAdapter[HostState]:
     return TypeAdapter(HostState)
 
 
-def read_state(session: Session, bundle: Bundle, secrets: Secrets) -> tuple[HostState, Mapping[str, str]]:
-    """Ask a host for its state; also the keyed digests that its secrets should have."""
+def read_state(
+    session: Session, bundle: Bundle, secrets: Secrets, first: Sequence[Step] = ()
+) -> tuple[HostState, Mapping[str, str]]:
+    """Ask a host for its state, after other steps in the same request; also its secrets' digests to be."""
     key = randomness.token_bytes(32)
     wanted = {
         f"{reader}/{file}": hmac.new(key, value.encode(), "sha256").hexdigest()
@@ -57,6 +61,15 @@ def read_state(session: Session, bundle: Bundle, secrets: Secrets) -> tuple[Host
         images=list(bundle.images),
         secret_names=sorted(wanted),
         secret_key=key.hex(),
+        bindings=sorted(port for ports in bindings(bundle).values() for port in ports),
     )
-    [answer] = session.call([Step("state", asdict(args))])
-    return _adapter().validate_python(answer), wanted
+    answer = session.call([*first, Step("state", asdict(args))])[-1]
+    return _state(answer, session.host), wanted
+
+
+def _state(answer: object, host: str) -> HostState:
+    try:
+        return _adapter().validate_python(answer)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise UnreachableError(f"state: the host's answer makes no sense at {where}", host=host) from None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets as randomness
-import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy import steps
+from tempo_infra.deploy import batches, locks, obstacles, restarts, steps
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.inspect import read_state
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
@@ -18,7 +16,7 @@ from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
@@ -27,8 +25,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.wire import Step
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
-
-BATCH = 10  # Temporal hosts that are changed side by side, after the first one
+    from tempo_infra.sizing import Settings
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,7 @@ class Plan:
     hosts: tuple[HostPlan, ...]
     errors: dict[str, TempoInfraError]
     warnings: dict[str, list[str]]
+    risks: tuple[str, ...] = ()  # that the operator has decided to take, and budgets that are strained
 
     @property
     def changing(self) -> tuple[HostPlan, ...]:
@@ -84,6 +82,7 @@ class Options:
     on_failure: str = "rollback"  # or "hold": a failed host is left as it is, for a person
     lock_wait_s: float = 0.0
     take_over: bool = False  # write over owned files that were edited on the host, and keep them aside
+    new_database: bool = False  # make an empty database although there was one: it is given up
 
 
 class Rollout:
@@ -96,38 +95,79 @@ class Rollout:
         secrets: Secrets,
         fleet: Fleet,
         options: Options = Options(),
+        settings: Settings | None = None,
     ) -> None:
         self._cluster, self._secrets, self._fleet, self._options = cluster, secrets, fleet, options
-        self._bundles = {bundle.host: bundle for bundle in bundles}
+        self._bundles, self._settings = {bundle.host: bundle for bundle in bundles}, settings
         self.run = randomness.token_hex(4)
         self._stop = threading.Event()
+        self._locked = False
 
     def stop(self) -> None:
         """Begin nothing more; what is not confirmed is put back."""
         self._stop.set()
 
-    def plan(self, hosts: Sequence[Host]) -> Plan:
-        """Read the hosts side by side and compare each with its bundle."""
+    def plan(self, hosts: Sequence[Host], *, lock: bool = False) -> Plan:
+        """Read the hosts side by side and compare each with its bundle.
 
-        def one(host: Host) -> tuple[HostPlan, list[str]]:
-            bundle = self._bundles[host.name]
-            state, digests = read_state(self._fleet.session(host), bundle, self._secrets)
-            options = self._options
-            found = plan_host(
-                host, bundle, state, digests, bootstrap=options.bootstrap, take_over=options.take_over
-            )
-            return found, warnings(state)
+        With `lock` they are read under their locks, all of them or none; so nothing moves before `apply`.
+        """
+        answers, errors = self._read(hosts, (locks.lock_step(self.run),) if lock else ())
+        if lock and locks.refused(errors):
+            errors = dict(locks.take_in_order(self._fleet, hosts, self.run, self._options.lock_wait_s))
+            if errors:
+                return Plan((), errors, {})
+            answers, errors = self._read(hosts)
+        self._locked = lock
+        states = {name: state for name, (state, _) in answers.items()}
+        found = [self._planned(host, *answers[host.name], states) for host in hosts if host.name in answers]
+        known = {name: told for name, state in states.items() if (told := warnings(state))}
+        return Plan(tuple(found), errors, known, self._risks())
 
-        answers, errors = self._fleet.each(hosts, one)
-        found = tuple(answers[host.name][0] for host in hosts if host.name in answers)
-        return Plan(found, errors, {name: answer[1] for name, answer in answers.items() if answer[1]})
+    def _risks(self) -> tuple[str, ...]:
+        if self._settings is None:
+            return ()
+        accepted = [f"accepted risk: {risk}" for risk in self._settings.risks]
+        return (*accepted, *(f"budget: {strained}" for strained in self._settings.warnings))
 
     def states(self, hosts: Sequence[Host]) -> tuple[dict[str, HostState], dict[str, TempoInfraError]]:
         """Read the hosts side by side."""
+        answers, errors = self._read(hosts)
+        return {name: state for name, (state, _) in answers.items()}, errors
+
+    def _read(
+        self, hosts: Sequence[Host], first: Sequence[Step] = ()
+    ) -> tuple[dict[str, tuple[HostState, Mapping[str, str]]], dict[str, TempoInfraError]]:
         return self._fleet.each(
             hosts,
-            lambda host: read_state(self._fleet.session(host), self._bundles[host.name], self._secrets)[0],
+            lambda host: read_state(
+                self._fleet.session(host), self._bundles[host.name], self._secrets, first
+            ),
         )
+
+    def _planned(
+        self, host: Host, state: HostState, digests: Mapping[str, str], states: Mapping[str, HostState]
+    ) -> HostPlan:
+        options = self._options
+        allowed = obstacles.Allowed(
+            options.bootstrap,
+            options.take_over,
+            options.new_database,
+            obstacles.fixed_values(list(self._bundles.values())),
+        )
+        found = plan_host(
+            host,
+            self._bundles[host.name],
+            state,
+            digests,
+            allowed,
+            self._settings.host(host.name) if self._settings else None,
+        )
+        found = replace(found, restarts=restarts.with_history(found.restarts, host.name, states))
+        if not found.new_data:
+            return found
+        against = obstacles.elsewhere(host, states, new_database=options.new_database)
+        return replace(found, problems=(*found.problems, *against))
 
     def apply(self, plan: Plan, report: Callable[[Progress], None]) -> Outcome:
         """Do what was planned, stage by stage; at the first failure later stages are not begun."""
@@ -136,6 +176,9 @@ class Rollout:
                 report(Progress(host_plan.host, "unchanged", State.UNCHANGED))
         work = {p.host: self._work(p) for p in plan.changing}
         armed: set[str] = set()
+        errors = {} if self._locked else dict(self._lock([one.host for one in work.values()]))
+        if errors:
+            return self._failed(plan, work, armed, errors)
         with self._fleet.kept_alive():
             for stage in self._stages(work):
                 if self._stop.is_set():
@@ -145,6 +188,9 @@ class Rollout:
                 if errors:
                     return self._failed(plan, work, armed, errors)
         return Outcome(self.run, plan, {}, tuple(work), ())
+
+    def _lock(self, hosts: Sequence[Host]) -> Mapping[str, TempoInfraError]:
+        return locks.take(self._fleet, hosts, self.run, self._options.lock_wait_s)
 
     def _failed(
         self,
@@ -184,19 +230,17 @@ class Rollout:
         return Lost(step, one.plan.digest, one.plan.previous, time.time() + steps.GRACE_S)
 
     def _work(self, plan: HostPlan) -> steps.Work:
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
-        host = self._cluster.host(plan.host)
-        bundle, options = self._bundles[plan.host], self._options
+        options = self._options
         return steps.Work(
             self._cluster,
-            host,
-            bundle,
+            self._cluster.host(plan.host),
+            self._bundles[plan.host],
             plan,
             self.run,
-            who,
+            locks.who(),
             options.bootstrap,
             options.on_failure,
-            options.lock_wait_s,
+            options.new_database,
         )
 
     def _stages(self, work: dict[str, steps.Work]) -> list[dict[str, list[Step]]]:
@@ -207,33 +251,17 @@ class Rollout:
         temporal = {
             name: one for name, one in work.items() if one.host.temporal_roles or one.host.has(Role.UI)
         }
-        early = {name: one for name, one in temporal.items() if not one.host.has(Role.FRONTEND, Role.UI)}
-        late = {name: one for name, one in temporal.items() if name not in early}
         stages = [
-            *(
-                [{name: [steps.lock(work[name])]} for name in sorted(work)]
-                if self._options.lock_wait_s
-                else []
-            ),
             {name: steps.prepare(one, self._secrets) for name, one in work.items()},
             {database: steps.start_database(work[database], self._secrets)} if database in work else {},
-            *self._batches(early),
-            *self._batches(late),
+            *(
+                {name: steps.start_temporal(work[name], switched=name == database) for name in group}
+                for group in batches.batches([(one.host, one.plan) for one in temporal.values()])
+            ),
             self._verify(work, temporal),
             {name: [steps.confirm(one)] for name, one in work.items()},
         ]
         return [stage for stage in stages if stage]
-
-    def _batches(self, work: dict[str, steps.Work]) -> list[dict[str, list[Step]]]:
-        """Return a canary host first, then the others some at a time."""
-        names = list(work)
-        groups = [names[:1]] + [names[i : i + BATCH] for i in range(1, len(names), BATCH)]
-        database = self._cluster.database_host.name
-        return [
-            {name: steps.start_temporal(work[name], switched=name == database) for name in group}
-            for group in groups
-            if group
-        ]
 
     def _verify(self, work: dict[str, steps.Work], temporal: dict[str, steps.Work]) -> dict[str, list[Step]]:
         """Membership as in the inventory, namespaces; with several hosts, each one's containers as before.

@@ -64,7 +64,7 @@ class Session:
             if reply.failed:
                 kind_of = RollbackFailedError if reply.needs_person else StepFailedError
                 what = f"{reply.failed}: {reply.error}"
-                raise kind_of(what, host=self.host, remedy=reply.remedy, now=reply.now)
+                raise kind_of(what, host=self.host, remedy=reply.remedy, now=reply.now, step=reply.failed)
             return reply.results
 
     def send(self, data: bytes, step: str) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy.inspect import FILES, files_for
+from tempo_infra.deploy.locks import lock_step
+from tempo_infra.deploy.obstacles import needed
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
 from tempo_infra.on_host.wire import Step
 from tempo_infra.secrets import TEMPORAL_DB, scram_sha_256
@@ -39,16 +41,17 @@ class Work:
     who: str
     bootstrap: bool = False
     on_failure: str = "rollback"
-    lock_wait_s: float = 0.0
+    new_database: bool = False
 
 
 def prepare(work: Work, secrets: Secrets) -> list[Step]:
     """Everything that leaves the running system alone: files staged and verified, images, secrets."""
     archive = pack(work.bundle)
     digest = hashlib.sha256(archive).hexdigest()
-    steps = [lock(work)]
+    steps = [lock_step(work.run)]
     if work.bootstrap:
         steps.append(Step("bootstrap"))
+    steps.append(preflight(work))
     if work.plan.new_data:
         steps.append(Step("disk-speed"))
     steps += [
@@ -65,8 +68,19 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
     return steps
 
 
-def lock(work: Work) -> Step:
-    return Step("lock", {"run": work.run, "who": work.who, "wait_s": work.lock_wait_s})
+def preflight(work: Work) -> Step:
+    """All that the plan saw and that may have moved, looked at once more under the lock."""
+    size, files = needed(work.bundle)
+    arguments = {
+        "bytes": size,
+        "files": files,
+        "internal": work.host.internal,
+        "bindings": list(work.plan.bind),
+        "database": work.host.has(Role.POSTGRESQL),
+        "new_data": work.plan.new_data,
+        "forget": work.new_database,
+    }
+    return Step("preflight", arguments)
 
 
 def start_database(work: Work, secrets: Secrets) -> list[Step]:
@@ -74,7 +88,7 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
     steps = [
         arm(work),
         _switch(work),
-        Step("data"),
+        Step("data", {"wanted_new": work.plan.new_data, "forget": work.new_database}),
         Step("up", {"services": ["postgresql"]}),
         Step("postgres-ready", {"host": work.host.internal, "port": POSTGRESQL_PORT, "deadline_s": 120.0}),
         Step("sql", {"database": "postgres"}, roles_and_databases(secrets).encode()),

@@ -67,15 +67,32 @@ class UpArgs:
     remove_orphans: bool = False
 
 
-def up(layout: Layout, args: UpArgs) -> dict[str, list[str]]:
+@dataclass(frozen=True)
+class Brought:
+    services: list[str]
+    made_anew: list[str]  # that ran before, in another container
+
+
+def up(layout: Layout, args: UpArgs) -> Brought:
     """Bring services to what the current generation says; unchanged ones are left running."""
+    before = _ids()
     flags = ["--remove-orphans"] if args.remove_orphans else []
     output = compose(
         layout, "up", "-d", "--no-deps", "--quiet-pull", *flags, *args.services, deadline_s=UP_DEADLINE_S
     )
     if output.returncode != 0:
         raise StepError(f"compose up {' '.join(args.services)}: {output.last_words}")
-    return {"services": args.services}
+    after = _ids()
+    return Brought(args.services, sorted(name for name, id_ in before.items() if after.get(name, id_) != id_))
+
+
+def _ids() -> "dict[str, str]":
+    """Return service -> container that runs."""
+    words = ["docker", "ps", "--no-trunc", "-f", f"label=com.docker.compose.project={PROJECT}"]
+    form = '{{.Label "com.docker.compose.service"}} {{.ID}}'
+    output = run([*words, "--format", form], deadline_s=20)
+    rows = [line.split() for line in output.out.splitlines()]
+    return {row[0]: row[1] for row in rows if len(row) == 2}  # noqa: PLR2004 - name and id
 
 
 @dataclass(frozen=True)

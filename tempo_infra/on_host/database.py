@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import identity
 from tempo_infra.on_host.containers import compose, why_not_running
 from tempo_infra.on_host.durable import make_folder
 from tempo_infra.on_host.shell import StepError
@@ -15,7 +16,6 @@ from tempo_infra.on_host.shell import StepError
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
-POSTGRES_UID = 999  # of the postgres image
 SSL_REQUEST = struct.pack("!II", 8, 80877103)  # PostgreSQL protocol, "SSLRequest"
 
 
@@ -55,27 +55,35 @@ def _ask(host: str, port: int, timeout_s: float) -> str:
     return "" if answer in (b"S", b"N") else f"unexpected answer {answer!r}"
 
 
-def postgres_ready(layout: Layout, args: Address) -> dict[str, float]:
-    """Wait until the server takes connections on its address and answers a query.
+@dataclass(frozen=True)
+class Ready:
+    seconds: float
+    system_identifier: str
+
+
+def postgres_ready(layout: Layout, args: Address) -> Ready:
+    """Wait until the server takes connections on its address and answers a query: which database it is.
 
     The address first: while the image initialises a new data directory the local socket answers already.
     """
     started = time.monotonic()
     try:
         database_answers(args)
-        _wait_for_query(layout, started + args.deadline_s)
+        number = _wait_for_query(layout, started + args.deadline_s)
     except StepError as error:
         raise StepError(f"{error}; its log ends: {why_not_running(layout, 'postgresql')}") from error
-    return {"seconds": time.monotonic() - started}
+    return Ready(time.monotonic() - started, number)
 
 
-def _wait_for_query(layout: Layout, deadline: float) -> None:
-    output = psql(layout, "select 1", deadline_s=15)
-    while output != "1":
+def _wait_for_query(layout: Layout, deadline: float) -> str:
+    query = "select system_identifier from pg_control_system()"
+    output = psql(layout, query, deadline_s=15)
+    while not output.isdigit():
         if time.monotonic() > deadline:
             raise StepError(f"PostgreSQL accepts connections but does not answer a query: {output}")
         time.sleep(0.3)
-        output = psql(layout, "select 1", deadline_s=15)
+        output = psql(layout, query, deadline_s=15)
+    return output
 
 
 @dataclass(frozen=True)
@@ -147,10 +155,21 @@ def membership(layout: Layout, args: MembershipArgs) -> dict[str, list[str]]:
         time.sleep(1.0)
 
 
-def make_data_folder(layout: Layout) -> dict[str, str]:
-    """Make the data directory for user 999 of the postgres image; one that is there is left as it is."""
+@dataclass(frozen=True)
+class DataArgs:
+    wanted_new: bool = False  # the plan saw no database here: PostgreSQL's image makes one
+    forget: bool = False  # the operator has named the cluster: the database that was here is given up
+
+
+def make_data_folder(layout: Layout, args: DataArgs) -> dict[str, str]:
+    """Make the data directory for user 999 of the postgres image; one that is there is left as it is.
+
+    StepError when it is not the database that has been here, or when one would be made beside other data.
+    """
     folder = layout.data / "postgres"
+    identity.must_be_known(layout, wanted_new=args.wanted_new, forget=args.forget)
+    identity.permit(layout, wanted=args.wanted_new and identity.number_of(folder) is None)
     if not folder.is_dir():
         make_folder(layout.data, 0o755)
-        make_folder(folder, 0o700, POSTGRES_UID)
+        make_folder(folder, 0o700, identity.POSTGRES_UID)
     return {"folder": str(folder)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host.durable import append_line
@@ -22,6 +22,12 @@ class Entry:
     time: str = ""
     detail: str = ""
     who: str = ""
+    seconds: float = 0.0  # how long it took, where that is worth knowing later
+
+
+FIELDS = {one.name for one in fields(Entry)}
+RESTART = "restart"  # an entry of one service that ran, was made anew, and serves again after `seconds`
+REMEMBERED = 5  # times of a service
 
 
 def record(layout: Layout, entry: Entry) -> None:
@@ -37,10 +43,20 @@ def entries(layout: Layout) -> "list[Entry]":
     found = []
     for line in layout.journal.read_text(errors="replace").splitlines():
         try:
-            found.append(Entry(**json.loads(line)))
-        except (ValueError, TypeError):
+            body = json.loads(line)
+            found.append(Entry(**{name: body[name] for name in body.keys() & FIELDS}))
+        except (ValueError, TypeError, AttributeError):
             continue
     return found
+
+
+def restarts(layout: Layout) -> "dict[str, list[float]]":
+    """Return how long services were away when they were made anew, the last times of each."""
+    found: "dict[str, list[float]]" = {}
+    for entry in entries(layout):
+        if entry.step == RESTART and entry.detail and isinstance(entry.seconds, (int, float)):
+            found.setdefault(entry.detail, []).append(round(float(entry.seconds), 1))
+    return {service: times[-REMEMBERED:] for service, times in found.items()}
 
 
 def confirmed(layout: Layout) -> Optional[str]:

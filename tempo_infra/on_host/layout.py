@@ -55,6 +55,15 @@ class Layout:
         return self.state / "runs"
 
     @property
+    def pin(self) -> Path:
+        return self.state / "database.json"
+
+    @property
+    def initdb(self) -> Path:
+        """Mounted into the database's container: what the image needs to make a new database."""
+        return self.state / "initdb"
+
+    @property
     def data(self) -> Path:
         return self.root / "srv/tempo"
 

@@ -28,8 +28,7 @@ class HostLock:
         """Take the lock, or say who holds it since when; taking it twice is fine."""
         if self._descriptor >= 0:
             return
-        make_folder(self._path.parent, 0o755)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = self._opened()
         end = time.monotonic() + wait_s
         while not _taken(descriptor):
             if time.monotonic() >= end:
@@ -45,6 +44,20 @@ class HostLock:
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, json.dumps(record).encode())
         self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go; without a lock there is nothing to let go of."""
+        if self._descriptor >= 0:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _opened(self) -> int:
+        try:
+            make_folder(self._path.parent, 0o755)
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StepError(f"{self._path} can't be written: {error.strerror}") from error
 
 
 def _taken(descriptor: int) -> bool:

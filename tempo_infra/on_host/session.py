@@ -17,11 +17,22 @@ from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, BinaryIO, Callable
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import arming, containers, database, generation, role_health, runs, state, undo
+from tempo_infra.on_host import (
+    arming,
+    containers,
+    database,
+    generation,
+    identity,
+    preflight,
+    role_health,
+    runs,
+    state,
+    undo,
+)
 from tempo_infra.on_host.bootstrap import install_docker
 from tempo_infra.on_host.disk_speed import measure
 from tempo_infra.on_host.facts import FactsOptions, collect
-from tempo_infra.on_host.journal import Entry, record
+from tempo_infra.on_host.journal import RESTART, Entry, record
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock
 from tempo_infra.on_host.namespaces import NamespaceArgs, namespaces
@@ -31,6 +42,7 @@ from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.trial_start import TrialArgs, trial_start
 from tempo_infra.on_host.wire import Event, Reply, Step, WireError, decode_request, encode, read_frame
 
+UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs")  # read only, or written by who decides
 ALIVE_EVERY_S = 5.0  # the controller gives a silent host up after several of these
 
 
@@ -50,6 +62,7 @@ class Session:
         self._run = ""
         self._writing = threading.Lock()
         self._step = ""
+        self._away: dict[str, float] = {}  # services made anew by this run -> since when
 
     def serve(self) -> None:
         """Answer requests until the input ends."""
@@ -129,7 +142,7 @@ class Session:
 
     def _journal(self, step: str, result: str, digest: str = "", detail: str = "") -> None:
         """Write what happened; the words that decide (confirm, rollback) are written by who does them."""
-        if not self._run or step in ("lock", "state", "confirm", "rollback", "runs"):
+        if not self._run or step in UNWRITTEN:
             return
         with contextlib.suppress(OSError):  # a full disk is said by the step that needs it
             record(self._layout, Entry(self._run, step, result, digest, detail=detail))
@@ -161,10 +174,44 @@ class Session:
         enter_scope(args.run)
         return {}
 
+    def unlock(self, _: Step) -> dict[str, str]:
+        self._lock.release()
+        self._run = ""
+        return {}
+
     def switch(self, step: Step) -> generation.Switched:
         args = generation.SwitchArgs(**step.args)
         record(self._layout, Entry(self._run, "switch", "started", args.digest))
         return generation.switch(self._layout, args)
+
+    def postgres_ready(self, step: Step) -> database.Ready:
+        ready = database.postgres_ready(self._layout, database.Address(**step.args))
+        identity.keep(self._layout, self._run, ready.system_identifier)
+        self._back("postgresql", time.monotonic())
+        return ready
+
+    def up(self, step: Step) -> containers.Brought:
+        started = time.monotonic()
+        brought = containers.up(self._layout, containers.UpArgs(**step.args))
+        self._away |= dict.fromkeys(brought.made_anew, started)
+        return brought
+
+    def serving(self, step: Step) -> dict[str, float]:
+        started = time.monotonic()
+        took = role_health.role_health(self._layout, role_health.RoleHealthArgs(**step.args))
+        for role, seconds in took.items():
+            self._back(role, started + seconds)
+        return took
+
+    def _back(self, service: str, at: float) -> None:
+        """Write into the journal for how long a service was away: the next plan says it."""
+        since = self._away.pop(service, None)
+        if since is not None and self._run:
+            with contextlib.suppress(OSError):
+                record(
+                    self._layout,
+                    Entry(self._run, RESTART, "done", detail=service, seconds=round(at - since, 2)),
+                )
 
     def rollback(self, step: Step) -> dict[str, str]:
         return arming.rollback(self._layout, arming.RunArgs(**step.args), self._say)
@@ -179,6 +226,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "facts": lambda _, step: collect(FactsOptions.of(step.args)),
     "clock": lambda _, __: {"ns": time.time_ns()},
     "lock": Session.lock,
+    "unlock": Session.unlock,
     "bootstrap": lambda _, __: install_docker(),
     "stage": lambda s, step: generation.stage(s.layout, generation.StageArgs(**step.args), step.payload),
     "validate": lambda s, step: containers.validate(s.layout, containers.ValidateArgs(**step.args)),
@@ -186,14 +234,15 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "secrets": lambda s, step: write_secrets(s.layout, SecretArgs(**step.args), step.payload),
     "disk-speed": lambda s, _: measure(s.layout),
     "trial-start": lambda s, step: trial_start(s.layout, TrialArgs(**step.args)),
-    "data": lambda s, _: database.make_data_folder(s.layout),
+    "preflight": lambda s, step: preflight.preflight(s.layout, preflight.PreflightArgs(**step.args)),
+    "data": lambda s, step: database.make_data_folder(s.layout, database.DataArgs(**step.args)),
     "switch": Session.switch,
-    "up": lambda s, step: containers.up(s.layout, containers.UpArgs(**step.args)),
-    "postgres-ready": lambda s, step: database.postgres_ready(s.layout, database.Address(**step.args)),
+    "up": Session.up,
+    "postgres-ready": Session.postgres_ready,
     "sql": lambda s, step: database.sql(s.layout, database.SqlArgs(**step.args), step.payload),
     "schema": lambda s, step: containers.job(s.layout, containers.JobArgs(**step.args), b""),
     "database-answers": lambda _, step: database.database_answers(database.Address(**step.args)),
-    "serving": lambda s, step: role_health.role_health(s.layout, role_health.RoleHealthArgs(**step.args)),
+    "serving": Session.serving,
     "membership": lambda s, step: database.membership(s.layout, database.MembershipArgs(**step.args)),
     "namespaces": lambda s, step: namespaces(s.layout, NamespaceArgs(**step.args)),
     "arm": lambda s, step: arming.arm(s.layout, arming.ArmArgs(**step.args)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
@@ -10,19 +9,19 @@ import os
 import platform
 import shutil
 import socket
-import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import identity, live, ports, preflight
 from tempo_infra.on_host.arming import not_over
 from tempo_infra.on_host.bootstrap import os_id
-from tempo_infra.on_host.journal import confirmed, last_good
+from tempo_infra.on_host.journal import confirmed, last_good, restarts
 from tempo_infra.on_host.layout import PROJECT, Layout
+from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.shell import StepError, run
 
-SIOCGIFADDR = 0x8915  # <linux/sockios.h>
 ASK_S = 45.0  # of the engine: seven questions side by side, on a host that may be small and busy
 MAX_TEXT_BYTES = 256 * 1024  # a rendered file larger than this is shown by its digest only
 
@@ -36,6 +35,7 @@ class Container:
     running: bool
     started_at: str
     image: str
+    ports: list[str] = field(default_factory=list)  # address:port on the host
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,13 @@ class HostState:
     last_good: str | None = None  # the generation that a failed change goes back to
     edited: dict[str, Edited] = field(default_factory=dict)  # owned files that differ from what was shipped
     open_run: str = ""  # a run that the host has not decided about yet, in words
+    system_identifier: str | None = None  # of the data directory; None: there is no database in it
+    pinned: identity.Pin | None = None  # the database that has been here since the first provision
+    data_others: list[str] = field(default_factory=list)  # what lies in a data folder without a database
+    live: live.Live = field(default_factory=live.Live)  # what the running database says
+    taken: dict[str, str] = field(default_factory=dict)  # address:port that is wanted -> who listens there
+    read_only: list[str] = field(default_factory=list)  # our folders on a file system mounted read-only
+    restarts: dict[str, list[float]] = field(default_factory=dict)  # service -> seconds away, earlier times
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ class StateArgs:
     images: list[str]
     secret_names: list[str]
     secret_key: str  # hex; makes the secrets' digests useless to anyone else
+    bindings: list[str] = field(default_factory=list)  # address:port that will be listened on
 
 
 def read_state(layout: Layout, args: StateArgs) -> HostState:
@@ -94,10 +102,11 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
     shipped = json.loads(manifest)["files"] if manifest else {}
     armed = guard.read(layout)
     owned = {path for path in (*args.wanted, *shipped) if path.startswith("etc/")}
+    number = identity.number_of(layout.data / "postgres")
     with ThreadPoolExecutor(max_workers=4) as pool:
-        docker, containers = pool.submit(_docker), pool.submit(_containers)
+        docker, containers = pool.submit(_docker), pool.submit(_with_live)
         images = pool.submit(_images, args.images)
-        usage = os.statvfs(_existing(layout.state))
+        usage = os.statvfs(preflight.nearest(layout.state))
         return HostState(
             hostname=socket.gethostname(),
             boot_id=_text(layout.root / "proc/sys/kernel/random/boot_id").strip(),
@@ -111,8 +120,8 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
             installed={path: _digest(layout.installed(path)) for path in sorted(owned)},
             texts=_texts(layout, args.wanted, shipped),
             secrets=_secret_digests(layout, args),
-            containers=containers.result(),
-            addresses=_addresses(),
+            containers=containers.result()[0],
+            addresses=addresses(),
             state_free_bytes=usage.f_bavail * usage.f_frsize,
             state_free_inodes=usage.f_favail,
             data_version=_text(layout.data / "postgres/PG_VERSION").strip() or None,
@@ -120,6 +129,13 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
             last_good=last_good(layout),
             edited=_edited(layout, owned, args.wanted, shipped),
             open_run=not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
+            system_identifier=number,
+            pinned=identity.pinned(layout),
+            data_others=[] if number else identity.foreign(layout.data / "postgres"),
+            live=containers.result()[1],
+            taken=ports.taken(args.bindings),
+            read_only=preflight.read_only(layout),
+            restarts=restarts(layout),
         )
 
 
@@ -135,12 +151,6 @@ def _digest(path: Path) -> str | None:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
         return None
-
-
-def _existing(path: Path) -> Path:
-    while not path.exists():
-        path = path.parent
-    return path
 
 
 def _texts(layout: Layout, wanted: dict[str, str], shipped: dict[str, dict[str, str]]) -> dict[str, str]:
@@ -189,6 +199,13 @@ def _docker() -> Docker:
     return Docker(server.out.strip(), found)
 
 
+def _with_live() -> tuple[list[Container], live.Live]:
+    """Our containers, and what the database among them says."""
+    found = _containers()
+    database = next((one.id for one in found if one.service == "postgresql" and one.running), None)
+    return found, live.read(database) if database else live.Live()
+
+
 def _containers() -> list[Container]:
     label = f"label=com.docker.compose.project={PROJECT}"
     try:
@@ -201,7 +218,8 @@ def _containers() -> list[Container]:
             return []
         form = (
             '{{index .Config.Labels "com.docker.compose.service"}}|{{.Id}}|{{.State.Running}}|'
-            "{{.State.StartedAt}}|{{.Config.Image}}"
+            "{{.State.StartedAt}}|{{.Config.Image}}|"
+            "{{range .HostConfig.PortBindings}}{{range .}}{{.HostIp}}:{{.HostPort}},{{end}}{{end}}"
         )
         lines = run(["docker", "inspect", "-f", form, *ids], deadline_s=ASK_S).out.split()
     except StepError:
@@ -209,8 +227,10 @@ def _containers() -> list[Container]:
     rows = [line.split("|") for line in lines]
     return sorted(
         (
-            Container(service, id_, running == "true", started, image)
-            for service, id_, running, started, image in rows
+            Container(
+                service, id_, running == "true", started, image, [one for one in bound.split(",") if one]
+            )
+            for service, id_, running, started, image, bound in rows
         ),
         key=lambda container: container.service,
     )
@@ -225,17 +245,3 @@ def _images(wanted: list[str]) -> list[str]:
             return [image for image, there in zip(wanted, pool.map(present, wanted), strict=True) if there]
     except StepError:
         return []
-
-
-def _addresses() -> list[str]:
-    """IPv4 addresses of the interfaces that are up, without running a program."""
-    found = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        for _, name in socket.if_nameindex():
-            request = struct.pack("256s", name.encode()[:15])
-            try:
-                answer = fcntl.ioctl(probe.fileno(), SIOCGIFADDR, request)
-            except OSError:
-                continue
-            found.append(socket.inet_ntoa(answer[20:24]))
-    return found

@@ -47,7 +47,7 @@ def bundle(
             folders[container.name] = f"{container.name}-{service_digest(own)}"
             files += [replace(f, path=f"services/{folders[container.name]}/{f.path}") for f in own]
     values["host"] = views.host_view(cluster, host, settings, folders)
-    values["data_folder"] = views.data_folder()
+    values["data_folder"], values["initdb_folder"] = views.data_folder(), views.initdb_folder()
     values["namespaces"] = views.namespaces_of(cluster, host)
     specs = (COMPOSE, *system_files(settings), *((NAMESPACES,) if values["namespaces"] else ()))
     files += [_file(engine, spec, f"{spec.path}.j2", values) for spec in specs]

@@ -183,6 +183,11 @@ def data_folder() -> str:
     return f"{DATA}/postgres"
 
 
+def initdb_folder() -> str:
+    """Return the folder that tells PostgreSQL's image whether it may make a database."""
+    return f"{STATE}/initdb"
+
+
 def _kind(container: Container) -> str:
     if container.job:
         return "job"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +12,51 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tempo_infra.deploy.plan import HostPlan
+    from tempo_infra.deploy.restarts import Restart
     from tempo_infra.deploy.rollout import Plan
+    from tempo_infra.deploy.values import ValueChange
     from tempo_infra.on_host.state import Edited, HostState
+
+
+WIDTH = 80
+PATH = 46  # columns of a file's name
+# What stands still while a service is made anew.
+MEANWHILE = {
+    "postgresql": "no database meanwhile: every service waits, and tries again",
+    "history": "its shards move to others, or their workflows wait",
+    "matching": "its task queues are loaded anew",
+    "worker": "the cluster's own workflows pause",
+    "frontend": "clients and workers connect again",
+    "ui": "the web page is away",
+}
 
 
 def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
     """Yield the lines of a plan; with diffs, each file's unified diff below its name."""
-    for host in plan.hosts:
-        yield from _host_lines(host, diffs=diffs)
-        for warning in plan.warnings.get(host.host, ()):
-            yield f"  ! {warning}"
-    for name, error in plan.errors.items():
-        yield f"{name:<12}? {error.what}"
-        if error.remedy:
-            yield f"              {error.remedy}"
-    yield plan_summary(plan)
+    if plan.changing or plan.errors or plan.problems or plan.warnings:
+        for host in plan.hosts:
+            yield from _host_lines(host, diffs=diffs)
+            for warning in plan.warnings.get(host.host, ()):
+                yield from _wrapped(f"  ! {warning}", 4)
+        for name, error in plan.errors.items():
+            yield from _wrapped(f"{name:<12}? {error.what}", 14)
+            yield from _wrapped(f"              {error.remedy}", 14) if error.remedy else ()
+        for risk in plan.risks:
+            yield from _wrapped(f"! {risk}", 2)
+    yield from _wrapped(plan_summary(plan), 2)
+
+
+def _wrapped(text: str, indent: int) -> Iterator[str]:
+    """Break at spaces; what follows the first line is indented. A long word is never cut."""
+    head = len(text) - len(text.lstrip())
+    yield from textwrap.wrap(
+        text.lstrip(),
+        WIDTH,
+        initial_indent=" " * head,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _host_lines(plan: HostPlan, *, diffs: bool) -> Iterator[str]:
@@ -34,26 +65,83 @@ def _host_lines(plan: HostPlan, *, diffs: bool) -> Iterator[str]:
         return
     yield plan.host
     for problem in plan.problems:
-        yield f"  ✗ {problem}"
+        yield from _wrapped(f"  ✗ {problem}", 4)
     for note in plan.notes:
-        yield f"  ! {note}"
+        yield from _wrapped(f"  ! {note}", 4)
     yield from _change_lines(plan, diffs=diffs)
+    yield from _effect_lines(plan)
+
+
+def _effect_lines(plan: HostPlan) -> Iterator[str]:
     for path in plan.take_over:
-        yield f"  ! /{path} was changed on the host; a copy is kept in /var/lib/tempo-infra/taken-over"
-    for name in plan.secrets:
-        yield f"  ~ {'secrets/' + name:<44} written to the host, never shown"
-    for verb, services in (("restarts", plan.restarts), ("starts", plan.starts), ("stops", plan.stops)):
+        yield from _wrapped(
+            f"  ! /{path} was changed on the host; a copy is kept in /var/lib/tempo-infra/taken-over", 4
+        )
+    for secret in plan.secrets:
+        yield from _row(
+            "~" if secret.old else "+", f"secrets/{secret.name}", f"{secret.old or 'none'} -> {secret.new}"
+        )
+    for restart in plan.restarts:
+        yield from _restart_lines(restart)
+    for verb, services in (("starts", plan.starts), ("stops", plan.stops)):
         if services:
-            yield f"    {verb} {', '.join(services)}"
+            yield from _wrapped(f"    {verb} {', '.join(services)}", 6)
+    if plan.new_data and not plan.problems:
+        yield "    PostgreSQL makes an empty database in /srv/tempo/postgres"
     if plan.pull:
-        yield f"    pulls {', '.join(image.partition('@')[0] for image in plan.pull)}"
+        yield from _wrapped(f"    pulls {', '.join(image.partition('@')[0] for image in plan.pull)}", 6)
+
+
+def _row(action: str, path: str, effect: str) -> Iterator[str]:
+    line = f"  {action} {path:<{PATH}} {effect}"
+    if len(line) <= WIDTH:
+        yield line
+    else:
+        yield f"  {action} {path}"
+        yield from _wrapped(f"      {effect}", 6)
 
 
 def _change_lines(plan: HostPlan, *, diffs: bool) -> Iterator[str]:
     for change in plan.changes:
-        yield f"  {change.action} {change.path:<44} {change.effect}"
+        yield from _row(change.action, change.path, change.effect)
+        for value in (one for one in plan.values if one.path == change.path):
+            yield from _value_lines(value)
         if diffs:
             yield from (f"      {line}" for line in change.diff.splitlines())
+
+
+def _value_lines(value: ValueChange) -> Iterator[str]:
+    text = f"      {value.name} {_short(value.old)} -> {_short(value.new)}"
+    why = f"   ({value.why})" if value.why else ""
+    if len(text + why) <= WIDTH:
+        yield text + why
+        return
+    yield from _wrapped(text, 8)
+    yield from _wrapped(f"        ({value.why})", 9) if why else ()
+
+
+def _short(value: str) -> str:
+    """Leave out an image's digest: its tag is what a person reads."""
+    return value.partition("@")[0] or "none"
+
+
+def _restart_lines(restart: Restart) -> Iterator[str]:
+    yield from _wrapped(f"    restarts {restart.service}: {restart.why}", 6)
+    meanwhile = MEANWHILE.get(restart.service, "it is away meanwhile")
+    yield from _wrapped(f"      {meanwhile}; {_took(restart)}", 6)
+
+
+def _took(restart: Restart) -> str:
+    if not restart.took_s:
+        return "how long: not measured yet"
+    where = f" on {restart.took_on}" if restart.took_on else " here"
+    last, *earlier = reversed(restart.took_s)
+    if not earlier:
+        return f"{last:.1f} s when last done{where}"
+    low, high = min(restart.took_s), max(restart.took_s)
+    return (
+        f"{last:.1f} s when last done{where}, {low:.1f} to {high:.1f} s the last {len(restart.took_s)} times"
+    )
 
 
 def plan_summary(plan: Plan) -> str:
@@ -86,6 +174,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "hosts": [{**asdict(host), "noop": host.is_noop} for host in plan.hosts],
         "errors": {name: {"what": error.what, "remedy": error.remedy} for name, error in plan.errors.items()},
         "warnings": plan.warnings,
+        "risks": list(plan.risks),
     }
 
 

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from tempo_infra.deploy.binding import moved, parts, read_plan
+from tempo_infra.deploy.obstacles import Allowed
 from tempo_infra.deploy.plan import HostPlan, plan_host
 from tempo_infra.deploy.rollout import Plan
 from tempo_infra.errors import InputError
@@ -80,7 +81,7 @@ def test_an_edited_file_is_refused_shown_and_taken_over_only_when_asked() -> Non
     )
     refused = plan_host(HOST, shipped, state, {})
     assert any("/etc/sysctl.d/60-tempo-infra.conf was changed on the host" in p for p in refused.problems)
-    taken = plan_host(HOST, shipped, state, {}, take_over=True)
+    taken = plan_host(HOST, shipped, state, {}, Allowed(take_over=True))
     assert taken.problems == ()
     assert taken.take_over == (OWNED,)
     assert "-k = 5" in taken.changes[0].diff

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tempo_infra.deploy.obstacles import Allowed
 from tempo_infra.deploy.plan import Action, plan_host
 from tempo_infra.inventory.cluster import Disk, Host, InstanceClass, Resources, Role, Ssh
 from tempo_infra.on_host.state import Container, Docker, HostState
@@ -63,6 +64,7 @@ def after(made: Bundle) -> HostState:
         installed={OWNED: made.file(OWNED).sha256},
         containers=[container("postgresql"), container("ui")],
         data_version="17",
+        system_identifier="7712",
     )
 
 
@@ -87,13 +89,13 @@ def test_a_fresh_host_gets_everything_and_restarts_nothing() -> None:
         ("services/postgresql/postgresql.conf", Action.CREATE),
     ]
     assert (plan.starts, plan.restarts) == (("postgresql", "ui"), ())
-    assert plan.secrets == ("temporal/db_password",)
+    assert [one.name for one in plan.secrets] == ["temporal/db_password"]
 
 
 def test_a_changed_file_restarts_its_own_service_only() -> None:
     old, new = bundle(), bundle("a = 2\n", "bbbbbbbbbbbb")
     plan = plan_host(HOST, new, seen_from(after(old), old, new), {})
-    assert plan.restarts == ("postgresql",)
+    assert [(one.service, one.why) for one in plan.restarts] == [("postgresql", "postgresql.conf changes")]
     assert "-a = 1\n+a = 2\n" in next(c.diff for c in plan.changes if c.path.endswith("postgresql.conf"))
 
 
@@ -137,7 +139,7 @@ def test_what_is_not_as_it_was_left_is_something_to_do(
 def test_a_secret_that_differs_is_named_and_not_shown() -> None:
     state = replace(after(bundle()), secrets={"temporal/db_password": "old", "postgresql/x": "same"})
     plan = plan_host(HOST, bundle(), state, {"temporal/db_password": "new", "postgresql/x": "same"})
-    assert plan.secrets == ("temporal/db_password",)
+    assert [one.name for one in plan.secrets] == ["temporal/db_password"]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,7 @@ def test_a_secret_that_differs_is_named_and_not_shown() -> None:
         ({"docker": Docker("28.0.0", None), "os_id": "debian-12"}, "no `docker compose` on debian-12"),
         ({"docker": Docker("28.0.0", "2.19.9")}, "2.19.9 on"),
         ({"data_version": "15"}, "data directory is PostgreSQL 15's"),
-        ({"data_version": None}, "srv/tempo/postgres is empty"),
+        ({"data_version": None, "system_identifier": None}, "holds no database, but PostgreSQL has run here"),
         ({"installed": {OWNED: "an admin's edit"}}, "was changed on the host since the last push"),
     ],
 )
@@ -188,7 +190,7 @@ def test_only_an_empty_data_directory_will_be_initialised() -> None:
 
 def test_docker_may_be_missing_when_it_will_be_installed() -> None:
     state = replace(FRESH, docker=Docker(None, None, "not installed"))
-    assert plan_host(HOST, bundle(), state, {}, bootstrap=True).problems == ()
+    assert plan_host(HOST, bundle(), state, {}, Allowed(bootstrap=True)).problems == ()
 
 
 def test_the_plan_holds_no_file_twice_after_a_service_folder_got_a_new_name() -> None:

@@ -50,6 +50,7 @@ def pushed(cluster: Cluster, bundles: tuple[Bundle, ...]) -> dict[str, HostState
             installed={file.path: file.sha256 for file in made.files if file.path.startswith("etc/")},
             containers=[Container(name, name, True, "", "") for name in kept],  # noqa: FBT003 - a record
             data_version="17",
+            system_identifier="7712",
         )
     return states
 
@@ -81,7 +82,7 @@ def test_on_each_host_the_order_of_the_steps_is_the_promise(host: str) -> None:
     hosts = FakeHosts(fresh(cluster))
     run(hosts, cluster, bundles)
     steps = hosts.steps_of(host)
-    wanted = ["lock", "stage", "validate", "pull", "secrets", "switch", "up", "confirm"]
+    wanted = ["preflight", "stage", "validate", "pull", "secrets", "switch", "up", "confirm"]
     assert [step for step in steps if step in wanted] == wanted
 
 
@@ -166,14 +167,3 @@ def test_a_run_that_is_stopped_puts_back_what_is_not_confirmed() -> None:
     assert hosts.steps_of("db-1")[-1] == "rollback"
     assert "switch" not in hosts.steps_of("history-1")
     assert outcome.not_started == ("front-1", "history-1")
-
-
-def test_the_first_host_of_a_role_is_a_canary_for_the_others() -> None:
-    cluster, bundles = trio()
-    hosts = FakeHosts(fresh(cluster))
-    with Fleet(hosts.open, lambda _: None) as fleet:
-        rollout = Rollout(cluster, bundles, SECRETS, fleet)
-        plan = rollout.plan(cluster.hosts)
-        work = {str(n): rollout._work(plan.hosts[0]) for n in range(14)}
-        batches = rollout._batches(work)
-    assert [len(batch) for batch in batches] == [1, 10, 3]

@@ -1,0 +1,210 @@
+"""What stands in the way of a change on one host, from its state alone; each one ends the run beforehand."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host import identity
+from tempo_infra.on_host.probes.docker import COMPOSE_FLOOR, ENGINE_FLOOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tempo_infra.inventory.cluster import Host
+    from tempo_infra.on_host.state import HostState
+    from tempo_infra.render.bundle import Bundle
+
+SPARE_BYTES = 512 * 1024 * 1024  # left free on the state folder's disk beside twice the payload
+SPARE_FILES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What can't be changed once a cluster has started; empty where nothing is rendered that says it."""
+
+    shards: int = 0
+    cluster: str = ""  # Temporal's own name for it
+    databases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the operator has asked for beyond the usual."""
+
+    bootstrap: bool = False  # Docker may be missing
+    take_over: bool = False  # owned files that were edited may be written over
+    new_database: bool = False  # the database that has been here is given up
+    fixed: Fixed = field(default_factory=Fixed)
+
+
+def needed(bundle: Bundle) -> tuple[int, int]:
+    """Return the bytes and inodes that a push of this bundle wants free: twice its payload, and a reserve."""
+    payload = sum(len(file.content) for file in bundle.files)
+    return 2 * payload + SPARE_BYTES, 2 * len(bundle.files) + SPARE_FILES
+
+
+def bindings(bundle: Bundle) -> dict[str, list[str]]:
+    """Return service -> address:port on the host, from the compose file."""
+    services = compose_services(bundle.file("docker-compose.yml").content.decode())
+    return {
+        name: [str(port).rpartition(":")[0] for port in one.get("ports", ())]
+        for name, one in services.items()
+        if one.get("ports")
+    }
+
+
+def to_bind(bundle: Bundle, state: HostState) -> list[str]:
+    """Return address:port that nothing of ours listens on yet."""
+    ours = {port for container in state.containers if container.running for port in container.ports}
+    return sorted(port for one in bindings(bundle).values() for port in one if port not in ours)
+
+
+def compose_services(text: str) -> dict[str, Any]:
+    services: dict[str, Any] = yaml.safe_load(text)["services"]
+    return services
+
+
+def fixed_values(bundles: Sequence[Bundle]) -> Fixed:
+    """Read what is fixed from the rendered server.yaml of any host: an own template may say another name."""
+    for file in (file for bundle in bundles for file in bundle.files if file.path.endswith("/server.yaml")):
+        body = yaml.safe_load(file.content.decode())
+        stores = body["persistence"].get("datastores", {})
+        return Fixed(
+            body["persistence"]["numHistoryShards"],
+            body.get("clusterMetadata", {}).get("currentClusterName", ""),
+            tuple(sorted({one["sql"]["databaseName"] for one in stores.values()})),
+        )
+    return Fixed()
+
+
+def problems(host: Host, bundle: Bundle, state: HostState, allowed: Allowed) -> tuple[str, ...]:
+    """Return everything that speaks against a push, each with what to do."""
+    found = (
+        *([state.open_run] if state.open_run else []),
+        *_machine(host, bundle, state),
+        *_docker(state, bootstrap=allowed.bootstrap),
+        *_ports(bundle, state),
+        *_data(host, bundle, state, new_database=allowed.new_database),
+        *_fixed_since(bundle, state),
+        *(_fixed_in(allowed.fixed, state) if host.has(Role.POSTGRESQL) else ()),
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _machine(host: Host, bundle: Bundle, state: HostState) -> Iterator[str]:
+    if not state.service_manager:
+        yield "no systemd: a host without it can't be put back after a lost connection"
+    if host.internal not in state.addresses:
+        seen = ", ".join(address for address in state.addresses if not address.startswith("127.")) or "none"
+        yield f"internal address {host.internal} is not up on this host (it has: {seen})"
+    size, files = needed(bundle)
+    if state.state_free_bytes < size:
+        free = state.state_free_bytes // 2**20
+        yield f"/var/lib/tempo-infra needs {size // 2**20} MiB, {free} MiB are free"
+    if 0 < state.state_free_inodes < files:
+        yield f"/var/lib/tempo-infra has only {state.state_free_inodes} inodes left"
+    for folder in state.read_only:
+        yield f"{folder} is mounted read-only"
+
+
+def _docker(state: HostState, *, bootstrap: bool) -> Iterator[str]:
+    docker = state.docker
+    if docker.engine is None:
+        if docker.problem != "not installed" or not bootstrap:
+            missing = docker.problem == "not installed"
+            yield f"Docker: {docker.problem}" + (
+                "; --bootstrap installs the distribution's own" if missing else ""
+            )
+    elif version(docker.engine) < ENGINE_FLOOR:
+        yield f"Docker engine {docker.engine} is too old: 24 is the oldest that works"
+    elif docker.compose is None or version(docker.compose) < COMPOSE_FLOOR:
+        found = docker.compose or "no `docker compose`"
+        yield (
+            f"{found} on {state.os_id}: compose 2.20 is the oldest that works; install docker-compose-plugin"
+        )
+
+
+def _ports(bundle: Bundle, state: HostState) -> Iterator[str]:
+    free = to_bind(bundle, state)
+    for one, who in state.taken.items():
+        if one in free:
+            yield f"port {one} is taken by {who}: stop it, or give it another port"
+
+
+def _data(host: Host, bundle: Bundle, state: HostState, *, new_database: bool) -> Iterator[str]:
+    if not host.has(Role.POSTGRESQL):
+        return
+    number = state.system_identifier
+    pin = None if new_database and number is None else state.pinned
+    had = any(container.service == "postgresql" for container in state.containers)
+    if why := identity.why_not(pin, number, state.data_others):
+        yield why
+    elif number is None and had and not new_database:
+        yield (
+            "/srv/tempo/postgres holds no database, but PostgreSQL has run here: is its volume mounted? "
+            "(If that data is lost for good, --new-database makes an empty one)"
+        )
+    elif number is not None and state.data_version != (major := _major(bundle)):
+        yield (
+            f"the data directory is PostgreSQL {state.data_version}'s, the image is {major}: it can't start; "
+            f"stay on {state.data_version} (postgres.version) until pg_upgrade or a dump has moved the data"
+        )
+
+
+def _major(bundle: Bundle) -> str:
+    image = next(one.image for one in bundle.services if one.name == "postgresql")
+    tag = image.rpartition("/")[2].split(":")[1].split("@")[0]
+    return tag.split(".")[0].split("-")[0]
+
+
+SHARDS = re.compile(r"^\s*numHistoryShards: *(\d+)", re.MULTILINE)
+
+
+def _fixed_since(bundle: Bundle, state: HostState) -> Iterator[str]:
+    """Refuse another shard count than the last generation's: Temporal would ignore it in silence."""
+    old = {found[1] for text in state.texts.values() if (found := SHARDS.search(text))}
+    new = {
+        found[1]
+        for file in bundle.files
+        if file.path.endswith("server.yaml") and (found := SHARDS.search(file.content.decode()))
+    }
+    if old and old != new:
+        yield _other_shards(", ".join(sorted(old)), ", ".join(sorted(new)))
+
+
+def _other_shards(was: str, wanted: str) -> str:
+    return f"temporal.shards is fixed at first start: the cluster has {was}, the inventory says {wanted}"
+
+
+def _fixed_in(fixed: Fixed, state: HostState) -> Iterator[str]:
+    """Compare with what the running database holds, whoever wrote it."""
+    live = state.live
+    if fixed.cluster and live.clusters and fixed.cluster not in live.clusters:
+        had = ", ".join(sorted(live.clusters))
+        yield f"the cluster's name is fixed at first start: the database holds {had}, not {fixed.cluster}"
+    shards = live.clusters.get(fixed.cluster, 0)
+    if fixed.shards and shards and shards != fixed.shards:
+        yield _other_shards(str(shards), str(fixed.shards))
+    if live.system_identifier and state.pinned and state.last_good:
+        for name in fixed.databases:
+            if name not in live.databases:
+                yield f"the database {name} is gone from PostgreSQL: an empty one would be made in its place"
+
+
+def elsewhere(host: Host, others: Mapping[str, HostState], *, new_database: bool) -> Iterator[str]:
+    """Refuse an empty database host while its cluster has run: its data is on another disk or host."""
+    ran = sorted(name for name, state in others.items() if name != host.name and state.last_good)
+    if ran and not new_database:
+        yield (
+            f"this host holds no database, but {', '.join(ran)} ran with one: an empty cluster would be made "
+            "beside its data (if that data is lost for good, --new-database makes an empty one)"
+        )
+
+
+def version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])

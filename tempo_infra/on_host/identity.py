@@ -1,0 +1,124 @@
+"""Which database lives on this host: PostgreSQL's own number for its data directory, pinned at first sight.
+
+An image that finds an empty folder makes a new database in it, and an unmounted volume looks like an empty
+folder. So the number is kept outside of the data, each run compares it, and the image is given what it needs
+to make a database (a password for its first start) only while one is wanted: see `permit`.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Optional
+
+from tempo_infra.on_host.durable import make_folder, remove_file, replace_file
+from tempo_infra.on_host.shell import StepError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tempo_infra.on_host.layout import Layout
+
+POSTGRES_UID = 999  # of the postgres image
+NUMBER = struct.Struct(
+    "=Q"
+)  # the first field of ControlFileData (PostgreSQL, src/include/catalog/pg_control.h)
+SHOWN = 5  # entries of a folder that a message names
+
+
+@dataclass(frozen=True)
+class Pin:
+    system_identifier: str
+    since: str
+    run: str
+
+
+def number_of(folder: Path) -> Optional[str]:
+    """Return the system identifier of a data directory; None when there is no database in it."""
+    try:
+        with (folder / "global/pg_control").open("rb") as file:
+            head = file.read(NUMBER.size)
+    except OSError:
+        return None
+    return str(NUMBER.unpack(head)[0]) if len(head) == NUMBER.size else None
+
+
+def pinned(layout: Layout) -> Optional[Pin]:
+    """Return what was pinned; StepError when the record can't be read, for nobody may guess then."""
+    try:
+        return Pin(**json.loads(layout.pin.read_text()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise StepError(f"{layout.pin} can't be read: {error}") from error
+
+
+def keep(layout: Layout, run: str, answered: str) -> Pin:
+    """Pin the number of the server that answered, or compare it with the pinned one; then forbid another."""
+    known = pinned(layout)
+    if known is None:
+        known = Pin(answered, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), run)
+        replace_file(layout.pin, (json.dumps(asdict(known), sort_keys=True) + "\n").encode(), 0o600)
+    elif known.system_identifier != answered:
+        raise StepError(
+            f"PostgreSQL answers as database {answered}, but {known.system_identifier} is pinned on this host"
+        )
+    permit(layout, wanted=False)
+    return known
+
+
+def permit(layout: Layout, *, wanted: bool) -> None:
+    """Let the image make a database at its next start, or not: then the password that it wants is empty."""
+    make_folder(layout.initdb, 0o700, POSTGRES_UID)
+    word = uuid.uuid4().hex if wanted else ""
+    path = layout.initdb / "password"
+    if wanted or not path.is_file() or path.stat().st_size:
+        replace_file(path, word.encode(), 0o400, POSTGRES_UID)
+
+
+def foreign(folder: Path) -> "list[str]":
+    """Return what lies in a data folder without a database; what a new file system brings is no matter."""
+    try:
+        return sorted(path.name for path in folder.iterdir() if path.name != "lost+found")
+    except OSError:
+        return []
+
+
+def must_be_known(layout: Layout, *, wanted_new: bool, forget: bool = False) -> None:
+    """Compare the data directory with the pin, under the lock, right before a server is started on it.
+
+    `forget` gives the pinned database up, and only where there is none any more.
+    """
+    folder = layout.data / "postgres"
+    pin, found = pinned(layout), number_of(folder)
+    if forget and found is None:
+        pin = None
+    problem = why_not(pin, found, foreign(folder), wanted_new=wanted_new)
+    if problem:
+        raise StepError(problem, remedy="nothing was made in it; the data is as it was")
+    if pin is None:
+        remove_file(layout.pin)
+
+
+def why_not(pin: Optional[Pin], found: Optional[str], others: "list[str]", *, wanted_new: bool = True) -> str:
+    """Say why no server may start on what was found; empty when it may."""
+    if pin is not None and found is None:
+        return (
+            f"/srv/tempo/postgres holds no database, but PostgreSQL has run here (database "
+            f"{pin.system_identifier}, since {pin.since}): is its volume mounted? (If that data is lost for "
+            "good, --new-database makes an empty one)"
+        )
+    if pin is not None and found != pin.system_identifier:
+        return (
+            f"/srv/tempo/postgres holds database {found}, but {pin.system_identifier} is pinned on this host "
+            f"since {pin.since}: is another volume mounted?"
+        )
+    if found is None and others:
+        shown = ", ".join(others[:SHOWN]) + (", …" if len(others) > SHOWN else "")
+        return f"/srv/tempo/postgres is not empty and holds no database: {shown}; move that away first"
+    if found is None and not wanted_new:
+        return "/srv/tempo/postgres holds no database any more; it did when the plan was made"
+    return ""

@@ -1,0 +1,69 @@
+"""Who listens on which TCP port of this host, read from /proc: no program is asked."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Iterator
+
+if TYPE_CHECKING:
+    from typing import Sequence
+
+LISTEN = "0A"  # include/net/tcp_states.h
+PROC = Path("/proc")
+ANY = ("0.0.0.0", "::")  # noqa: S104 - read, not bound
+LONGEST = 15  # of a command's name, as the kernel keeps it
+
+
+def taken(wanted: Sequence[str], proc: Path = PROC) -> "dict[str, str]":
+    """Return those of `address:port` on which something listens, with its name: "nginx (pid 12)"."""
+    inodes = {}
+    for address, port, inode in _listeners(proc):
+        for one in wanted:
+            host, _, number = one.rpartition(":")
+            if number == port and address in (host, *ANY):
+                inodes[one] = inode
+    names = _holders(set(inodes.values()), proc) if inodes else {}
+    return {one: names.get(inode, "another program") for one, inode in inodes.items()}
+
+
+def _listeners(proc: Path) -> "Iterator[tuple[str, str, str]]":
+    for name in ("net/tcp", "net/tcp6"):
+        try:
+            lines = (proc / name).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for fields in (line.split() for line in lines):
+            if fields[3] == LISTEN:
+                address, _, port = fields[1].partition(":")
+                yield _address(address), str(int(port, 16)), fields[9]
+
+
+def _address(text: str) -> str:
+    """Four bytes at a time in the machine's own order, as the kernel prints them."""
+    words = [int(text[i : i + 8], 16).to_bytes(4, "little") for i in range(0, len(text), 8)]
+    found = ipaddress.ip_address(b"".join(words))
+    mapped = getattr(found, "ipv4_mapped", None)
+    return str(mapped or found)
+
+
+def _holders(inodes: "set[str]", proc: Path) -> "dict[str, str]":
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    names = {}
+    for folder in proc.glob("[0-9]*/fd"):
+        for link in wanted.keys() & _links(folder):
+            with contextlib.suppress(OSError):  # it ended while it was looked at
+                name = re.sub(r"[^\w.-]", "?", (folder.parent / "comm").read_text().strip())[:LONGEST]
+                names[wanted[link]] = f"{name} (pid {folder.parent.name})"
+    return names
+
+
+def _links(folder: Path) -> "set[str]":
+    found = set()
+    with contextlib.suppress(OSError):
+        for link in folder.iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                found.add(str(link.readlink()))
+    return found

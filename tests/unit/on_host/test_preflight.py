@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tempo_infra.on_host import identity, ports, preflight
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.preflight import GUARDS, PreflightArgs
+from tempo_infra.on_host.shell import StepError
+
+FINE = PreflightArgs(1 << 20, 100, "127.0.0.1", ["127.0.0.1:7233"])
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    made = Layout(tmp_path)
+    for folder in (made.state, made.data, *(tmp_path / one for one in preflight.OWNED)):
+        folder.mkdir(parents=True)
+    return made
+
+
+def refusal(layout: Layout, args: PreflightArgs) -> str:
+    with pytest.raises(StepError) as refused:
+        preflight.preflight(layout, args)
+    assert refused.value.remedy == "nothing was touched"
+    return str(refused.value)
+
+
+def test_a_host_that_is_fine_passes_all_guards(layout: Layout) -> None:
+    assert preflight.preflight(layout, FINE) == {"guards": len(GUARDS)}
+    assert [path for path in layout.root.rglob("*") if path.is_file()] == []
+
+
+def test_room_is_asked_for_in_bytes_and_inodes(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = SimpleNamespace(f_bavail=3, f_frsize=1 << 20, f_favail=7, f_flag=0)
+    monkeypatch.setattr(os, "statvfs", lambda _: usage)
+    said = refusal(layout, replace(FINE, bytes=5 << 20, files=9))
+    assert f"{layout.state} needs 5 MiB, 3 MiB are free" in said
+    assert f"{layout.state} needs 9 inodes, 7 are free" in said
+
+
+def test_a_folder_that_can_not_be_written_is_named(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(path: Path, *_: object) -> int:
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(os, "open", refuses)
+    assert f"{layout.root / 'etc/sysctl.d'} can't be written: Read-only file system" in refusal(layout, FINE)
+
+
+def test_an_address_that_went_away_is_named(layout: Layout) -> None:
+    said = refusal(layout, replace(FINE, internal="192.0.2.77"))
+    assert said == "the internal address 192.0.2.77 is not up any more"
+
+
+def test_a_port_that_a_stranger_took_is_named(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "taken", lambda wanted: dict.fromkeys(wanted, "nginx (pid 12)"))
+    assert refusal(layout, FINE) == "port 127.0.0.1:7233 is taken by nginx (pid 12)"
+
+
+def test_another_database_is_named_where_there_should_be_one(layout: Layout) -> None:
+    identity.keep(layout, "r1", "7712")
+    assert "holds no database" in refusal(layout, replace(FINE, database=True))
+    assert preflight.preflight(layout, FINE)
+
+
+def test_everything_that_is_wrong_is_said_at_once(layout: Layout) -> None:
+    identity.keep(layout, "r1", "7712")
+    said = refusal(layout, replace(FINE, database=True, internal="192.0.2.77"))
+    assert said.count("; ") == 1
+
+
+def test_a_read_only_mount_is_seen_without_writing(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert preflight.read_only(layout) == []
+    usage = SimpleNamespace(f_flag=os.ST_RDONLY)
+    monkeypatch.setattr(
+        os, "statvfs", lambda path: usage if str(path).endswith("tempo") else SimpleNamespace(f_flag=0)
+    )
+    assert preflight.read_only(layout) == [str(layout.data)]

@@ -1,0 +1,110 @@
+"""A plan as people read it: what changes and why, what waits meanwhile, within 80 columns."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.deploy.plan import HostPlan, SecretChange, plan_host
+from tempo_infra.deploy.restarts import Restart, with_history
+from tempo_infra.deploy.rollout import Plan
+from tempo_infra.errors import UnreachableError
+from tempo_infra.inventory.load import loads
+from tempo_infra.on_host.state import Container, HostState
+from tempo_infra.render import render
+from tempo_infra.report.changes import WIDTH, plan_lines
+from tempo_infra.sizing import size
+from tests.unit.deploy.test_plan import FRESH, HOST, after, bundle, seen_from
+
+EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
+
+
+def planned(text: str, restarts: dict[str, list[float]] | None = None) -> Plan:
+    """The plan of the example's database host for another text of its inventory."""
+    cluster, other = loads(EXAMPLE.read_text(), EXAMPLE), loads(text, EXAMPLE)
+    index = [host.name for host in cluster.hosts].index("db-1")
+    old, new = (render(one, size(one))[index] for one in (cluster, other))
+    state = replace(
+        FRESH,
+        generation=old.digest,
+        confirmed=old.digest,
+        manifest=old.manifest.decode(),
+        addresses=[cluster.hosts[index].internal],
+        installed={file.path: file.sha256 for file in old.files if file.path.startswith("etc/")},
+        containers=[Container("postgresql", "id", running=True, started_at="", image="")],
+        system_identifier="7712",
+        data_version="17",
+        images=list(new.images),
+        restarts=restarts or {},
+    )
+    settings = size(other)
+    host = other.hosts[index]
+    return Plan(
+        (plan_host(host, new, seen_from(state, old, new), {}, settings=settings.host("db-1")),), {}, {}
+    )
+
+
+def more_connections() -> str:
+    return EXAMPLE.read_text() + "\noverrides:\n  postgresql:\n    max_connections: 260\n"
+
+
+def test_a_changed_value_is_named_with_both_values_and_where_it_was_set() -> None:
+    said = "\n".join(plan_lines(planned(more_connections()), diffs=False))
+    assert re.search(r"max_connections 140 -> 260\s+\(set in \S*oslo-trio.yaml:\d+:\d+\)", said)
+    assert re.search(r"postgresql.pids_limit 240 -> 360\s+\(more is a leak", said)
+    assert "restarts postgresql: postgresql.conf changes" in said
+
+
+@pytest.mark.parametrize(
+    ("times", "says"),
+    [
+        ([], "how long: not measured yet"),
+        ([4.08], "4.1 s when last done here"),
+        ([9.0, 4.1], "4.1 s when last done here, 4.1 to 9.0 s the last 2 times"),
+    ],
+)
+def test_how_long_it_takes_is_what_it_took_here(times: list[float], says: str) -> None:
+    lines = plan_lines(planned(more_connections(), {"postgresql": times}), diffs=False)
+    assert says in re.sub(r"\s+", " ", " ".join(lines))
+
+
+def test_another_host_that_has_done_it_is_named() -> None:
+    states: dict[str, HostState] = {"a": FRESH, "b": replace(FRESH, restarts={"history": [6.3]})}
+    [found] = with_history((Restart("history", "x"),), "a", states)
+    assert (found.took_s, found.took_on) == ((6.3,), "b")
+    assert with_history((Restart("history", "x", (1.0,)),), "a", states)[0].took_on == ""
+
+
+def test_nothing_to_do_is_one_line() -> None:
+    plan = Plan((plan_host(HOST, bundle(), after(bundle()), {}),), {}, {}, ("accepted risk: x",))
+    assert list(plan_lines(plan, diffs=True)) == ["nothing to do on 1 host"]
+
+
+def test_secrets_are_digests_and_risks_are_said() -> None:
+    host = HostPlan("db-1", "d", secrets=(SecretChange("temporal/db_password", None, "9d1e3f2a41c0"),))
+    said = "\n".join(plan_lines(Plan((host,), {}, {}, ("accepted risk: x",)), diffs=False))
+    assert "+ secrets/temporal/db_password" in said
+    assert "none -> 9d1e3f2a41c0" in said
+    assert "! accepted risk: x" in said
+
+
+def test_no_line_is_wider_than_a_terminal() -> None:
+    long = "word " * 40
+    host = plan_host(
+        HOST, bundle(), replace(FRESH, addresses=[], docker=replace(FRESH.docker, engine="1.0")), {}
+    )
+    noted = replace(
+        host, notes=(long,), take_over=("etc/sysctl.d/60-tempo-infra.conf",), pull=("image " * 30,)
+    )
+    plans = [
+        planned(more_connections(), {"postgresql": [9.0, 4.1]}),
+        Plan((noted,), {"db-2": UnreachableError(long, remedy=long)}, {"db-1": [long]}, (long,)),
+        Plan((plan_host(HOST, bundle(), FRESH, {"temporal/db_password": "d" * 64}),), {}, {}),
+    ]
+    for plan in plans:
+        lines = list(plan_lines(plan, diffs=False))
+        assert len(lines) > 4
+        assert [line for line in lines if len(line) > WIDTH] == []
