@@ -127,8 +127,7 @@ class Rollout:
     def _risks(self) -> tuple[str, ...]:
         if self._settings is None:
             return ()
-        accepted = [f"accepted risk: {risk}" for risk in self._settings.risks]
-        return (*accepted, *(f"budget: {strained}" for strained in self._settings.warnings))
+        return self._settings.cautions
 
     def states(self, hosts: Sequence[Host]) -> tuple[dict[str, HostState], dict[str, TempoInfraError]]:
         """Read the hosts side by side."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
 from tempo_infra.sizing import parameters
-from tempo_infra.sizing.overrides import LOSES
+from tempo_infra.sizing.overrides import loses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,8 +103,7 @@ def check_postgresql(found: dict[str, str], template: Path, version: int) -> Non
             taken = parameters.checked(version, name, text)
         except ValueError as error:
             raise InputError(f"{template}: {name} = {text}: {error}") from None
-        words, why = LOSES.get(name, (frozenset(), ""))
-        if taken in words:
+        if why := loses(name, taken):
             raise InputError(f"{template}: {name} = {text} is refused: {why}")
 
 

@@ -57,9 +57,7 @@ def lines(settings: Settings, host: str = "", name: str = "") -> tuple[Line, ...
 def text(found: Iterable[Line], settings: Settings, *, detailed: bool) -> str:
     """Return lines for people; `detailed` gives each one a paragraph."""
     body = "\n\n".join(_paragraph(line) for line in found) if detailed else _table(tuple(found))
-    notes = [f"warning: {warning}" for warning in settings.warnings]
-    notes += [f"accepted risk: {risk}" for risk in settings.risks]
-    return "\n".join([body, *notes])
+    return "\n".join([body, *settings.cautions])
 
 
 def as_json(found: Iterable[Line], settings: Settings) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tempo_infra.sizing.overrides import risks as accepted_risks
 from tempo_infra.sizing.remedy import size
 from tempo_infra.sizing.settings import (
     Container,
@@ -20,7 +19,6 @@ __all__ = [
     "Settings",
     "TableSettings",
     "TemporalSettings",
-    "accepted_risks",
     "size",
     "table_settings",
 ]

@@ -37,6 +37,9 @@ LOSES: Mapping[str, tuple[frozenset[str], str]] = {
 }
 """Values that lose data or open the door: refused, whatever is accepted."""
 
+KEEPS_NOTHING = frozenset({"/bin/true", "/usr/bin/true", "true", ":", "exit"})
+"""First words of an archive_command that throws the log away and says that it is kept."""
+
 OURS = frozenset(
     {
         *("listen_addresses", "port", "unix_socket_directories", "dynamic_shared_memory_type"),
@@ -178,7 +181,6 @@ def _of(cluster: Cluster, overrides: Overrides, at: Loc, host: Host | None) -> I
         yield from (((*loc, "sysctl", name), what) for what in _sysctl(name, value))
     for name, value in overrides.temporal.items():
         yield from (((*loc, "temporal", name), what) for what in _temporal(name, value))
-    yield from _archive(overrides, loc)
     if host is not None:
         yield from _not_there(cluster, overrides, loc, host)
 
@@ -194,21 +196,19 @@ def _postgresql(cluster: Cluster, name: str, value: Value) -> Iterator[str]:
         return
     if name != name.casefold():
         yield f"write it in small letters: {name.casefold()}"
-    words, why = LOSES.get(name, (frozenset(), ""))
-    if text in words:
-        yield f"{text} is refused: {why}"
+    if why := loses(name, text):
+        yield f"{text or 'nothing'} is refused: {why}"
     if name == "synchronous_commit" and _is_off(text) and RISK not in cluster.accept:
         yield f"off loses steps that Temporal was told are done; if that is meant: accept: [{RISK}]"
 
 
-def _archive(overrides: Overrides, loc: Loc) -> Iterator[tuple[Loc, str]]:
-    mode = text_of(overrides.postgresql.get("archive_mode", "off"))
-    command = overrides.postgresql.get("archive_command")
-    words = text_of(command).split() if command is not None else []
-    nothing = not words or words[0] in {"/bin/true", "/usr/bin/true", "true", ":", "exit"}
-    if mode in {"on", "always", "true"} and command is not None and nothing:
-        what = "is refused with archive_mode: it throws the log away and says that it is kept"
-        yield (*loc, "postgresql", "archive_command"), what
+def loses(name: str, text: str) -> str:
+    """Return why this value of postgresql.conf loses data or opens the door; "" when it does not."""
+    if name == "archive_command":
+        kept = text.split() and text.split()[0] not in KEEPS_NOTHING
+        return "" if kept else "it throws the log away and says that it is kept"
+    words, why = LOSES.get(name, (frozenset(), ""))
+    return why if text in words else ""
 
 
 def _sysctl(name: str, value: Value) -> Iterator[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from tempo_infra.errors import InputError
@@ -49,8 +52,18 @@ def test_losing_acknowledged_steps_has_to_be_accepted_and_is_shown() -> None:
 
 @pytest.mark.parametrize("command", ["/bin/true", '"true"', '""', '": %p"', '"exit 0"'])
 def test_an_archive_that_keeps_nothing_is_refused(command: str) -> None:
-    one = everywhere(f"{{postgresql: {{archive_mode: on, archive_command: {command}}}}}")
+    """Wherever archive_mode is switched on: here, on the host, or later by hand."""
+    one = everywhere(f"{{postgresql: {{archive_command: {command}}}}}")
     assert "throws the log away" in refusal(one)
+
+
+def test_own_templates_get_no_such_archive_either(tmp_path: Path) -> None:
+    own = tmp_path / "templates/services/postgresql"
+    own.mkdir(parents=True)
+    (own / "postgresql.conf.j2").write_text("archive_command = '/bin/true'\n")
+    one = everywhere("{}")
+    with pytest.raises(InputError, match="archive_command = /bin/true is refused: it throws the log away"):
+        render(replace(one, path=tmp_path / "inventory.yaml"), size(one))
 
 
 def test_a_real_archive_is_taken() -> None:
