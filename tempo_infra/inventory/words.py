@@ -19,7 +19,7 @@ _REGISTRY = re.compile(
 )
 _RECIPIENT = re.compile(r"age1[a-z0-9]{50,100}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]{60,2000}( [ -~]{0,100})?")
 
-OLDEST_TEMPORAL = (1, 30, 1)  # older images read other environment variables; 1.30.0 was retracted
+OLDEST_TEMPORAL = (1, 31, 0)  # older servers drop passwordCommand in silence, and have no password then
 POSTGRES_VERSIONS = ("15", "16", "17")
 ROLES = tuple(role.value for role in Role)
 LONGEST_PROSE = 400

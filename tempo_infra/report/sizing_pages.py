@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tempo_infra.sizing import pgtune
-from tempo_infra.sizing.budget import BUDGETS
+from tempo_infra.sizing.budgets import BUDGETS
 from tempo_infra.sizing.coefficients import DEFAULTS, PLACES
 from tempo_infra.sizing.overrides import LOSES, SYSCTL
 
@@ -55,8 +55,8 @@ def budgets() -> str:
             "## Values that are refused",
             "",
             "In `overrides:` and in own templates, whatever is accepted. So are `trust`, `md5`, `password`",
-            "and `ident` in pg_hba.conf, and in overrides an `archive_command` that keeps nothing while",
-            "`archive_mode` is on. `synchronous_commit: off` needs `accept: [synchronous-commit-off]`.",
+            "and `ident` in pg_hba.conf, and an `archive_command` that keeps nothing, such as `/bin/true`.",
+            "`synchronous_commit: off` needs `accept: [synchronous-commit-off]`; every plan shows it.",
             "",
             *_table("parameter", "value", "because", rows=lost),
             "## Kernel settings that may be overridden",

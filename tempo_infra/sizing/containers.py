@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.sizing import hugepages
 from tempo_infra.sizing.breach import Breach, OverBudgetError
 from tempo_infra.sizing.overrides import effective
 from tempo_infra.sizing.settings import GIB, MIB, Container
@@ -74,9 +75,10 @@ def memory_shares(cluster: Cluster, host: Host) -> dict[str, int]:
     names = container_names(cluster, host)
     own = {name: int(one.value) for name, one in effective(cluster, host, "memory").items() if name in names}
     floors = {name: own.get(name) or _floor(cluster, name) for name in names}
-    left = host.resources.memory_bytes - os_reserve_bytes(host.resources.memory_bytes) - sum(floors.values())
+    taken = os_reserve_bytes(host.resources.memory_bytes) + _pages_of_others(cluster, host)
+    left = host.resources.memory_bytes - taken - sum(floors.values())
     if left < 0:
-        raise _too_small(host, floors, own)
+        raise _too_small(cluster, host, floors, own)
     weights = {name: 0 if name in own else _weight(host, name) for name in names}
     whole = max(sum(weights.values()), 1)
     return {
@@ -102,6 +104,12 @@ def containers(
         else one
         for one in found
     )
+
+
+def _pages_of_others(cluster: Cluster, host: Host) -> int:
+    """Return what the operator reserves in huge pages where PostgreSQL is not the one that takes them."""
+    own = effective(cluster, host, "sysctl").get("vm.nr_hugepages")
+    return 0 if own is None or host.has(Role.POSTGRESQL) else int(own.value) * hugepages.PAGE_BYTES
 
 
 def _beside(hugepages_bytes: int) -> str:
@@ -149,10 +157,11 @@ def _weight(host: Host, name: str) -> int:
     return KINDS[name].weight * (3 if leans else 2)
 
 
-def _too_small(host: Host, floors: dict[str, int], own: dict[str, int]) -> OverBudgetError:
-    reserve = os_reserve_bytes(host.resources.memory_bytes)
+def _too_small(cluster: Cluster, host: Host, floors: dict[str, int], own: dict[str, int]) -> OverBudgetError:
+    reserve = os_reserve_bytes(host.resources.memory_bytes) + _pages_of_others(cluster, host)
     needed = sum(floors.values()) + reserve
     parts = ", ".join(f"{name} {size // MIB}" for name, size in floors.items())
+    place = cluster.place("hosts", host.name, "resources", "memory")
     return OverBudgetError(
         Breach(
             budget="memory",
@@ -160,8 +169,8 @@ def _too_small(host: Host, floors: dict[str, int], own: dict[str, int]) -> OverB
             over=f"{(needed - host.resources.memory_bytes) // MIB + 1} MiB",
             lines=(
                 (f"operating system {reserve // MIB}, {parts}", f"{needed // MIB} MiB"),
-                ("the host has", f"{host.resources.memory_bytes // MIB} MiB"),
+                (f"the host has ({place})", f"{host.resources.memory_bytes // MIB} MiB"),
             ),
-            levers=("host-memory", *(f"memory.{name}" for name in own)),
+            levers=("host-memory", "sysctl.vm.nr_hugepages", *(f"memory.{name}" for name in own)),
         )
     )

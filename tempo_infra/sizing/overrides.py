@@ -205,8 +205,12 @@ def _postgresql(cluster: Cluster, name: str, value: Value) -> Iterator[str]:
 def loses(name: str, text: str) -> str:
     """Return why this value of postgresql.conf loses data or opens the door; "" when it does not."""
     if name == "archive_command":
-        kept = text.split() and text.split()[0] not in KEEPS_NOTHING
-        return "" if kept else "it throws the log away and says that it is kept"
+        first = text.split(maxsplit=1)[:1]
+        return (
+            ""
+            if first and first[0] not in KEEPS_NOTHING
+            else "it throws the log away and says that it is kept"
+        )
     words, why = LOSES.get(name, (frozenset(), ""))
     return why if text in words else ""
 

@@ -40,6 +40,11 @@ class Parameter:
     default: str  # in `unit`
 
     @property
+    def bounds(self) -> tuple[str, str]:
+        """The range of a number, in `unit`."""
+        return f"{self.low:.15g}", f"{self.high:.15g}"
+
+    @property
     def default_text(self) -> str:
         """The server's default as people write it: 16384 x 8kB is 128MB."""
         if not self.unit or self.kind not in {"integer", "real"} or float(self.default) <= 0:

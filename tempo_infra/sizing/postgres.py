@@ -20,6 +20,7 @@ POOL_VISIBILITY = 10  # the upstream default; the main store's pool is twice tha
 POOL_FLOOR = 4
 BACKEND_BYTES = 2 * MIB  # private memory of a connection: catalogue and statement caches
 BUSY_SHARE = 8  # one connection in so many sorts at the same moment
+PAGE_CACHE_SHARE = 16  # one sixteenth stays for pages of the log and of files that are just being read
 SHARED_OVERHEAD = 1.05  # shared memory beside shared_buffers: locks, WAL buffers, connection slots
 SHARED_BUFFERS_CAP = 16 * GIB
 HUGE_PAGES_FROM = 8 * GIB
@@ -55,7 +56,13 @@ def memory_wanted_bytes(limit_bytes: int, vcpu: int, connections: int) -> int:
     shared = int(shared_buffers_bytes(limit_bytes) * SHARED_OVERHEAD)
     backends = connections * BACKEND_BYTES + connections // BUSY_SHARE * work_mem_bytes(limit_bytes)
     vacuum = autovacuum_workers(vcpu) * autovacuum_bytes(limit_bytes)
-    return shared + backends + maintenance_bytes(limit_bytes) + vacuum
+    kept = page_cache_bytes(limit_bytes)
+    return shared + backends + maintenance_bytes(limit_bytes) + vacuum + kept
+
+
+def page_cache_bytes(limit_bytes: int) -> int:
+    """Return what the container must leave to the kernel's cache of files."""
+    return limit_bytes // PAGE_CACHE_SHARE
 
 
 def visibility_pool(cluster: Cluster, limit_bytes: int, vcpu: int) -> int:
@@ -68,9 +75,10 @@ def visibility_pool(cluster: Cluster, limit_bytes: int, vcpu: int) -> int:
             return pool
     count = connections_needed(cluster, POOL_FLOOR)
     wanted = memory_wanted_bytes(limit_bytes, vcpu, count)
+    place = cluster.place("hosts", cluster.database_host.name, "resources", "memory")
     raise OverBudgetError(
         Breach(
-            budget="connections",
+            budget="database-memory",
             host=cluster.database_host.name,
             over=f"{(wanted - limit_bytes) // MIB + 1} MiB",
             lines=(
@@ -79,9 +87,9 @@ def visibility_pool(cluster: Cluster, limit_bytes: int, vcpu: int) -> int:
                     str(count),
                 ),
                 (f"{count} connections need", f"{wanted // MIB} MiB"),
-                ("PostgreSQL has", f"{limit_bytes // MIB} MiB"),
+                (f"PostgreSQL's share of the host ({place})", f"{limit_bytes // MIB} MiB"),
             ),
-            levers=("host-memory",),
+            levers=("memory.postgresql", "host-memory", *(f"pools.{role}" for role in TEMPORAL_ROLES)),
         )
     )
 

@@ -165,7 +165,10 @@ class Settings:
     @property
     def cautions(self) -> tuple[str, ...]:
         """What every plan and explanation says beside its numbers: strained budgets, accepted risks."""
-        return (*(f"warning: {one}" for one in self.warnings), *(f"accepted risk: {one}" for one in self.risks))
+        return (
+            *(f"warning: {one}" for one in self.warnings),
+            *(f"accepted risk: {one}" for one in self.risks),
+        )
 
     def host(self, name: str) -> HostSettings:
         return next(host for host in self.hosts if host.host == name)

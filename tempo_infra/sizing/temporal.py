@@ -25,6 +25,8 @@ HISTORY_BASE_BYTES = 64 * MIB  # of the process, without shards and caches
 REQUESTS_PER_VCPU = 2000  # persistence requests/s; measured 0.4 to 0.5 ms of PostgreSQL's CPU each, with pgx
 QPS_HEADROOM = 4  # limits guard against floods; a limit near the capacity would slow what still works
 QPS_STEP = 50
+NAMESPACE_COUNT = 1200  # frontend.namespaceCount: long polls per namespace and frontend, the server's default
+POLLER_SHARE = 0.8  # of them: the rest is for a worker that starts again before its old polls end
 PERSISTENCE_QPS: Mapping[Role, int] = {  # the server's defaults, per host
     Role.FRONTEND: 2000,
     Role.HISTORY: 9000,

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.errors import InputError
 from tempo_infra.sizing.settings import GIB, MIB
+from tempo_infra.sizing.temporal import NAMESPACE_COUNT, POLLER_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 POLLERS = 16  # measured against 2: +10 to 20 % on a fast disk; with 64 shards 3.6 times on one of 5 ms
 LEAST_POLLERS = 2
-NAMESPACE_COUNT = 1200  # frontend.namespaceCount: long polls per namespace and frontend
-POLLER_SHARE = 0.8
 LEAST_MEMORY = 256 * MIB
 SOURCE = "https://docs.temporal.io/develop/worker-performance"
 MOST_VCPU = 1024

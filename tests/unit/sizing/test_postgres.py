@@ -43,7 +43,7 @@ def test_pools_never_ask_for_more_than_the_database_gives(gib: float, frontends:
     try:
         sized = size(many)
     except InputError as error:
-        assert 'budget "connections"' in str(error)  # noqa: PT017  # one of two right answers
+        assert 'budget "database-memory"' in str(error)  # noqa: PT017  # one of two right answers
         return
     pools = sum(service.connections for one in sized.hosts for service in one.temporal.values())
     assert pools + postgres.TOOLS + postgres.RESERVED <= int(sized.max_connections.value)
@@ -53,14 +53,14 @@ def test_pools_never_ask_for_more_than_the_database_gives(gib: float, frontends:
 
 def test_a_small_database_gets_smaller_pools_rather_than_too_many_connections() -> None:
     sized = size(solo(2)).host("solo-1")
-    assert {(s.max_conns, s.visibility_max_conns) for s in sized.temporal.values()} == {(12, 6)}
-    assert settings_of(solo(2))["max_connections"].value == 90
+    assert {(s.max_conns, s.visibility_max_conns) for s in sized.temporal.values()} == {(10, 5)}
+    assert settings_of(solo(2))["max_connections"].value == 80
 
 
 def test_too_many_services_for_the_database_are_refused() -> None:
     frontends = [host(f"f{n}", Role.FRONTEND, internal=f"10.0.1.{n + 1}") for n in range(30)]
     with pytest.raises(
-        InputError, match=r'"connections" is over by \d+ MiB on solo-1\n  34 Temporal services'
+        InputError, match=r'"database-memory" is over by \d+ MiB on solo-1\n  34 Temporal services'
     ):
         size(cluster(host("solo-1", *ALL, memory_gib=2), *frontends))
 
