@@ -33,7 +33,7 @@ MEANWHILE = {
 
 def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
     """Yield the lines of a plan; with diffs, each file's unified diff below its name."""
-    if plan.changing or plan.errors or plan.problems or plan.warnings or plan.risks:
+    if plan.changing or plan.errors or plan.problems or plan.warnings:
         for host in plan.hosts:
             yield from _host_lines(host, diffs=diffs)
             for warning in plan.warnings.get(host.host, ()):
@@ -41,8 +41,8 @@ def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
         for name, error in plan.errors.items():
             yield from _wrapped(f"{name:<12}? {error.what}", 14)
             yield from _wrapped(f"              {error.remedy}", 14) if error.remedy else ()
-        for risk in plan.risks:
-            yield from _wrapped(f"! {risk}", 2)
+    for risk in plan.risks:
+        yield from _wrapped(f"! {risk}", 2)
     yield from _wrapped(plan_summary(plan), 2)
 
 

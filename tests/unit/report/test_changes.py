@@ -78,9 +78,10 @@ def test_another_host_that_has_done_it_is_named() -> None:
     assert with_history((Restart("history", "x", (1.0,)),), "a", states)[0].took_on == ""
 
 
-def test_nothing_to_do_is_one_line() -> None:
+def test_nothing_to_do_is_one_line_and_the_risks_that_are_taken() -> None:
     plan = Plan((plan_host(HOST, bundle(), after(bundle()), {}),), {}, {}, ("accepted risk: x",))
-    assert list(plan_lines(plan, diffs=True)) == ["nothing to do on 1 host"]
+    assert list(plan_lines(plan, diffs=True)) == ["! accepted risk: x", "nothing to do on 1 host"]
+    assert list(plan_lines(replace(plan, risks=()), diffs=True)) == ["nothing to do on 1 host"]
 
 
 def test_secrets_are_digests_and_risks_are_said() -> None:
