@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tempo_infra.checks.check import Phase, check
 from tempo_infra.checks.finding import (
@@ -20,11 +20,16 @@ from tempo_infra.checks.finding import (
     skipped,
     together,
 )
+from tempo_infra.on_host.probes.reading import Reading
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tempo_infra.checks.expected import Expected
     from tempo_infra.on_host.facts import Facts
-    from tempo_infra.on_host.probes.database import Checkpoints, Live, Vacuum
+    from tempo_infra.on_host.probes.database import Checkpoints, Database, Live, Vacuum
+
+T = TypeVar("T")
 
 USED_PERCENT, USED_FAIL_PERCENT = 80, 95  # of the connections that ordinary roles may have; judgement
 REQUESTED_PERCENT = 20  # checkpoints forced by a full WAL; more, and max_wal_size is too small; judgement
@@ -40,6 +45,13 @@ _VIEWS = "https://www.postgresql.org/docs/current/view-pg-file-settings.html"
 _STATS = "https://www.postgresql.org/docs/current/monitoring-stats.html"
 
 
+def ask_database(facts: Facts, expected: Expected, get: Callable[[Database], Reading[T]]) -> Reading[T]:
+    """Go to one reading of the database; on a host that should have none, there is nothing to miss."""
+    if not expected.keeps_the_data:
+        return Reading(None, "the database is on another host", not_wanted=True)
+    return follow(facts.database, get)
+
+
 @check(
     "postgres.settings",
     "PostgreSQL runs with the settings that were rendered",
@@ -51,8 +63,6 @@ _STATS = "https://www.postgresql.org/docs/current/monitoring-stats.html"
     source=_VIEWS,
 )
 def settings(facts: Facts, expected: Expected) -> Finding:
-    del expected
-
     def judge(told: Live) -> Finding:
         wrong = dict.fromkeys((*told.file_errors, *told.not_applied))
         parts = [f"waits for a restart: {', '.join(told.pending_restart)}"] if told.pending_restart else []
@@ -66,7 +76,7 @@ def settings(facts: Facts, expected: Expected) -> Finding:
             evidence=asdict(told),
         )
 
-    return judged(follow(facts.database, lambda part: part.live), judge)
+    return judged(ask_database(facts, expected, lambda part: part.live), judge)
 
 
 @check(
@@ -80,15 +90,13 @@ def settings(facts: Facts, expected: Expected) -> Finding:
     source=_STATS,
 )
 def connections(facts: Facts, expected: Expected) -> Finding:
-    del expected
-
     def judge(told: Live) -> Finding:
         room = max(1, told.max_connections - told.reserved)
         percent = round(100 * told.connections / room, 1)
         found = at_most(percent, USED_PERCENT, fail=USED_FAIL_PERCENT, unit="%")
         return noting(found, f"{told.connections} of {room}", used=told.connections, room=room)
 
-    return judged(follow(facts.database, lambda part: part.live), judge)
+    return judged(ask_database(facts, expected, lambda part: part.live), judge)
 
 
 @check(
@@ -101,13 +109,11 @@ def connections(facts: Facts, expected: Expected) -> Finding:
     source="https://www.postgresql.org/docs/current/view-pg-locks.html",
 )
 def locks(facts: Facts, expected: Expected) -> Finding:
-    del expected
-
     def judge(told: Live) -> Finding:
         found = at_most(told.longest_lock_wait_s, LOCK_WAIT_S, unit="s", label="longest")
         return noting(found, f"{told.lock_waits} wait", waiting=told.lock_waits)
 
-    return judged(follow(facts.database, lambda part: part.live), judge)
+    return judged(ask_database(facts, expected, lambda part: part.live), judge)
 
 
 @check(
@@ -121,8 +127,6 @@ def locks(facts: Facts, expected: Expected) -> Finding:
     source=_STATS,
 )
 def wal(facts: Facts, expected: Expected) -> Finding:
-    del expected
-
     def held(told: Live) -> Finding:
         slots = at_most(
             told.slots_held_bytes, SLOT_BYTES, fail=SLOT_FAIL_BYTES, unit="bytes", label="held by slots"
@@ -141,8 +145,8 @@ def wal(facts: Facts, expected: Expected) -> Finding:
         found = at_most(percent, REQUESTED_PERCENT, unit="%", label="forced checkpoints")
         return noting(found, f"{told.requested} of {total}", **asdict(told))
 
-    live = judged(follow(facts.database, lambda part: part.live), held)
-    checkpoints = judged(follow(facts.database, lambda part: part.checkpoints), forced)
+    live = judged(ask_database(facts, expected, lambda part: part.live), held)
+    checkpoints = judged(ask_database(facts, expected, lambda part: part.checkpoints), forced)
     return together(live, checkpoints)
 
 
@@ -157,8 +161,7 @@ def wal(facts: Facts, expected: Expected) -> Finding:
     source="https://www.postgresql.org/docs/current/routine-vacuuming.html",
 )
 def vacuum(facts: Facts, expected: Expected) -> Finding:
-    del expected
-    live = follow(facts.database, lambda part: part.live).value
+    live = ask_database(facts, expected, lambda part: part.live).value
 
     def judge(told: Vacuum) -> Finding:
         if not told.on:
@@ -171,7 +174,7 @@ def vacuum(facts: Facts, expected: Expected) -> Finding:
                 parts.append(Finding(outcome=Outcome.WARN, found=words, wanted=f"≤ {DEAD_PERCENT} %"))
         return noting(together(*parts, *_held_back(live)), "", **asdict(told))
 
-    return judged(follow(facts.database, lambda part: part.vacuum), judge)
+    return judged(ask_database(facts, expected, lambda part: part.vacuum), judge)
 
 
 def _held_back(live: Live | None) -> list[Finding]:
@@ -198,7 +201,6 @@ def _held_back(live: Live | None) -> list[Finding]:
     source="judgement: the time to order and move",
 )
 def growth(facts: Facts, expected: Expected) -> Finding:
-    del expected
     space = follow(facts.disk, lambda part: part.space)
 
     def judge(told: Live) -> Finding:
@@ -214,4 +216,4 @@ def growth(facts: Facts, expected: Expected) -> Finding:
 
         return judged(space, lambda one: lasts(one.free_bytes))
 
-    return judged(follow(facts.database, lambda part: part.live), judge)
+    return judged(ask_database(facts, expected, lambda part: part.live), judge)

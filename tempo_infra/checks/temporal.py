@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks.check import Phase, check
-from tempo_infra.checks.finding import Finding, Outcome, Severity, follow, judged, skipped, unread
+from tempo_infra.checks.database import ask_database
+from tempo_infra.checks.finding import Finding, Outcome, Severity, judged, skipped, unread
 
 if TYPE_CHECKING:
     from tempo_infra.checks.expected import Expected
@@ -66,7 +67,7 @@ def members(facts: Facts, expected: Expected) -> Finding:
             evidence={"members": list(told)},
         )
 
-    return judged(follow(facts.database, lambda part: part.members), judge)
+    return judged(ask_database(facts, expected, lambda part: part.members), judge)
 
 
 @check(
@@ -87,4 +88,4 @@ def shards(facts: Facts, expected: Expected) -> Finding:
         outcome = Outcome.PASS if told == expected.shards else Outcome.FAIL
         return Finding(outcome=outcome, found=str(told), wanted=str(expected.shards))
 
-    return judged(follow(facts.database, lambda part: part.shards), judge)
+    return judged(ask_database(facts, expected, lambda part: part.shards), judge)

@@ -102,8 +102,8 @@ NOT_LOADED = by_sql(
     settle_s=1,
 )
 PENDING = by_sql(
-    f"alter system set max_files_per_process = 2000; {RELOAD}",
-    f"alter system reset max_files_per_process; {RELOAD}",
+    f"alter system set max_connections = 500; {RELOAD}",
+    f"alter system reset max_connections; {RELOAD}",
     settle_s=1,
 )
 OVERRIDDEN = by_sql(
@@ -140,7 +140,7 @@ FAULTS = (
         "postgresql",
         "postgres.settings",
         "fail",
-        "alter system set max_files_per_process, and a reload",
+        "alter system set max_connections, and a reload",
         PENDING,
     ),
     Fault(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lab.process import run
-from tests.lab.planted.fault import VM_ROLE, Fault, Plant, Site, by_shell
+from tests.lab.planted.fault import VM_ROLE, Fault, Plant, Site, by_shell, nothing, setting
 
 GIB = 1024
 HOG = "import time\nheld = bytearray(b'x' * (96 << 20))\ntime.sleep(600)"
@@ -47,8 +47,17 @@ FAULTS = (
         "history",
         "cpu.count",
         "fail",
-        "the host may use one CPU of two",
-        resized("--cpuset-cpus 0", "--cpuset-cpus 0,1"),
+        "the inventory declares four",
+        nothing,
+        inventory=((r"vcpu: 2", "vcpu: 4"),),
+    ),
+    Fault(
+        "vCPU that is gone",
+        VM_ROLE,
+        "cpu.count",
+        "fail",
+        "one of two is taken offline",
+        setting("/sys/devices/system/cpu/cpu1/online", "0"),
     ),
     Fault(
         "programs swapped out",

@@ -73,7 +73,8 @@ def crashing(site: Site) -> Iterator[None]:
 def out_of_memory(site: Site) -> Iterator[None]:
     """The kernel kills it whenever it starts: its memory limit is below what it needs."""
     name = container("worker")
-    small = f"docker update --memory 16m --memory-swap 16m {name} && docker restart -t 1 {name} && sleep 12"
+    update = f"docker update --memory 16m --memory-swap 16m {name}"
+    small = f"docker stop -t 5 {name} && {update} && docker start {name}; sleep 12"
     with done(site, small, f"{COMPOSE} up -d --no-deps --force-recreate worker"):
         yield
     wait_until_healthy(site, "worker")

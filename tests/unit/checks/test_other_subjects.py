@@ -78,6 +78,15 @@ def test_an_engine_that_does_not_answer_root_fails(engine: Reading[str], uid: in
     assert outcome("docker.engine", facts, expected()) is wanted
 
 
+@pytest.mark.parametrize(
+    "identifier", ["postgres.settings", "postgres.vacuum", "temporal.shards", "disk.growth"]
+)
+def test_a_silent_engine_hides_no_database_where_none_should_be(identifier: str) -> None:
+    facts = having(healthy(), "database", Reading(None, "`docker ps`: no answer"))
+    assert outcome(identifier, facts, expected(Role.HISTORY)) is Outcome.SKIP
+    assert outcome(identifier, facts, expected(Role.POSTGRESQL)) is Outcome.UNKNOWN
+
+
 def test_a_host_with_one_port_closed_off_is_timed_by_another() -> None:
     silent = replace(reached("a", 1, 7234, "history", "no answer in 2 s"), times=FAILED)
     timed = reached("a", 0.4, 6934, "history membership")
