@@ -16,21 +16,24 @@ if TYPE_CHECKING:
 
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
-    from tempo_infra.inventory.cluster import Host
+    from tempo_infra.inventory.cluster import Cluster, Host
 
 
 @contextlib.contextmanager
-def reached(inventory: Path, names: list[str] | None, *, ask: bool) -> Iterator[tuple[Fleet, list[Host]]]:
+def reached(
+    inventory: Path, names: list[str] | None, *, ask: bool
+) -> Iterator[tuple[Fleet, Cluster, list[Host]]]:
     """Yield sessions to hosts of an inventory, without its secrets."""
     from tempo_infra.cli.sudo import ask_password
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.deploy.session import Sudo, open_session
     from tempo_infra.inventory import load
 
-    hosts = list(load(inventory).only(names))
+    cluster = load(inventory)
+    hosts = list(cluster.only(names))
     sudo = Sudo(ask_password() if ask else None)
     with Fleet(lambda host: open_session(host, sudo), lambda _: None) as fleet:
-        yield fleet, hosts
+        yield fleet, cluster, hosts
 
 
 def _tell_errors(errors: Mapping[str, TempoInfraError]) -> ExitCode:
@@ -53,7 +56,7 @@ def resume(
     """
     from tempo_infra.deploy.resume import WAIT_S, ask_runs, ending
 
-    with reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, hosts):
         answers, errors = ask_runs(fleet, hosts, run, WAIT_S)
     endings = {name: ending(runs) for name, runs in answers.items()}
     for name, end in endings.items():
@@ -81,7 +84,7 @@ def status(
     from tempo_infra.deploy.resume import ask_runs
     from tempo_infra.report.runs import status_line
 
-    with reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, hosts):
         answers, errors = ask_runs(fleet, hosts)
     for name, runs in answers.items():
         typer.echo(f"{name:<12}{status_line(runs)}")
@@ -103,7 +106,7 @@ def history(
     from tempo_infra.deploy.resume import ask_runs
     from tempo_infra.report.runs import history_lines
 
-    with reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, hosts):
         answers, errors = ask_runs(fleet, hosts)
     for name, runs in answers.items():
         typer.echo(name)

@@ -26,7 +26,7 @@ def rollback(
     from tempo_infra.cli.resume import reached
     from tempo_infra.deploy.go_back import go_back, way_back
 
-    with reached(inventory, host, ask=ask_sudo_password) as (fleet, hosts):
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, cluster, hosts):
         way = way_back(fleet, hosts, to)
         for name, error in way.errors.items():
             typer.echo(f"{name}: {error.what}", err=True)
@@ -35,7 +35,7 @@ def rollback(
             raise typer.Exit(ExitCode.UNREACHABLE)
         for name, why in way.stay.items():
             typer.echo(f"{name:<12}{why}")
-        run, errors, now = go_back(fleet, hosts, way)
+        run, errors, now = go_back(fleet, cluster, hosts, way)
     for name, error in errors.items():
         typer.echo(f"{name}: {error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
     for name, generation in way.to.items():

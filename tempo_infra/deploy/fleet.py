@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     Report = Callable[[Progress], None]
     Opener = Callable[[Host], AbstractContextManager[Session]]
 
-PING_EVERY_S = 20.0  # a third of the silence after which a host decides by itself
-
 Result = TypeVar("Result")
 
 
@@ -58,12 +56,12 @@ class Fleet:
         return known
 
     @contextlib.contextmanager
-    def kept_alive(self) -> Iterator[None]:
+    def kept_alive(self, every_s: float) -> Iterator[None]:
         """While hosts wait for each other, tell the idle ones that their operator is still there."""
         ended = threading.Event()
 
         def ping() -> None:
-            while not ended.wait(PING_EVERY_S):
+            while not ended.wait(every_s):
                 with self._guard:
                     sessions = list(self._sessions.values())
                 for session in sessions:

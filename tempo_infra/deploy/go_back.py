@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import locks
 from tempo_infra.deploy.resume import ask_runs
-from tempo_infra.deploy.steps import GRACE_S
+from tempo_infra.deploy.steps import health_ports
 from tempo_infra.errors import InputError, StepFailedError
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.wire import Step
-from tempo_infra.sizing.temporal import PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
-    from tempo_infra.inventory.cluster import Host
+    from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.runs import Runs
 
 
@@ -66,7 +65,7 @@ def _target(runs: Runs, to: str | None) -> str | None:
 
 
 def go_back(
-    fleet: Fleet, hosts: Sequence[Host], way: WayBack
+    fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack
 ) -> tuple[str, Mapping[str, TempoInfraError], dict[str, str]]:
     """Go: the database first, then the others; confirmed when all are healthy, else all stay where they were.
 
@@ -77,12 +76,12 @@ def go_back(
     database = [host for host in chosen if host.has(Role.POSTGRESQL)]
     others = [host for host in chosen if host not in database]
     touched: list[Host] = []
-    with fleet.kept_alive():
+    with fleet.kept_alive(cluster.timing.decide_after_s / 3):
         if errors := locks.take(fleet, chosen, run):
             return run, errors, {}
         for group in (database, others):
             touched += group
-            errors = fleet.do({host.name: _steps(host, way, run) for host in group}, group)
+            errors = fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group)
             if errors:
                 return run, errors, _put_back(fleet, touched, errors, run)
         errors = fleet.do({host.name: [Step("still", {"run": run})] for host in chosen}, chosen)
@@ -92,7 +91,7 @@ def go_back(
         return run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {}
 
 
-def _steps(host: Host, way: WayBack, run: str) -> list[Step]:
+def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
     digest = way.to[host.name]
     arm: dict[str, object] = {
         "run": run,
@@ -100,9 +99,10 @@ def _steps(host: Host, way: WayBack, run: str) -> list[Step]:
         "digest": digest,
         "seen": way.now[host.name],
         "host": host.internal,
-        "ports": {str(role): PORTS[role].grpc for role in TEMPORAL_ROLES},
+        "ports": health_ports(),
         "take_over": [],
-        "grace_s": GRACE_S,
+        "grace_s": cluster.timing.decide_after_s,
+        "soak_s": cluster.timing.soak_s,
     }
     return [
         locks.lock_step(run),

@@ -104,7 +104,7 @@ def plan_host(
         stops=touched.stops,
         secrets=_secrets(state, secrets),
         pull=tuple(image for image in bundle.images if image not in state.images),
-        notes=("the last run was not confirmed: its steps are done again",) if unconfirmed else (),
+        notes=_notes(state, unconfirmed=unconfirmed),
         problems=problems(host, bundle, state, allowed)
         + (() if allowed.take_over else _conflicts(bundle, state, shipped)),
         installed=state.installed,
@@ -126,6 +126,13 @@ def _secrets(state: HostState, wanted: Mapping[str, str]) -> tuple[SecretChange,
         SecretChange(name, short(state.secrets.get(name)), digest[:SHOWN_DIGITS])
         for name, digest in sorted(wanted.items())
         if state.secrets.get(name) != digest
+    )
+
+
+def _notes(state: HostState, *, unconfirmed: bool) -> tuple[str, ...]:
+    return (
+        *(("the last run was not confirmed: its steps are done again",) if unconfirmed else ()),
+        *((f"{state.leftovers} files of a run that was cut off are taken away",) if state.leftovers else ()),
     )
 
 

@@ -178,7 +178,7 @@ class Rollout:
         errors = {} if self._locked else dict(self._lock([one.host for one in work.values()]))
         if errors:
             return self._failed(plan, work, armed, errors)
-        with self._fleet.kept_alive():
+        with self._fleet.kept_alive(self._cluster.timing.decide_after_s / 3):
             for stage in self._stages(work):
                 if self._stop.is_set():
                     return self._failed(plan, work, armed, {})
@@ -226,7 +226,9 @@ class Rollout:
 
     def _lost(self, one: steps.Work) -> Lost:
         step = self._fleet.at.get(one.host.name, "")
-        return Lost(step, one.plan.digest, one.plan.previous, time.time() + steps.GRACE_S)
+        return Lost(
+            step, one.plan.digest, one.plan.previous, time.time() + self._cluster.timing.decide_after_s
+        )
 
     def _work(self, plan: HostPlan) -> steps.Work:
         options = self._options
@@ -270,7 +272,7 @@ class Rollout:
         frontend = self._cluster.with_role(Role.FRONTEND)[0].name
         database = self._cluster.database_host.name
         last: dict[str, list[Step]] = {name: [] for name in (*work, database, frontend)}
-        if temporal:
+        if any(one.host.temporal_roles for one in temporal.values()):
             last[database].append(steps.members(self._cluster))
         if frontend in work:
             last[frontend].append(steps.make_namespaces(self._cluster))

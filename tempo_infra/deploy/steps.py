@@ -18,15 +18,13 @@ from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
 from tempo_infra.on_host.wire import Step
 from tempo_infra.secrets import TEMPORAL_DB, scram_sha_256
 from tempo_infra.sizing.tables import statements
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT
+from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
 if TYPE_CHECKING:
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.inventory.cluster import Host
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
-
-GRACE_S = 60.0  # of silence from the operator and the run's own process; then a host decides by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,30 +103,17 @@ def start_temporal(work: Work, *, switched: bool) -> list[Step]:
     kept = [
         service.name for service in work.bundle.services if not service.job and service.role != "postgresql"
     ]
-    steps = [] if switched else [arm(work), _switch(work)]
-    steps.insert(
-        0,
-        Step(
-            "database-answers",
-            {
-                "host": work.cluster.database_host.internal,
-                "port": POSTGRESQL_PORT,
-                "deadline_s": 10.0,
-            },
-        ),
-    )
+    steps = [_database_answers(work.cluster)] if roles else []  # the UI asks the frontend only
+    steps += [] if switched else [arm(work), _switch(work)]
     steps.append(Step("up", {"services": kept, "remove_orphans": True}))
-    steps.append(
-        Step(
-            "serving",
-            {
-                "host": work.host.internal,
-                "ports": {str(role): PORTS[role].grpc for role in roles},
-                "deadline_s": 150.0,
-            },
-        )
-    )
-    return [*steps, healthy(work)]
+    ports = {str(role): PORTS[role].grpc for role in roles}
+    serving = Step("serving", {"host": work.host.internal, "ports": ports, "deadline_s": 150.0})
+    return [*steps, *([serving] if roles else []), healthy(work)]
+
+
+def _database_answers(cluster: Cluster) -> Step:
+    where = {"host": cluster.database_host.internal, "port": POSTGRESQL_PORT}
+    return Step("database-answers", {**where, "deadline_s": 10.0})
 
 
 def members(cluster: Cluster) -> Step:
@@ -148,19 +133,24 @@ def make_namespaces(cluster: Cluster) -> Step:
 
 def arm(work: Work) -> Step:
     """From here on the host puts itself back, whoever is gone; nothing was changed before."""
-    ports = {str(role): PORTS[role].grpc for role in TEMPORAL_ROLES}
     arguments = {
         "run": work.run,
         "who": work.who,
         "digest": work.plan.digest,
         "seen": work.plan.seen,
         "host": work.host.internal,
-        "ports": ports,
+        "ports": health_ports(),
         "take_over": list(work.plan.take_over),
         "on_failure": work.on_failure,
-        "grace_s": GRACE_S,
+        "grace_s": work.cluster.timing.decide_after_s,
+        "soak_s": work.cluster.timing.soak_s,
     }
     return Step("arm", arguments)
+
+
+def health_ports() -> dict[str, int]:
+    """Return where a host asks its own containers, by role, should it have to decide by itself."""
+    return {str(role): PORTS[role].grpc for role in TEMPORAL_ROLES} | {str(Role.UI): UI_PORT}
 
 
 def healthy(work: Work) -> Step:

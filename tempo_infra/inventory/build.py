@@ -22,8 +22,9 @@ from tempo_infra.inventory.cluster import (
     Ssh,
     SshTransport,
     Temporal,
+    Timing,
 )
-from tempo_infra.inventory.quantities import parse_duration, parse_size
+from tempo_infra.inventory.quantities import parse_duration, parse_seconds, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +61,10 @@ def build(inventory: InventoryFile, path: Path) -> Cluster:
             _host(name, host, inventory.ssh, classes, path.parent) for name, host in inventory.hosts.items()
         ),
         overrides=_overrides(inventory.overrides),
+        timing=Timing(
+            decide_after_s=parse_seconds(inventory.rollout.decide_after),
+            soak_s=parse_seconds(inventory.rollout.soak),
+        ),
     )
 
 

@@ -178,6 +178,14 @@ class SecretsFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a change waits before it is kept or taken back. It is no part of what is rendered."""
+
+    decide_after_s: float = 60.0  # silence after which a switched host decides by itself
+    soak_s: float = 10.0  # how long containers that were made anew must stay healthy before they are kept
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """An inventory, validated."""
 
@@ -193,6 +201,7 @@ class Cluster:
     secrets: SecretsFile
     hosts: tuple[Host, ...]  # in the order of the file
     overrides: Overrides = field(default_factory=Overrides)  # of every host; a host's own come first
+    timing: Timing = field(default_factory=Timing)
     marks: Mapping[Loc, Mark] = field(default_factory=dict, compare=False, repr=False)  # where values stand
 
     def place(self, *loc: str | int) -> str:

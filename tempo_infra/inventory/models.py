@@ -46,6 +46,15 @@ def _retention(text: str) -> str:
     return text
 
 
+def _within(low_s: int, high_s: int, words_: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not low_s <= quantities.parse_seconds(text) <= high_s:
+            raise ValueError(f"must be between {words_}")
+        return text
+
+    return AfterValidator(check)
+
+
 def _enum(known: tuple[str, ...]) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "enum": list(known)})
 
@@ -76,6 +85,12 @@ Capacity = Annotated[
 ]
 Retention = Annotated[
     str, BeforeValidator(_as_written), AfterValidator(_retention), _pattern(quantities.DURATION_PATTERN)
+]
+Grace = Annotated[
+    str, BeforeValidator(_as_written), _within(10, 1800, "10s and 30m"), _pattern(quantities.SECONDS_PATTERN)
+]
+Soak = Annotated[
+    str, BeforeValidator(_as_written), _within(0, 600, "0s and 10m"), _pattern(quantities.SECONDS_PATTERN)
 ]
 Country = Annotated[str, AfterValidator(words.country), _pattern("^[A-Z]{2}$")]
 Version = Annotated[str, BeforeValidator(_as_written), AfterValidator(words.version), _TEXT_OR_NUMBER]
@@ -209,6 +224,19 @@ class LimitsSection(Section):
     )
 
 
+class RolloutSection(Section):
+    """How a change is kept or taken back."""
+
+    decide_after: Grace = Field(
+        default="60s",
+        description="Silence from the operator after which a switched host decides by itself.",
+    )
+    soak: Soak = Field(
+        default="10s",
+        description="How long containers that were made anew must stay up and healthy before they are kept.",
+    )
+
+
 class ClassSection(Section):
     """An instance class: what is given here replaces what the built-in class of that name says."""
 
@@ -308,6 +336,9 @@ class InventoryFile(Section):
     postgres: PostgresSection = Field(description="The database.")
     images: ImagesSection = Field(default=ImagesSection(), description="Where container images come from.")
     limits: LimitsSection = Field(default=LimitsSection(), description="Limits of the services.")
+    rollout: RolloutSection = Field(
+        default=RolloutSection(), description="How a change is kept or taken back."
+    )
     accept: list[Accepted] = Field(default=[], description="Risks that you have decided to take, by id.")
     classes: dict[ClassName, ClassSection] = Field(
         default={}, description="Own instance classes, or changes to the built-in ones."

@@ -9,6 +9,8 @@ UNITS_BYTES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 HOURS = {"h": 1, "d": 24, "w": 168}
 SIZE_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,3})?(KiB|MiB|GiB|TiB)$"
 DURATION_PATTERN = r"^[0-9]{1,5}(h|d|w)$"
+SECONDS = {"s": 1, "m": 60}
+SECONDS_PATTERN = r"^[0-9]{1,4}(s|m)$"
 
 
 def parse_size(text: str) -> int:
@@ -36,3 +38,11 @@ def parse_duration(text: str) -> int:
     if found is None or found[2] not in HOURS:
         raise ValueError("not a duration; write hours, days or weeks like 72h, 3d or 2w")
     return int(found[1]) * HOURS[found[2]]
+
+
+def parse_seconds(text: str) -> int:
+    """`90s` or `2m` to seconds."""
+    found = re.fullmatch(r"([0-9]{1,4})([A-Za-z]{0,8})", text)
+    if found is None or found[2] not in SECONDS:
+        raise ValueError("not a short duration; write seconds or minutes like 90s or 2m")
+    return int(found[1]) * SECONDS[found[2]]

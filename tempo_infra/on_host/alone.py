@@ -40,6 +40,7 @@ def boot(layout: Layout) -> int:
     if any(e.run == armed.run and e.result == "confirmed" for e in entries(layout)):
         guard.disarm(layout, armed)
         return 0
+    guard.release_reserve(layout)
     record(
         layout, Entry(armed.run, "rollback", "started", armed.previous or "", detail="the host was rebooted")
     )
@@ -80,7 +81,7 @@ def main() -> None:
         if word == "deadline":
             sys.exit(deadline(layout, sys.argv[2]))
         sys.exit(boot(layout) if word == "boot" else after_boot(layout))
-    except StepError as error:
-        print(error, error.remedy, file=sys.stderr)  # noqa: T201
+    except (StepError, OSError) as error:
+        print(error, getattr(error, "remedy", ""), file=sys.stderr)  # noqa: T201
         state = guard.read(layout)
         sys.exit(1 if state is not None and state.phase in guard.OPEN else 0)

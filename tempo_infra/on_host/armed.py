@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
 BOOT_UNIT, AFTER_UNIT = "tempo-infra-boot.service", "tempo-infra-after-boot.service"
+BOTH_UNITS = (BOOT_UNIT, AFTER_UNIT)
 WANTS = "etc/systemd/system/multi-user.target.wants"
 RESERVE, RESERVE_BYTES = "reserve", 256 * 1024
 OPEN = ("armed", "healthy", "restored")  # phases in which the host still has to decide
@@ -42,8 +43,11 @@ class Armed:
     on_failure: str = "rollback"
     phase: str = "armed"  # "healthy", "restored" (files, by a boot), "held" or "failed" (a person decides)
     grace_s: float = 60.0
+    soak_s: float = 0.0  # how long new containers must stay healthy
     since: str = ""
-    started: "dict[str, str]" = field(default_factory=dict)  # container -> start time, when it was healthy
+    running: "dict[str, str]" = field(default_factory=dict)  # container -> start time, before the change
+    started: "dict[str, str]" = field(default_factory=dict)  # the same, when it was healthy
+    healthy_at: float = 0.0  # by the clock that runs since boot
 
 
 def read(layout: Layout) -> Optional[Armed]:
@@ -58,11 +62,23 @@ def write(layout: Layout, armed: Armed) -> None:
     replace_file(layout.armed, json.dumps(asdict(armed), sort_keys=True).encode(), 0o600)
 
 
-def enter(layout: Layout, armed: Armed, phase: str, **changes: "dict[str, str]") -> Armed:
+def enter(layout: Layout, armed: Armed, phase: str) -> Armed:
     """Write the next phase and return the record."""
-    later = replace(armed, phase=phase, **changes)  # type: ignore[arg-type]  # `started` is the only one
+    later = replace(armed, phase=phase)
     write(layout, later)
     return later
+
+
+def enter_healthy(layout: Layout, armed: Armed, started: "dict[str, str]") -> Armed:
+    """Write that it is healthy since now, and which containers it was."""
+    later = replace(armed, phase="healthy", started=started, healthy_at=since_boot_s())
+    write(layout, later)
+    return later
+
+
+def since_boot_s() -> float:
+    """Return the clock that no one can step and that runs on while the host is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def boot_id(layout: Layout) -> str:
@@ -103,7 +119,7 @@ def _start_timer(layout: Layout, armed: Armed) -> None:
 
 def disarm(layout: Layout, armed: Armed, *, keep_record: bool = False) -> None:
     """Take the guard away; the record last, so that a crash between leaves it to be taken away again."""
-    for name in (BOOT_UNIT, AFTER_UNIT):
+    for name in BOTH_UNITS:
         remove_file(layout.root / WANTS / name)
         remove_file(layout.root / "etc/systemd/system" / name)
     release_reserve(layout)
@@ -111,6 +127,12 @@ def disarm(layout: Layout, armed: Armed, *, keep_record: bool = False) -> None:
         remove_file(layout.armed)
     heartbeat(layout, armed.run).unlink(missing_ok=True)
     run(["systemctl", "stop", "--no-block", f"{_timer(armed)}.timer"], deadline_s=20)
+
+
+def leavings(layout: Layout) -> "list[Path]":
+    """Return the parts of a guard that are there."""
+    units = [layout.root / folder / name for folder in (WANTS, "etc/systemd/system") for name in BOTH_UNITS]
+    return [path for path in (*units, layout.state / RESERVE) if path.is_symlink() or path.exists()]
 
 
 def heartbeat(layout: Layout, run_id: str) -> Path:
@@ -121,7 +143,7 @@ def beat(layout: Layout, run_id: str) -> None:
     """Say that the run's own process lives; in memory only, a boot ends it anyway."""
     path = heartbeat(layout, run_id)
     temporary = path.with_name(f"{path.name}.new")
-    temporary.write_text(f"{time.clock_gettime(time.CLOCK_BOOTTIME)}")
+    temporary.write_text(f"{since_boot_s()}")
     temporary.rename(path)
 
 
@@ -131,7 +153,7 @@ def silent_s(layout: Layout, run_id: str) -> float:
         last = float(heartbeat(layout, run_id).read_text())
     except (FileNotFoundError, ValueError):
         return float("inf")
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - last
+    return since_boot_s() - last
 
 
 def _timer(armed: Armed) -> str:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import snapshot, undo
-from tempo_infra.on_host.containers import PullArgs, pull
+from tempo_infra.on_host.containers import PullArgs, pull, running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
 from tempo_infra.on_host.garbage import ZERO, collect
 from tempo_infra.on_host.journal import last_good
+from tempo_infra.on_host.kernel_before import remember
 from tempo_infra.on_host.shell import StepError, run
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class ArmArgs:
     take_over: "list[str]"  # owned files that someone else wrote: copies of them stay on the host
     on_failure: str = "rollback"
     grace_s: float = 60.0
+    soak_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
         ports=args.ports,
         on_failure=args.on_failure,
         grace_s=args.grace_s,
+        soak_s=args.soak_s,
+        running=running(layout),
         since=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
     guard.guard(layout, armed)
@@ -106,7 +110,7 @@ def _keep(layout: Layout, args: ArmArgs, previous: Optional[str]) -> str:
         owned |= set(_owned(layout, layout.current.resolve().name))
     zero = layout.generations / ZERO
     folder = zero if previous is None and not zero.exists() else layout.runs / args.run / "before"
-    snapshot.take(layout, folder, sorted(owned), layout.generations / args.digest)
+    remember(layout, snapshot.take(layout, folder, sorted(owned), layout.generations / args.digest))
     return str(folder.relative_to(layout.state))
 
 
@@ -139,7 +143,7 @@ def healthy(layout: Layout, args: RunArgs) -> "dict[str, int]":
 
 
 def still(layout: Layout, args: RunArgs) -> "dict[str, str]":
-    undo.must_be_the_same(_ours(layout, args.run), layout)
+    undo.soak(layout, _ours(layout, args.run))
     return {}
 
 

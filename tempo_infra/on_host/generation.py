@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import secrets
-import shutil
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,9 +19,14 @@ from tempo_infra.on_host.durable import (
     replace_symlink,
     write_new,
 )
+from tempo_infra.on_host.kernel_before import give_back
+from tempo_infra.on_host.leftovers import sweep
 from tempo_infra.on_host.shell import StepError, run
+from tempo_infra.on_host.snapshot import kernel_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tempo_infra.on_host.layout import Layout
 
 
@@ -49,7 +53,7 @@ def stage(layout: Layout, args: StageArgs, archive: bytes) -> Staged:
     generation = layout.generations / args.digest
     for folder in (layout.state, layout.generations, layout.services):
         make_folder(folder, 0o755)
-    _sweep(layout)
+    sweep(layout)
     services = sorted({PurePosixPath(path).parts[1] for path in manifest if path.startswith("services/")})
     written = False
     for name in services:
@@ -107,13 +111,6 @@ def _write_tree(
     return True
 
 
-def _sweep(layout: Layout) -> None:
-    """Take away what an interrupted run left under temporary names."""
-    for folder in (layout.generations, layout.services):
-        for leftover in folder.glob(".*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
 @dataclass(frozen=True)
 class SwitchArgs:
     digest: str
@@ -133,6 +130,7 @@ def switch(layout: Layout, args: SwitchArgs) -> Switched:
     wanted = _owned(generation)
     shipped = _owned(layout.current) if layout.current.is_symlink() else {}
     _refuse_when_moved(layout, args.found)
+    before = _kernel_names(layout, shipped)
     installed = []
     for path, entry in sorted(wanted.items()):
         content = (generation / path).read_bytes()
@@ -145,8 +143,14 @@ def switch(layout: Layout, args: SwitchArgs) -> Switched:
     removed = sorted(path for path in shipped.keys() - wanted.keys() if layout.installed(path).exists())
     for path in removed:
         remove_file(layout.installed(path))
+    give_back(layout, before - _kernel_names(layout, wanted))
     replace_symlink(layout.current, f"generations/{args.digest}")
     return Switched(installed, removed, _apply(layout, sorted(wanted)))
+
+
+def _kernel_names(layout: Layout, owned: "Iterable[str]") -> "set[str]":
+    targets = [layout.installed(path) for path in owned]
+    return kernel_names(target.read_text(errors="replace") for target in targets if target.is_file())
 
 
 def _owned(generation: Path) -> dict[str, dict[str, str]]:

@@ -51,6 +51,10 @@ class Layout:
         return self.state / "armed.json"
 
     @property
+    def kernel_before(self) -> Path:
+        return self.state / "kernel-before.json"
+
+    @property
     def runs(self) -> Path:
         return self.state / "runs"
 

@@ -43,7 +43,7 @@ from tempo_infra.on_host.trial_start import TrialArgs, trial_start
 from tempo_infra.on_host.wire import Event, Reply, Step, WireError, decode_request, encode, read_frame
 
 UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs")  # read only, or written by who decides
-ALIVE_EVERY_S = 5.0  # the controller gives a silent host up after several of these
+ALIVE_EVERY_S = 3.0  # a third of the shortest grace; the controller gives a silent host up after several
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Session:
             return
         stop = threading.Event()
         threading.Thread(target=self._say_alive, args=(stop,), daemon=True).start()
-        with contextlib.suppress(StepError):  # the journal has it
+        with contextlib.suppress(StepError, OSError):  # the journal has it, or the timer decides
             undo.settle(self._layout, armed, "the connection was lost")
 
     def _do(self, steps: list[Step]) -> Reply:
@@ -131,9 +131,10 @@ class Session:
         name, what, remedy = failure
         try:
             now = undo.failed(self._layout, armed, f"{name}: {what}", self._say)
-        except StepError as error:
+        except (StepError, OSError) as error:
             self._event(Event("rollback", "failed", str(error)))
-            return Reply(results, name, what, error.remedy, now=str(error), needs_person=True)
+            remedy = error.remedy if isinstance(error, StepError) else remedy
+            return Reply(results, name, what, remedy, now=str(error), needs_person=True)
         self._event(Event("rollback", "ended", now, time.monotonic() - started))
         return Reply(results, name, what, remedy, now=now)
 

@@ -13,6 +13,7 @@ from tempo_infra.on_host.durable import fsync_folder, make_folder, remove_file, 
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from tempo_infra.on_host.layout import Layout
@@ -30,8 +31,8 @@ class Kept:
     gid: int = 0
 
 
-def take(layout: Layout, folder: Path, owned: "list[str]", new: Path) -> None:
-    """Keep the owned files and the live kernel values that they, or the new ones, speak of."""
+def take(layout: Layout, folder: Path, owned: "list[str]", new: Path) -> "dict[str, str]":
+    """Keep the owned files and the live kernel values that they, or the new ones, speak of; return those."""
     temporary = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     make_folder(temporary, 0o700)
@@ -49,13 +50,15 @@ def take(layout: Layout, folder: Path, owned: "list[str]", new: Path) -> None:
             texts.append(content.decode(errors="replace"))
         if (new / path).is_file():
             texts.append((new / path).read_text(errors="replace"))
-    body = {"files": {path: asdict(one) for path, one in kept.items()}, "live": _live(layout, texts)}
+    live = _live(layout, texts)
+    body = {"files": {path: asdict(one) for path, one in kept.items()}, "live": live}
     write_new(temporary / "before.json", json.dumps(body, sort_keys=True, indent=1).encode(), 0o600)
     for inner in sorted({p for p in temporary.rglob("*") if p.is_dir()} | {temporary}, reverse=True):
         fsync_folder(inner)
     make_folder(folder.parent, 0o755)
     temporary.rename(folder)
     fsync_folder(folder.parent)
+    return live
 
 
 def put_back(layout: Layout, folder: Path) -> None:
@@ -72,7 +75,12 @@ def put_back(layout: Layout, folder: Path) -> None:
             replace_file(target, content, kept.mode, kept.uid)
             if os.geteuid() == 0:
                 os.chown(target, kept.uid, kept.gid)
-    for name, value in body["live"].items():
+    set_live(layout, body["live"])
+
+
+def set_live(layout: Layout, values: "dict[str, str]") -> None:
+    """Write kernel values back, as they were read."""
+    for name, value in values.items():
         try:
             (layout.root / name).write_text(f"{value}\n")
         except OSError:
@@ -87,13 +95,18 @@ def _is(target: Path, content: bytes, kept: Kept) -> bool:
     return same and target.read_bytes() == content
 
 
-def _live(layout: Layout, texts: "list[str]") -> "dict[str, str]":
+def kernel_names(texts: "Iterable[str]") -> "set[str]":
+    """Return the kernel values that files of sysctl.d and tmpfiles.d speak of, as paths below the root."""
     names = set()
     for text in texts:
         names |= {"proc/sys/" + _slashes(key) for key in LIVE.findall(text)}
         names |= {path.lstrip("/") for path in WRITTEN.findall(text)}
+    return names
+
+
+def _live(layout: Layout, texts: "list[str]") -> "dict[str, str]":
     found = {}
-    for name in sorted(names):
+    for name in sorted(kernel_names(texts)):
         try:
             value = (layout.root / name).read_text().strip()
         except OSError:

@@ -19,6 +19,7 @@ from tempo_infra.on_host.arming import not_over
 from tempo_infra.on_host.bootstrap import os_id
 from tempo_infra.on_host.journal import confirmed, last_good, restarts
 from tempo_infra.on_host.layout import PROJECT, Layout
+from tempo_infra.on_host.leftovers import find
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.shell import StepError, run
 
@@ -77,6 +78,7 @@ class HostState:
     images: list[str] = field(default_factory=list)  # wanted images that are on the host
     last_good: str | None = None  # the generation that a failed change goes back to
     edited: dict[str, Edited] = field(default_factory=dict)  # owned files that differ from what was shipped
+    leftovers: int = 0  # files that a run left half written when it was cut off
     open_run: str = ""  # a run that the host has not decided about yet, in words
     system_identifier: str | None = None  # of the data directory; None: there is no database in it
     pinned: identity.Pin | None = None  # the database that has been here since the first provision
@@ -128,6 +130,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
             images=images.result(),
             last_good=last_good(layout),
             edited=_edited(layout, owned, args.wanted, shipped),
+            leftovers=len(find(layout)),
             open_run=not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
             system_identifier=number,
             pinned=identity.pinned(layout),

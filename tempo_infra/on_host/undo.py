@@ -16,6 +16,7 @@ from tempo_infra.on_host.journal import Entry, entries, record
 from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.role_health import HEALTH_NAMES, RoleHealthArgs, role_health
 from tempo_infra.on_host.shell import StepError, run
+from tempo_infra.on_host.ui_health import ui_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
 POSTGRES_PORT = 5432
-HEALTH_DEADLINE_S = 120.0
+HEALTH_DEADLINE_S, AGAIN_S, LOOK_EVERY_S = 120.0, 30.0, 2.0
 TRIES, PAUSE_S = 8, 15.0  # Docker may need minutes after a boot; then a person is needed
 
 
@@ -43,6 +44,8 @@ def check_health(
         postgres_ready(layout, Address(armed.host, POSTGRES_PORT, deadline_s))
     ports = {role: armed.ports[role] for role in HEALTH_NAMES if role in wanted and role in armed.ports}
     role_health(layout, RoleHealthArgs(armed.host, ports, deadline_s))
+    if "ui" in wanted and "ui" in armed.ports:
+        ui_answers(layout, armed.host, armed.ports["ui"], deadline_s)
     missing = sorted(set(wanted) - set(running(layout)))
     if missing:
         raise StepError(f"not running: {', '.join(missing)}")
@@ -51,7 +54,7 @@ def check_health(
 def mark_healthy(layout: Layout, armed: Armed) -> Armed:
     """Check health and remember which containers it was, to see at confirmation that they still are."""
     check_health(layout, armed, armed.generation)
-    return guard.enter(layout, armed, "healthy", started=running(layout))
+    return guard.enter_healthy(layout, armed, running(layout))
 
 
 def must_be_the_same(armed: Armed, layout: Layout) -> None:
@@ -62,9 +65,19 @@ def must_be_the_same(armed: Armed, layout: Layout) -> None:
         raise StepError(f"restarted or ended after it was healthy: {', '.join(moved)}")
 
 
+def soak(layout: Layout, armed: Armed) -> None:
+    """Let containers that were made anew run for a while, and look again. StepError when one did not last."""
+    if armed.started != armed.running:
+        while (left_s := armed.healthy_at + armed.soak_s - guard.since_boot_s()) > 0:
+            time.sleep(min(left_s, LOOK_EVERY_S))
+            must_be_the_same(armed, layout)
+        check_health(layout, armed, armed.generation, deadline_s=AGAIN_S)
+    must_be_the_same(armed, layout)
+
+
 def confirm(layout: Layout, armed: Armed, by: str) -> None:
     """Keep the new generation. StepError when a container is not the one that was healthy."""
-    must_be_the_same(armed, layout)
+    soak(layout, armed)
     record(layout, Entry(armed.run, "confirm", "confirmed", armed.generation, detail=by, who=armed.who))
     guard.disarm(layout, armed)
 
@@ -76,7 +89,7 @@ def settle(layout: Layout, armed: Armed, why: str, say: "Callable[[str], None]" 
         return f"confirmed: {armed.generation[:12]}"
     if armed.phase == "healthy":
         try:
-            check_health(layout, armed, armed.generation, deadline_s=30.0)
+            check_health(layout, armed, armed.generation, deadline_s=AGAIN_S)
             confirm(layout, armed, by=f"the host, by its health: {why}")
         except StepError as error:
             why = f"{why}; {error}"
@@ -87,6 +100,7 @@ def settle(layout: Layout, armed: Armed, why: str, say: "Callable[[str], None]" 
 
 def failed(layout: Layout, armed: Armed, why: str, say: "Callable[[str], None]" = lambda _: None) -> str:
     """Put the host back, or leave it where it is when that was asked for; what it is now, in words."""
+    guard.release_reserve(layout)
     if armed.on_failure == "hold":
         guard.enter(layout, armed, "held")
         record(layout, Entry(armed.run, "hold", "held", armed.generation, detail=why))
@@ -107,9 +121,14 @@ def roll_back(layout: Layout, armed: Armed, why: str, say: "Callable[[str], None
         _note(layout, armed, "failed", str(error))
         guard.disarm(layout, armed, keep_record=True)
         raise StepError(f"the rollback failed: {error}", remedy=_by_hand(layout, armed)) from error
-    record(
-        layout, Entry(armed.run, "rollback", "rolled back", armed.previous or "", detail=why, who=armed.who)
-    )
+    done = Entry(armed.run, "rollback", "rolled back", armed.previous or "", detail=why, who=armed.who)
+    try:
+        record(layout, done)
+    except OSError as error:
+        raise StepError(
+            f"back on {name_of(armed.previous)}, but the journal can't say so: {error}",
+            remedy="make room; until then the host tries again by itself",
+        ) from error
     guard.disarm(layout, armed)
     return f"back on {name_of(armed.previous)}"
 
@@ -156,7 +175,7 @@ def _containers_once(layout: Layout, armed: Armed) -> str:
         words = ["docker", "compose", "-p", PROJECT, "down", "--remove-orphans", "--timeout", "120"]
         output = run(words, deadline_s=UP_DEADLINE_S)
     else:
-        flags = ["up", "-d", "--remove-orphans", "--pull", "never"]
+        flags = ["up", "-d", "--remove-orphans"]  # pulls again what someone pruned meanwhile
         output = compose(layout, *flags, deadline_s=UP_DEADLINE_S)
     return "" if output.returncode == 0 else output.last_words
 

@@ -16,7 +16,8 @@ from tempo_infra.inventory.cluster import Host
 from tests.fakes import FakeHosts
 from tests.unit.deploy.test_rollout import SECRETS, fresh, trio
 
-HOSTS = load(Path(__file__).parents[3] / "inventory/oslo-trio.yaml").hosts
+CLUSTER = load(Path(__file__).parents[3] / "inventory/oslo-trio.yaml")
+HOSTS = CLUSTER.hosts
 NAMES = sorted(host.name for host in HOSTS)
 
 
@@ -117,6 +118,6 @@ def test_going_back_by_hand_locks_all_before_any_host_moves() -> None:
     hosts = FakeHosts({}, locks={"front-1": "r0"})
     way = WayBack(dict.fromkeys(NAMES, "a" * 64), dict.fromkeys(NAMES), {})
     with Fleet(hosts.open, lambda _: None) as fleet:
-        _, errors, _ = go_back(fleet, HOSTS, way)
+        _, errors, _ = go_back(fleet, CLUSTER, HOSTS, way)
     assert list(errors) == ["front-1"]
     assert {step for _, step in hosts.asked} == {"lock", "unlock"}

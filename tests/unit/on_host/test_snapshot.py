@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tempo_infra.on_host.kernel_before import give_back, remember
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.snapshot import put_back, take
@@ -77,3 +78,17 @@ def test_a_planted_symlink_is_refused_and_nothing_is_kept(tmp_path: Path) -> Non
         kept(layout, OTHER)
     assert not (layout.state / "runs/abc/before").exists()
     assert str(layout.installed(OTHER).readlink()) == "/etc/passwd"
+
+
+def test_a_kernel_value_that_a_generation_leaves_out_is_given_back(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    live = tmp_path / "proc/sys/vm/swappiness"
+    live.parent.mkdir(parents=True)
+    live.write_text("60\n")
+    layout.state.mkdir(parents=True)
+    remember(layout, {"proc/sys/vm/swappiness": "60"})
+    live.write_text("5\n")
+    remember(layout, {"proc/sys/vm/swappiness": "5"})  # of the next change: the first one counts
+    give_back(layout, ["proc/sys/vm/swappiness", "proc/sys/vm/never_ours"])
+    assert live.read_text() == "60\n"
+    assert not (tmp_path / "proc/sys/vm/never_ours").exists()

@@ -1,0 +1,41 @@
+"""Whether the web UI answers: one HTTP request, as a browser would begin."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from typing import TYPE_CHECKING
+
+from tempo_infra.on_host.containers import why_not_running
+from tempo_infra.on_host.shell import StepError
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
+
+SERVER_ERROR = 500
+ASK_S = 3.0
+
+
+def ui_answers(layout: Layout, host: str, port: int, deadline_s: float) -> None:
+    """Wait until the UI answers a request. StepError with the end of its log when it does not in time."""
+    end = time.monotonic() + deadline_s
+    while problem := ask(host, port):
+        if time.monotonic() > end:
+            raise StepError(
+                f"the UI does not answer at {host}:{port} after {deadline_s:g} s: {problem}; "
+                f"its log ends: {why_not_running(layout, 'ui')}"
+            )
+        time.sleep(0.25)
+
+
+def ask(host: str, port: int) -> str:
+    """Return what is wrong with the answer; empty: nothing."""
+    connection = http.client.HTTPConnection(host, port, timeout=ASK_S)
+    try:
+        connection.request("GET", "/")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+    return f"HTTP status {status}" if status >= SERVER_ERROR else ""
