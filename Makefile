@@ -39,6 +39,10 @@ lab-status: ## what runs of the lab
 lab-vm-up: lab-up ## an emulated VM: real limits, kernel settings, clocks, disks, power cuts
 	@$(LAB) vm-up
 
+.PHONY: lab-more
+lab-more: lab-up ## two hosts more, for planted faults
+	@$(LAB) up --hosts 5
+
 .PHONY: demo
 demo: lab-up ## lab, provision, check-host and smoke: the whole way, then what to look at
 	$(BIN)/tempo-infra provision -i $(LAB_INVENTORY)
@@ -49,12 +53,16 @@ demo: lab-up ## lab, provision, check-host and smoke: the whole way, then what t
 	@echo "          $(LAB) ssh db-1 'sudo docker ps'              the containers on a host"
 
 .PHONY: test
-test: check lab-up ## everything that CI runs: lint, types, unit tests, and the tests on real hosts
+test: check lab-more ## everything that CI runs: lint, types, unit tests, and the tests on real hosts
 	$(BIN)/pytest tests/lab -m 'not vm and not faults'
 
 .PHONY: test-faults
-test-faults: lab-up ## faults planted one by one, on the same hosts: about 20 minutes
-	$(BIN)/pytest tests/lab -m 'faults and not vm'
+test-faults: lab-more ## faults planted one by one, at every step: about an hour
+	$(BIN)/pytest tests/lab -m 'faults and not vm' --ignore tests/lab/reliability
+	$(BIN)/pytest tests/lab/reliability -m 'not vm' --reliability-host extra-1 & first=$$!; \
+	$(BIN)/pytest tests/lab/reliability -m 'not vm' --reliability-host extra-2; second=$$?; \
+	wait $$first && exit $$second
+	$(BIN)/pytest tests/lab/reliability -k many --reliability-table
 
 .PHONY: test-vm-faults
 test-vm-faults: lab-vm-up ## faults that need a kernel, clock and disks of their own, planted in the VM
@@ -62,7 +70,7 @@ test-vm-faults: lab-vm-up ## faults that need a kernel, clock and disks of their
 
 .PHONY: test-openssh
 test-openssh: lab-up ## the tests on real hosts once more, over the system's own ssh
-	TEMPO_LAB_TRANSPORT=openssh $(BIN)/pytest tests/lab -m 'not vm and not faults'
+	TEMPO_LAB_TRANSPORT=openssh $(BIN)/pytest tests/lab -m 'not vm and not faults' --ignore tests/lab/reliability
 
 .PHONY: test-vm
 test-vm: lab-vm-up ## what only a machine with a kernel of its own can show: limits, kernel settings, power cuts

@@ -70,8 +70,9 @@ class Traffic:
 class Relay:
     """Listens on a loopback address, at any free port, and passes on to `target`; a context manager.
 
-    `delay_ms` holds back each direction by as much, so a round trip takes twice that; it may be changed while
-    the relay runs.
+    `delay_ms` holds back each direction by as much, so a round trip takes twice that; `rate_bytes_s` lets no
+    more through in a second and direction; `silent` swallows everything, as a dropped route does. All of them
+    may be changed while the relay runs.
     """
 
     def __init__(
@@ -81,11 +82,13 @@ class Relay:
         *,
         address: str = LISTEN,
         delay_ms: float = 0,
+        rate_bytes_s: float = 0,
         cut: Cut | None = None,
     ) -> None:
         self.target, self.target_port = target, target_port
         self.address, self.port = address, _free_port(address)
-        self.delay_ms, self.cut = delay_ms, cut
+        self.delay_ms, self.rate_bytes_s, self.cut = delay_ms, rate_bytes_s, cut
+        self.silent = False
         self.traffic = Traffic()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
@@ -199,6 +202,10 @@ class Relay:
         while True:
             due, data = await under_way.get()
             await asyncio.sleep(max(0.0, due - self._loop.time()))
+            if self.silent:
+                continue
+            if self.rate_bytes_s:
+                await asyncio.sleep(len(data) / self.rate_bytes_s)
             if not data:
                 writer.write_eof()
                 return
