@@ -22,6 +22,7 @@ VISIBILITY_DATABASE = "temporal_visibility"
 DATABASE_USER = "temporal"
 PASSWORD_FILE = "/run/secrets/tempo-infra/db_password"  # noqa: S105  # in Temporal's containers
 SUBNETS = ("172.30.0.0/24", "172.29.0.0/24", "192.168.230.0/24")  # of the compose network on every host
+LOOPBACK = "127.0.0.1"
 TEMPORAL_UID = 1000
 POSTGRESQL_UID = 999
 
@@ -90,6 +91,7 @@ class TemporalView:
     role: str
     default: PoolView
     visibility: PoolView
+    metrics: str  # host:port
     dynamic: tuple[Setting, ...]
 
 
@@ -140,6 +142,7 @@ def temporal_view(settings: HostSettings, role: Role) -> TemporalView:
         role=role.value,
         default=PoolView(PLUGIN, DATABASE, DATABASE_USER, password, sized.max_conns),
         visibility=PoolView(PLUGIN, VISIBILITY_DATABASE, DATABASE_USER, password, sized.visibility_max_conns),
+        metrics=_endpoint(LOOPBACK, PORTS[role].metrics),
         dynamic=sized.dynamic,
     )
 

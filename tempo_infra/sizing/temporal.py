@@ -49,6 +49,7 @@ class Ports:
 
     grpc: int
     membership: int
+    metrics: int  # on the loopback of the service's own container: no port of the host
     http: int | None = None
 
     @property
@@ -57,10 +58,10 @@ class Ports:
 
 
 PORTS: Mapping[Role, Ports] = {
-    Role.FRONTEND: Ports(7233, 6933, 7243),
-    Role.HISTORY: Ports(7234, 6934),
-    Role.MATCHING: Ports(7235, 6935),
-    Role.WORKER: Ports(7239, 6939),
+    Role.FRONTEND: Ports(7233, 6933, 9233, 7243),
+    Role.HISTORY: Ports(7234, 6934, 9234),
+    Role.MATCHING: Ports(7235, 6935, 9235),
+    Role.WORKER: Ports(7239, 6939, 9239),
 }
 UI_PORT = 8080
 POSTGRESQL_PORT = 5432

@@ -129,11 +129,19 @@ def test_the_membership_is_the_same_everywhere_but_for_the_own_address() -> None
         for role in one.host(found.host).temporal_roles
     ]
     assert len(documents) == 4
-    for name, _, document in documents:
+    for name, role, document in documents:
+        prometheus = document["global"].pop("metrics")["prometheus"]
+        assert prometheus["listenAddress"] == f"127.0.0.1:{PORTS[role].metrics}"  # no port of the host
         assert document["global"]["membership"].pop("broadcastAddress") == one.host(name).internal
         assert document["publicClient"] == {"hostPort": "10.0.0.11:7233"}
         assert document["persistence"]["datastores"]["default"]["sql"]["connectAddr"] == "10.0.0.13:5432"
     assert all(document == documents[0][2] for _, _, document in documents)
+
+
+def test_metrics_take_no_port_that_a_service_listens_on() -> None:
+    """Also where services share the host's network."""
+    taken = [port for ports in PORTS.values() for port in (*ports.all, ports.metrics)]
+    assert len(taken) == len(set(taken))
 
 
 def test_all_services_are_listed_with_their_ports() -> None:
