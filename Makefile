@@ -53,8 +53,13 @@ demo: lab-up ## lab, provision, check-host and smoke: the whole way, then what t
 	@echo "          $(LAB) ssh db-1 'sudo docker ps'              the containers on a host"
 
 .PHONY: test
-test: check lab-more ## everything that CI runs: lint, types, unit tests, and the tests on real hosts
+test: check lab-more browser ## everything that CI runs: lint, types, unit tests, and the tests on real hosts
 	$(BIN)/pytest tests/lab -m 'not vm and not faults'
+
+.PHONY: browser
+browser: ## chromium, in which the tests open the HTML report
+	@command -v chromium >/dev/null || { echo "installing chromium (apt-get)"; \
+	  apt-get install -qy --no-install-recommends chromium >/dev/null || echo "no chromium: those tests will say so"; }
 
 .PHONY: test-faults
 test-faults: lab-more ## faults planted one by one, at every step: about an hour
@@ -94,6 +99,10 @@ golden: venv ## accept what is rendered now as golden; read the diff before comm
 .PHONY: docs
 docs: venv ## the generated reference pages
 	$(BIN)/python -m docs.generate
+
+.PHONY: bench-fsync
+bench-fsync: venv ## the fsync probe beside fio (which it installs), 2 minutes: docs/benchmarks/fsync.md
+	$(BIN)/python -m bench.fsync
 
 .PHONY: bench
 bench: lab-up ## wall time and round trips, into docs/benchmarks/round-trips.md
