@@ -41,12 +41,15 @@ _OF_A_DATABASE = (
 )  # fmt: skip
 _OF_THE_CLUSTER = (
     "container.state", "container.image", "container.files", "files.drift", "temporal.health",
-    "nofile.container",
+    "nofile.container", "temporal.shardlock", "temporal.backlog", "temporal.pollers",
 )  # fmt: skip
+_ON_REQUEST = _is("skip", "temporal.slots", "net.frontend", why="only an option names what to look at")
 _RACK = {
     **{name: Known(frozenset({"fail"}), why) for name, why in CANNOT_PASS.items()},
     **_is("warn", "docker.version", why="Debian 13 carries Docker 26; 28 is advised"),
     **_is("skip", "kernel.log", why="a container sees the kernel log of the machine below it"),
+    **_ON_REQUEST,
+    **_may("warn", "docker.cgroup", why="the machine's control groups may be of version 1"),
     **_may("warn", "disk.space", why="the hosts share the machine's disk"),
     **_may("warn", "disk.fsync", why="the hosts share one disk and are measured together"),
 }
@@ -65,15 +68,27 @@ RACK: Final[Mapping[str, Mapping[str, Known]]] = {
         **_RACK,
         **_NO_DATABASE,
         **_is("skip", "container.files ui", why="the UI has no files of its own"),
+        **_is("skip", "temporal.shardlock", why="the history service is on another host"),
     },
-    "history-1": {**_RACK, **_NO_DATABASE},
+    "history-1": {
+        **_RACK,
+        **_NO_DATABASE,
+        **_is("skip", "temporal.backlog", "temporal.pollers", why="matching and frontend are elsewhere"),
+    },
     "db-1": {
         **_RACK,
         **_is(
             "warn", "mem.total", why="a High-RAM host with 2 GiB a vCPU: the rack has to fit on one machine"
         ),
-        **_is("skip", "temporal.health", why="no Temporal role is here"),
-        **_is("skip", "net.reach", "net.rtt", why="the database connects to no other host"),
+        **_is(
+            "skip",
+            "temporal.health",
+            "temporal.shardlock",
+            "temporal.pollers",
+            why="no Temporal role is here",
+        ),
+        **_is("skip", "net.reach", why="the database connects to no other host"),
+        **_may("warn", "net.rtt", why="the hosts share two CPUs with everything else"),
         **_is("skip", "disk.growth", why="a database of some minutes says nothing about growth"),
         **_is("skip", "disk.flush", "cpu.steal", "cpu.speed", why="a running database is not put under load"),
     },
@@ -82,6 +97,7 @@ RACK: Final[Mapping[str, Mapping[str, Known]]] = {
 VM: Final[Mapping[str, Known]] = {
     **_is("warn", "virt.kind", why="an emulator without hardware help calls itself qemu"),
     **_is("warn", "docker.version", why="Debian 13 carries Docker 26; 28 is advised"),
+    **_ON_REQUEST,
     **_is("skip", "net.rtt", "net.reach", why="the VM is alone in its cluster"),
     **_is("skip", *_OF_A_DATABASE, *_OF_THE_CLUSTER, why="nothing is provisioned"),
     **_may("warn", "disk.fsync", why="an emulated flush takes as long as the machine's other work lets it"),

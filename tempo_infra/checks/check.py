@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.facts import Facts
 
 
+MOST_FINDINGS = 100  # of one check on one host
+
+
 class Phase(StrEnum):
     """When a check makes sense: on a fresh host, on a provisioned one, or on both."""
 
@@ -47,6 +50,12 @@ class Check:
     def group(self) -> str:
         return self.id.partition(".")[0]
 
+    @property
+    def part(self) -> str:
+        """Return the part of the facts that it judges: a subject has one name in every room."""
+        module = self.function.__module__.rpartition(".")[2]
+        return {"containers": "generation", "temporal": "roles"}.get(module, module)
+
     def evaluate(self, facts: Facts, expected: Expected) -> tuple[Finding, ...]:
         """Judge one host; a judge that crashes has found nothing out, and says so."""
         try:
@@ -54,8 +63,9 @@ class Check:
         except Exception as error:  # noqa: BLE001 - one broken judge must not hide what the others found
             reason = f"the check crashed: {type(error).__name__}: {error}"
             answer = Finding(outcome=Outcome.UNKNOWN, found="not judged", note=reason)
-        findings = answer if isinstance(answer, tuple) else (answer,)
-        return tuple(self._completed(finding, expected) for finding in findings)
+        findings = _bounded(answer if isinstance(answer, tuple) else (answer,))
+        seconds = facts.seconds_by_part.get(self.part, 0.0)
+        return tuple(replace(self._completed(finding, expected), seconds=seconds) for finding in findings)
 
     def _completed(self, finding: Finding, expected: Expected) -> Finding:
         outcome = finding.outcome
@@ -70,7 +80,19 @@ class Check:
             id=self.id,
             title=self.title,
             severity=self.severity,
+            phase=self.phase.value,
+            source=self.source,
         )
+
+
+def _bounded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Fold what is too much to read into one finding with the worst outcome of the rest."""
+    if len(findings) <= MOST_FINDINGS:
+        return findings
+    rest = findings[MOST_FINDINGS - 1 :]
+    worst = max((one.outcome for one in rest), key=lambda one: one.rank)
+    more = Finding(outcome=worst, subject="others", found=f"{len(rest)} more")
+    return (*findings[: MOST_FINDINGS - 1], more)
 
 
 def check(  # noqa: PLR0913 - the fields of a Check, by name

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TOOLS = 5  # connections of people and of what provisions, beside the pools
 USED_PERCENT, USED_FAIL_PERCENT = 80, 95  # of the connections that ordinary roles may have; judgement
 REQUESTED_PERCENT = 20  # checkpoints forced by a full WAL; more, and max_wal_size is too small; judgement
 FEW_CHECKPOINTS = 20  # too few to speak of shares; a fresh database fills its WAL while it is made
@@ -58,8 +59,9 @@ def ask_database(facts: Facts, expected: Expected, get: Callable[[Database], Rea
     severity=Severity.MAJOR,
     phase=Phase.AFTER,
     wants="no setting waits for a restart, no line of the files is in error or not applied, no file was "
-    "changed since it was loaded",
-    remedy="tempo-infra provision -i {inventory} --host {host} applies them and restarts where it must",
+    "changed since it was loaded, none is overridden by ALTER SYSTEM",
+    remedy="tempo-infra provision -i {inventory} --host {host} applies them and restarts where it must; "
+    "ALTER SYSTEM RESET takes an override back",
     source=_VIEWS,
 )
 def settings(facts: Facts, expected: Expected) -> Finding:
@@ -69,6 +71,7 @@ def settings(facts: Facts, expected: Expected) -> Finding:
         stale = ", ".join(one.rpartition("/")[2] for one in told.files_not_loaded)
         parts += [f"changed and not loaded: {stale}"] if stale else []
         parts += [f"not applied: {', '.join(wrong)}"] if wrong else []
+        parts += [f"overridden by ALTER SYSTEM: {', '.join(told.altered)}"] if told.altered else []
         return Finding(
             outcome=Outcome.FAIL if parts else Outcome.PASS,
             found="; ".join(parts) or f"{told.file_settings} settings applied",
@@ -85,7 +88,7 @@ def settings(facts: Facts, expected: Expected) -> Finding:
     severity=Severity.MAJOR,
     phase=Phase.AFTER,
     wants=f"at most {USED_PERCENT} % of max_connections in use, without the superuser's; "
-    f"beyond {USED_FAIL_PERCENT} % it fails",
+    f"beyond {USED_FAIL_PERCENT} % it fails; no host uses more than its pools were planned with",
     remedy="select usename, client_addr, state, count(*) from pg_stat_activity group by 1, 2, 3 says whose",
     source=_STATS,
 )
@@ -94,9 +97,29 @@ def connections(facts: Facts, expected: Expected) -> Finding:
         room = max(1, told.max_connections - told.reserved)
         percent = round(100 * told.connections / room, 1)
         found = at_most(percent, USED_PERCENT, fail=USED_FAIL_PERCENT, unit="%")
-        return noting(found, f"{told.connections} of {room}", used=told.connections, room=room)
+        found = noting(found, f"{told.connections} of {room}", used=told.connections, room=room)
+        return together(found, *_beyond_plan(told, expected))
 
     return judged(ask_database(facts, expected, lambda part: part.live), judge)
+
+
+def _beyond_plan(told: Live, expected: Expected) -> list[Finding]:
+    """Compare what each host uses with its pools; what comes from no known host is counted as this one's."""
+    if not expected.pools:
+        return []
+    used = dict.fromkeys(expected.pools, 0)
+    for one in told.clients:
+        address = one.address if one.address in used else expected.internal
+        used[address] = used.get(address, 0) + one.used
+    return [
+        Finding(
+            outcome=Outcome.WARN,
+            found=f"{address} uses {count}",
+            wanted=f"≤ {expected.pools[address]} planned",
+        )
+        for address, count in used.items()
+        if count > expected.pools.get(address, 0) + TOOLS
+    ]
 
 
 @check(

@@ -56,6 +56,12 @@ SYMPTOMS: Mapping[str, tuple[Cause, ...]] = {
             "check-host with an inventory asks every host for every other one",
         ),
         Cause(
+            "workers are far from the frontend",
+            "each task is polled, started and completed over this distance",
+            ("net.frontend",),
+            "check-host --frontend HOST:PORT on a host where workers run",
+        ),
+        Cause(
             "durable writes are slow",
             "each step of a workflow waits for a flush of the WAL on the database host",
             ("disk.fsync",),
@@ -88,16 +94,28 @@ SYMPTOMS: Mapping[str, tuple[Cause, ...]] = {
         Cause(
             "calls wait for shard locks",
             "writes of one shard queue behind a slow one",
+            ("temporal.shardlock",),
+            "the metric semaphore_latency of the history service, operation ShardInfo",
+        ),
+        Cause(
+            "sessions of the database wait for each other's locks",
+            "a write waits until the one before it ends",
             ("postgres.locks",),
-            "the lock latencies among the history service's metrics",
+            "select pid, pg_blocking_pids(pid), query from pg_stat_activity where wait_event_type = 'Lock'",
             rules_out=False,
         ),
         Cause(
-            "no worker polls, or all of its slots are taken",
+            "no worker polls a task queue, or too few do",
             "a task waits in its queue until its schedule-to-start deadline",
-            (),
-            "temporal task-queue describe shows pollers; the worker's metric "
-            "temporal_worker_task_slots_available its free slots",
+            ("temporal.backlog",),
+            "temporal task-queue describe shows who polls",
+        ),
+        Cause(
+            "all slots of the workers are taken",
+            "a worker polls only while it has a free slot, so tasks wait although it is up",
+            ("temporal.slots",),
+            "name the workers' metrics, --worker-metrics HOST:PORT; the SDK calls the figure "
+            "temporal_worker_task_slots_available",
         ),
     )
 }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks.check import check
-from tempo_infra.checks.finding import Finding, Outcome, Severity, follow, judged, unread
+from tempo_infra.checks.finding import Finding, Outcome, Severity, follow, judged, noting, one_of, unread
 from tempo_infra.on_host.probes.docker import COMPOSE_FLOOR, ENGINE_ADVISED, ENGINE_FLOOR, at_version
 
 if TYPE_CHECKING:
     from tempo_infra.checks.expected import Expected
     from tempo_infra.on_host.facts import Facts
+    from tempo_infra.on_host.probes.docker import Cgroups
 
 
 def _dotted(version: tuple[int, ...]) -> str:
@@ -74,3 +76,35 @@ def compose(facts: Facts, expected: Expected) -> Finding:
         found = unread(reading, f"≥ {_dotted(COMPOSE_FLOOR)}")
         return Finding(outcome=Outcome.FAIL, found="no Compose v2", wanted=found.wanted, note=found.note)
     return judged(reading, lambda found: _at_least(found, COMPOSE_FLOOR, COMPOSE_FLOOR))
+
+
+@check(
+    "containerd.version",
+    "which containerd runs the containers",
+    severity=Severity.ADVICE,
+    wants="nothing: from 2.0 on it sets no limit of open files by itself, which explains nofile.runtime",
+    remedy="nothing to do",
+    source="https://github.com/containerd/containerd/pull/8924",
+)
+def containerd(facts: Facts, expected: Expected) -> Finding:
+    del expected
+    reading = follow(facts.docker, lambda part: part.containerd)
+    return judged(reading, lambda found: Finding(outcome=Outcome.PASS, found=found))
+
+
+@check(
+    "docker.cgroup",
+    "containers' memory and CPU are limited by control groups of version 2",
+    severity=Severity.ADVICE,
+    wants="version 2 with the systemd driver",
+    remedy="boot with systemd.unified_cgroup_hierarchy=1; Debian 11 and Ubuntu 22.04 do so by themselves",
+    source="https://docs.docker.com/engine/containers/runmetrics/#control-groups",
+)
+def cgroup(facts: Facts, expected: Expected) -> Finding:
+    del expected
+
+    def judge(told: Cgroups) -> Finding:
+        found = one_of(f"version {told.version}, {told.driver} driver", ("version 2, systemd driver",))
+        return noting(found, "", **asdict(told))
+
+    return judged(follow(facts.docker, lambda part: part.cgroups), judge)

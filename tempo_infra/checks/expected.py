@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.sizing import size
+from tempo_infra.sizing.hugepages import reserved_bytes
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
 if TYPE_CHECKING:
@@ -44,6 +47,20 @@ def _members(cluster: Cluster) -> tuple[str, ...]:
     )
 
 
+def _sized(host: Host, cluster: Cluster) -> dict[str, Any]:
+    """Return what sizing plans; nothing where a budget doesn't hold: hosts can be measured all the same."""
+    try:
+        settings = size(cluster)
+    except InputError:
+        return {}
+    by_name = {one.name: one.internal for one in cluster.hosts}
+    pools = {
+        by_name[one.host]: sum(role.connections for role in one.temporal.values()) for one in settings.hosts
+    }
+    own = next(one for one in settings.hosts if one.host == host.name)
+    return {"pools": pools, "huge_pages": bool(reserved_bytes(own.sysctl))}
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """The numbers that findings are compared with."""
@@ -60,6 +77,10 @@ class Expected:
     ports: Mapping[int, str] = field(default_factory=dict)  # that its services listen on: 7234 -> "history"
     members: tuple[str, ...] = ()  # "history 10.0.0.12:6934", of the whole cluster; empty: not known
     shards: int = 0  # 0: not known
+    pools: Mapping[str, int] = field(
+        default_factory=dict
+    )  # planned connections, by a host's internal address
+    huge_pages: bool = False  # memory is set aside for PostgreSQL's buffers
     clocks: Mapping[str, HostClock] = field(default_factory=dict)  # of all hosts of this run
 
     @classmethod
@@ -83,6 +104,7 @@ class Expected:
             ports=ports_of(host),
             members=_members(cluster),
             shards=cluster.temporal.shards,
+            **_sized(host, cluster),
         )
 
     def limit(self, name: str) -> float:

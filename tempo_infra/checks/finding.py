@@ -49,6 +49,9 @@ class Finding:
     id: str = ""  # this and what follows is the check's; set by Check.evaluate
     title: str = ""
     severity: Severity = Severity.MAJOR
+    phase: str = ""
+    source: str = ""  # where the limit comes from
+    seconds: float = 0.0  # that measuring took, shared with the checks that judge the same part
 
 
 def number(value: float, unit: str = "") -> str:

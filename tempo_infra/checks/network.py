@@ -43,10 +43,10 @@ def rtt(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
     for one in reached.value:  # the first port that could be timed; another may be closed off
         if one.peer.host not in by_host or by_host[one.peer.host].times.value is None:
             by_host[one.peer.host] = one
-    return tuple(_rtt(one, expected) for one in by_host.values())
+    return tuple(_rtt(one, name, expected) for name, one in by_host.items())
 
 
-def _rtt(one: Reached, expected: Expected) -> Finding:
+def _rtt(one: Reached, subject: str, expected: Expected) -> Finding:
     limit, fail = expected.limit("rtt_ms"), expected.limit("rtt_fail_ms")
 
     def judge(told: Times) -> Finding:
@@ -54,15 +54,37 @@ def _rtt(one: Reached, expected: Expected) -> Finding:
         note = f"n={told.n}, {number(told.min_ms)} to {number(told.max_ms)} ms"
         return noting(found, note, peer=one.peer.host, **asdict(told))
 
-    return replace(judged(one.times, judge, f"≤ {number(limit, 'ms')}"), subject=one.peer.host)
+    found = judged(one.times, judge, f"≤ {number(limit, 'ms')}")
+    if one.times.value is None and not one.peer.needed:
+        found = skipped(f"nothing here talks to it, and it doesn't answer on port {one.peer.port}")
+    return replace(found, subject=subject)
+
+
+@check(
+    "net.frontend",
+    "the frontend is near the workers of this host",
+    severity=Severity.MAJOR,
+    wants="named by --frontend HOST:PORT: it takes connections, their p50 within rtt_ms; beyond rtt_fail_ms "
+    "it fails",
+    remedy="run workers where the cluster is: each task is polled, started and completed over this",
+    source="https://docs.temporal.io/develop/worker-performance",
+)
+def frontend(facts: Facts, expected: Expected) -> Finding:
+    def judge(one: Reached) -> Finding:
+        where = f"{one.peer.host}:{one.peer.port}"
+        if one.answer != "open":
+            return Finding(outcome=Outcome.FAIL, subject=where, found=one.answer, wanted="open")
+        return _rtt(one, where, expected)
+
+    return judged(follow(facts.network, lambda part: part.frontend), judge)
 
 
 @check(
     "net.reach",
     "the services of the other hosts answer from here",
     severity=Severity.CRITICAL,
-    phase=Phase.AFTER,
-    wants="every port that this host talks to on another one is open",
+    wants="every port that this host talks to on another one is open; before provisioning, no firewall drops "
+    "what is sent there",
     remedy="closed: is the service up there? No answer: open the port in the firewalls between the hosts",
     source="docs/explanation/architecture.md",
 )
@@ -71,11 +93,23 @@ def reach(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
     reached = follow(facts.network, lambda part: part.reached)
     if reached.value is None:
         return unread(reached)
+    needed = [one for one in reached.value if one.peer.needed]
+    if not needed:
+        return skipped("nothing on this host talks to another one")
     if facts.generation.value is None:
-        return skipped("not provisioned yet")
-    found = tuple(_answered(one) for one in reached.value if one.answer != "open")
-    opened = sum(one.answer == "open" for one in reached.value)
-    return found or Finding(outcome=Outcome.PASS, found=f"{opened} of {opened} open")
+        return _let_through(needed)
+    found = tuple(_answered(one) for one in needed if one.answer != "open")
+    return found or Finding(outcome=Outcome.PASS, found=f"{len(needed)} of {len(needed)} open")
+
+
+def _let_through(needed: list[Reached]) -> Finding | tuple[Finding, ...]:
+    """Before anything listens a host refuses, which proves the way; silence is a firewall's."""
+    silent = [one for one in needed if one.answer not in ("open", "closed")]
+    if not silent:
+        return Finding(
+            outcome=Outcome.PASS, found=f"{len(needed)} of {len(needed)} let through", wanted="no silence"
+        )
+    return tuple(replace(_answered(one), outcome=Outcome.WARN, wanted="open or closed") for one in silent)
 
 
 def _answered(one: Reached) -> Finding:

@@ -14,12 +14,13 @@ from tempo_infra.checks.finding import (
     at_most,
     follow,
     judged,
+    noting,
     number,
     skipped,
     together,
     unread,
 )
-from tempo_infra.on_host.probes.nofile import UNLIMITED, Limits
+from tempo_infra.on_host.probes.nofile import UNLIMITED, Limits, Service
 from tempo_infra.on_host.probes.reading import Reading
 
 if TYPE_CHECKING:
@@ -88,7 +89,37 @@ def login(facts: Facts, expected: Expected) -> Finding:
 )
 def runtime(facts: Facts, expected: Expected) -> Finding:
     reading = follow(facts.nofile, lambda part: part.containerd)
-    return judged(reading, lambda limits: _hard(limits, expected.nofile, fail=HARD_FLOOR))
+    return judged(reading, lambda told: _hard(told.limits, expected.nofile, fail=HARD_FLOOR))
+
+
+@check(
+    "nofile.service",
+    "sshd, Docker and containerd have open files left",
+    severity=Severity.MAJOR,
+    wants=f"soft limit at least {SOFT_LOGIN}, at most half of it in use; beyond {IN_USE_FAIL_PERCENT} % "
+    "it fails",
+    remedy="raise LimitNOFILE in a drop-in for the service; ls -l /proc/PID/fd says what it holds",
+    source=_SYSTEMD,
+)
+def service(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
+    """Judge what logins inherit where PAM sets none, and what holds each container's log and ports."""
+    del expected
+    if facts.nofile.value is None:
+        return unread(facts.nofile)
+    told = facts.nofile.value
+    each = {"sshd": told.sshd, "dockerd": told.dockerd, "containerd": told.containerd}
+    return tuple(replace(judged(reading, _service), subject=name) for name, reading in each.items())
+
+
+def _service(told: Service) -> Finding:
+    soft = at_least(told.limits.soft, SOFT_LOGIN)
+    allowed = Finding(
+        outcome=soft.outcome,
+        found=_shown(told.limits),
+        wanted=f"soft {soft.wanted}",
+        evidence={"soft": told.limits.soft, "hard": told.limits.hard},
+    )
+    return together(allowed, _in_use(told.open, told.limits))
 
 
 @check(
@@ -126,16 +157,16 @@ def _container(one: Container, facts: Facts, expected: Expected) -> Finding:
         )
     else:
         allowed = _hard(limits, expected.nofile, fail=min(HARD_FLOOR, expected.nofile))
-    return _about(one, together(allowed, _in_use(one, limits)))
+    several = "" if one.processes == 1 else f"the lowest of {one.processes} processes"
+    return _about(one, noting(together(allowed, _in_use(one.files_in_use, limits)), several))
 
 
 def _about(one: Container, finding: Finding) -> Finding:
     return replace(finding, subject=one.service or one.name)
 
 
-def _in_use(one: Container, limits: Limits) -> Finding:
-    """Open files against the soft limit; not being allowed to count them spoils nothing else."""
-    used = one.files_in_use
+def _in_use(used: Reading[int], limits: Limits) -> Finding:
+    """Compare open files with the soft limit; not being allowed to count them spoils nothing else."""
     if used.value is None:
         return Finding(outcome=Outcome.SKIP, note=f"open files not counted: {used.unread}")
     percent = 100 * used.value / max(1, limits.soft)

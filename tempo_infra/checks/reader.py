@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from tempo_infra.on_host.facts import SCHEMA, Facts
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-MAX_TEXT_BYTES = 8 * 1024 * 1024  # 200 containers make about 200 kB
+MAX_TEXT_BYTES = 1024 * 1024  # 200 containers make about 200 kB; as objects it is fifty times as much
 MAX_STRING = 2000
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -47,22 +48,36 @@ def read_facts(text: str | bytes, *, host: str = "") -> Facts:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise FactsError(f"the facts are not valid: {where}: {first['msg']}", host=host) from error
-    if json.loads(json.dumps(facts.to_json())) != plain:
-        raise FactsError("the facts hold keys that this version doesn't know, or lack some", host=host)
+    if not _known(plain, json.loads(json.dumps(facts.to_json()))):
+        raise FactsError("the facts hold keys that this version doesn't know", host=host)
     return facts
+
+
+def _known(plain: Any, read: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether all that was there was read; what is new since has its default."""
+    if isinstance(plain, dict) and isinstance(read, dict):
+        return plain.keys() <= read.keys() and all(_known(value, read[key]) for key, value in plain.items())
+    if isinstance(plain, list) and isinstance(read, list):
+        return len(plain) == len(read) and all(map(_known, plain, read))
+    return bool(plain == read)
 
 
 def _plain(text: str | bytes, host: str) -> Any:  # noqa: ANN401 - any JSON value until it is checked
     if len(text) > MAX_TEXT_BYTES:
         raise FactsError(f"{len(text)} bytes are more than facts can be", host=host)
     try:
-        return _clean(json.loads(text, parse_constant=_refuse))
+        return _clean(json.loads(text, parse_constant=_refuse, parse_float=_finite))
     except (ValueError, RecursionError) as error:
         raise FactsError(f"the facts are not JSON: {error}"[:300], host=host) from error
 
 
 def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    """Return a number; JSON may write one that is larger than any."""
+    return float(text) if math.isfinite(float(text)) else _refuse(text)
 
 
 def _clean(value: Any) -> Any:  # noqa: ANN401 - any JSON value

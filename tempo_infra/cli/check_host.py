@@ -86,6 +86,16 @@ def check_host(
     symptom: Annotated[
         str, typer.Option("--symptom", metavar="NAME", help="Find the cause of context-deadline-exceeded.")
     ] = "",
+    frontend: Annotated[
+        str,
+        typer.Option("--frontend", metavar="HOST:PORT", help="Time connections to it: for hosts of workers."),
+    ] = "",
+    worker_metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--worker-metrics", metavar="HOST:PORT", help="Where a worker's metrics are, as hosts see it."
+        ),
+    ] = None,
     save_facts: Annotated[
         Path | None, typer.Option("--save-facts", metavar="FILE", help="Keep what was measured.")
     ] = None,
@@ -108,7 +118,12 @@ def check_host(
 
     files = check_outputs.outputs(output)
     options = check_measuring.facts_options(
-        data_directory, quick=quick, with_load=with_load, thorough=thorough
+        data_directory,
+        quick=quick,
+        with_load=with_load,
+        thorough=thorough,
+        frontend=frontend,
+        workers=worker_metrics or (),
     )
     source = checking.Source(tuple(targets or ()), inventory, tuple(host or ()), instance_class, local, facts)
     selection = checking.Selection(tuple(only or ()), tuple(skip or ()), tuple(ignore or ()), phase.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -45,19 +46,53 @@ class Remaining:
 
 
 def facts_options(
-    data_directory: str, *, quick: bool, with_load: bool, thorough: bool = False
+    data_directory: str,
+    *,
+    quick: bool = False,
+    with_load: bool = False,
+    thorough: bool = False,
+    frontend: str = "",
+    workers: Sequence[str] = (),
 ) -> FactsOptions:
     if quick and (with_load or thorough):
         raise InputError(f"--quick and --{'thorough' if thorough else 'with-load'} exclude each other")
     if not data_directory.startswith("/"):
         raise InputError(f"--data-dir {data_directory}: not an absolute path")
-    return FactsOptions(data_directory, quick, with_load, __version__, thorough)
+    for name, text in [("--frontend", frontend), *(("--worker-metrics", one) for one in workers)]:
+        if text and not re.fullmatch(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}", text):
+            raise InputError(f"{name} {text}: write HOST:PORT")
+    return FactsOptions(
+        data_directory,
+        quick,
+        with_load,
+        __version__,
+        thorough,
+        frontend=frontend,
+        worker_metrics=tuple(workers),
+    )
 
 
 def tailored(options: FactsOptions, host: Host, cluster: Cluster) -> FactsOptions:
     """Say whom a host of an inventory talks to, and which roles it should answer for."""
-    roles = tuple(RolePort(role.value, PORTS[role].grpc) for role in host.temporal_roles)
-    return replace(options, internal=host.internal, roles=roles, peers=peers(host, cluster))
+    roles = tuple(RolePort(one.value, PORTS[one].grpc, PORTS[one].metrics) for one in host.temporal_roles)
+    workers = options.worker_metrics if host is cluster.with_role(Role.FRONTEND)[0] else ()
+    return replace(
+        options,
+        internal=host.internal,
+        roles=roles,
+        peers=(*peers(host, cluster), *others(host, cluster)),
+        worker_metrics=workers,
+    )
+
+
+def others(host: Host, cluster: Cluster) -> tuple[Peer, ...]:
+    """Return the hosts that this one doesn't talk to: only how far they are is asked."""
+    known = {one.host for one in peers(host, cluster)} | {host.name}
+    return tuple(
+        Peer(one.name, one.internal, one.ssh.port, "ssh", needed=False)
+        for one in cluster.hosts
+        if one.name not in known
+    )
 
 
 def peers(host: Host, cluster: Cluster) -> tuple[Peer, ...]:

@@ -14,6 +14,7 @@ from tempo_infra.errors import HostKeyError, InputError, TempoInfraError
 from tempo_infra.inventory.catalogue import built_in
 from tempo_infra.inventory.cluster import Host, Role
 from tempo_infra.on_host.facts import Facts
+from tempo_infra.report.escaping import plain
 from tempo_infra.report.result import CheckRun, HostResult
 
 if TYPE_CHECKING:
@@ -156,7 +157,8 @@ def _result(
 ) -> HostResult:
     if isinstance(answer, TempoInfraError):
         remedy = _remedy(one, answer)
-        return HostResult(one.name, one.address, one.expected.class_name, error=answer.what, remedy=remedy)
+        what = " ".join(plain(answer.what).split())
+        return HostResult(one.name, one.address, one.expected.class_name, error=what, remedy=remedy)
     return HostResult(
         name=one.name,
         address=one.address,

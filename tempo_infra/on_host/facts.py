@@ -22,19 +22,21 @@ from tempo_infra.on_host.probes import (
     kernel,
     kernel_log,
     memory,
+    metrics,
     network,
     nofile,
     postgres,
+    priority,
     processes,
     roles,
     system,
     upkeep,
     virt,
 )
-from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
+from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
 from tempo_infra.on_host.probes.roles import RolePort
 
-SCHEMA = 2  # of the JSON; a reader refuses any other
+SCHEMA = 3  # of the JSON; a reader refuses any other
 THOROUGH = 4.0
 PAUSE_S = 0.3  # between bursts where no other probe fills the time
 
@@ -53,13 +55,16 @@ class FactsOptions:
     internal: str = ""  # this host's address for the others
     roles: tuple[RolePort, ...] = ()  # Temporal's, and where they should answer
     peers: tuple[network.Peer, ...] = ()
+    frontend: str = ""  # host:port that workers of this host talk to
+    worker_metrics: tuple[str, ...] = ()  # host:port of workers' own metrics
 
     @classmethod
     def of(cls, plain: "dict[str, Any]") -> "FactsOptions":
         """Make options of JSON values."""
         found = [RolePort(**one) for one in plain.get("roles", ())]
         peers = [network.Peer(**one) for one in plain.get("peers", ())]
-        return cls(**{**plain, "roles": tuple(found), "peers": tuple(peers)})
+        workers = tuple(plain.get("worker_metrics", ()))
+        return cls(**{**plain, "roles": tuple(found), "peers": tuple(peers), "worker_metrics": workers})
 
     @property
     def stretch(self) -> float:
@@ -75,6 +80,7 @@ class Link:
     uncertainty_ms: float  # half of the best round trip
     round_trip_ms: float
     exposed: Reading[tuple[int, ...]]  # ports of the cluster that answer on the public address
+    method: str = "the time asked for over the open connection, the fastest of 8 answers or more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,9 @@ class Facts:
     generation: Reading[generation.Generation]
     roles: Reading[tuple[roles.RoleHealth, ...]]
     database: Reading[database.Database]
+    metrics: Reading[metrics.Metrics]
+    peak_bytes: int  # the most memory that measuring took
+    seconds_by_part: "dict[str, float]"  # how long reading each of the above took
     link: Reading[Link] = NO_LINK
 
     def to_json(self) -> "dict[str, Any]":
@@ -128,6 +137,7 @@ def collect(options: FactsOptions, say: "Callable[[str], None]" = ignore) -> Fac
         taken_at=taken_at,
         seconds=round(time.monotonic() - begun, 2),
         options=options,
+        peak_bytes=attempt(lambda: memory.parse(read_file("/proc/self/status"), "VmHWM")).value or 0,
         **found,
     )
 
@@ -151,20 +161,23 @@ class _Measured:
         self._say = say
         self._found: "dict[str, Reading[Any]]" = {}
         self._spent_s = 0.0  # in bursts
+        self._seconds: "dict[str, float]" = {}  # by part
+        self._asked: "metrics.Answers" = {}
 
     def run(self) -> "dict[str, Any]":
         groups: "list[list[tuple[str, Callable[[], Any]]]]" = [
             [("system", system.read), ("kernel", kernel.read), ("memory", memory.read), ("virt", virt.read)],
             [("clock", clock.read), ("nofile", nofile.read), ("docker", docker.read)],
-            [("cpu", self._cpu)],
+            [("metrics", self._ask_services), ("cpu", self._cpu)],
             [("postgres", self._postgres), ("disk", self._disk)],
             [
                 ("database", self._database),
                 ("kernel_log", kernel_log.read),
-                ("network", lambda: network.read(self._options.peers)),
+                ("network", lambda: network.read(self._options.peers, self._options.frontend)),
                 ("upkeep", upkeep.read),
                 ("generation", generation.read),
                 ("roles", lambda: roles.read(self._options.internal, self._options.roles)),
+                ("metrics", self._metrics),
             ],
         ]
         with ExitStack() as stack:
@@ -172,23 +185,33 @@ class _Measured:
             for index in range(fsync.BURSTS):
                 probe = self._burst(probe, index)
                 for name, read in groups[index] if index < len(groups) else []:
-                    self._found[name] = attempt(read)
+                    self._found[name] = self._timed(name, read)
             self._found["fsync"] = _then(probe, lambda one: one.result())
-        return {one.name: self._found[one.name] for one in fields(Facts) if one.name in self._found}
+        self._seconds["fsync"] = self._spent_s
+        found = {one.name: self._found[one.name] for one in fields(Facts) if one.name in self._found}
+        return {**found, "seconds_by_part": {name: round(took, 3) for name, took in self._seconds.items()}}
+
+    def _timed(self, name: str, read: "Callable[[], T]") -> "Reading[T]":
+        begun = time.monotonic()
+        found = attempt(read)
+        self._seconds[name] = self._seconds.get(name, 0.0) + time.monotonic() - begun
+        return found
 
     def _start_fsync(self, stack: ExitStack) -> fsync.Probe:
         if self._why_no_load:
             raise Unread(self._why_no_load, not_wanted=True)
         directory = fsync.writable_directory(disk.nearest(self._options.data_directory))
         fsync.refuse_if_unfit(directory)
-        return fsync.Probe(directory, stack.enter_context(fsync.scratch_file(directory)))
+        with priority.lowest_io():  # sixteen mebibytes are written first
+            return fsync.Probe(directory, stack.enter_context(fsync.scratch_file(directory)))
 
     def _burst(self, probe: "Reading[fsync.Probe]", index: int) -> "Reading[fsync.Probe]":
         def measure(one: fsync.Probe) -> fsync.Probe:
             self._say(f"durable writes in {self._options.data_directory}: {index + 1} of {fsync.BURSTS}")
             at_least, cap_s = fsync.burst_plan(index, one.samples, self._spent_s)
             begun = time.monotonic()
-            one.burst(fsync.BURST_S * self._options.stretch, at_least=at_least, cap_s=cap_s)
+            with priority.lowest_io():
+                one.burst(fsync.BURST_S * self._options.stretch, at_least=at_least, cap_s=cap_s)
             self._spent_s += time.monotonic() - begun
             time.sleep(PAUSE_S)
             return one
@@ -209,6 +232,15 @@ class _Measured:
         if found.value is None:
             raise Unread(found.unread, not_wanted=found.not_wanted)
         return database.read(found.value.container)
+
+    def _ask_services(self) -> None:
+        self._asked = metrics.ask_services(self._options.roles, self._containers())
+
+    def _metrics(self) -> metrics.Metrics:
+        if not self._options.roles and not self._options.worker_metrics:
+            raise Unread("no Temporal role of this host is known", not_wanted=True)
+        again = metrics.ask_services(self._options.roles, self._containers()) if self._asked else {}
+        return metrics.read(self._asked, again, self._options.worker_metrics)
 
     def _disk(self) -> disk.Disk:
         return disk.read(self._options.data_directory)

@@ -31,7 +31,8 @@ from tempo_infra.on_host import (
 )
 from tempo_infra.on_host.bootstrap import install_docker
 from tempo_infra.on_host.disk_speed import measure
-from tempo_infra.on_host.facts import FactsOptions, collect
+from tempo_infra.on_host.facts import Facts, FactsOptions, collect
+from tempo_infra.on_host.gone import ended_with
 from tempo_infra.on_host.journal import RESTART, Entry, record
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock
@@ -44,6 +45,8 @@ from tempo_infra.on_host.wire import Event, Reply, Step, WireError, decode_reque
 
 UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs")  # read only, or written by who decides
 ALIVE_EVERY_S = 3.0  # a third of the shortest grace; the controller gives a silent host up after several
+MEASURING = {"facts", "clock"}  # steps that change nothing
+IDLE_S = 30  # after these, a silent operator is gone: a link that is dead says nothing for hours
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,15 @@ class Session:
 
     def serve(self) -> None:
         """Answer requests until the input ends."""
+        try:
+            self._serve()
+        finally:
+            signal.alarm(0)
+
+    def _serve(self) -> None:
         while True:
             frame = self._next_frame()
+            signal.alarm(0)
             if frame is None:
                 return self._settle_alone()
             kind, body, payload = frame
@@ -79,10 +89,13 @@ class Session:
             stop = threading.Event()
             alive = threading.Thread(target=self._say_alive, args=(stop,), daemon=True)
             alive.start()
-            reply = self._do(decode_request(body, payload))
+            steps = decode_request(body, payload)
+            reply = self._do(steps)
             stop.set()
             alive.join()
             self._send("reply", asdict(reply))
+            if {step.name for step in steps} <= MEASURING:
+                signal.alarm(IDLE_S)
 
     def _next_frame(self) -> tuple[str, Any, bytes] | None:
         try:
@@ -217,6 +230,11 @@ class Session:
     def rollback(self, step: Step) -> dict[str, str]:
         return arming.rollback(self._layout, arming.RunArgs(**step.args), self._say)
 
+    def facts(self, step: Step) -> Facts:
+        """Measure while the operator is there: nobody else wants the facts."""
+        with ended_with(self._stdin.fileno()):
+            return collect(FactsOptions.of(step.args))
+
     @property
     def layout(self) -> Layout:
         return self._layout
@@ -224,7 +242,7 @@ class Session:
 
 HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "state": lambda s, step: state.read_state(s.layout, state.StateArgs(**step.args)),
-    "facts": lambda _, step: collect(FactsOptions.of(step.args)),
+    "facts": lambda s, step: s.facts(step),
     "clock": lambda _, __: {"ns": time.time_ns()},
     "lock": Session.lock,
     "unlock": Session.unlock,

@@ -41,17 +41,17 @@ li>.symbol{font-weight:700;text-align:center}
 .remedy{display:block;margin-top:.15em}.remedy::before{content:"→ ";color:var(--dim)}
 summary{cursor:pointer;color:var(--dim)}
 .plots{display:flex;flex-wrap:wrap;gap:1rem}
-figure{margin:.5rem 0;flex:1 1 18rem;max-width:26rem}
+figure{margin:.5rem 0;flex:1 1 15rem;max-width:18.5rem}
 svg{width:100%;height:auto;display:block}
 svg text{font:10px system-ui,sans-serif;fill:var(--dim)}
 .grid{stroke:var(--line)}.range{stroke:var(--bar);stroke-width:1}.bar{fill:var(--bar);opacity:.65}
 .rail{fill:none;stroke:var(--line)}.dot{fill:var(--fg)}
 .wide{overflow-x:auto}.matrix{border-collapse:collapse;margin-top:.6rem}
 .matrix th,.matrix td{border:1px solid var(--line);padding:.3em .7em;text-align:right;font-weight:400}
-@media(max-width:34rem){body{padding:.5rem}section{padding:.7rem}
+@media(max-width:34rem){figure{max-width:none}body{padding:.5rem}section{padding:.7rem}
 li{grid-template-columns:1.4em 1fr}li>.what{grid-column:2}}
 @media print{body{max-width:none;font-size:10pt;color:#000;background:#fff}
-section,li,figure{break-inside:avoid}section.host{break-inside:auto}
+section,li,figure{break-inside:avoid}figure{flex:1 1 30%;max-width:31%}section.host{break-inside:auto}
 details::details-content{content-visibility:visible!important;height:auto!important}summary{display:none}}
 """
 
@@ -123,7 +123,8 @@ def _host(host: HostResult) -> Iterator[str]:
 
 
 def _plots(host: HostResult) -> str:
-    drawn = [plots.bursts(one.evidence) for one in host.findings if one.id == "disk.fsync"]
+    writes = [one.evidence for one in host.findings if one.id == "disk.fsync"]
+    drawn = [draw(one) for one in writes for draw in (plots.bursts, plots.distribution)]
     drawn += [plots.steal(one.evidence) for one in host.findings if one.id == "cpu.steal"]
     return f"<div class=plots>{''.join(drawn)}</div>\n" if any(drawn) else ""
 

@@ -63,10 +63,13 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "subject": finding.subject,
         "title": finding.title,
         "severity": finding.severity.value,
+        "phase": finding.phase,
         "outcome": finding.outcome.value,
         "found": finding.found,
         "wanted": finding.wanted,
         "note": finding.note,
         "evidence": dict(finding.evidence),
         "remedy": finding.remedy,
+        "source": finding.source,
+        "seconds": finding.seconds,
     }

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from tempo_infra.report.result import HostResult
 
 WIDTH, HEIGHT = 320, 120
+LOW = 40  # of a plot below another
 LEFT, BOTTOM, TOP = 46, 18, 8
+LABELS = 8  # more would run into each other
 DECADES = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7)  # µs: from a memory's speed to a dead disk's
 
 
@@ -44,15 +46,38 @@ def bursts(evidence: Mapping[str, Any]) -> str:
     return _figure(about, caption, "".join(parts))
 
 
+def distribution(evidence: Mapping[str, Any]) -> str:
+    """Draw how many durable writes took how long, as bars on a logarithmic scale; empty without them."""
+    bins = [(float(one["up_to_us"]), int(one["n"])) for one in evidence.get("distribution", ())]
+    most = max((count for _, count in bins), default=0)
+    if not most:
+        return ""
+    step = (WIDTH - LEFT) / len(bins)
+    room = HEIGHT - BOTTOM - TOP
+    total = sum(count for _, count in bins)
+    parts = [_level(TOP, number(100 * most / total, "%")), _level(HEIGHT - BOTTOM, "0")]
+    for index, (up_to, count) in enumerate(bins):
+        x, high = LEFT + index * step, room * count / most
+        place = f'x="{x + 1:.1f}" y="{HEIGHT - BOTTOM - high:.1f}"'
+        parts.append(f'<rect class="bar" {place} width="{max(1.0, step - 2):.1f}" height="{high:.1f}"/>')
+        if len(bins) <= LABELS or up_to in DECADES:
+            parts.append(f'<text x="{x + step:.1f}" y="{HEIGHT - 4}" text-anchor="end">{_time(up_to)}</text>')
+    method = str(evidence.get("method", ""))
+    caption = f"durable writes by how long they took, {total} in all" + (f": {method}" if method else "")
+    return _figure("durable writes by how long they took", caption, "".join(parts))
+
+
+def _level(y: float, name: str) -> str:
+    line = f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH}" y2="{y:.1f}"/>'
+    return f'{line}<text x="{LEFT - 4}" y="{y + 3:.1f}" text-anchor="end">{name}</text>'
+
+
+def _time(us: float) -> str:
+    return number(us, "µs") if us < 1000 else number(us / 1000, "ms")  # noqa: PLR2004
+
+
 def _grid(low: float, high: float, height: Any) -> str:  # noqa: ANN401 - a function of one number
-    lines = []
-    for edge in DECADES:
-        if low <= edge <= high:
-            y = height(edge)
-            name = number(edge, "µs") if edge < 1000 else number(edge / 1000, "ms")  # noqa: PLR2004
-            lines.append(f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH}" y2="{y:.1f}"/>')
-            lines.append(f'<text x="{LEFT - 4}" y="{y + 3:.1f}" text-anchor="end">{name}</text>')
-    return "".join(lines)
+    return "".join(_level(height(edge), _time(edge)) for edge in DECADES if low <= edge <= high)
 
 
 def steal(evidence: Mapping[str, Any]) -> str:
@@ -64,7 +89,8 @@ def steal(evidence: Mapping[str, Any]) -> str:
     ]
     if not bars:
         return ""
-    scale = max(10.0, *(value for _, value in bars))
+    window = [float(one) for one in evidence.get("parts", ()) if isinstance(one, int | float)]
+    scale = max(10.0, *(value for _, value in bars), *window)
     parts = []
     for index, (name, value) in enumerate(bars):
         y, room = 10 + index * 34, WIDTH - 150
@@ -72,12 +98,29 @@ def steal(evidence: Mapping[str, Any]) -> str:
         parts.append(f'<rect class="rail" x="78" y="{y}" width="{room}" height="20"/>')
         parts.append(f'<rect class="bar" x="78" y="{y}" width="{room * value / scale:.1f}" height="20"/>')
         parts.append(f'<text x="{86 + room}" y="{y + 14}">{number(value, "%")}</text>')
+    top = 34 * len(bars) + 8
+    if window:
+        parts.append(_over_time(window, scale, top))
+    over = f"; below it, the {number(float(evidence.get('window_s', 0)), 's')} under load" if window else ""
     return _figure(
         "CPU time taken by the hypervisor",
-        f"CPU time taken by the hypervisor (steal); full width {number(scale, '%')}",
+        f"CPU time taken by the hypervisor (steal); full width and height {number(scale, '%')}{over}",
         "".join(parts),
-        height=34 * len(bars) + 8,
+        height=top + (LOW if window else 0),
     )
+
+
+def _over_time(window: Sequence[float], scale: float, top: float) -> str:
+    """Draw the parts of the window beside each other."""
+    room = WIDTH - 150
+    step = room / len(window)
+    bars = "".join(
+        f'<rect class="bar" x="{78 + index * step + 1:.1f}" y="{top + (LOW - 4) * (1 - value / scale):.1f}"'
+        f' width="{step - 2:.1f}" height="{(LOW - 4) * value / scale:.1f}"/>'
+        for index, value in enumerate(window)
+    )
+    rail = f'<rect class="rail" x="78" y="{top}" width="{room}" height="{LOW - 4}"/>'
+    return f'<text x="70" y="{top + 22}" text-anchor="end">over time</text>{rail}{bars}'
 
 
 def round_trips(hosts: Sequence[HostResult]) -> str:

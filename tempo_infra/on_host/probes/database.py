@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from tempo_infra.on_host.database import MEMBERS
+from tempo_infra.on_host.probes import protobuf, task_queues
 from tempo_infra.on_host.probes.postgres import ask
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 
@@ -30,10 +31,18 @@ select json_build_object(
  'stale', (select coalesce(json_agg(f.sourcefile), '[]') from
            (select distinct sourcefile from pg_file_settings
             where (pg_stat_file(sourcefile)).modification > pg_conf_load_time()) f),
+ 'altered', (select coalesce(json_agg(distinct name), '[]') from pg_file_settings
+             where sourcefile like '%postgresql.auto.conf'),
  'settings', (select count(*) from pg_file_settings),
  'max', current_setting('max_connections')::int,
  'reserved', current_setting('superuser_reserved_connections')::int,
  'used', (select count(*) from pg_stat_activity where backend_type = 'client backend'),
+ 'clients', (select coalesce(json_agg(c), '[]') from
+             (select coalesce(host(client_addr), '') as address, count(*) as used from pg_stat_activity
+              where backend_type = 'client backend' and usename <> 'postgres' group by 1
+              order by 2 desc limit 50) c),
+ 'huge_pages', current_setting('huge_pages'),
+ 'huge_pages_status', coalesce(current_setting('huge_pages_status', true), ''),
  'idle_in_transaction_s', (select coalesce(max(extract(epoch from now() - state_change)), 0)
                            from pg_stat_activity where state = 'idle in transaction'),
  'lock_waits', (select count(*) from pg_locks where not granted),
@@ -61,15 +70,27 @@ _METADATA = "select encode(data, 'hex') from cluster_metadata_info order by meta
 
 
 @dataclass(frozen=True, slots=True)
+class Clients:
+    """Connections from one address; "" is the local socket."""
+
+    address: str
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     pending_restart: tuple[str, ...]
     file_errors: tuple[str, ...]
     not_applied: tuple[str, ...]  # lines of the files that the server doesn't run with
     files_not_loaded: tuple[str, ...]  # changed since the server read them
+    altered: tuple[str, ...]  # by ALTER SYSTEM, which wins over the files
     file_settings: int
     max_connections: int
     reserved: int
     connections: int
+    clients: tuple[Clients, ...]  # without the superuser's
+    huge_pages: str  # the setting: "on", "try", "off"
+    huge_pages_used: str  # "on", "off" or "" before PostgreSQL 17
     idle_in_transaction_s: float
     lock_waits: int  # sessions that wait for a lock of another at this moment
     longest_lock_wait_s: float
@@ -108,6 +129,7 @@ class Database:
     vacuum: Reading[Vacuum]
     members: Reading[tuple[str, ...]]  # "history 10.0.0.12:6934", heartbeat within 30 s
     shards: Reading[int]
+    waiting: Reading[tuple[task_queues.Waiting, ...]]
 
 
 def parse_live(text: str) -> Live:
@@ -117,10 +139,14 @@ def parse_live(text: str) -> Live:
         file_errors=_names(told["errors"]),
         not_applied=_names(told["differs"]),
         files_not_loaded=_names(told["stale"]),
+        altered=_names(told["altered"]),
         file_settings=int(told["settings"]),
         max_connections=int(told["max"]),
         reserved=int(told["reserved"]),
         connections=int(told["used"]),
+        clients=tuple(Clients(str(one["address"]), int(one["used"])) for one in told["clients"]),
+        huge_pages=str(told["huge_pages"]),
+        huge_pages_used=str(told["huge_pages_status"]),
         idle_in_transaction_s=round(float(told["idle_in_transaction_s"]), 1),
         lock_waits=int(told["lock_waits"]),
         longest_lock_wait_s=round(float(told["lock_wait_s"]), 2),
@@ -164,32 +190,10 @@ def parse_members(text: str) -> "tuple[str, ...]":
 
 def parse_shards(text: str) -> int:
     """Read history_shard_count out of a protobuf message in hexadecimal."""
-    data = bytes.fromhex(text.strip())
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
-        if key & 7 == 0:
-            value, position = _varint(data, position)
-            if key >> 3 == SHARD_COUNT:
-                return value
-        elif key & 7 == 2:  # noqa: PLR2004 - wire type: length and bytes
-            length, position = _varint(data, position)
-            position += length
-        else:
-            break
-    raise Unread("Temporal's cluster metadata holds no shard count")
-
-
-def _varint(data: bytes, position: int) -> "tuple[int, int]":
-    value = shift = 0
-    while position < len(data):
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            return value, position
-    raise Unread("Temporal's cluster metadata is cut off")
+    found = protobuf.number(bytes.fromhex(text.strip()), SHARD_COUNT)
+    if not found:
+        raise Unread("Temporal's cluster metadata holds no shard count")
+    return found
 
 
 def read(container: str) -> Database:
@@ -207,4 +211,6 @@ def read(container: str) -> Database:
         return attempt(lambda: parse(ask(container, query, database=where)))
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        return Database(**dict(zip(asked, pool.map(one, asked), strict=True)))
+        found = dict(zip(asked, pool.map(one, asked), strict=True))
+    waiting = attempt(lambda: task_queues.read(lambda query: ask(container, query, database=DATABASE)))
+    return Database(**found, waiting=waiting)

@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
+import types
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host.layout import PROJECT
-from tempo_infra.on_host.probes import nofile
+from tempo_infra.on_host.probes import nofile, processes
 from tempo_infra.on_host.probes.nofile import Limits  # noqa: TC001 - readers of Facts need the type
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, output_of
 from tempo_infra.on_host.shell import StepError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEADLINE_S = 8.0
 MAX_CONTAINERS = 200
 ENGINE_FLOOR = (24,)  # older engines are refused
 ENGINE_ADVISED = (28,)  # it keeps the local network away from ports that are not published
 COMPOSE_FLOOR = (2, 20)
+_COMPONENTS = "{{range .Server.Components}}{{.Name}}={{.Version}} {{end}}"
+_CGROUPS = "{{.CgroupVersion}} {{.CgroupDriver}}"
 _SOCKET = "/var/run/docker.sock"
 
 
@@ -34,9 +40,10 @@ class Container:
     pid: int
     started_at: str
     restarts: int
-    nofile: Reading[Limits]
-    files_in_use: Reading[int]
+    nofile: Reading[Limits]  # the lowest of all its processes
+    files_in_use: Reading[int]  # by the process that has most open
     mounts: tuple[str, ...] = ()  # folders of the host
+    processes: int = 1
 
     @property
     def ours(self) -> bool:
@@ -53,8 +60,16 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Cgroups:
+    version: str  # "2"
+    driver: str  # "systemd" or "cgroupfs"
+
+
+@dataclass(frozen=True, slots=True)
 class Docker:
     engine: Reading[str]  # "28.2.2"
+    containerd: Reading[str]
+    cgroups: Reading[Cgroups]
     compose: Reading[str]
     containers: Reading[tuple[Container, ...]]  # those that run
     stopped: Reading[tuple[Stopped, ...]]  # services of ours that should run and don't
@@ -84,11 +99,30 @@ def parse_inspect(text: str) -> "tuple[dict[str, Any], ...]":
     return tuple(entries)
 
 
-def container(entry: "dict[str, Any]") -> Container:
-    """Make a container of one entry of `docker inspect`, and ask /proc what it really has."""
+def parse_cgroups(text: str) -> Cgroups:
+    """Parse the two words of `docker info`."""
+    words = text.split()
+    if len(words) != 2:  # noqa: PLR2004 - version and driver
+        raise Unread(f"`docker info` answered {text.strip()[:80]!r}")
+    return Cgroups(*words)
+
+
+def parse_components(text: str) -> str:
+    """Return containerd's version of the engine's "name=version" words."""
+    versions = dict(word.partition("=")[::2] for word in text.split())
+    if "containerd" not in versions:
+        raise Unread("the engine names no containerd")
+    return parse_version(versions["containerd"])
+
+
+def container(
+    entry: "dict[str, Any]", members: "Mapping[str, tuple[int, ...]]" = types.MappingProxyType({})
+) -> Container:
+    """Make a container of one entry of `docker inspect`, and ask /proc what its processes really have."""
     state, config = entry["State"], entry["Config"]
     labels = config.get("Labels") or {}
     pid = int(state["Pid"])
+    pids = members.get(str(entry.get("Id", "")), ()) or (pid,)
     return Container(
         name=str(entry["Name"]).lstrip("/"),
         project=str(labels.get("com.docker.compose.project", "")),
@@ -99,9 +133,10 @@ def container(entry: "dict[str, Any]") -> Container:
         pid=pid,
         started_at=str(state["StartedAt"]),
         restarts=int(entry.get("RestartCount", 0)),
-        nofile=attempt(lambda: nofile.of(pid)),
-        files_in_use=attempt(lambda: nofile.files_in_use(pid)),
+        nofile=attempt(lambda: nofile.lowest(pids)),
+        files_in_use=attempt(lambda: nofile.most_in_use(pids)),
         mounts=tuple(str(one.get("Source", "")) for one in entry.get("Mounts") or ()),
+        processes=len(pids),
     )
 
 
@@ -131,7 +166,8 @@ def _containers() -> "tuple[Container, ...]":
     if not names:
         return ()
     entries = parse_inspect(_docker("inspect", "--type", "container", *names))
-    return tuple(sorted((container(entry) for entry in entries), key=lambda one: one.name))
+    members = processes.by_container()
+    return tuple(sorted((container(entry, members) for entry in entries), key=lambda one: one.name))
 
 
 def parse_stopped(text: str) -> "tuple[Stopped, ...]":
@@ -152,9 +188,11 @@ def read() -> Docker:
     engine = attempt(lambda: parse_version(_docker("version", "--format", "{{.Server.Version}}")))
     if engine.value is None and Path(_SOCKET).exists():
         silent: "Reading[Any]" = Reading(None, engine.unread, engine.not_wanted)
-        return Docker(engine, silent, silent, silent)
+        return Docker(engine, silent, silent, silent, silent, silent)
     return Docker(
         engine=engine,
+        containerd=attempt(lambda: parse_components(_docker("version", "--format", _COMPONENTS))),
+        cgroups=attempt(lambda: parse_cgroups(_docker("info", "--format", _CGROUPS))),
         compose=attempt(_compose),
         containers=attempt(_containers),
         stopped=attempt(_stopped),

@@ -7,6 +7,7 @@ more than a number of samples does: five bursts of two seconds, with other probe
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import os
 import time
@@ -27,6 +28,10 @@ MIN_SAMPLES = 1000
 CAP_S = 30.0  # a slow disk gets longer bursts until it has MIN_SAMPLES, up to this sum
 WARM_UP = 16  # the first operations of a burst are not counted
 MAX_SAMPLES_PER_BURST = 100_000
+EDGES_US = tuple(step * 10**decade for decade in range(8) for step in (1, 2, 5))  # to 50 s
+METHOD = (
+    "8 KiB over written blocks of 16 MiB, then fdatasync, which alone is timed; bursts spread over the run"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,14 @@ class Burst:
     p99_us: float
     max_us: float
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """How many took at most so long, and longer than the bin before."""
+
+    up_to_us: float
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +71,27 @@ class Fsync:
     write_p50_us: float
     bursts: tuple[Burst, ...]
     flushes: Reading[Flushes]
+    distribution: tuple[Bin, ...] = ()
+    method: str = METHOD
 
 
 def percentile(ordered: "list[int]", part: float) -> int:
     """Nearest rank of a sorted list that is not empty."""
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+def distribution(ordered_ns: "list[int]") -> "tuple[Bin, ...]":
+    """Count a sorted list in bins of a third of a decade, from the first that holds one to the last."""
+    found: "list[Bin]" = []
+    below = 0
+    for edge_us in EDGES_US:
+        until = bisect.bisect_right(ordered_ns, edge_us * 1000)
+        if until > below or found:
+            found.append(Bin(float(edge_us), until - below))
+        below = until
+        if until == len(ordered_ns):
+            break
+    return tuple(found)
 
 
 def writable_directory(wanted: str) -> str:
@@ -174,6 +203,7 @@ class Probe:
             write_p50_us=_us(percentile(sorted(self._writes_ns), 0.5)),
             bursts=tuple(self._bursts),
             flushes=attempt(self._flushes_told),
+            distribution=distribution(syncs),
         )
 
     def _flushes_told(self) -> Flushes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
@@ -16,7 +17,9 @@ from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_fi
 WARM_UP = 3
 SAMPLES = 30
 TIMEOUT_S = 2.0
+KNOCKS = 32  # at once
 BUDGET_S = 6.0  # of one peer: thirty round trips around the globe
+METHOD = "connect(2) by TCP, one after the other, after 3 warm-ups"
 _LISTEN = "0A"  # include/net/tcp_states.h
 
 
@@ -28,6 +31,7 @@ class Peer:
     address: str
     port: int
     what: str  # "postgresql", "history", ...
+    needed: bool = True  # False: only its distance is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Times:
     min_ms: float
     p50_ms: float
     max_ms: float
+    method: str = METHOD
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Listener:
 class Network:
     listeners: Reading[tuple[Listener, ...]]
     reached: Reading[tuple[Reached, ...]]
+    frontend: Reading[Reached]  # for hosts where workers run
 
 
 def parse_listeners(text: str) -> "tuple[Listener, ...]":
@@ -109,9 +115,9 @@ def times(measured_ms: "list[float]") -> Times:
     )
 
 
-def reach(peer: Peer, *, samples: int = SAMPLES) -> Reached:
-    """Connect to a peer; with samples, often enough to time it."""
-    answer, _ = connect(peer.address, peer.port)
+def reach(peer: Peer, answer: str = "", *, samples: int = SAMPLES) -> Reached:
+    """Connect to a peer, if its answer is not known yet; with samples, often enough to time it."""
+    answer = answer or connect(peer.address, peer.port)[0]
     if answer not in ("open", "closed"):
         return Reached(peer, answer, Reading(None, answer))
     if not samples:
@@ -130,15 +136,33 @@ def reach(peer: Peer, *, samples: int = SAMPLES) -> Reached:
 def _reached(peers: "tuple[Peer, ...]") -> "tuple[Reached, ...]":
     if not peers:
         raise Unread("no other host is known", not_wanted=True)
+    with ThreadPoolExecutor(max_workers=KNOCKS) as pool:  # a host that drops packets costs its timeout once
+        answers = list(pool.map(lambda peer: connect(peer.address, peer.port)[0], peers))
     timed: "set[str]" = set()
     found = []
-    for peer in peers:
-        one = reach(peer, samples=0 if peer.host in timed else SAMPLES)
+    for peer, answer in zip(peers, answers, strict=True):
+        one = reach(peer, answer, samples=0 if peer.host in timed else SAMPLES)
         found.append(one)
         if one.times.value is not None:
             timed.add(peer.host)
     return tuple(found)
 
 
-def read(peers: "tuple[Peer, ...]") -> Network:
-    return Network(attempt(_listeners), attempt(lambda: _reached(peers)))
+def _frontend(address: str) -> Reached:
+    if not address:
+        raise Unread("no frontend was named; --frontend HOST:PORT does", not_wanted=True)
+    host, _, port = address.rpartition(":")
+    name = host.strip("[]")
+    try:
+        found = str(socket.getaddrinfo(name, int(port), type=socket.SOCK_STREAM)[0][4][0])
+    except OSError as error:
+        raise Unread(f"{name}: {(error.strerror or str(error)).lower()}") from error
+    return reach(Peer(name, found, int(port), "frontend"))
+
+
+def read(peers: "tuple[Peer, ...]", frontend: str = "") -> Network:
+    return Network(
+        listeners=attempt(_listeners),
+        reached=attempt(lambda: _reached(peers)),
+        frontend=attempt(lambda: _frontend(frontend)),
+    )

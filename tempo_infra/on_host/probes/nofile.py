@@ -10,9 +10,13 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.probes import processes
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UNLIMITED = 2**63 - 1
 _LINE = re.compile(r"^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)\s", re.MULTILINE)
@@ -25,12 +29,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """A service of the host: what it may open, and what it has open."""
+
+    limits: Limits
+    open: Reading[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Nofile:
     login: Reading[Limits]  # the session's first process, before any sudo
     sudo: Reading[Limits]  # the process that runs the probes
-    sshd: Reading[Limits]
-    containerd: Reading[Limits]
-    dockerd: Reading[Limits]
+    sshd: Reading[Service]
+    containerd: Reading[Service]
+    dockerd: Reading[Service]
 
 
 def parse(text: str) -> Limits:
@@ -51,12 +63,27 @@ def files_in_use(pid: int) -> int:
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 
-def _service(table: "tuple[processes.Process, ...]", *names: str) -> "Reading[Limits]":
-    def read() -> Limits:
-        for process in table:
-            if process.name in names:
-                return of(process.pid)
-        raise Unread(f"no process {names[0]} runs here", not_wanted=True)
+def lowest(pids: "Sequence[int]") -> Limits:
+    """Return the lowest limits among some processes; those that end meanwhile don't count."""
+    found = [one.value for one in (attempt(lambda pid=pid: of(pid)) for pid in pids) if one.value]  # type: ignore[misc]  # bound now
+    if not found:
+        return of(pids[0])
+    return Limits(min(one.soft for one in found), min(one.hard for one in found))
+
+
+def most_in_use(pids: "Sequence[int]") -> int:
+    """Return how many files the process with most of them has open."""
+    counted = [attempt(lambda pid=pid: files_in_use(pid)).value for pid in pids]  # type: ignore[misc]  # bound now
+    found = [one for one in counted if one is not None]
+    return max(found) if found else files_in_use(pids[0])
+
+
+def _service(table: "tuple[processes.Process, ...]", name: str) -> "Reading[Service]":
+    def read() -> Service:
+        pids = [process.pid for process in table if process.name == name]
+        if not pids:
+            raise Unread(f"no process {name} runs here", not_wanted=True)
+        return Service(of(pids[0]), attempt(lambda: files_in_use(pids[0])))
 
     return attempt(read)
 

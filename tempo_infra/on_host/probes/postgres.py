@@ -48,6 +48,7 @@ class WalFlush:
     window_s: float
     window_count: int
     window_mean_ms: float  # 0.0 when nothing was flushed in the window
+    method: str = "pg_stat_wal: wal_sync_time over wal_sync"
 
 
 @dataclass(frozen=True, slots=True)

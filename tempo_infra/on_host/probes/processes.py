@@ -9,6 +9,7 @@ from pathlib import Path
 from tempo_infra.on_host.probes.reading import read_file
 
 _STAT = re.compile(r"^(\d+) \((.*)\) \S (\d+) ", re.DOTALL)  # the name may hold spaces and brackets
+_CONTAINER = re.compile(r"[/-]([0-9a-f]{64})(?:\.scope)?$", re.MULTILINE)  # Docker's names, by both drivers
 SSHD = ("sshd", "sshd-session", "sshd-auth")  # split into several programs since OpenSSH 9.8
 
 
@@ -28,7 +29,7 @@ def parse(text: str) -> "Process | None":
 def read() -> "tuple[Process, ...]":
     """List what runs, oldest number first; processes that end meanwhile are left out."""
     found = []
-    for pid in sorted(int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()):
+    for pid in _pids():
         try:
             process = parse(read_file(f"/proc/{pid}/stat"))
         except OSError:
@@ -36,6 +37,29 @@ def read() -> "tuple[Process, ...]":
         if process is not None:
             found.append(process)
     return tuple(found)
+
+
+def container_of(cgroups: str) -> str:
+    """Return the container's id in the text of /proc/<pid>/cgroup; empty outside of containers."""
+    found = _CONTAINER.search(cgroups)
+    return found[1] if found else ""
+
+
+def by_container() -> "dict[str, tuple[int, ...]]":
+    """Return the processes of each container, by its id."""
+    found: "dict[str, tuple[int, ...]]" = {}
+    for pid in _pids():
+        try:
+            container = container_of(read_file(f"/proc/{pid}/cgroup"))
+        except OSError:
+            continue
+        if container:
+            found[container] = (*found.get(container, ()), pid)
+    return found
+
+
+def _pids() -> "list[int]":
+    return sorted(int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
 
 
 def session_start(table: "tuple[Process, ...]", pid: int) -> int:

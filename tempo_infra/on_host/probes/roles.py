@@ -14,6 +14,7 @@ TIMEOUT_S = 3.0
 class RolePort:
     role: str
     port: int
+    metrics: int = 0  # on the loopback of its container
 
 
 @dataclass(frozen=True, slots=True)

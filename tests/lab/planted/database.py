@@ -183,6 +183,7 @@ FAULTS = (
         "fail",
         "alter system set autovacuum = off",
         AUTOVACUUM_OFF,
+        also={"postgres.settings": "ALTER SYSTEM overrides what was rendered"},
     ),
     Fault(
         "autovacuum far behind",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.lab.planted.fault import VM_ROLE, Fault, Plant, Site, by_shell, done, file_with, setting
+from tests.lab.planted.fault import KEPT, VM_ROLE, Fault, Plant, Site, by_shell, done, file_with, setting
 from tests.lab.planted.services import pid_of, remade
 
 ARTICLE = "* soft nofile 65535\n* hard nofile 65535"
@@ -73,7 +73,21 @@ FEW_FILES = by_shell(
     "sysctl -qw fs.file-max=$(cat /root/kept) && rm /root/kept",
 )
 
+RUNTIME = "$(pgrep -xo containerd)"
+
 FAULTS = (
+    Fault(
+        "service with hardly a file left to open",
+        "history",
+        "nofile.service",
+        "fail",
+        "the running containerd's soft limit is lowered to just above what it has open",
+        by_shell(
+            f"prlimit --pid {RUNTIME} --nofile --noheadings --output SOFT > {KEPT} && "
+            f"prlimit --pid {RUNTIME} --nofile=$(($(ls /proc/{RUNTIME}/fd | wc -l) + 5)):",
+            f"prlimit --pid {RUNTIME} --nofile=$(cat {KEPT} | tr -d ' '): && rm {KEPT}",
+        ),
+    ),
     Fault(
         "limits.conf as in the article, containers as they were",
         "worker",

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from lab.relay import Relay
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.sizing.temporal import PORTS
-from tests.lab.planted.fault import VM_ROLE, Fault, Plant, Site, done
+from tests.lab.planted.fault import VM_ROLE, Fault, Plant, Site, done, nothing
 
 HISTORY = PORTS[Role.HISTORY]
 CHAINS = ("OUTPUT", "FORWARD")  # of the host itself, and of its containers
@@ -49,6 +49,15 @@ def taken(site: Site) -> Iterator[None]:
 
 
 FAULTS = (
+    Fault(
+        "workers that can't reach the frontend",
+        "history",
+        "net.frontend",
+        "fail",
+        "`--frontend` names a port of the frontend's host on which nothing listens",
+        nothing,
+        words=("--frontend", "10.99.0.11:7299"),
+    ),
     Fault(
         "closed port",
         "frontend",

@@ -13,16 +13,17 @@ from tempo_infra.inventory.cluster import Resources, Role
 from tempo_infra.on_host.facts import SCHEMA, Facts, FactsOptions, Link
 from tempo_infra.on_host.probes.clock import Clock, Discipline, Source
 from tempo_infra.on_host.probes.cpu import Cpu, Speed, Steal
-from tempo_infra.on_host.probes.database import Bloat, Checkpoints, Database, Live, Vacuum
+from tempo_infra.on_host.probes.database import Bloat, Checkpoints, Clients, Database, Live, Vacuum
 from tempo_infra.on_host.probes.disk import Device, Disk, Mount, Space
-from tempo_infra.on_host.probes.docker import Container, Docker
-from tempo_infra.on_host.probes.fsync import Burst, Flushes, Fsync
+from tempo_infra.on_host.probes.docker import Cgroups, Container, Docker
+from tempo_infra.on_host.probes.fsync import Bin, Burst, Flushes, Fsync
 from tempo_infra.on_host.probes.generation import Generation, OwnedFile, Planned
 from tempo_infra.on_host.probes.kernel import Dirty, Kernel, OpenFiles
 from tempo_infra.on_host.probes.kernel_log import KernelLog
 from tempo_infra.on_host.probes.memory import HugePages, Memory
+from tempo_infra.on_host.probes.metrics import Backlog, Delays, Metrics, Polls, Queue, ShardLock
 from tempo_infra.on_host.probes.network import Listener, Network, Peer, Reached, Times
-from tempo_infra.on_host.probes.nofile import Limits, Nofile
+from tempo_infra.on_host.probes.nofile import Limits, Nofile, Service
 from tempo_infra.on_host.probes.postgres import Postgres, Settings, WalFlush
 from tempo_infra.on_host.probes.reading import Reading
 from tempo_infra.on_host.probes.roles import RoleHealth
@@ -65,6 +66,21 @@ def fsync(*, p50_us: float = 130, p99_us: float = 2400, bursts_p99_us: tuple[flo
         write_p50_us=6,
         bursts=tuple(Burst(4374, p50_us, p99, 31_000, 2) for p99 in each),
         flushes=Reading(Flushes(1.0, 2.0)),
+        distribution=(Bin(100, 200), Bin(200, 19_000), Bin(500, 1900), Bin(1000, 500), Bin(5000, 270)),
+    )
+
+
+def service(soft: int, hard: int, in_use: int = 40) -> Reading[Service]:
+    return Reading(Service(Limits(soft, hard), Reading(in_use)))
+
+
+def metrics(*, p99_ms: float = 2.0, queues: tuple[Queue, ...] = ()) -> Metrics:
+    """A history service that works and a host without the other roles."""
+    return Metrics(
+        shard_lock=Reading(ShardLock(9.0, Delays(400, 1.0, p99_ms), Delays(90_000, 1.0, p99_ms))),
+        backlog=Reading(Backlog(queues, 3)),
+        polls=Reading((Polls("billing", 7, 9),)),
+        slots=Reading(None, "no worker's metrics were named", not_wanted=True),
     )
 
 
@@ -127,13 +143,20 @@ def healthy() -> Facts:
             Nofile(
                 login=Reading(Limits(65_535, 65_535)),
                 sudo=Reading(Limits(65_535, 65_535)),
-                sshd=Reading(Limits(1024, 524_288)),
-                containerd=Reading(Limits(524_288, 524_288)),
-                dockerd=Reading(Limits(524_288, 524_288)),
+                sshd=service(1024, 524_288),
+                containerd=service(524_288, 524_288),
+                dockerd=service(524_288, 524_288),
             )
         ),
         docker=Reading(
-            Docker(Reading("28.2.2"), Reading("2.32.4"), Reading((container("history"),)), Reading(()))
+            Docker(
+                engine=Reading("28.2.2"),
+                containerd=Reading("1.7.27"),
+                cgroups=Reading(Cgroups("2", "systemd")),
+                compose=Reading("2.32.4"),
+                containers=Reading((container("history"),)),
+                stopped=Reading(()),
+            )
         ),
         postgres=Reading(None, "no PostgreSQL of the cluster runs here", not_wanted=True),
         disk=Reading(
@@ -150,7 +173,7 @@ def healthy() -> Facts:
                 Reading(4),
                 ABSENT,
                 Reading("AMD EPYC"),
-                Reading(Steal(0.4, 99.0, 2.8)),
+                Reading(Steal(0.4, 99.0, 2.8, (0.2, 0.6, 0.4, 0.2, 0.8, 0.2))),
                 Reading(0.1),
                 Reading(0.3),
                 Reading(Speed(1700, 25.0, 6.1)),
@@ -170,11 +193,15 @@ def healthy() -> Facts:
             Network(
                 Reading(tuple(Listener("10.0.0.12", port) for port in (7234, 6934))),
                 Reading((reached("db-1", 0.4, 5432, "postgresql"),)),
+                Reading(None, "no frontend was named", not_wanted=True),
             )
         ),
         generation=Reading(generation("history")),
         roles=Reading((RoleHealth("history", 7234, "SERVING"),)),
         database=Reading(None, "no PostgreSQL of the cluster runs here", not_wanted=True),
+        metrics=Reading(metrics()),
+        peak_bytes=24 * 1024**2,
+        seconds_by_part={"fsync": 10.0, "cpu": 3.5},
         link=Reading(Link(3.0, 2.0, 4.0, Reading(()))),
     )
 
@@ -182,14 +209,35 @@ def healthy() -> Facts:
 def with_database(facts: Facts | None = None) -> Facts:
     """The same host, with PostgreSQL on it, too."""
     live = Live(
-        (), (), (), (), 40, 200, 3, 60, 0.0, 0, 0.0, 0, 0, 1_000_000, 200_000_000, 4 * GB, 40 * 86_400
-    )  # fmt: skip
+        pending_restart=(),
+        file_errors=(),
+        not_applied=(),
+        files_not_loaded=(),
+        altered=(),
+        file_settings=40,
+        max_connections=200,
+        reserved=3,
+        connections=60,
+        clients=(Clients("10.0.0.12", 20), Clients("10.0.0.11", 10)),
+        huge_pages="try",
+        huge_pages_used="off",
+        idle_in_transaction_s=0.0,
+        lock_waits=0,
+        longest_lock_wait_s=0.0,
+        archive_failed=0,
+        slots_held_bytes=0,
+        xid_age=1_000_000,
+        freeze_max_age=200_000_000,
+        data_bytes=4 * GB,
+        born_s=40 * 86_400,
+    )
     found = Database(
         Reading(live),
         Reading(Checkpoints(900, 20, 4e6)),
         Reading(Vacuum(on=True, tables=(Bloat("executions", 12_000, 90_000),))),
         Reading(MEMBERS),
         Reading(512),
+        Reading(()),
     )
     return replace(facts or healthy(), database=Reading(found), postgres=Reading(postgres()))
 
@@ -246,5 +294,6 @@ def expected(*roles: Role, class_name: str = "NVMe-Series") -> Expected:
         ports={7234: "history", 6934: "history"},
         members=MEMBERS,
         shards=512,
+        pools={"10.0.0.12": 60, "10.0.0.11": 40},
         clocks={"history-1": HostClock(3.0, 2.0), "db-1": HostClock(-4.0, 2.0)},
     )

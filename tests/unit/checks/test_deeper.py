@@ -11,15 +11,17 @@ from tempo_infra.checks import Finding, Outcome, find
 from tempo_infra.checks.expected import HostClock
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.facts import Facts, Link
-from tempo_infra.on_host.probes.database import Bloat, Checkpoints, Vacuum
-from tempo_infra.on_host.probes.docker import Stopped
+from tempo_infra.on_host.probes.database import Bloat, Checkpoints, Clients, Vacuum
+from tempo_infra.on_host.probes.docker import Cgroups, Stopped
 from tempo_infra.on_host.probes.generation import OwnedFile
 from tempo_infra.on_host.probes.kernel import Dirty
 from tempo_infra.on_host.probes.kernel_log import Complaint, KernelLog
 from tempo_infra.on_host.probes.memory import HugePages
+from tempo_infra.on_host.probes.metrics import Backlog, Delays, Polls, Queue, ShardLock, Slots
 from tempo_infra.on_host.probes.network import Listener
 from tempo_infra.on_host.probes.reading import Reading
 from tempo_infra.on_host.probes.roles import RoleHealth
+from tempo_infra.on_host.probes.task_queues import Waiting
 from tempo_infra.on_host.probes.upkeep import Apparmor, Restarts
 from tests.unit.checks.hosts import (
     ABSENT,
@@ -33,6 +35,7 @@ from tests.unit.checks.hosts import (
     having,
     healthy,
     reached,
+    service,
     with_database,
 )
 
@@ -66,6 +69,18 @@ def link(offset_ms: float, doubt_ms: float = 2, exposed: Reading[Any] = NOTHING)
 
 def planned(**changes: Any) -> Reading[Any]:
     return Reading(replace(generation("history"), **changes))
+
+
+def locks(recently: int, p99_ms: float, before_ms: float) -> Reading[Any]:
+    return Reading(ShardLock(9.0, Delays(recently, 1, p99_ms), Delays(90_000, 1, before_ms)))
+
+
+def queue(oldest_s: float, polls: int = 0) -> Queue:
+    return Queue("billing", "renewals", "Workflow", 5, oldest_s, 9.0, polls)
+
+
+def near(p50_ms: float, answer: str = "open") -> Reading[Any]:
+    return Reading(reached("frontend.example", p50_ms, 7233, "frontend", answer))
 
 
 OTHER_FILES = replace(container("history"), mounts=("/var/lib/tempo-infra/services/history-bbbbbbbbbbbb",))
@@ -180,7 +195,53 @@ ROWS: list[tuple[str, str, Reading[Any], Outcome]] = [
     ("disk.growth", "database.live", live(born_s=1.9 * DAY_S), SKIP),
     ("disk.growth", "database.live", FAILED, UNKNOWN),
     ("disk.growth", "disk.space", FAILED, UNKNOWN),
+    ("postgres.settings", "database.live", live(altered=("work_mem",)), FAIL),
+    ("postgres.connections", "database.live", live(clients=(Clients("10.0.0.11", 46),)), WARN),
+    ("postgres.connections", "database.live", live(clients=(Clients("10.0.0.11", 45),)), PASS),
+    ("postgres.connections", "database.live", live(clients=(Clients("172.30.0.3", 66),)), WARN),  # its own
+    ("temporal.shardlock", "metrics.shard_lock", locks(400, 50, 5), PASS),
+    ("temporal.shardlock", "metrics.shard_lock", locks(400, 100, 5), WARN),
+    ("temporal.shardlock", "metrics.shard_lock", locks(400, 500, 5), FAIL),
+    ("temporal.shardlock", "metrics.shard_lock", locks(99, 500, 300), PASS),  # too few to be the present
+    ("temporal.shardlock", "metrics.shard_lock", locks(99, 5, 500), WARN),
+    ("temporal.shardlock", "metrics.shard_lock", FAILED, UNKNOWN),
+    ("temporal.shardlock", "metrics.shard_lock", ABSENT, SKIP),
+    ("temporal.backlog", "metrics.backlog", read(Backlog((queue(10.0),), 1)), PASS),
+    ("temporal.backlog", "metrics.backlog", read(Backlog((queue(10.1),), 1)), WARN),
+    ("temporal.backlog", "metrics.backlog", FAILED, UNKNOWN),
+    ("temporal.backlog", "database.waiting", read((Waiting("billing", "q", "Activity", 4, 149.0),)), PASS),
+    ("temporal.backlog", "database.waiting", read((Waiting("billing", "q", "Activity", 4, 151.0),)), WARN),
+    ("temporal.backlog", "database.waiting", FAILED, UNKNOWN),
+    ("temporal.pollers", "metrics.polls", read((Polls("billing", 480, 480),)), PASS),
+    ("temporal.pollers", "metrics.polls", read((Polls("billing", 481, 480),)), WARN),
+    ("temporal.pollers", "metrics.polls", read(()), PASS),
+    ("temporal.pollers", "metrics.polls", FAILED, UNKNOWN),
+    ("temporal.slots", "metrics.slots", read((Slots("w:9090", "q", "ActivityWorker", 1, 99),)), PASS),
+    ("temporal.slots", "metrics.slots", read((Slots("w:9090", "q", "ActivityWorker", 0, 100),)), FAIL),
+    (
+        "temporal.slots",
+        "metrics.slots",
+        read((Slots("w:9090", "q", "NexusWorker", 0, 0),)),
+        SKIP,
+    ),  # none in use
+    ("temporal.slots", "metrics.slots", FAILED, UNKNOWN),
+    ("net.frontend", "network.frontend", near(2.0), PASS),
+    ("net.frontend", "network.frontend", near(2.1), WARN),
+    ("net.frontend", "network.frontend", near(10.1), FAIL),
+    ("net.frontend", "network.frontend", near(0.4, "closed"), FAIL),
+    ("net.frontend", "network.frontend", FAILED, UNKNOWN),
+    ("net.frontend", "network.frontend", ABSENT, SKIP),
+    ("nofile.service", "nofile.sshd", service(1023, 4096), WARN),
+    ("nofile.service", "nofile.dockerd", service(1024, 4096, in_use=513), WARN),
+    ("nofile.service", "nofile.containerd", service(1024, 4096, in_use=820), FAIL),
+    ("nofile.service", "nofile.sshd", FAILED, UNKNOWN),
+    ("nofile.service", "nofile", FAILED, UNKNOWN),
+    ("containerd.version", "docker.containerd", FAILED, UNKNOWN),
+    ("docker.cgroup", "docker.cgroups", read(Cgroups("1", "cgroupfs")), WARN),
+    ("docker.cgroup", "docker.cgroups", read(Cgroups("2", "cgroupfs")), WARN),
+    ("docker.cgroup", "docker.cgroups", FAILED, UNKNOWN),
 ]
+ON_REQUEST = {"net.frontend", "temporal.slots"}  # nothing to look at unless an option names it
 IDS = sorted({row[0] for row in ROWS} | {"clock.skew"})
 
 
@@ -192,7 +253,7 @@ def findings(identifier: str, facts: Facts, **changes: Any) -> tuple[Finding, ..
 @pytest.mark.parametrize("identifier", IDS)
 def test_a_healthy_host_passes(identifier: str) -> None:
     found = findings(identifier, with_database())
-    assert {one.outcome for one in found} == {PASS}
+    assert {one.outcome for one in found} == ({SKIP} if identifier in ON_REQUEST else {PASS})
 
 
 @pytest.mark.parametrize(
@@ -246,9 +307,27 @@ def test_ports_are_free_before_a_host_is_provisioned() -> None:
     assert (free.outcome, free.found) == (PASS, "2 free")
 
 
-def test_nothing_is_reached_before_it_is_provisioned() -> None:
+def test_before_a_host_is_provisioned_only_silence_is_a_fault() -> None:
     closed = having(healthy(), "network.reached", read((reached("a", 1, 5432, "x", "closed"),)))
-    assert findings("net.reach", having(closed, "generation", ABSENT))[0].outcome is SKIP
+    assert findings("net.reach", having(closed, "generation", ABSENT))[0].outcome is PASS
+    silent = having(healthy(), "network.reached", read((reached("a", 1, 5432, "x", "no answer in 2 s"),)))
+    [found] = findings("net.reach", having(silent, "generation", ABSENT))
+    assert (found.outcome, found.found) == (WARN, "10.0.0.13:5432 no answer in 2 s")
+
+
+def test_a_host_that_nothing_here_talks_to_is_only_timed() -> None:
+    idle = replace(reached("a", 1, 22, "ssh", "no answer in 2 s"), times=FAILED)
+    idle = replace(idle, peer=replace(idle.peer, needed=False))
+    facts = having(healthy(), "network.reached", read((idle,)))
+    assert findings("net.reach", facts)[0].outcome is SKIP
+    assert findings("net.rtt", facts)[0].outcome is SKIP
+
+
+def test_a_queue_is_told_once_though_two_places_know_it() -> None:
+    facts = having(with_database(), "metrics.backlog", read(Backlog((queue(500.0),), 1)))
+    facts = having(facts, "database.waiting", read((Waiting("billing", "renewals", "Workflow", 5, 500.0),)))
+    [found] = findings("temporal.backlog", facts)
+    assert (found.subject, found.note) == ("billing/renewals workflow", "nobody polled it in 9 s")
 
 
 def test_a_stopped_container_is_named_with_the_engines_words() -> None:

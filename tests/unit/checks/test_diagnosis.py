@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tempo_infra.checks import CHECKS, find, judge
@@ -10,14 +12,31 @@ from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.facts import Facts
 from tempo_infra.on_host.probes.cpu import Steal
+from tempo_infra.on_host.probes.metrics import Queue, Slots
 from tempo_infra.on_host.probes.reading import Reading
 from tempo_infra.on_host.probes.roles import RoleHealth
-from tests.unit.checks.hosts import ABSENT, FAILED, expected, fsync, having, healthy, reached, with_database
+from tests.unit.checks.hosts import (
+    ABSENT,
+    FAILED,
+    expected,
+    fsync,
+    having,
+    healthy,
+    metrics,
+    reached,
+    with_database,
+)
 
 SYMPTOM = "context-deadline-exceeded"
 SLOW_DISK = having(with_database(), "fsync", Reading(fsync(p50_us=9000)))
 FAR = having(healthy(), "network.reached", Reading((reached("db-1", 30, 5432, "postgresql"),)))
 DOWN = having(healthy(), "roles", Reading((RoleHealth("history", 7234, "connection refused"),)))
+
+LOCKED = replace(healthy(), metrics=Reading(metrics(p99_ms=500)))
+UNSERVED = replace(
+    healthy(), metrics=Reading(metrics(queues=(Queue("billing", "q", "Workflow", 7, 90, 9, 0),)))
+)
+NO_SLOT = having(healthy(), "metrics.slots", Reading((Slots("10.0.0.9:9090", "q", "ActivityWorker", 0, 50),)))
 
 
 def told(history: Facts, database: Facts) -> dict[str, Diagnosed]:
@@ -40,6 +59,9 @@ def told(history: Facts, database: Facts) -> dict[str, Diagnosed]:
         ),
         (FAR, with_database(), "the hosts don't reach each other, or slowly"),
         (DOWN, with_database(), "a service is down or not a member"),
+        (LOCKED, with_database(), "calls wait for shard locks"),
+        (UNSERVED, with_database(), "no worker polls a task queue"),
+        (NO_SLOT, with_database(), "all slots of the workers are taken"),
     ],
 )
 def test_exactly_the_cause_that_the_evidence_shows_is_supported(
@@ -59,7 +81,11 @@ def test_a_healthy_cluster_rules_out_what_can_be_ruled_out() -> None:
     found = told(healthy(), with_database())
     standing = {one.cause: one.standing for one in found.values()}
     open_questions = [name for name, one in standing.items() if one is Standing.NOT_MEASURABLE]
-    assert open_questions == ["calls wait for shard locks", "no worker polls, or all of its slots are taken"]
+    assert open_questions == [
+        "workers are far from the frontend",
+        "sessions of the database wait for each other's locks",
+        "all slots of the workers are taken",
+    ]
     assert Standing.SUPPORTED not in standing.values()
     assert all(found[name].next for name in open_questions)
 

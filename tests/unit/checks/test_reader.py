@@ -36,16 +36,17 @@ def _changed(path: str, value: Any) -> str:
         ("[1", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ("[]", "schema None"),
-        (_changed("schema", 1), "schema 1; this version reads 2"),
+        (_changed("schema", 1), "schema 1; this version reads 3"),
         (_changed("seconds", "12"), "seconds"),
         (_changed("kernel.value.swappiness.value", "60"), "kernel.value.swappiness.value"),
         (_changed("kernel.value.swappiness.value", value=True), "kernel.value.swappiness.value"),
         (_changed("kernel.value.extra", 1), "keys that this version doesn't know"),
         (_changed("seconds", float("nan")), "NaN"),
-        (json.dumps({"schema": 2}), "Field required"),
-        (" " * (8 * 1024 * 1024 + 1), "more than facts can be"),
+        (json.dumps({"schema": 3}), "Field required"),
+        (" " * (1024 * 1024 + 1), "more than facts can be"),
+        (_changed("seconds", 0).replace('"seconds": 0', '"seconds": 1e999', 1), "1e999"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_what_is_not_facts_is_refused_with_its_place(text: str, words: str) -> None:
     with pytest.raises(FactsError) as caught:

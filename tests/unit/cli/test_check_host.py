@@ -135,7 +135,7 @@ def test_exit_codes(tmp_path: Path, facts: Any, options: tuple[str, ...], code: 
 def test_facts_that_cannot_be_read_are_one_line_and_the_others_go_on(tmp_path: Path) -> None:
     done = tempo_infra("check-host", "--facts", kept(tmp_path, old={"schema": 0}, good=healthy()))
     assert done.returncode == 3
-    assert "facts of schema 0; this version reads 2" in done.stdout
+    assert "facts of schema 0; this version reads 3" in done.stdout
     assert "verdict: fit for its class" in done.stdout
 
 

@@ -14,7 +14,14 @@ import jsonschema
 import pytest
 
 from tempo_infra.checks import Finding, Outcome
-from tempo_infra.cli.check_measuring import Remaining, expected_s, peers
+from tempo_infra.cli.check_measuring import (
+    Remaining,
+    expected_s,
+    facts_options,
+    others,
+    peers,
+    tailored,
+)
 from tempo_infra.cli.check_watching import Watch, period_s, print_changes
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import load
@@ -117,7 +124,7 @@ def test_a_symptom_chooses_its_checks_and_ends_in_causes(tmp_path: Path) -> None
     assert {one["standing"] for one in report["diagnosis"]["causes"]} == {"ruled out", "not measurable"}
     text = tempo_infra("check-host", "--facts", facts, *symptom).stdout
     assert "ruled out: the hypervisor takes CPU time away" in text
-    assert "not measurable: no worker polls, or all of its slots are taken" in text
+    assert "not measurable: all slots of the workers are taken" in text
 
 
 def test_options_that_exclude_each_other_are_refused(tmp_path: Path) -> None:
@@ -136,7 +143,35 @@ def test_a_host_is_told_whom_it_talks_to() -> None:
     assert (found[0].host, found[0].what) == ("db-1", "postgresql")
     assert {one.host for one in found} == {"db-1", "front-1"}
     assert {one.what for one in found if one.host == "front-1"} >= {"frontend", "matching membership"}
-    assert peers(cluster.database_host, cluster) == ()
+    assert all(one.needed for one in found)
+    assert others(history, cluster) == ()
+    database = cluster.database_host
+    assert peers(database, cluster) == ()
+    assert {(one.host, one.needed) for one in others(database, cluster)} == {
+        ("front-1", False),
+        ("history-1", False),
+    }
+
+
+def test_each_role_is_asked_for_its_metrics_and_one_frontend_for_those_of_workers() -> None:
+    cluster = load(ROOT / "inventory/oslo-trio.yaml")
+    options = facts_options("/srv/tempo", workers=("10.0.0.9:9090",))
+    told = {host.name: tailored(options, host, cluster) for host in cluster.hosts}
+    assert [(one.role, one.metrics) for one in told["history-1"].roles] == [("history", 9234)]
+    assert {name: one.worker_metrics for name, one in told.items()} == {
+        "front-1": ("10.0.0.9:9090",),
+        "history-1": (),
+        "db-1": (),
+    }
+
+
+@pytest.mark.parametrize("text", ["10.0.0.9", "10.0.0.9:", "http://a:1", "a b:1", "[::1]", "a:123456"])
+def test_a_place_of_metrics_or_a_frontend_is_a_host_and_a_port(text: str) -> None:
+    with pytest.raises(InputError, match="write HOST:PORT"):
+        facts_options("/srv/tempo", workers=(text,))
+    with pytest.raises(InputError, match="write HOST:PORT"):
+        facts_options("/srv/tempo", frontend=text)
+    assert facts_options("/srv/tempo", frontend="[2001:db8::1]:7233").frontend == "[2001:db8::1]:7233"
 
 
 def test_the_time_that_is_left_is_told_and_never_negative() -> None:

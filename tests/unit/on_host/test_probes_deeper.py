@@ -181,6 +181,8 @@ def test_any_other_metadata_is_unread_or_a_number(data: bytes) -> None:
 
 LIVE = {
     "pending": ["shared_buffers"], "errors": [], "differs": [], "stale": [],
+    "altered": ["work_mem"], "clients": [{"address": "10.0.0.12", "used": 5}],
+    "huge_pages": "try", "huge_pages_status": "off",
     "settings": 42, "max": 200, "reserved": 3,
     "used": 7, "idle_in_transaction_s": 0.04, "lock_waits": 2, "lock_wait_s": 1.5,
     "archive_failed": 0, "slots_held_bytes": 0, "xid_age": 900,
@@ -190,6 +192,7 @@ LIVE = {
 
 def test_the_databases_answers_are_read() -> None:
     told = database.parse_live(json.dumps(LIVE))
+    assert (told.altered, told.clients) == (("work_mem",), (database.Clients("10.0.0.12", 5),))
     assert (told.pending_restart, told.connections, told.max_connections) == (("shared_buffers",), 7, 200)
     assert database.parse_checkpoints('{"timed": 5, "requested": 1, "over_s": 60.4}').requested == 1
     vacuum = '{"autovacuum": "on", "tables": [{"name": "t", "dead": 3, "live": 4}]}'

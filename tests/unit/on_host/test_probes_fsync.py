@@ -110,3 +110,19 @@ def test_a_full_disk_is_refused(tmp_path: Path) -> None:
 
 def test_another_directory_of_the_same_file_system_will_do(tmp_path: Path) -> None:
     assert fsync.writable_directory(str(tmp_path)) == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("times_us", "bins"),
+    [
+        ([], ()),
+        ([130.0], ((200, 1),)),
+        ([100.0, 101.0], ((100, 1), (200, 1))),
+        ([3.0, 900.0], ((5, 1), (10, 0), (20, 0), (50, 0), (100, 0), (200, 0), (500, 0), (1000, 1))),
+    ],
+)
+def test_the_distribution_counts_each_write_once(
+    times_us: list[float], bins: tuple[tuple[float, int], ...]
+) -> None:
+    told = fsync.distribution(sorted(round(one * 1000) for one in times_us))
+    assert tuple((one.up_to_us, one.n) for one in told) == bins

@@ -137,7 +137,7 @@ def test_html_is_closed_fetches_nothing_and_runs_nothing(what: CheckRun) -> None
 
 
 def test_html_draws_what_was_measured_and_nothing_else() -> None:
-    assert written(ReportFormat.HTML).count("<svg") == 4  # bursts and steal of two hosts
+    assert written(ReportFormat.HTML).count("<svg") == 6  # bursts, distribution and steal of two hosts
     assert "<svg" not in written(ReportFormat.HTML, hostile())
 
 

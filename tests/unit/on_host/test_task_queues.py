@@ -1,0 +1,83 @@
+"""Tasks that wait in the database, from rows as the server wrote them."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tempo_infra.on_host.probes import protobuf, task_queues
+from tempo_infra.on_host.probes.reading import Unread
+from tempo_infra.on_host.probes.task_queues import Waiting
+
+QUEUES = (Path(__file__).parents[2] / "data/task_queues/queues.txt").read_text()
+# A task of the queue `nobody`, whose workflow may take ten minutes.
+TASK = (
+    "0a9e010a2431343161353731322d316437362d343539342d616366332d37333064393734306236353012243131383262663534"
+    "2d643437322d343132352d626165612d3538336166633666643333371a2430316132313333332d363235362d376564622d6133"
+    "64302d66343164333865663037336220022a0c08a0ed9bd80610f2ddd0bb01320c08f8f19bd80610f2ddd0bb013a0808331"
+    "0ae8040180142020a001001"
+)
+LIFE_S = 600
+
+
+def created() -> int:
+    message = b"".join(protobuf.texts(bytes.fromhex(TASK), 1))
+    return protobuf.number(b"".join(protobuf.texts(message, 5)), 1)
+
+
+def test_queues_are_read_with_how_far_matching_has_got() -> None:
+    told = {(one.namespace, one.queue, one.kind): one.ack for one in task_queues.parse_queues(QUEUES)}
+    assert told[("billing", "nobody", "Workflow")] == 0
+    smoke = [ack for (namespace, _, _), ack in told.items() if namespace == "tempo-infra-smoke"]
+    assert 18 in smoke  # all of its 18 rows are done
+
+
+def test_what_waits_is_asked_for_beyond_what_is_done() -> None:
+    asked: list[str] = []
+
+    def ask(query: str) -> str:
+        asked.append(query)
+        return QUEUES if len(asked) == 1 else f"billing|nobody|Workflow|5|{TASK}\n"
+
+    told = task_queues.read(ask, now=lambda: created() + 200.0)
+    assert told == (Waiting("billing", "nobody", "Workflow", 5, 200.0),)
+    assert "'nobody', 'Workflow')" in asked[1]
+
+
+def test_what_has_expired_or_is_done_does_not_wait() -> None:
+    line = f"billing|nobody|Workflow|5|{TASK}\n"
+    assert task_queues.parse_waiting(line, created() + LIFE_S + 1.0) == ()
+    assert len(task_queues.parse_waiting(line, created() + LIFE_S - 1.0)) == 1
+    assert task_queues.parse_waiting("billing|nobody|Workflow|0|\n", 0.0) == ()
+
+
+def test_partitions_of_a_queue_are_one_queue() -> None:
+    lines = f"billing|/_sys/orders/1|Activity|5|{TASK}\nbilling|orders|Activity|2|{TASK}\n"
+    told = task_queues.parse_waiting(lines, created() + 9.0)
+    assert told == (Waiting("billing", "orders", "Activity", 7, 9.0),)
+
+
+def test_a_queues_name_is_a_text_of_sql_and_nothing_more() -> None:
+    message = b"\x12\x03a'b\x18\x01"
+    [one] = task_queues.parse_queues(f"1|00|it's|{message.hex()}\n")
+    assert one.row == "(1::bigint, '00', 0::bigint, 'it''s', 'a''b', 'Workflow')"
+
+
+def test_nothing_waits_where_no_queue_has_tasks() -> None:
+    assert task_queues.read(lambda _: "") == ()
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_fields_or_unread(data: bytes) -> None:
+    with contextlib.suppress(Unread):
+        assert protobuf.number(data, 1) >= 0
+
+
+@pytest.mark.parametrize("text", ["0a05ab", "0aff", "08", "0d00000000"])
+def test_a_message_that_is_cut_is_unread(text: str) -> None:
+    with pytest.raises(Unread):
+        protobuf.number(bytes.fromhex(text), 1)
