@@ -10,7 +10,9 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks import read_facts
+from tempo_infra.checks.reader import MAX_TEXT_BYTES
 from tempo_infra.deploy.session import Sudo, open_session
+from tempo_infra.errors import UnreachableError
 from tempo_infra.on_host.facts import Link
 from tempo_infra.on_host.probes.reading import Reading
 from tempo_infra.on_host.wire import Step
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 AT_ONCE = 4  # measurements of hosts on one hypervisor would disturb each other if all ran together
 CLOCK_ROUNDS, CLOCK_MOST_ROUNDS = 8, 40  # the fastest counts; the others were held up somewhere
 GOOD_ROUND_TRIP_MS = 50  # two hosts' doubts of half of it are still within a skew of 100 ms
+QUICK_DEADLINE_S, DEADLINE_S, CLOCK_DEADLINE_S = 60.0, 180.0, 60.0
+CLOCK_BYTES = 4096
+LAST_NS = 2**63
 KNOCK_S = 1.0  # a firewall that drops doesn't answer, and that is fine
 
 
@@ -46,18 +51,27 @@ def gather(
         host = by_name[name]
         with open_session(host, sudo) as session:
             link = _link(session, host, (ports or {}).get(name, ()))
-            [answer] = session.call([Step("facts", asdict(options[name]))])
+            step = Step("facts", asdict(options[name]))
+            [answer] = session.call([step], deadline_s=_deadline_s(options[name]), most_bytes=MAX_TEXT_BYTES)
         return replace(read_facts(json.dumps(answer), host=name), link=Reading(link))
 
     return fan_out(measure, by_name, at_once=AT_ONCE)
+
+
+def _deadline_s(options: FactsOptions) -> float:
+    """Return how long a host may take: far more than the slowest disk needs, and not for ever."""
+    return QUICK_DEADLINE_S if options.quick else DEADLINE_S * options.stretch
 
 
 def _link(session: Session, host: Host, ports: Collection[int]) -> Link:
     """Measure the host's clock by Cristian's rule: it was read half a round trip before the answer came."""
 
     def ask() -> int:
-        [answer] = session.call([Step("clock", {})])
-        return int(answer["ns"])
+        [answer] = session.call([Step("clock", {})], deadline_s=CLOCK_DEADLINE_S, most_bytes=CLOCK_BYTES)
+        ns = answer.get("ns") if isinstance(answer, dict) else None
+        if not isinstance(ns, int) or not 0 <= ns < LAST_NS:
+            raise UnreachableError("clock: its answer is no time", host=host.name)
+        return ns
 
     offset_ms, round_trip_ms = best_offset(ask, CLOCK_ROUNDS)
     exposed = _exposed(host, ports)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import time
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tempo_infra.deploy.payload import START, opening
 from tempo_infra.errors import RollbackFailedError, StepFailedError, UnreachableError
-from tempo_infra.on_host.wire import Event, Reply, Step, WireError, encode, encode_request, read_frame
+from tempo_infra.on_host.wire import (
+    MAX_BODY_BYTES,
+    Event,
+    Reply,
+    Step,
+    WireError,
+    encode,
+    encode_request,
+    read_frame,
+)
 from tempo_infra.ssh import LOST, Connection, Process, connect, resolve
 
 if TYPE_CHECKING:
@@ -20,7 +31,11 @@ if TYPE_CHECKING:
 
 SILENCE_S = 30.0  # a host at work says "alive" every 5 s; one this silent is gone
 SEND_S = 120.0
+FRAMES = 100_000  # of one answer: a host at work says something every few seconds
 PING_S = 5.0
+
+Told = TypeVar("Told", Event, Reply)
+_KINDS: dict[str, Any] = {"str": str, "bool": bool, "float": int | float, "list[Any]": list}
 
 ADMIN_HINT = "give the user sudo without a password, or use --ask-sudo-password"
 
@@ -48,24 +63,46 @@ class Session:
         with self._sending, contextlib.suppress(UnreachableError):
             self._process.send(encode(self._nonce, "alive", {}), deadline_s=PING_S)
 
-    def call(self, steps: Sequence[Step], on_event: Callable[[Event], None] = lambda _: None) -> list[Any]:
+    def call(
+        self,
+        steps: Sequence[Step],
+        on_event: Callable[[Event], None] = lambda _: None,
+        *,
+        deadline_s: float = math.inf,
+        most_bytes: int = MAX_BODY_BYTES,
+    ) -> list[Any]:
         """Do steps on the host, in order, and return their results as JSON values.
 
-        StepFailedError when one fails (the rest is not begun); UnreachableError when the host falls silent.
+        StepFailedError when one fails (the rest is not begun); UnreachableError when the host falls silent,
+        is not done by the deadline, or says something else than an answer.
         """
         with self._sending:
             self.send(encode_request(self._nonce, list(steps)), steps[0].name)
-        while True:
-            kind, body = self._next_frame(steps[0].name)
+        until, name = time.monotonic() + deadline_s, steps[0].name
+        for _ in range(FRAMES):
+            if time.monotonic() > until:
+                raise UnreachableError(f"{name}: not done after {deadline_s:g} s", host=self.host)
+            kind, body = self._next_frame(name, most_bytes)
             if kind == "event":
-                on_event(Event(**body))
+                on_event(self._told(Event, body, name))
                 continue
-            reply = Reply(**body)
+            reply = self._told(Reply, body, name)
             if reply.failed:
                 kind_of = RollbackFailedError if reply.needs_person else StepFailedError
-                what = f"{reply.failed}: {reply.error}"
-                raise kind_of(what, host=self.host, remedy=reply.remedy, now=reply.now, step=reply.failed)
+                what = clean(f"{reply.failed}: {reply.error}")
+                remedy, now = clean(reply.remedy), clean(reply.now)
+                raise kind_of(what, host=self.host, remedy=remedy, now=now, step=clean(reply.failed))
+            if len(reply.results) != len(steps):
+                raise UnreachableError(f"{name}: its answer is incomplete", host=self.host)
             return reply.results
+        raise UnreachableError(f"{name}: its answer doesn't end", host=self.host)
+
+    def _told(self, kind: type[Told], body: Any, step: str) -> Told:  # noqa: ANN401 - a JSON value
+        """Make what a host sent into what it should be; UnreachableError when it is something else."""
+        try:
+            return told(kind, body)
+        except TypeError as error:
+            raise UnreachableError(f"{step}: its answer can't be read: {error}", host=self.host) from error
 
     def send(self, data: bytes, step: str) -> None:
         """Write to the program; UnreachableError says why it ended, when it has."""
@@ -76,15 +113,16 @@ class Session:
                 raise self._why_ended(step) from error
             raise UnreachableError(f"unreachable: {step}: {error.what}", host=self.host) from error
 
-    def _next_frame(self, step: str) -> tuple[str, Any]:
+    def _next_frame(self, step: str, most_bytes: int) -> tuple[str, Any]:
         try:
             frame = read_frame(
                 self._nonce,
                 lambda: self._process.read_line(deadline_s=SILENCE_S),
                 lambda count: self._process.read_exact(count, deadline_s=SILENCE_S),
+                most_bytes,
             )
         except WireError as error:
-            raise UnreachableError(f"{step}: {error}", host=self.host) from error
+            raise UnreachableError(clean(f"{step}: {error}"), host=self.host) from error
         except UnreachableError as error:
             raise UnreachableError(f"unreachable: {step}: {error.what}", host=self.host) from error
         if frame is None:
@@ -149,5 +187,21 @@ def _with_password(connection: Connection, host: Host, password: str, python: li
     return process
 
 
+def told(kind: type[Told], body: Any) -> Told:  # noqa: ANN401 - a JSON value
+    """Make a dataclass of JSON values; TypeError when they are not of its fields' kinds."""
+    if not isinstance(body, dict):
+        raise TypeError("not an object")
+    wanted = {one.name: str(one.type).strip("'\"") for one in fields(kind)}
+    for name, value in body.items():
+        if not isinstance(value, _KINDS[wanted[name]] if name in wanted else ()):
+            raise TypeError("a field that nobody knows, or of the wrong kind")
+    return kind(**body)  # TypeError when one is missing
+
+
+def clean(text: str) -> str:
+    """Take out what could steer a terminal; lines stay lines."""
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)[:4000]
+
+
 def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)[:300]
+    return clean(text).replace("\n", " ")[:300]

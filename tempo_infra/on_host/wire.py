@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional
 
 MARKER = "\x01tempo-infra"
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a frame beyond this is not ours
+MAX_NOISE_BYTES = 1024 * 1024  # before a frame: banners and what a shell's start-up prints
 
 
 class WireError(Exception):
@@ -71,22 +72,39 @@ def decode_request(body: Any, payload: bytes) -> "list[Step]":
 
 
 def read_frame(
-    nonce: str, read_line: "Callable[[], bytes]", read_exact: "Callable[[int], bytes]"
+    nonce: str,
+    read_line: "Callable[[], bytes]",
+    read_exact: "Callable[[int], bytes]",
+    most_bytes: int = MAX_BODY_BYTES,
 ) -> "Optional[tuple[str, Any, bytes]]":
-    """Skip noise up to the next frame and return (kind, body, payload); None at the end of the stream."""
-    while True:
-        line = read_line()
-        if not line:
-            return None
-        start = line.find(f"{MARKER} {nonce} ".encode())
-        if start >= 0:
-            break
+    """Skip noise up to the next frame and return (kind, body, payload); None at the end of the stream.
+
+    WireError for what is no frame of ours or larger than `most_bytes`, and for noise that doesn't end.
+    """
+    line, start = _first_line(f"{MARKER} {nonce} ".encode(), read_line)
+    if not line:
+        return None
     try:
         _, _, kind, text_length, payload_length = line[start:].decode().split()
         sizes = int(text_length), int(payload_length)
     except ValueError as error:
         raise WireError(f"unreadable frame header: {line[:120]!r}") from error
-    if min(sizes) < 0 or sum(sizes) > MAX_BODY_BYTES:
+    if min(sizes) < 0 or sum(sizes) > most_bytes:
         raise WireError(f"a frame of {sum(sizes)} bytes is refused")
-    body = json.loads(read_exact(sizes[0]))
+    try:
+        body = json.loads(read_exact(sizes[0]))
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested without end
+        raise WireError(f"a frame that can't be read: {type(error).__name__}") from error
     return kind, body, read_exact(sizes[1])
+
+
+def _first_line(marker: bytes, read_line: "Callable[[], bytes]") -> "tuple[bytes, int]":
+    """Return the first line with the marker, and where it is there; empty at the end of the stream."""
+    noise = 0
+    while noise <= MAX_NOISE_BYTES:
+        line = read_line()
+        start = line.find(marker)
+        if not line or start >= 0:
+            return line, start
+        noise += len(line)
+    raise WireError(f"{MAX_NOISE_BYTES >> 20} MiB of other output and no answer")

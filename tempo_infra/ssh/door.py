@@ -19,6 +19,9 @@ LOGIN_S = 20.0
 KEEPALIVE_S = 15
 STDERR_KEPT = 64 * 1024
 READ_BYTES = 1 << 16
+LINE_BYTES = 1 << 16  # a longer line comes in parts
+OUTPUT_BYTES = 16 * 1024 * 1024  # of a program whose whole output is kept
+ERRORS_BYTES = 64 * 1024 * 1024  # that are read, not kept: a host that floods us with more is no host
 LOST = -1  # the exit code of a program whose connection ended first
 
 
@@ -44,6 +47,7 @@ class Process(ABC):
     def __init__(self, name: str) -> None:
         self._name = name
         self._out, self._err = bytearray(), bytearray()
+        self._errors = 0  # bytes so far
 
     @property
     def stderr(self) -> bytes:
@@ -78,12 +82,14 @@ class Process(ABC):
         """Wait for the exit code, once both streams have ended; LOST when the connection went first."""
 
     def read_line(self, *, deadline_s: float) -> bytes:
-        """Return the next line with its end; what is left at the end of the stream, then b""."""
+        """Return the next line with its end, or LINE_BYTES of it; what is left at the end, then b""."""
         until = time.monotonic() + deadline_s
-        while b"\n" not in self._out:
+        while (end := self._out.find(b"\n", 0, LINE_BYTES)) < 0:
+            if len(self._out) >= LINE_BYTES:
+                return self._take(LINE_BYTES)
             if not self._more(until, deadline_s):
                 return self._take(len(self._out))
-        return self._take(self._out.index(b"\n") + 1)
+        return self._take(end + 1)
 
     def read_exact(self, count: int, *, deadline_s: float) -> bytes:
         until = time.monotonic() + deadline_s
@@ -106,13 +112,17 @@ class Process(ABC):
         """Read both streams to their end and return them with the exit code."""
         until = time.monotonic() + deadline_s
         while self._more(until, deadline_s):
-            pass
+            if len(self._out) > OUTPUT_BYTES:
+                raise UnreachableError("its output doesn't end", host=self._name)
         return Completed(self._exit_code(until), self._take(len(self._out)), self.stderr)
 
     def _silent(self, deadline_s: float) -> UnreachableError:
         return UnreachableError(f"no answer for {deadline_s:g} s", host=self._name)
 
     def _keep_error(self, data: bytes) -> None:
+        self._errors += len(data)
+        if self._errors > ERRORS_BYTES:
+            raise UnreachableError("its error output doesn't end", host=self._name)
         self._err += data
         del self._err[:-STDERR_KEPT]
 
