@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from tempo_infra.inventory.cluster import Host
 
-SILENCE_S = 30.0  # a host at work says "alive" every 5 s; one this silent is gone
-SEND_S = 120.0
+SILENCE_S = 30.0  # a host at work says "alive" every 3 s; one this silent is gone
+SEND_S, SLOWEST_BYTES_S = 120.0, 500
 FRAMES = 100_000  # of one answer: a host at work says something every few seconds
 PING_S = 5.0
 
@@ -107,7 +107,7 @@ class Session:
     def send(self, data: bytes, step: str) -> None:
         """Write to the program; UnreachableError says why it ended, when it has."""
         try:
-            self._process.send(data, deadline_s=SEND_S)
+            self._process.send(data, deadline_s=SEND_S + len(data) / SLOWEST_BYTES_S)
         except UnreachableError as error:
             if self._process.ended:
                 raise self._why_ended(step) from error

@@ -44,6 +44,7 @@ from tempo_infra.on_host.trial_start import TrialArgs, trial_start
 from tempo_infra.on_host.wire import Event, Reply, Step, WireError, decode_request, encode, read_frame
 
 UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs")  # read only, or written by who decides
+PIECE_BYTES = 16 * 1024
 ALIVE_EVERY_S = 3.0  # a third of the shortest grace; the controller gives a silent host up after several
 MEASURING = {"facts", "clock"}  # steps that change nothing
 IDLE_S = 30  # after these, a silent operator is gone: a link that is dead says nothing for hours
@@ -99,9 +100,19 @@ class Session:
 
     def _next_frame(self) -> tuple[str, Any, bytes] | None:
         try:
-            return read_frame(self._nonce, self._stdin.readline, self._stdin.read)
+            return read_frame(self._nonce, self._stdin.readline, self._read)
         except (WireError, ValueError, OSError):
             return None  # a request cut in the middle is no request: the operator is gone
+
+    def _read(self, count: int) -> bytes:
+        """Read in pieces, and say after each that something arrives: the link may be slow."""
+        pieces = []
+        while count > 0 and (piece := self._stdin.read(min(count, PIECE_BYTES))):
+            pieces.append(piece)
+            count -= len(piece)
+            if count:
+                self._event(Event(self._step, "alive"))
+        return b"".join(pieces)
 
     def _settle_alone(self) -> None:
         """Decide now, by health, about what was switched and not confirmed: the operator is gone."""

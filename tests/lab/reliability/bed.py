@@ -84,6 +84,7 @@ class Bed:
     now: Change = field(default_factory=Change.new)
     rows: int | None = None
     files: int = 0
+    last: invariants.Look | None = None  # what was seen at the end of a case that went well
 
     @property
     def folder(self) -> Path:

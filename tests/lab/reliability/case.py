@@ -91,8 +91,9 @@ class Outcome:
 
 def run(case: Case, bed: Bed) -> Outcome:
     """Plant the fault, wait until the host has decided, look, provision as ever, look again."""
-    before = bed.look()
+    before = bed.last or bed.look()
     assert invariants.wrong_with(before, bed.rows) == []
+    bed.last = None
     scene = Scene(bed, case.change(), case.soak, case.words)
     started = time.monotonic()
     ran = case.plant(scene)
@@ -103,7 +104,8 @@ def run(case: Case, bed: Bed) -> Outcome:
     after = bed.look()
     outcome = OLD if after["current"] == before["current"] else NEW
     said = f"{outcome}, exit code {ran.code}\n{ran.said}"
-    assert invariants.wrong_with(after, bed.rows, settled=ran.code == 0) == [], said
+    wrong = invariants.wrong_with(after, bed.rows, settled=ran.code == 0)
+    assert not wrong, f"{wrong}\n{said}"
     assert foreign(after, rebooted=case.boots) == foreign(before, rebooted=case.boots), said
     _is_allowed(case, outcome, ran, said)
     _goes_on(case, bed, scene, after)
@@ -124,5 +126,7 @@ def _goes_on(case: Case, bed: Bed, scene: Scene, before: invariants.Look) -> Non
     """The next run works as if nothing had been."""
     ran = bed.provision(case.after or scene.change, *(["--take-over"] if case.retake else []))
     seen = bed.look()
-    assert invariants.wrong_with(seen, bed.rows) == [], ran.said
+    wrong = invariants.wrong_with(seen, bed.rows)
+    assert not wrong, f"{wrong}\n{ran.said}"
     assert foreign(seen, rebooted=False) == foreign(before, rebooted=False), ran.said
+    bed.last = seen

@@ -26,12 +26,16 @@ def says(line):
     except ValueError:
         return False
     return (entry["step"], entry["result"]) == (step, result)
-def runs():
+def asks_for_runs(words):
+    return words[0].endswith(b"sudo") and any(b"import hashlib, os, sys" in word for word in words)
+def runs(sudo=False):
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
+        if sudo and asks_for_runs(words):
+            yield int(process.name)
         if len(words) > 3 and words[0].endswith(b"python3") and b"import hashlib, os, sys" in words[3]:
             yield int(process.name)
         if len(words) > 3 and words[2].startswith(b"/var/lib/tempo-infra/program-"):
@@ -49,7 +53,7 @@ for pid in held:
     os.kill(pid, signal.SIGSTOP)
 print("seen", flush=True)
 sys.stdin.readline()
-for pid in held:
+for pid in [*runs(sudo=True), *held]:  # sudo stands still as well, since its command does
     try:
         os.kill(pid, signal.SIGCONT)
     except ProcessLookupError:
