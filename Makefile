@@ -35,6 +35,10 @@ lab-down: ## stop the lab (its caches stay)
 lab-status: ## what runs of the lab
 	@$(LAB) status
 
+.PHONY: servers
+servers: venv ## PostgreSQL 15 to 18 for trial starts of every rendered postgresql.conf
+	@$(LAB) servers
+
 .PHONY: lab-vm-up
 lab-vm-up: lab-up ## an emulated VM: real limits, kernel settings, clocks, disks, power cuts
 	@$(LAB) vm-up
@@ -53,7 +57,7 @@ demo: lab-up ## lab, provision, check-host and smoke: the whole way, then what t
 	@echo "          $(LAB) ssh db-1 'sudo docker ps'              the containers on a host"
 
 .PHONY: test
-test: check lab-more browser ## everything that CI runs: lint, types, unit tests, and the tests on real hosts
+test: check lab-more servers browser ## everything that CI runs: lint, types, unit tests, and the tests on real hosts
 	$(BIN)/pytest tests/lab -m 'not vm and not faults'
 
 .PHONY: browser

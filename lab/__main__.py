@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lab import hosts, inventory, status
+from lab import servers as postgres
 from lab import up as whole
 from lab.errors import LabError
 from lab.expected import CANNOT_PASS
@@ -66,6 +67,12 @@ def _reset(options: argparse.Namespace) -> int:
     return 0
 
 
+def _servers(_: argparse.Namespace) -> int:
+    with Steps().step("servers") as step:
+        postgres.ensure(Home.locate(), step)
+    return 0
+
+
 def _inventory(_: argparse.Namespace) -> int:
     print(f"wrote {inventory.write(Home.locate(), hosts.load())}")
     return 0
@@ -112,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     reset.add_argument("names", nargs="*", metavar="NAME", help="default: all hosts")
     reset.add_argument("--images", action="store_true", help="drop the images they have pulled, too")
     reset.set_defaults(run=_reset)
+
+    servers = commands.add_parser("servers", help="PostgreSQL 15 to 18 for trial starts, from npm's builds")
+    servers.set_defaults(run=_servers)
 
     write = commands.add_parser("inventory", help="write .lab/inventory.yaml for this machine")
     write.set_defaults(run=_inventory)

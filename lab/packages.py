@@ -55,8 +55,13 @@ def missing(wanted: Iterable[Need]) -> list[str]:
 
 
 def ensure(step: Step, daemon_answers: bool) -> None:
+    """Install what the lab itself needs."""
+    ensure_packages(step, needs(daemon_answers))
+
+
+def ensure_packages(step: Step, wanted: Iterable[Need]) -> None:
     """Install what is missing, after saying what."""
-    if not (lacking := missing(needs(daemon_answers))):
+    if not (lacking := missing(wanted)):
         return
     if os.geteuid() != 0:
         raise LabError(f"this machine lacks {', '.join(lacking)}; run as root, or install them first")

@@ -1,32 +1,26 @@
 """Every rendered postgresql.conf starts on real servers, and SHOW gives back every value.
 
-Servers: the image that the lab deploys, and the distribution's own where it is installed.
+Here in the image that the lab deploys; other majors: test_real_servers.py.
 """
 
 from __future__ import annotations
 
-import getpass
-import os
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tempo_infra.inventory import load
-from tempo_infra.inventory.cluster import Cluster, Postgres
+from tempo_infra.inventory.cluster import Cluster
 from tempo_infra.render import parse, render
 from tempo_infra.sizing import hugepages, parameters, size
 
 pytestmark = pytest.mark.lab
 EXAMPLES = sorted((Path(__file__).parents[2] / "inventory").glob("*.yaml"))
 IMAGE = "tempo-infra-lab/postgres"
-DISTRIBUTION = Path("/usr/lib/postgresql/15/bin")
 DEADLINE_S = 60
 # reset_val: tcp_keepalives_* show 0 in `setting` over a Unix socket
 QUERY = "select name, coalesce(reset_val, ''), coalesce(unit, ''), vartype from pg_settings"
@@ -116,43 +110,6 @@ def test_huge_pages_are_never_too_few(buffers: str, image: str) -> None:
     out = docker("run", "--rm", "-u", "postgres", "--entrypoint", "bash", image, "-c", script, "-", *words)
     said = int(out.split()[-1])
     assert said <= hugepages.pages(17, values) <= said * 1.01 + 36
-
-
-@pytest.mark.skipif(not DISTRIBUTION.is_dir(), reason="the distribution's PostgreSQL 15 is not installed")
-def test_the_distributions_server_reads_it_too() -> None:
-    example = load(next(path for path in EXAMPLES if path.stem == "single"))
-    conf = conf_of(replace(example, postgres=Postgres("15")))
-    with distribution_server(conf) as shown:
-        wrong = differences(conf, shown, 15)
-    assert [line.split()[0] for line in wrong] == ["listen_addresses", "unix_socket_directories"]
-
-
-@contextmanager
-def distribution_server(conf: str) -> Iterator[str]:
-    """A throw-away server of the distribution on a socket of its own; yields what it shows."""
-    folder = Path(tempfile.mkdtemp(prefix="trial-"))
-    user = "nobody" if os.geteuid() == 0 else getpass.getuser()
-    shutil.chown(folder, user)
-    (folder / "trial.conf").write_text(conf)
-    (folder / "trial.conf").chmod(0o644)
-    options = f"-c config_file={folder}/trial.conf -c unix_socket_directories={folder} -c listen_addresses="
-    data = ["-D", str(folder / "data")]
-    control = [str(DISTRIBUTION / "pg_ctl"), *data, "-w"]
-    query = ["psql", "-XqtA", "-F", "\t", "-h", str(folder), "-d", "postgres", "-U", user, "-c", QUERY]
-
-    def run(*words: str) -> str:
-        return subprocess.run(words, user=user, capture_output=True, text=True, check=True, cwd="/").stdout
-
-    try:
-        run(str(DISTRIBUTION / "initdb"), *data)
-        run(*control, "-l", str(folder / "data" / "log"), "-o", options, "start")
-        try:
-            shown = run(*query)
-        finally:
-            run(*control, "-m", "immediate", "stop")
-        yield shown
-    finally:
-        shutil.rmtree(folder)
 
 
 def said_of(dynamic: str, folder: Path) -> str:
