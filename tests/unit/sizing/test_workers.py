@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 
 import pytest
 from hypothesis import given
@@ -65,6 +66,21 @@ def test_the_python_snippet_is_code_that_the_sdk_takes() -> None:
     assert {word.arg for word in calls["Worker"].keywords} <= set(known)
     poller = inspect.signature(PollerBehaviorSimpleMaximum).parameters
     assert {word.arg for word in calls["PollerBehaviorSimpleMaximum"].keywords} <= set(poller)
+
+
+DOTNET = {
+    *("MaxConcurrentWorkflowTasks", "MaxConcurrentActivities", "MaxConcurrentLocalActivities"),
+    *("MaxConcurrentWorkflowTaskPolls", "MaxConcurrentActivityTaskPolls", "MaxCachedWorkflows"),
+    *("MaxActivitiesPerSecond", "MaxTaskQueueActivitiesPerSecond", "NonStickyToStickyPollRatio"),
+}
+"""Numbers that can be set: src/Temporalio/Worker/TemporalWorkerOptions.cs of temporalio/sdk-dotnet."""
+
+
+def test_the_dotnet_snippet_sets_properties_that_its_source_has() -> None:
+    """Not compiled: there is no .NET where the tests run."""
+    names = re.findall(r"^    (\w+) = \d+,$", snippet(options(Sdk.DOTNET)), re.MULTILINE)
+    assert len(names) == 5
+    assert set(names) <= DOTNET
 
 
 @pytest.mark.parametrize(
