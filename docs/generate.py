@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer.main
 
-from docs import faults_page
+from docs import faults_page, footprint
 from tempo_infra.cli.main import app
 from tempo_infra.inventory.load import loads
 from tempo_infra.inventory.schema import schema as json_schema
@@ -35,6 +35,7 @@ def pages() -> dict[str, str]:
         "inventory.md": inventory(),
         "checks.md": checks_page.page(),
         "faults.md": HEAD + faults_page.page(),
+        "footprint.md": HEAD + footprint.page([*_examples(), *_database_hosts()]),
         "budgets.md": HEAD + sizing_pages.budgets(),
         "pgtune.md": HEAD + sizing_pages.beside_pgtune(_database_hosts()),
     }
@@ -51,6 +52,11 @@ def _database_hosts() -> list[tuple[Cluster, Settings]]:
         cluster = loads(host.sub(rf"\g<1>{have}", text), EXAMPLE)
         found.append((cluster, size(cluster)))
     return found
+
+
+def _examples() -> list[tuple[Cluster, Settings]]:
+    clusters = [loads(path.read_text(), path) for path in sorted(EXAMPLE.parent.glob("*.yaml"))]
+    return [(cluster, size(cluster)) for cluster in clusters]
 
 
 def commands() -> str:

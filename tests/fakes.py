@@ -25,6 +25,7 @@ class FakeHosts:
     locks: dict[str, str] = field(default_factory=dict)  # host -> run that has it
     requests: int = 0
     guard: threading.Lock = field(default_factory=threading.Lock)
+    given: list[tuple[str, Step]] = field(default_factory=list)  # the same with what it was told
 
     @contextlib.contextmanager
     def open(self, host: Host) -> Iterator[Any]:
@@ -49,6 +50,7 @@ class _Session:
         for step in steps:
             if step.name != "state":
                 self.hosts.asked.append((self.host, step.name))
+                self.hosts.given.append((self.host, step))
             on_event(Event(step.name, "started"))
             if (self.host, step.name) in self.hosts.fails:
                 on_event(Event(step.name, "failed", "scripted"))

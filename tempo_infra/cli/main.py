@@ -18,6 +18,8 @@ from tempo_infra.cli.explain import explain
 from tempo_infra.cli.images import app as images
 from tempo_infra.cli.init import init
 from tempo_infra.cli.inventory import app as inventory
+from tempo_infra.cli.leave import eject, remove
+from tempo_infra.cli.maintain import maintain
 from tempo_infra.cli.plan import plan
 from tempo_infra.cli.provision import provision
 from tempo_infra.cli.render import render
@@ -66,6 +68,7 @@ app.command("status")(status)
 app.command("history")(history)
 app.command("diff")(diff)
 app.command("rollback")(rollback)
+app.command("maintain")(maintain)
 app.command("check-host")(check_host)
 app.add_typer(checks, name="checks")
 app.command("explain")(explain)
@@ -74,6 +77,8 @@ app.command("worker-options")(worker_options)
 app.command("render")(render)
 app.command("smoke")(smoke)
 app.add_typer(secrets, name="secrets")
+app.command("remove")(remove)
+app.command("eject")(eject)
 
 
 def run() -> None:

@@ -21,9 +21,10 @@ from tempo_infra.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from tempo_infra.deploy.rollout import Outcome, Plan
+    from tempo_infra.cli.run import Run
+    from tempo_infra.deploy.rollout import Plan
     from tempo_infra.errors import TempoInfraError
 
 
@@ -71,10 +72,8 @@ def provision(
     from tempo_infra.cli.run import opened
     from tempo_infra.deploy.binding import moved, read_plan
     from tempo_infra.deploy.rollout import Options
-    from tempo_infra.report.outcome import outcome_lines
-    from tempo_infra.report.progress import view_for
 
-    started, as_json = time.monotonic(), output is OutputFormat.JSON
+    started = time.monotonic()
     options = Options(bootstrap, on_failure.value, lock_wait, take_over, bool(new_database))
     kept = read_plan(plan_file) if plan_file else None
     confirm_name(inventory, new_database, "--new-database")
@@ -83,20 +82,28 @@ def provision(
         stopping(run.rollout, inventory),
     ):
         plan = run.rollout.plan(run.hosts, lock=True)
-        _refuse(plan, moved(kept, plan) if kept is not None else [])
-        with view_for([one.name for one in run.hosts], as_json=as_json, quiet=quiet) as view:
-            run.report.to = view.show
-            outcome = run.rollout.apply(plan, view.show)
+        refuse(plan, moved(kept, plan) if kept is not None else [])
+        code = apply(run, plan, as_json=output is OutputFormat.JSON, quiet=quiet, started=started)
+    raise typer.Exit(code)
+
+
+def apply(
+    run: Run, plan: Plan, *, as_json: bool = False, quiet: bool = False, started: float | None = None
+) -> ExitCode:
+    """Do what was planned, shown as it goes; how it ended, said and as an exit code."""
+    from tempo_infra.report.outcome import outcome_lines
+    from tempo_infra.report.progress import view_for
+
+    started = time.monotonic() if started is None else started
+    with view_for([one.name for one in run.hosts], as_json=as_json, quiet=quiet) as view:
+        run.report.to = view.show
+        outcome = run.rollout.apply(plan, view.show)
     for line in outcome_lines(outcome, run.cluster, time.monotonic() - started):
         typer.echo(line, err=as_json)
-    raise typer.Exit(_exit_code(outcome))
+    return ExitCode.OK if outcome.ok else worst(outcome.errors.values())
 
 
-def _exit_code(outcome: Outcome) -> ExitCode:
-    return ExitCode.OK if outcome.ok else _worst(outcome.errors.values())
-
-
-def _worst(errors: Iterable[TempoInfraError]) -> ExitCode:
+def worst(errors: Iterable[TempoInfraError]) -> ExitCode:
     """Return the worst: a rollback that failed, then a host that is out of reach, then a failure."""
     codes = {exit_code_of(error) for error in errors}
     for code in (ExitCode.ROLLBACK_FAILED, ExitCode.UNREACHABLE):
@@ -105,7 +112,7 @@ def _worst(errors: Iterable[TempoInfraError]) -> ExitCode:
     return ExitCode.FAILED
 
 
-def _refuse(plan: Plan, moved: list[tuple[str, str]]) -> None:
+def refuse(plan: Plan, moved: Sequence[tuple[str, str]] = ()) -> None:
     """End before anything is changed when a host could not be read, or something stands in the way."""
     if not plan.errors and not plan.problems and not moved:
         return
@@ -114,4 +121,4 @@ def _refuse(plan: Plan, moved: list[tuple[str, str]]) -> None:
     for name, problem in [*plan.problems, *moved]:
         typer.echo(f"{name}: {problem}", err=True)
     typer.echo("nothing was changed on any host", err=True)
-    raise typer.Exit(_worst(plan.errors.values()) if plan.errors else ExitCode.FAILED)
+    raise typer.Exit(worst(plan.errors.values()) if plan.errors else ExitCode.FAILED)

@@ -14,7 +14,7 @@ from tempo_infra.deploy.rollout import Options, Rollout
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
 from tempo_infra.render import render
-from tempo_infra.secrets import TEMPORAL_DB, SecretStore
+from tempo_infra.secrets import SecretStore
 from tempo_infra.sizing import size
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Run:
     hosts: tuple[Host, ...]
     rollout: Rollout
     report: Relay
+    fleet: Fleet
+    store: SecretStore
 
 
 @contextlib.contextmanager
@@ -57,11 +59,11 @@ def opened(
     settings = size(cluster)
     bundles = render(cluster, settings)
     store = SecretStore.open(cluster.secrets)
-    secrets = store.ensure([TEMPORAL_DB])
+    secrets = store.ensure([cluster.secrets.login.secret])
     for notice in store.notices:
         typer.echo(f"note: {notice}", err=True)
     sudo = Sudo(ask_password() if ask_sudo_password else None)
     relay = Relay()
     with Fleet(lambda host: open_session(host, sudo), relay) as fleet:
         rollout = Rollout(cluster, bundles, secrets, fleet, options or Options(), settings)
-        yield Run(cluster, hosts, rollout, relay)
+        yield Run(cluster, hosts, rollout, relay, fleet, store)

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile
+from tempo_infra.cli.rotate import rotate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tempo_infra.secrets import SecretStore
 
-secrets = typer.Typer(no_args_is_help=True, help="Who can open the secrets file; no command shows a secret.")
+secrets = typer.Typer(
+    no_args_is_help=True, help="Who can open the secrets file; new passwords. None is shown."
+)
+secrets.command()(rotate)
 
 
 @secrets.command("show-recipients")

@@ -30,7 +30,9 @@ def batches(hosts: Iterable[tuple[Host, HostPlan]]) -> list[list[str]]:
 
 
 def _rank(host: Host) -> int:
-    """Let a host come with the last of its roles."""
+    """Let a host come with the last of its roles; the worker service does not serve before a frontend."""
+    if host.has(Role.WORKER) and not host.has(Role.FRONTEND):
+        return len(ORDER)
     return max(ORDER.index(role) for role in host.roles)
 
 

@@ -29,7 +29,7 @@ class Fleet:
     """Sessions to hosts, opened side by side and closed together."""
 
     def __init__(self, open_host: Opener, report: Report) -> None:
-        self._open, self._report = open_host, report
+        self._open, self.report = open_host, report
         self._stack = contextlib.ExitStack()
         self._sessions: dict[str, Session] = {}
         self._guard = threading.Lock()
@@ -54,6 +54,12 @@ class Fleet:
                 self._stack.push(manager.__exit__)
                 self._sessions[host.name] = known
         return known
+
+    def reopen(self, host: Host) -> Session:
+        """Forget a session that a reboot has ended, and open another one. UnreachableError."""
+        with self._guard:
+            self._sessions.pop(host.name, None)
+        return self.session(host)
 
     @contextlib.contextmanager
     def kept_alive(self, every_s: float) -> Iterator[None]:
@@ -105,4 +111,4 @@ class Fleet:
             self.at[host] = event.step
         state = {"started": State.STARTED, "ended": State.DONE, "failed": State.FAILED}.get(event.state)
         if state is not None:
-            self._report(Progress(host, event.step, state, event.seconds, event.detail))
+            self.report(Progress(host, event.step, state, event.seconds, event.detail))

@@ -12,9 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from tempo_infra.deploy.obstacles import bindings
 from tempo_infra.errors import UnreachableError
+from tempo_infra.inventory.logins import Login
 from tempo_infra.on_host.state import HostState, StateArgs
 from tempo_infra.on_host.wire import Step
-from tempo_infra.secrets import TEMPORAL_DB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
 
-# Who reads a secret on a host: the folder, its owner's uid in the image, the file, the secret's name.
+# Who reads a secret on a host: the folder of each login, its owner's uid in the image, the file.
 TEMPORAL_UID = 1000
-FILES = {
-    "temporal": (TEMPORAL_UID, {"db_password": TEMPORAL_DB}),
-}
+PASSWORD_FILE = "db_password"  # noqa: S105 - a file's name
+UIDS = {login.reader: TEMPORAL_UID for login in Login}
 
 
 def files_for(secrets: Secrets) -> dict[str, dict[str, str]]:
@@ -36,8 +35,9 @@ def files_for(secrets: Secrets) -> dict[str, dict[str, str]]:
     Every host has a reader: Temporal's services, or the schema job beside the database.
     """
     return {
-        reader: {file: secrets[name].value for file, name in files.items()}
-        for reader, (_, files) in FILES.items()
+        login.reader: {PASSWORD_FILE: secrets[login.secret].value}
+        for login in Login
+        if login.secret in secrets
     }
 
 

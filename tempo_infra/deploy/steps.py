@@ -6,18 +6,18 @@ import gzip
 import hashlib
 import io
 import json
-import secrets as randomness
 import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy.inspect import FILES, files_for
+from tempo_infra.deploy.database_roles import roles_and_databases
+from tempo_infra.deploy.inspect import PASSWORD_FILE, UIDS, files_for
 from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.obstacles import needed
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
+from tempo_infra.inventory.logins import OWNER
 from tempo_infra.on_host.wire import Step
-from tempo_infra.secrets import TEMPORAL_DB, scram_sha_256
-from tempo_infra.sizing.tables import statements
+from tempo_infra.sizing.tables import MAIN, statements
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
         *([Step("trial-start", {"digest": work.plan.digest})] if work.host.has(Role.POSTGRESQL) else []),
         Step(
             "secrets",
-            {"uids": {reader: uid for reader, (uid, _) in FILES.items()}},
+            {"uids": UIDS},
             json.dumps(files_for(secrets)).encode(),
         ),
     ]
@@ -103,7 +103,8 @@ def start_temporal(work: Work, *, switched: bool) -> list[Step]:
     kept = [
         service.name for service in work.bundle.services if not service.job and service.role != "postgresql"
     ]
-    steps = [_database_answers(work.cluster)] if roles else []  # the UI asks the frontend only
+    # The UI asks the frontend only.
+    steps = [_database_answers(work.cluster), login(work.cluster)] if roles else []
     steps += [] if switched else [arm(work), _switch(work)]
     steps.append(Step("up", {"services": kept, "remove_orphans": True}))
     ports = {str(role): PORTS[role].grpc for role in roles}
@@ -114,6 +115,20 @@ def start_temporal(work: Work, *, switched: bool) -> list[Step]:
 def _database_answers(cluster: Cluster) -> Step:
     where = {"host": cluster.database_host.internal, "port": POSTGRESQL_PORT}
     return Step("database-answers", {**where, "deadline_s": 10.0})
+
+
+def login(cluster: Cluster) -> Step:
+    """Try a real login over the network with the password file that the services will read."""
+    used = cluster.secrets.login
+    arguments = {
+        "host": cluster.database_host.internal,
+        "port": POSTGRESQL_PORT,
+        "database": MAIN,
+        "role": used.role,
+        "acts_as": OWNER,
+        "file": f"{used.reader}/{PASSWORD_FILE}",
+    }
+    return Step("login", arguments)
 
 
 def members(cluster: Cluster) -> Step:
@@ -185,27 +200,3 @@ def pack(bundle: Bundle) -> bytes:
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     return gzip.compress(buffer.getvalue(), compresslevel=6, mtime=0)
-
-
-def roles_and_databases(secrets: Secrets) -> str:
-    """Return SQL that makes the role `temporal` and its databases where missing, and sets its password.
-
-    The password travels as a SCRAM verifier, so no log of statements can hold it; it is set each time, so
-    that the database always knows the one that the hosts were given. The role owns its databases and
-    nothing else; postgres has no password and logs in on the local socket only. plan_cache_mode: a generic
-    plan of the pgx plugin can scan all retained runs of a workflow id (temporalio/temporal#12097).
-    """
-    verifier = scram_sha_256(secrets[TEMPORAL_DB], salt=randomness.token_bytes(16))
-    return f"""-- made by tempo-infra
-select 'create role temporal'
-where not exists (select from pg_roles where rolname = 'temporal') \\gexec
-alter role temporal login password '{verifier}' nosuperuser nocreatedb nocreaterole noreplication;
-alter role postgres password null;
-alter role temporal set plan_cache_mode = force_custom_plan;
-select format('create database %I owner temporal', name)
-from unnest(array['temporal', 'temporal_visibility']) as wanted(name)
-where not exists (select from pg_database where datname = name) \\gexec
-revoke connect on database postgres from public;
-select format('revoke all on database %I from public', name)
-from unnest(array['temporal', 'temporal_visibility']) as wanted(name) \\gexec
-"""  # noqa: S608 - the only value is a SCRAM verifier: base64 and digits

@@ -24,6 +24,7 @@ from tempo_infra.inventory.cluster import (
     Temporal,
     Timing,
 )
+from tempo_infra.inventory.logins import Login
 from tempo_infra.inventory.quantities import parse_duration, parse_seconds, parse_size
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         MeasuredSection,
         OverridesSection,
         ResourcesSection,
+        SecretsSection,
         SshSection,
         TemporalSection,
     )
@@ -56,7 +58,7 @@ def build(inventory: InventoryFile, path: Path) -> Cluster:
         images=_images(inventory.images, path.parent),
         nofile=inventory.limits.nofile,
         accept=frozenset(inventory.accept),
-        secrets=SecretsFile(_path(inventory.secrets.file, path.parent), tuple(inventory.secrets.recipients)),
+        secrets=_secrets(inventory.secrets, path.parent),
         hosts=tuple(
             _host(name, host, inventory.ssh, classes, path.parent) for name, host in inventory.hosts.items()
         ),
@@ -66,6 +68,10 @@ def build(inventory: InventoryFile, path: Path) -> Cluster:
             soak_s=parse_seconds(inventory.rollout.soak),
         ),
     )
+
+
+def _secrets(section: SecretsSection, folder: Path) -> SecretsFile:
+    return SecretsFile(_path(section.file, folder), tuple(section.recipients), Login(section.login))
 
 
 def _host(

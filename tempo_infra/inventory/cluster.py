@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import InputError
+from tempo_infra.inventory.logins import Login
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -175,6 +176,7 @@ class Images:
 class SecretsFile:
     path: Path  # age-encrypted, beside the inventory
     recipients: tuple[str, ...]  # "age1…" or "ssh-ed25519 …"
+    login: Login = Login.BLUE  # which of the two database logins the services use
 
 
 @dataclass(frozen=True, slots=True)

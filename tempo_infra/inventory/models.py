@@ -116,6 +116,7 @@ Leans = Annotated[str, _known(words.LEANS, "direction"), _enum(words.LEANS)]
 DiskKind = Annotated[str, _known(words.DISK_KINDS, "disk kind"), _enum(words.DISK_KINDS)]
 RoleName = Annotated[str, _known(words.ROLES, "role"), _enum(words.ROLES)]
 Accepted = Annotated[str, _known(_ACCEPTABLE, "risk"), _enum(_ACCEPTABLE)]
+LoginName = Annotated[str, _known(words.LOGINS, "login"), _enum(words.LOGINS)]
 InternalAddress = Annotated[str, AfterValidator(addresses.internal_address)]
 SshAddress = Annotated[str, AfterValidator(addresses.ssh_address)]
 Date = Annotated[str, AfterValidator(words.date), WithJsonSchema({"type": "string", "format": "date"})]
@@ -170,6 +171,10 @@ class SecretsSection(Section):
     file: Path = Field(default="secrets.age", description="The encrypted file, relative to this one.")
     recipients: list[Recipient] = Field(
         default=[], description="Who else can read it: age1... or ssh-ed25519 ...; the one who makes it can."
+    )
+    login: LoginName = Field(
+        default="blue",
+        description="Which of the two database logins the services use; `secrets rotate` changes it.",
     )
 
 

@@ -10,6 +10,7 @@ import re
 
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.countries import COUNTRIES
+from tempo_infra.inventory.logins import Login
 from tempo_infra.inventory.problems import did_you_mean, quoted
 
 HOST_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -22,6 +23,7 @@ _RECIPIENT = re.compile(r"age1[a-z0-9]{50,100}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]{
 OLDEST_TEMPORAL = (1, 31, 0)  # older servers drop passwordCommand in silence, and have no password then
 POSTGRES_VERSIONS = ("15", "16", "17")
 ROLES = tuple(role.value for role in Role)
+LOGINS = tuple(login.value for login in Login)
 LONGEST_PROSE = 400
 LONGEST_PATH = 1024
 MOST_SHARDS = 16384

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
@@ -56,6 +58,7 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
     previous = earlier.previous if earlier else last_good(layout)
     for generation in {args.digest, previous or args.digest}:
         _need_images(layout, generation)
+        _need_secrets(layout, generation)
     before = earlier.before if earlier else _keep(layout, args, previous)
     _keep_aside(layout, args)
     armed = guard.Armed(
@@ -102,6 +105,17 @@ def _need_images(layout: Layout, generation: str) -> None:
     with ThreadPoolExecutor(max_workers=4) as pool:
         absent = [image for image, gone in zip(wanted, pool.map(missing, wanted), strict=True) if gone]
     pull(PullArgs(absent))
+
+
+def _need_secrets(layout: Layout, generation: str) -> None:
+    """Refuse a generation whose password a rotation has retired: its services could not log in."""
+    text = (layout.generations / generation / "docker-compose.yml").read_text()
+    for folder in sorted(set(re.findall(rf"source: ({re.escape(str(layout.secrets))}/\S+)", text))):
+        if not Path(folder).is_dir():
+            raise StepError(
+                f"generation {generation[:12]} reads {folder}, which a rotation of the password took away",
+                remedy="nothing was switched; the only way is forward: tempo-infra provision",
+            )
 
 
 def _keep(layout: Layout, args: ArmArgs, previous: Optional[str]) -> str:

@@ -22,7 +22,7 @@ ZERO = "0"  # what was there before the first provision
 
 def collect(layout: Layout) -> "list[str]":
     """Remove what is past and return its names. StepError when Docker can't say what containers read."""
-    return sweep(layout, _mounted())
+    return sweep(layout, mounted())
 
 
 def sweep(layout: Layout, mounted: "set[str]") -> "list[str]":
@@ -64,7 +64,7 @@ def _children(folder: Path) -> "list[Path]":
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def _mounted() -> "set[str]":
+def mounted() -> "set[str]":
     """Return the sources of all mounts of our containers, also of those that do not run."""
     label = f"label=com.docker.compose.project={PROJECT}"
     ids = must(["docker", "ps", "-aq", "-f", label], deadline_s=20).out.split()

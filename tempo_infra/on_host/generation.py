@@ -169,6 +169,8 @@ def _refuse_when_moved(layout: Layout, found: dict[str, str | None]) -> None:
 def _apply(layout: Layout, owned: list[str]) -> list[str]:
     """Bring owned kernel settings to life; what the kernel refuses is said, not hidden."""
     notes = []
+    if any(path.startswith("etc/systemd/") for path in owned):
+        run(["systemctl", "daemon-reload"], deadline_s=60)  # a boot reads them anyway
     for path in owned:
         target = str(layout.installed(path))
         if path.startswith("etc/sysctl.d/"):

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.durable import replace_file
-from tempo_infra.on_host.snapshot import set_live
+from tempo_infra.on_host.snapshot import INSTEAD, set_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def remember(layout: Layout, live: "dict[str, str]") -> None:
     """Keep values that were never set by us; the first one of each counts."""
-    known = _known(layout)
+    known = before(layout)
     both = {**live, **known}
     if both != known:
         replace_file(layout.kernel_before, json.dumps(both, sort_keys=True, indent=1).encode(), 0o600)
@@ -24,11 +24,13 @@ def remember(layout: Layout, live: "dict[str, str]") -> None:
 
 def give_back(layout: Layout, names: "Iterable[str]") -> None:
     """Set values that no owned file speaks of any more to what they were."""
-    known = _known(layout)
-    set_live(layout, {name: known[name] for name in names if name in known})
+    known = before(layout)
+    both = {one for name in names for one in (name, INSTEAD.get(name, name))}
+    set_live(layout, {name: known[name] for name in sorted(both) if name in known})
 
 
-def _known(layout: Layout) -> "dict[str, str]":
+def before(layout: Layout) -> "dict[str, str]":
+    """Return the values that were there before ours, by their path without the slash."""
     try:
         found: "dict[str, str]" = json.loads(layout.kernel_before.read_text())
     except FileNotFoundError:

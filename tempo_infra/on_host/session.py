@@ -31,19 +31,25 @@ from tempo_infra.on_host import (
 )
 from tempo_infra.on_host.bootstrap import install_docker
 from tempo_infra.on_host.disk_speed import measure
+from tempo_infra.on_host.draining import CommandArgs, DrainArgs, OwnersArgs, command, drain, owners, reboot
+from tempo_infra.on_host.ejecting import EjectArgs, eject
 from tempo_infra.on_host.facts import Facts, FactsOptions, collect
 from tempo_infra.on_host.gone import ended_with
 from tempo_infra.on_host.journal import RESTART, Entry, record
 from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.leaving import RemoveArgs, remove
 from tempo_infra.on_host.lock import HostLock
+from tempo_infra.on_host.login import LoginArgs, login
 from tempo_infra.on_host.namespaces import NamespaceArgs, namespaces
+from tempo_infra.on_host.retiring import ForgetArgs, UnusedArgs, forget, unused
 from tempo_infra.on_host.scope import enter_scope
 from tempo_infra.on_host.secret_files import SecretArgs, write_secrets
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.trial_start import TrialArgs, trial_start
 from tempo_infra.on_host.wire import Event, Reply, Step, WireError, decode_request, encode, read_frame
 
-UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs")  # read only, or written by who decides
+# Read only, or written by who decides, or the end of the journal.
+UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs", "remove", "eject")
 PIECE_BYTES = 16 * 1024
 ALIVE_EVERY_S = 3.0  # a third of the shortest grace; the controller gives a silent host up after several
 MEASURING = {"facts", "clock"}  # steps that change nothing
@@ -273,6 +279,9 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "schema": lambda s, step: containers.job(s.layout, containers.JobArgs(**step.args), b""),
     "database-answers": lambda _, step: database.database_answers(database.Address(**step.args)),
     "serving": Session.serving,
+    "login": lambda s, step: login(s.layout, LoginArgs(**step.args)),
+    "unused": lambda s, step: unused(s.layout, UnusedArgs(**step.args)),
+    "forget": lambda s, step: forget(s.layout, ForgetArgs(**step.args)),
     "membership": lambda s, step: database.membership(s.layout, database.MembershipArgs(**step.args)),
     "namespaces": lambda s, step: namespaces(s.layout, NamespaceArgs(**step.args)),
     "arm": lambda s, step: arming.arm(s.layout, arming.ArmArgs(**step.args)),
@@ -280,6 +289,13 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "still": lambda s, step: arming.still(s.layout, arming.RunArgs(**step.args)),
     "confirm": lambda s, step: arming.confirm(s.layout, arming.RunArgs(**step.args)),
     "rollback": Session.rollback,
+    "boot-id": lambda s, _: {"boot_id": guard.boot_id(s.layout)},
+    "drain": lambda s, step: drain(s.layout, DrainArgs(**step.args)),
+    "owners": lambda s, step: owners(s.layout, OwnersArgs(**step.args)),
+    "command": lambda _, step: command(CommandArgs(**step.args)),
+    "reboot": lambda _, __: reboot(),
+    "remove": lambda s, step: remove(s.layout, RemoveArgs(**step.args)),
+    "eject": lambda s, step: eject(s.layout, EjectArgs(**step.args)),
     "runs": lambda s, step: runs.read_runs(s.layout, runs.RunsArgs(**step.args)),
 }
 

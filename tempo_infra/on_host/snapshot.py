@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
     from tempo_infra.on_host.layout import Layout
 
-LIVE = re.compile(r"^\s*-?([a-z0-9_.\-/]+)\s*=", re.MULTILINE)  # a line of sysctl.d
-WRITTEN = re.compile(r"^w\S*\s+(/sys/\S+|/proc/sys/\S+)", re.MULTILINE)  # a line of tmpfiles.d
+LIVE = re.compile(r"^\s*-?([a-z0-9_.\-/]+)\s*=[ \t]*(.*?)\s*$", re.MULTILINE)  # a line of sysctl.d
+WRITTEN = re.compile(  # a line of tmpfiles.d
+    r"^w\S*[ \t]+(/sys/\S+|/proc/sys/\S+)(?:[ \t]+\S+){4}[ \t]+(.*?)[ \t]*$", re.MULTILINE
+)
+# Of each pair the kernel holds one; the other reads 0 then and can't be written back.
+INSTEAD = {f"proc/sys/vm/{name}_bytes": f"proc/sys/vm/{name}_ratio" for name in ("dirty", "dirty_background")}
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,18 @@ def put_back(layout: Layout, folder: Path) -> None:
 
 
 def set_live(layout: Layout, values: "dict[str, str]") -> None:
-    """Write kernel values back, as they were read."""
+    """Write kernel values back; what the kernel will not take back, nothing can have changed."""
     for name, value in values.items():
-        try:
-            (layout.root / name).write_text(f"{value}\n")
-        except OSError:
-            continue  # the kernel would not take its own value back: nothing could have changed it either
+        write_live(layout, name, value)
+
+
+def write_live(layout: Layout, name: str, value: str) -> bool:
+    """Write a kernel value; whether the kernel took it."""
+    try:
+        (layout.root / name).write_text(f"{value}\n")
+    except OSError:
+        return False
+    return True
 
 
 def _is(target: Path, content: bytes, kept: Kept) -> bool:
@@ -97,23 +107,37 @@ def _is(target: Path, content: bytes, kept: Kept) -> bool:
 
 def kernel_names(texts: "Iterable[str]") -> "set[str]":
     """Return the kernel values that files of sysctl.d and tmpfiles.d speak of, as paths below the root."""
-    names = set()
-    for text in texts:
-        names |= {"proc/sys/" + _slashes(key) for key in LIVE.findall(text)}
-        names |= {path.lstrip("/") for path in WRITTEN.findall(text)}
-    return names
+    return set(values_in(texts))
 
 
 def _live(layout: Layout, texts: "list[str]") -> "dict[str, str]":
+    names = kernel_names(texts)
+    names |= {INSTEAD[name] for name in names if name in INSTEAD}
+    values = {name: live_value(layout, name) for name in sorted(names)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def values_in(texts: "Iterable[str]") -> "dict[str, str]":
+    """Return the kernel values that files of sysctl.d and tmpfiles.d set, by their path without the slash."""
     found = {}
-    for name in sorted(kernel_names(texts)):
-        try:
-            value = (layout.root / name).read_text().strip()
-        except OSError:
-            continue
-        chosen = re.search(r"\[(\w+)\]", value)  # "always [madvise] never"
-        found[name] = chosen[1] if chosen else value
+    for text in texts:
+        found.update({"proc/sys/" + _slashes(key): _plain(value) for key, value in LIVE.findall(text)})
+        found.update({path.lstrip("/"): value for path, value in WRITTEN.findall(text)})
     return found
+
+
+def live_value(layout: Layout, name: str) -> "Optional[str]":
+    """Read a kernel value as it would be written; None where the kernel has none or shows none."""
+    try:
+        value = (layout.root / name).read_text().strip()
+    except OSError:
+        return None
+    chosen = re.search(r"\[(\w+)\]", value)  # "always [madvise] never"
+    return chosen[1] if chosen else _plain(value)
+
+
+def _plain(value: str) -> str:
+    return " ".join(value.split())  # the kernel shows several numbers with tabs between
 
 
 def _slashes(key: str) -> str:

@@ -41,12 +41,14 @@ COMPOSE = Spec("docker-compose.yml", "compose", "recreates the services whose li
 NAMESPACES = Spec("namespaces.yaml", "yaml", "created or changed in Temporal")
 SYSCTL = Spec("etc/sysctl.d/60-tempo-infra.conf", "sysctl", "applied by sysctl")
 LIMITS = Spec("etc/security/limits.d/60-tempo-infra.conf", "limits", "new logins")
+UNIT = Spec("etc/systemd/system/tempo-infra.service", "unit", "from the next boot on")
+WANTS = Spec("etc/systemd/system/multi-user.target.d/60-tempo-infra.conf", "unit", "from the next boot on")
 THP = Spec("etc/tmpfiles.d/60-tempo-infra.conf", "tmpfiles", "applied by systemd-tmpfiles")
 
 
 def system_files(settings: HostSettings) -> tuple[Spec, ...]:
     """Return the files under /etc that this host needs."""
-    return (LIMITS, SYSCTL, *((THP,) if settings.thp else ()))
+    return (LIMITS, SYSCTL, UNIT, WANTS, *((THP,) if settings.thp else ()))
 
 
 def template_folder(service: str) -> str:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.render import views
-from tempo_infra.render.bundle import Bundle, File, Service
+from tempo_infra.render.bundle import STATE, Bundle, File, Service
 from tempo_infra.render.files import (
     COMPOSE,
     NAMESPACES,
     SERVICE_FILES,
+    UNIT,
     service_digest,
     system_files,
     template_folder,
@@ -37,12 +38,14 @@ def bundle(
         "cluster": view,
         "settings": settings,
         "internal": host.internal,
+        "state_folder": STATE,
+        "unit": UNIT.path.rpartition("/")[2],
         "postgres_version": cluster.postgres.version,
     }
     files: list[File] = []
     folders: dict[str, str] = {}
     for container in settings.containers:
-        own = _service_files(engine, settings, container, values)
+        own = _service_files(engine, settings, container, values, view)
         if own:
             folders[container.name] = f"{container.name}-{service_digest(own)}"
             files += [replace(f, path=f"services/{folders[container.name]}/{f.path}") for f in own]
@@ -55,13 +58,17 @@ def bundle(
 
 
 def _service_files(
-    engine: Engine, settings: HostSettings, container: Container, values: dict[str, object]
+    engine: Engine,
+    settings: HostSettings,
+    container: Container,
+    values: dict[str, object],
+    view: views.ClusterView,
 ) -> list[File]:
     folder = template_folder(container.name)
     values = {**values, "database": views.DATABASE, "visibility_database": views.VISIBILITY_DATABASE}
-    values |= {"database_user": views.DATABASE_USER, "password_file": views.PASSWORD_FILE}
+    values["password_file"] = views.PASSWORD_FILE
     if folder == "temporal":
-        values["temporal"] = views.temporal_view(settings, Role(container.name))
+        values["temporal"] = views.temporal_view(settings, Role(container.name), view.login)
     return [
         _file(engine, spec, _template(engine, container.name, folder, spec), values, container.name)
         for spec in SERVICE_FILES.get(folder, ())

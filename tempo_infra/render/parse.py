@@ -57,7 +57,7 @@ def sysctl(text: str) -> dict[str, str]:
 
 
 def words(text: str) -> list[list[str]]:
-    """Read a table of words: limits.d, tmpfiles.d, pg_hba.conf."""
+    """Read a table of words: limits.d, tmpfiles.d, pg_hba.conf, the lines of a systemd unit."""
     return [line.partition("#")[0].split() for _, line in _lines(text)]
 
 
@@ -74,6 +74,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "hba": words,
     "limits": words,
     "tmpfiles": words,
+    "unit": words,
     "sh": sh,
 }
 

@@ -74,6 +74,11 @@ def tmpfiles(value: Scalar) -> str:
     return _only(value, r"[A-Za-z0-9/][A-Za-z0-9_./+-]*", "a field of tmpfiles.d")
 
 
+def unit(value: Scalar) -> str:
+    """Write a path, a name or an address in a unit of systemd, without its `%` and `$`."""
+    return _only(value, r"[A-Za-z0-9/][A-Za-z0-9_./:-]*", "a word of a systemd unit")
+
+
 def sh(value: Scalar) -> str:
     """Write one word of a shell script."""
     if isinstance(value, bool) or "\0" in str(value):
@@ -95,6 +100,7 @@ FORMATS: dict[str, Callable[[Scalar], str]] = {
     "sysctl": sysctl,
     "limits": limits,
     "tmpfiles": tmpfiles,
+    "unit": unit,
     "sh": sh,
     "comment": comment,
 }

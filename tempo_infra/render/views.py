@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.inventory.logins import OWNER
 from tempo_infra.render.bundle import DATA, STATE
 from tempo_infra.sizing.settings import MIB
 from tempo_infra.sizing.temporal import PLUGIN, PORTS, POSTGRESQL_PORT, UI_PORT
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 PROJECT = "tempo-infra"  # of Docker Compose; fixed, containers and networks are found by it
 DATABASE = "temporal"
 VISIBILITY_DATABASE = "temporal_visibility"
-DATABASE_USER = "temporal"
 PASSWORD_FILE = "/run/secrets/tempo-infra/db_password"  # noqa: S105  # in Temporal's containers
 SUBNETS = ("172.30.0.0/24", "172.29.0.0/24", "192.168.230.0/24")  # of the compose network on every host
 LOOPBACK = "127.0.0.1"
@@ -75,6 +75,8 @@ class ClusterView:
     subnet: str
     rpc: tuple[RpcView, ...]
     clients: tuple[str, ...]  # networks that may reach the database
+    owner: str  # the role that owns the databases; its members log in
+    login: str  # the member that is in use
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
             for role, ports in PORTS.items()
         ),
         clients=(*clients, subnet),
+        owner=OWNER,
+        login=cluster.secrets.login.role,
     )
 
 
@@ -135,13 +139,13 @@ def host_view(cluster: Cluster, host: Host, settings: HostSettings, folders: dic
     return HostView(host.name, host.internal, services)
 
 
-def temporal_view(settings: HostSettings, role: Role) -> TemporalView:
+def temporal_view(settings: HostSettings, role: Role, user: str) -> TemporalView:
     sized = settings.temporal[role]
     password = PASSWORD_FILE
     return TemporalView(
         role=role.value,
-        default=PoolView(PLUGIN, DATABASE, DATABASE_USER, password, sized.max_conns),
-        visibility=PoolView(PLUGIN, VISIBILITY_DATABASE, DATABASE_USER, password, sized.visibility_max_conns),
+        default=PoolView(PLUGIN, DATABASE, user, password, sized.max_conns),
+        visibility=PoolView(PLUGIN, VISIBILITY_DATABASE, user, password, sized.visibility_max_conns),
         metrics=_endpoint(LOOPBACK, PORTS[role].metrics),
         dynamic=sized.dynamic,
     )
@@ -165,7 +169,7 @@ def service_view(cluster: Cluster, host: Host, container: Container, folder: str
         ports=tuple(f"{_endpoint(host.internal, port)}:{port}" for port in ports),
         health_port=str(ports[0]) if ports else "",
         folder=f"{STATE}/services/{folder}" if folder else "",
-        secrets=_secrets(container),
+        secrets=_secrets(cluster, container),
     )
 
 
@@ -197,9 +201,10 @@ def _kind(container: Container) -> str:
     return "temporal" if container.role in TEMPORAL_ROLES else container.role.value
 
 
-def _secrets(container: Container) -> str:
+def _secrets(cluster: Cluster, container: Container) -> str:
     """Return the folder of the reader; CLI and UI talk to the frontend, the superuser has no password."""
-    return "" if container.name in {"ui", "admin-tools", "postgresql"} else f"{STATE}/secrets/temporal"
+    folder = f"{STATE}/secrets/{cluster.secrets.login.reader}"
+    return "" if container.name in {"ui", "admin-tools", "postgresql"} else folder
 
 
 def _ports(container: Container) -> tuple[int, ...]:

@@ -32,6 +32,7 @@ SAY = {
     "arm": "armed",
     "switch": "switched",
     "postgres-ready": "database",
+    "login": "login",
     "schema": "schema",
     "serving": "serving",
     "membership": "members",
@@ -39,6 +40,12 @@ SAY = {
     "healthy": "healthy",
     "confirm": "confirmed",
     "rollback": "rolled back",
+    "unused": "old login unused",
+    "forget": "old password gone",
+    "drain": "drained",
+    "owners": "shards",
+    "command": "command",
+    "reboot": "rebooted",
 }
 # What a host is doing while a step runs that is not worth a tick afterwards.
 NOW = {

@@ -110,6 +110,15 @@ class SecretStore:
             values = self._generate(wanted)
         return _secrets({name: values[name] for name in wanted})
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Take secrets out of the file; names that it does not have are fine."""
+        gone = set(names)
+        with durable.locked(self._existing().parent):
+            old = self._load()
+            if gone & set(old.values):
+                kept = {name: value for name, value in old.values.items() if name not in gone}
+                self._write(Content(kept, old.operators))
+
     def rekey(self, *, only_listed: bool = False) -> Rekeyed:
         """Encrypt the file again for the inventory's recipients, this operator and earlier operators.
 

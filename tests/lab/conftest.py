@@ -134,8 +134,12 @@ def variant(inventory: Inventory, transport: str) -> Iterator[Variants]:
 
 @pytest.fixture(scope="session")
 def fresh(lab: Lab, inventory: Inventory) -> Ran:
-    """Hosts with empty disks, provisioned; the run that did it. Most tests share this cluster."""
-    lab.reset()
+    """Hosts with empty disks, provisioned; the run that did it. Most tests share this cluster.
+
+    TEMPO_LAB_KEEP=1 leaves the disks as they are, for single tests while one is written.
+    """
+    if not os.environ.get("TEMPO_LAB_KEEP"):
+        lab.reset()
     return inventory.provision("--format", "json")
 
 

@@ -12,6 +12,7 @@ from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.rollout import Outcome, Rollout
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Cluster
+from tempo_infra.inventory.load import loads
 from tempo_infra.on_host.state import Container, HostState
 from tempo_infra.render import render
 from tempo_infra.render.bundle import Bundle
@@ -160,10 +161,31 @@ def test_a_run_that_is_stopped_puts_back_what_is_not_confirmed() -> None:
             if progress.step == "switch":
                 rollout.stop()
 
-        fleet._report = stop_at_switch
+        fleet.report = stop_at_switch
         outcome = rollout.apply(plan, lambda _: None)
     assert outcome.interrupted
     assert not outcome.ok
     assert hosts.steps_of("db-1")[-1] == "rollback"
     assert "switch" not in hosts.steps_of("history-1")
     assert outcome.not_started == ("front-1", "history-1")
+
+
+def test_a_worker_service_without_a_frontend_beside_it_starts_after_the_frontends() -> None:
+    """It does not serve before a frontend does: in the other order a first run would wait for ever."""
+    text = (
+        (INVENTORIES / "oslo-trio.yaml").read_text().replace("roles: [history]", "roles: [history, worker]")
+    )
+    cluster = loads(text, INVENTORIES / "oslo-trio.yaml")
+    hosts = FakeHosts(fresh(cluster))
+    outcome, _ = run(hosts, cluster, render(cluster, size(cluster)))
+    assert outcome.ok
+    assert hosts.asked.index(("front-1", "serving")) < hosts.asked.index(("history-1", "switch"))
+
+
+def test_a_login_is_tried_before_a_host_of_temporal_is_armed() -> None:
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster), fails={("history-1", "login")})
+    outcome, _ = run(hosts, cluster, bundles)
+    assert not outcome.ok
+    assert "arm" not in hosts.steps_of("history-1")
+    assert hosts.steps_of("db-1")[-1] == "rollback"

@@ -92,3 +92,15 @@ def test_a_kernel_value_that_a_generation_leaves_out_is_given_back(tmp_path: Pat
     give_back(layout, ["proc/sys/vm/swappiness", "proc/sys/vm/never_ours"])
     assert live.read_text() == "60\n"
     assert not (tmp_path / "proc/sys/vm/never_ours").exists()
+
+
+def test_the_value_that_was_in_force_is_kept_too_where_the_kernel_holds_one_of_two(tmp_path: Path) -> None:
+    """With vm.dirty_ratio in force, vm.dirty_bytes reads 0, and the kernel takes no 0."""
+    layout = host(tmp_path)
+    for name, text in (("dirty_bytes", "0\n"), ("dirty_ratio", "20\n")):
+        (tmp_path / "proc/sys/vm" / name).write_text(text)
+    (layout.root / "new" / CONF).write_text("vm.dirty_bytes = 1048576\n")
+    folder = kept(layout, CONF)
+    (tmp_path / "proc/sys/vm/dirty_ratio").write_text("0\n")
+    put_back(layout, folder)
+    assert (tmp_path / "proc/sys/vm/dirty_ratio").read_text() == "20\n"

@@ -129,3 +129,18 @@ def test_the_journal_tells_what_is_confirmed_and_what_a_failure_goes_back_to(tmp
         said.append((confirmed(layout), last_good(layout)))
     assert said == [("a", "a"), (None, "a"), ("a", "a"), (None, "a"), ("c", "c"), (None, None)]
     assert history(layout) == ["a", "c"]
+
+
+def test_a_generation_whose_password_a_rotation_retired_is_not_armed(tmp_path: Path) -> None:
+    layout = host(tmp_path)
+    guard.disarm(layout, ARMED)
+    digest = "c" * 64
+    for generation in (digest, "a" * 64):
+        folder = layout.generations / generation
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "manifest.json").write_text('{"files": {}, "services": {}}')
+        (folder / "docker-compose.yml").write_text(f"source: {layout.secrets}/temporal\n")
+    current = layout.current.resolve().name if layout.current.is_symlink() else None
+    with pytest.raises(StepError, match="which a rotation of the password took away"):
+        arm(layout, ArmArgs("r2", "other", digest, current, "10.0.0.1", {}, []))
+    assert guard.read(layout) is None

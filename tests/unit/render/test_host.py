@@ -9,6 +9,7 @@ import pytest
 
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.inventory.logins import Login
 from tempo_infra.render import Bundle, parse, render
 from tempo_infra.sizing import size
 from tempo_infra.sizing.temporal import PORTS
@@ -173,9 +174,9 @@ def test_who_may_reach_the_database() -> None:
     databases = "temporal,temporal_visibility"
     assert lines == [
         ["local", "all", "postgres", "peer"],
-        ["host", databases, "temporal", "10.0.0.11/32", "scram-sha-256"],
-        ["host", databases, "temporal", "10.0.0.12/32", "scram-sha-256"],
-        ["host", databases, "temporal", "172.30.0.0/24", "scram-sha-256"],
+        ["host", databases, "+temporal", "10.0.0.11/32", "scram-sha-256"],
+        ["host", databases, "+temporal", "10.0.0.12/32", "scram-sha-256"],
+        ["host", databases, "+temporal", "172.30.0.0/24", "scram-sha-256"],
         ["local", "all", "all", "reject"],
         ["host", "all", "all", "0.0.0.0/0", "reject"],
         ["host", "all", "all", "::/0", "reject"],
@@ -302,3 +303,22 @@ def test_no_path_of_this_machine_is_rendered(tmp_path: Path) -> None:
     here = render(replace(trio(), path=tmp_path / "inventory.yaml"), size(trio()))
     assert here == render(trio(), size(trio()))
     assert not any(str(tmp_path).encode() in file.content for b in here for file in b.files)
+
+
+def test_the_other_login_changes_the_user_and_the_folder_and_leaves_postgresql_alone() -> None:
+    blue = trio()
+    green = replace(blue, secrets=replace(blue.secrets, login=Login.GREEN))
+    history = text(bundle(green, "history-1"), "history", "server.yaml")
+    assert history.count("user: temporal_green") == 2
+    mounts = [one["source"] for one in compose(bundle(green, "history-1"))["services"]["history"]["volumes"]]
+    assert "/var/lib/tempo-infra/secrets/temporal-green" in mounts
+    before, after = (compose(bundle(one, "db-1"))["services"] for one in (blue, green))
+    assert before["postgresql"] == after["postgresql"]
+    assert after["schema"]["environment"]["SQL_USER"] == "temporal_green"
+
+
+def test_a_unit_waits_for_the_hosts_own_address_and_holds_up_no_boot() -> None:
+    found = bundle(trio(), "db-1").file("etc/systemd/system/tempo-infra.service").content.decode()
+    assert "ip -o address show up to 10.0.0.13 " in found
+    assert "Type=exec" in found
+    assert "--no-recreate --pull never" in found

@@ -95,6 +95,7 @@ STRICT: dict[str, tuple[Callable[[quoting.Scalar], str], list[str]]] = {
     "hba": (quoting.hba, ["temporal", "10.0.0.1/32", "temporal,temporal_visibility", "fd00::1/128"]),
     "sysctl": (quoting.sysctl, ["vm.swappiness", "10", "1024 65535", "net.ipv4.tcp_rmem"]),
     "limits": (quoting.limits, ["65535", "unlimited", "*", "-"]),
+    "unit": (quoting.unit, ["/var/lib/tempo-infra", "10.0.0.11", "tempo-infra.service"]),
     "tmpfiles": (quoting.tmpfiles, ["/sys/kernel/mm/transparent_hugepage/enabled", "madvise"]),
     "pgname": (quoting.pgname, ["shared_buffers", "auto_explain.log_min_duration"]),
 }

@@ -7,12 +7,12 @@ import re
 import pytest
 
 from tempo_infra.render.engine import built_in
-from tempo_infra.render.files import COMPOSE, LIMITS, NAMESPACES, SERVICE_FILES, SYSCTL, THP
+from tempo_infra.render.files import COMPOSE, LIMITS, NAMESPACES, SERVICE_FILES, SYSCTL, THP, UNIT, WANTS
 from tempo_infra.render.roundtrip import FILTERS
 
 PRINTED = re.compile(r"{{(.*?)}}", re.DOTALL)
 READERS = {
-    **{f"{spec.path}.j2": spec.reader for spec in (COMPOSE, LIMITS, NAMESPACES, SYSCTL, THP)},
+    **{f"{spec.path}.j2": spec.reader for spec in (COMPOSE, LIMITS, NAMESPACES, SYSCTL, THP, UNIT, WANTS)},
     **{f"services/{s}/{spec.path}.j2": spec.reader for s, specs in SERVICE_FILES.items() for spec in specs},
 }
 

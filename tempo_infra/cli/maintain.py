@@ -1,0 +1,95 @@
+"""`tempo-infra maintain`: hosts out of the cluster for a while, one by one, without losing work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
+from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tempo_infra.deploy.maintain import Maintenance, Work
+    from tempo_infra.inventory.cluster import Cluster, Host
+
+
+def maintain(
+    hosts: Annotated[list[str], typer.Argument(help="Hosts, one after the other.", metavar="HOST...")],
+    inventory: InventoryFile = DEFAULT_INVENTORY,
+    *,
+    run: Annotated[
+        str, typer.Option("--run", help="Run this on each drained host, as root.", metavar="COMMAND")
+    ] = "",
+    run_deadline: Annotated[
+        float, typer.Option("--run-deadline", help="For the command.", metavar="SECONDS", min=1)
+    ] = 3600.0,
+    reboot: Annotated[
+        bool, typer.Option("--reboot", help="Reboot each drained host (after the command).")
+    ] = False,
+    quiet: Quiet = False,
+    ask_sudo_password: AskSudo = False,
+) -> None:
+    """Drain a host, hand it over (or run a command, reboot), wait until all is healthy; then the next.
+
+    Example: tempo-infra maintain history-1 history-2 --run 'apt-get -qy upgrade' --reboot
+    """
+    from tempo_infra.cli.resume import reached
+    from tempo_infra.deploy.maintain import Maintenance, Work
+    from tempo_infra.inventory import load
+    from tempo_infra.report.progress import view_for
+
+    cluster = load(inventory)
+    chosen = [cluster.host(name) for name in dict.fromkeys(hosts)]
+    work = Work(run, run_deadline, reboot)
+    names = [host.name for host in cluster.hosts]
+    with reached(inventory, None, ask=ask_sudo_password) as (fleet, _, _):
+        for host in chosen:
+            _announce(cluster, host, quiet=quiet)
+            with view_for(names, as_json=False, quiet=quiet) as view:
+                fleet.report = view.show
+                _one(Maintenance(fleet, cluster, view.show), host, work, inventory)
+            typer.echo(f"{host.name}: back, everything is healthy")
+
+
+def _announce(cluster: Cluster, host: Host, *, quiet: bool) -> None:
+    from tempo_infra.deploy.maintain import what_waits
+
+    if not quiet:
+        typer.echo(f"{host.name}: while it is away")
+        for line in what_waits(cluster, host):
+            typer.echo(f"  {line}")
+
+
+def _one(maintenance: Maintenance, host: Host, work: Work, inventory: Path) -> None:
+    from tempo_infra.errors import TempoInfraError
+
+    try:
+        maintenance.one(host, work, _hand_over)
+    except TempoInfraError as error:
+        name = f"{error.host}: " if error.host else ""
+        typer.echo(f"{name}{error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
+        _say_where(maintenance, inventory)
+        raise typer.Exit(exit_code_of(error)) from error
+    except KeyboardInterrupt:
+        typer.echo("\ninterrupted", err=True)
+        _say_where(maintenance, inventory)
+        raise typer.Exit(ExitCode.FAILED) from None
+
+
+def _hand_over(host: Host) -> None:
+    typer.prompt(
+        f"{host.name} is drained and yours; Enter when it may go back", default="", show_default=False
+    )
+
+
+def _say_where(maintenance: Maintenance, inventory: Path) -> None:
+    """Say how every host stands that is not as it was, and what brings it back."""
+    if not maintenance.where:
+        typer.echo("all hosts are in the cluster; no further one was begun", err=True)
+        return
+    for name, state in maintenance.where.items():
+        typer.echo(f"{name}: {state}", err=True)
+    typer.echo(f"  what now:  tempo-infra provision -i {inventory}      starts what is stopped", err=True)

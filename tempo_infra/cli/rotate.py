@@ -1,0 +1,79 @@
+"""`tempo-infra secrets rotate`: another database password, without a moment in which neither works."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet
+
+if TYPE_CHECKING:
+    from tempo_infra.cli.run import Run
+
+
+def rotate(
+    inventory: InventoryFile = DEFAULT_INVENTORY,
+    *,
+    keep_old: Annotated[
+        bool,
+        typer.Option("--keep-old", help="Leave the old login usable; the same command retires it later."),
+    ] = False,
+    quiet: Quiet = False,
+    ask_sudo_password: AskSudo = False,
+) -> None:
+    """Change the database password: the other login is made, tried and taken into use, the old one retired.
+
+    Again after a failure it goes on. Example: tempo-infra secrets rotate -i inventory.yaml
+    """
+    from tempo_infra.cli.interrupt import stopping
+    from tempo_infra.cli.provision import apply, refuse
+    from tempo_infra.cli.run import opened
+    from tempo_infra.deploy.rotation import begin
+
+    started = time.monotonic()
+    login, begun = begin(inventory)
+    typer.echo(f"{inventory}: secrets.login is {login}{'' if begun else ', as a change begun before says'}")
+    with (
+        opened(inventory, None, ask_sudo_password=ask_sudo_password) as run,
+        stopping(run.rollout, inventory),
+    ):
+        plan = run.rollout.plan(run.hosts, lock=True)
+        refuse(plan)
+        code = apply(run, plan, quiet=quiet)
+        if code is ExitCode.OK and not keep_old:
+            code = _retire(run)
+    if code is ExitCode.OK:
+        typer.echo(_ending(run, keep_old=keep_old, seconds=time.monotonic() - started))
+    raise typer.Exit(code)
+
+
+def _retire(run: Run) -> ExitCode:
+    from tempo_infra.cli.provision import worst
+    from tempo_infra.deploy.rotation import retire
+
+    errors = retire(run.fleet, run.cluster, run.rollout.run)
+    for name, error in errors.items():
+        typer.echo(f"{name}: {error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
+    if errors:
+        typer.echo("both logins work; the same command goes on from here", err=True)
+        return worst(errors.values())
+    run.store.forget([run.cluster.secrets.login.other.secret])
+    return ExitCode.OK
+
+
+def _ending(run: Run, *, keep_old: bool, seconds: float) -> str:
+    login, files = run.cluster.secrets.login, f"{run.cluster.path.name} and {run.cluster.secrets.path.name}"
+    if keep_old:
+        return (
+            f"\nthe services log in as {login.role}; {login.other.role} works as well   {seconds:.1f} s\n"
+            f"  go back     secrets.login: {login.other} in {run.cluster.path.name}, then provision\n"
+            f"  retire it   the same command without --keep-old\n"
+            f"  commit      {files}"
+        )
+    return (
+        f"\nthe services log in as {login.role}; no other login works any more   {seconds:.1f} s\n"
+        f"  commit {files}"
+    )

@@ -1,0 +1,91 @@
+"""The roles and databases of Temporal in PostgreSQL, as SQL; passwords travel as SCRAM verifiers only."""
+
+from __future__ import annotations
+
+import secrets as randomness
+from typing import TYPE_CHECKING
+
+from tempo_infra.inventory.logins import OWNER, Login
+from tempo_infra.secrets import scram_sha_256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tempo_infra.secrets import Secret, Secrets
+
+DATABASES = ("temporal", "temporal_visibility")
+
+
+def roles_and_databases(secrets: Secrets) -> str:
+    """Return SQL that makes the owner, the databases and the logins whose passwords are given, where missing.
+
+    The owner owns its databases and nothing else. Logins are members of it and act as it from their first
+    statement, so that what the schema job makes belongs to the owner whoever logs in. Passwords are set each
+    time, so that the database always knows those that the hosts were given. postgres has no password and
+    logs in on the local socket only.
+    """
+    logins = [login for login in Login if login.secret in secrets]
+    parts = [_OWNER, *(_login(login, secrets[login.secret]) for login in logins)]
+    if Login.BLUE in logins:
+        parts.append(_once_the_owner(secrets[Login.BLUE.secret]))
+    return "".join([*parts, *(_database(name) for name in DATABASES)])
+
+
+_OWNER = f"""-- made by tempo-infra
+select 'create role {OWNER} nologin'
+where not exists (select from pg_roles where rolname = '{OWNER}') \\gexec
+alter role {OWNER} nosuperuser nocreatedb nocreaterole noreplication;
+alter role postgres password null;
+revoke connect on database postgres from public;
+"""  # noqa: S608 - constants
+
+
+def _login(login: Login, password: Secret) -> str:
+    """Make a login with its password and settings; those of a role hold for who logs in, not for members.
+
+    plan_cache_mode: a generic plan of the pgx plugin can scan all retained runs of a workflow id
+    (temporalio/temporal#12097).
+    """
+    role = login.role
+    return f"""select 'create role {role} nologin'
+where not exists (select from pg_roles where rolname = '{role}') \\gexec
+grant {OWNER} to {role};
+alter role {role} set role = {OWNER};
+alter role {role} set plan_cache_mode = force_custom_plan;
+alter role {role} login password '{_verifier(password)}' nosuperuser nocreatedb nocreaterole noreplication;
+"""  # noqa: S608 - constants, and a verifier: base64 and digits
+
+
+def _once_the_owner(password: Secret) -> str:
+    """Before there were two logins the owner logged in itself, with blue's password.
+
+    Generations of that time still do, until a rotation takes the login from it.
+    """
+    return f"""select $$alter role {OWNER} password '{_verifier(password)}'$$
+where (select rolcanlogin from pg_roles where rolname = '{OWNER}') \\gexec
+"""  # noqa: S608
+
+
+def _database(name: str) -> str:
+    return f"""select 'create database {name} owner {OWNER}'
+where not exists (select from pg_database where datname = '{name}') \\gexec
+revoke all on database {name} from public;
+"""  # noqa: S608
+
+
+def _verifier(password: Secret) -> str:
+    return scram_sha_256(password, salt=randomness.token_bytes(16))
+
+
+def retired_roles(kept: Login) -> tuple[str, ...]:
+    """Return the roles that must not log in any more once this login is the only one."""
+    return (OWNER, kept.other.role)
+
+
+def retirement(roles: Iterable[str]) -> str:
+    """Return SQL that takes login and password from roles, where they exist."""
+    return "".join(
+        f"select 'alter role {role} nologin password null' "  # noqa: S608 - constants
+        f"where exists (select from pg_roles where rolname = '{role}') \\gexec\n"
+        for role in roles
+    )

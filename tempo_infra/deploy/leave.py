@@ -1,0 +1,76 @@
+"""Leaving hosts: what is done to each, Temporal's hosts before the database."""
+
+from __future__ import annotations
+
+import secrets as randomness
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from tempo_infra.deploy import locks
+from tempo_infra.errors import InputError
+from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.ejecting import Ejected
+from tempo_infra.on_host.leaving import Removed
+from tempo_infra.on_host.wire import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tempo_infra.deploy.fleet import Fleet
+    from tempo_infra.errors import TempoInfraError
+    from tempo_infra.inventory.cluster import Cluster, Host
+
+
+@cache
+def _removed() -> TypeAdapter[Removed]:
+    return TypeAdapter(Removed)
+
+
+@cache
+def _ejected() -> TypeAdapter[Ejected]:
+    return TypeAdapter(Ejected)
+
+
+def refuse_a_database_alone(cluster: Cluster, hosts: Sequence[Host]) -> None:
+    """Raise InputError when the database host would go while others stay that can't live without it."""
+    stay = [host.name for host in cluster.with_role(Role.FRONTEND) if host not in hosts]
+    if cluster.database_host in hosts and stay:
+        raise InputError(
+            f"{cluster.database_host.name} holds the database of {', '.join(stay)}",
+            remedy="remove the whole cluster: leave out --host",
+        )
+
+
+def remove(
+    fleet: Fleet, cluster: Cluster, hosts: Sequence[Host]
+) -> tuple[dict[str, Removed], Mapping[str, TempoInfraError]]:
+    """Take the services and files away; the database comes last, and only when all others have gone."""
+    run = randomness.token_hex(4)
+    answers: dict[str, Removed] = {}
+    with fleet.kept_alive(cluster.timing.decide_after_s / 3):
+        if refused := locks.take(fleet, hosts, run):
+            return {}, refused
+        for group in _groups(hosts):
+            steps = {host.name: [Step("remove", {"run": run})] for host in group}
+            done, errors = fleet.ask(steps, group)
+            answers |= {name: _removed().validate_python(answer[0]) for name, answer in done.items()}
+            if errors:
+                return answers, errors
+    return answers, {}
+
+
+def eject(fleet: Fleet, hosts: Sequence[Host]) -> tuple[dict[str, Ejected], Mapping[str, TempoInfraError]]:
+    """Leave plain compose files on the hosts; nothing is restarted."""
+    run = randomness.token_hex(4)
+    if refused := locks.take(fleet, hosts, run):
+        return {}, refused
+    steps = {host.name: [Step("eject", {"host": host.internal})] for host in hosts}
+    done, errors = fleet.ask(steps, hosts)
+    return {name: _ejected().validate_python(answer[0]) for name, answer in done.items()}, errors
+
+
+def _groups(hosts: Sequence[Host]) -> list[list[Host]]:
+    database = [host for host in hosts if host.has(Role.POSTGRESQL)]
+    return [group for group in ([host for host in hosts if host not in database], database) if group]

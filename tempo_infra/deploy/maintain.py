@@ -1,0 +1,217 @@
+"""Maintenance of hosts, one by one: drained, handed over, back and healthy before the next begins."""
+
+from __future__ import annotations
+
+import secrets as randomness
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tempo_infra.deploy import locks
+from tempo_infra.deploy.events import Progress, State
+from tempo_infra.deploy.steps import members
+from tempo_infra.errors import StepFailedError, UnreachableError
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.on_host.wire import Step
+from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tempo_infra.deploy.fleet import Fleet
+    from tempo_infra.errors import TempoInfraError
+    from tempo_infra.inventory.cluster import Cluster, Host
+
+BOOT_DEADLINE_S = 900.0
+HEALTHY_S, BACK_S = 15.0, 180.0
+POLL_S = 2.0
+# On one host: what others need least goes first; the frontend last, so that the others can still be asked.
+ONE_HOST = ("ui", "worker", "matching", "history", "frontend")
+# When the database goes, everything goes: first what brings work in, last what writes it down.
+EVERYWHERE = (("ui", "worker", "frontend"), ("matching",), ("history",))
+BACK = (("history", "matching"), ("frontend",), ("worker", "ui"))
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is done on a drained host; neither: it is handed to a person."""
+
+    command: str = ""
+    deadline_s: float = 3600.0
+    reboot: bool = False
+
+
+class MaintenanceError(StepFailedError):
+    """Maintenance stopped at a host."""
+
+
+@dataclass
+class Maintenance:
+    """One run over several hosts. `where` says how things stand, also when it is interrupted."""
+
+    fleet: Fleet
+    cluster: Cluster
+    report: Callable[[Progress], None]
+    run: str = field(default_factory=lambda: randomness.token_hex(4))
+    where: dict[str, str] = field(default_factory=dict)
+
+    def one(self, host: Host, work: Work, hand_over: Callable[[Host], None]) -> None:
+        """Maintain a host. MaintenanceError, UnreachableError: `where` says what it is now."""
+        self._healthy(HEALTHY_S, "not begun: the cluster is not healthy")
+        self.where[host.name] = "being drained"
+        if host.has(Role.POSTGRESQL):
+            self._drain_everything()
+        else:
+            self._drain(host)
+        self.where[host.name] = "drained: its services are stopped"
+        problem = self._do(host, work, hand_over)
+        self.where[host.name] = "coming back"
+        self._back(host)
+        self._healthy(BACK_S, "it is not healthy again")
+        self._moved_back(host)
+        del self.where[host.name]
+        if problem is not None:
+            raise problem
+
+    def _drain(self, host: Host) -> None:
+        services = [role for role in ONE_HOST if Role(role) in host.roles]
+        self._must({host.name: [self._lock(), Step("drain", {"services": services})]}, "it was not drained")
+        others = [one for one in self.cluster.with_role(Role.HISTORY) if one != host]
+        if others:
+            arguments = {"owners": [_history(one) for one in others], "gone": host.internal}
+            self._must({self._database: [Step("owners", arguments)]}, "its work did not move")
+
+    def _drain_everything(self) -> None:
+        for group in EVERYWHERE:
+            self._each(group, lambda services: [self._lock(), Step("drain", {"services": services})])
+        self._must(
+            {self._database: [self._lock(), Step("drain", {"services": ["postgresql"]})]},
+            "the database did not stop",
+        )
+
+    def _do(self, host: Host, work: Work, hand_over: Callable[[Host], None]) -> MaintenanceError | None:
+        """Let the work be done; a command that fails ends the run, but the host comes back first."""
+        problem = None
+        if work.command:
+            step = Step("command", {"command": work.command, "deadline_s": work.deadline_s})
+            try:
+                self._must({host.name: [step]}, "the command failed; the host was brought back")
+            except MaintenanceError as error:
+                problem = error
+        if work.reboot and problem is None:
+            self._reboot(host)
+        if not (work.command or work.reboot):
+            with self.fleet.kept_alive(self.cluster.timing.decide_after_s / 3):
+                hand_over(host)
+            self.fleet.reopen(host)  # the person may have rebooted it
+        return problem
+
+    def _reboot(self, host: Host) -> None:
+        before = self._boot_id(host)
+        self.report(Progress(host.name, "reboot", State.STARTED))
+        started = time.monotonic()
+        self._must({host.name: [Step("reboot")]}, "it would not reboot")
+        while time.monotonic() < started + BOOT_DEADLINE_S:
+            time.sleep(POLL_S)
+            try:
+                self.fleet.reopen(host)
+                if self._boot_id(host) != before:
+                    self.report(Progress(host.name, "reboot", State.DONE, time.monotonic() - started))
+                    return
+            except UnreachableError:
+                continue
+        raise UnreachableError(f"did not come back within {BOOT_DEADLINE_S:g} s", host=host.name)
+
+    def _boot_id(self, host: Host) -> str:
+        return str(self.fleet.session(host).call([Step("boot-id")])[0]["boot_id"])
+
+    def _back(self, host: Host) -> None:
+        if host.has(Role.POSTGRESQL):
+            ready = {"host": host.internal, "port": POSTGRESQL_PORT, "deadline_s": BACK_S}
+            up = Step("up", {"services": ["postgresql"]})
+            self._must(
+                {host.name: [self._lock(), up, Step("postgres-ready", ready)]}, "the database is not back"
+            )
+            for group in BACK:
+                self._each(group, lambda services: [self._lock(), Step("up", {"services": services})])
+        else:
+            self._must({host.name: [self._lock(), Step("up", {"services": []})]}, "it is not back")
+
+    def _healthy(self, deadline_s: float, otherwise: str) -> None:
+        """Ask every role of every host, the database, and Temporal's own list of members."""
+        self._must({self._database: [_ready(self.cluster, deadline_s)]}, otherwise)
+        self._must(
+            {host.name: [_serving(host, deadline_s)] for host in self.cluster.hosts if host.temporal_roles},
+            otherwise,
+        )
+        self._must({self._database: [members(self.cluster)]}, otherwise)
+
+    def _moved_back(self, host: Host) -> None:
+        if host.has(Role.HISTORY, Role.POSTGRESQL):
+            owners = [_history(one) for one in self.cluster.with_role(Role.HISTORY)]
+            self._must({self._database: [Step("owners", {"owners": owners})]}, "shards are without an owner")
+
+    def _each(self, group: Sequence[str], steps: Callable[[list[str]], list[Step]]) -> None:
+        wanted = {
+            host.name: steps([role for role in group if Role(role) in host.roles])
+            for host in self.cluster.hosts
+            if any(Role(role) in host.roles for role in group)
+        }
+        self._must(wanted, "not every service stopped or started")
+
+    def _must(self, steps: dict[str, list[Step]], otherwise: str) -> None:
+        errors = self.fleet.do(steps, self.cluster.hosts)
+        for name, error in errors.items():
+            raise _told(name, error, otherwise) from error
+
+    def _lock(self) -> Step:
+        return locks.lock_step(self.run)
+
+    @property
+    def _database(self) -> str:
+        return self.cluster.database_host.name
+
+
+def _told(name: str, error: TempoInfraError, otherwise: str) -> TempoInfraError:
+    if isinstance(error, UnreachableError):
+        return error
+    return MaintenanceError(f"{otherwise}: {error.what}", host=name, remedy=error.remedy)
+
+
+def _ready(cluster: Cluster, deadline_s: float) -> Step:
+    host = cluster.database_host.internal
+    return Step("postgres-ready", {"host": host, "port": POSTGRESQL_PORT, "deadline_s": deadline_s})
+
+
+def _serving(host: Host, deadline_s: float) -> Step:
+    ports = {str(role): PORTS[role].grpc for role in host.temporal_roles}
+    return Step("serving", {"host": host.internal, "ports": ports, "deadline_s": deadline_s})
+
+
+def _history(host: Host) -> str:
+    return f"{host.internal}:{PORTS[Role.HISTORY].grpc}"
+
+
+def what_waits(cluster: Cluster, host: Host) -> list[str]:
+    """Say what stands still while a host is away, in lines for people."""
+    if host.has(Role.POSTGRESQL):
+        return [
+            "the database: every service on every host stops in order, and starts again after it",
+            "workflows wait, none is lost; timers fire late; clients and workers retry",
+        ]
+    lines = []
+    for role in (role for role in TEMPORAL_ROLES if role in host.roles):
+        others = [one.name for one in cluster.with_role(role) if one != host]
+        if others:
+            lines.append(f"{role}: moves to {', '.join(others)}")
+        else:
+            lines.append(f"{role}: {ALONE[role]} until it is back")
+    return lines
+
+
+ALONE = {
+    Role.FRONTEND: "the only one: clients and workers can't reach the cluster, they retry",
+    Role.HISTORY: "the only one: workflows wait",
+    Role.MATCHING: "the only one: tasks wait",
+    Role.WORKER: "the only one: Temporal's own background work waits",
+}

@@ -1,0 +1,126 @@
+"""A host out of the cluster for a while: services stop in order, their work moves, and it comes back."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host.containers import compose, running
+from tempo_infra.on_host.database import psql
+from tempo_infra.on_host.shell import StepError, must, run
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
+
+STOP_DEADLINE_S = 360.0  # a service gets its stop_grace_period; compose waits for it
+PAUSE_S = 1.0
+LAST_LINES = 20
+
+
+@dataclass(frozen=True)
+class DrainArgs:
+    services: "list[str]"  # in this order, each after the one before has ended
+
+
+@dataclass(frozen=True)
+class Drained:
+    seconds: "dict[str, float]" = field(default_factory=dict)
+
+    @property
+    def say(self) -> str:
+        return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
+
+
+def drain(layout: Layout, args: DrainArgs) -> Drained:
+    """Stop services one by one, each with the time to hand its work over that its compose file grants."""
+    if guard.read(layout) is not None:
+        raise StepError("a change of this host is not confirmed", remedy="tempo-infra status says which")
+    seconds = {}
+    for name in args.services:
+        if name not in running(layout):
+            continue
+        started = time.monotonic()
+        output = compose(layout, "stop", name, deadline_s=STOP_DEADLINE_S)
+        if output.returncode != 0:
+            raise StepError(f"{name} did not stop: {output.last_words}")
+        seconds[name] = time.monotonic() - started
+    return Drained(seconds)
+
+
+OWNED = "select count(*) from shards where position(convert_to('{address}-', 'UTF8') in data) > 0"
+MEMBER = (
+    "select count(*) from cluster_membership where rpc_address = '{address}' "
+    "and last_heartbeat > (now() at time zone 'utc') - interval '20 seconds'"
+)  # after which Temporal itself takes a silent member for gone
+
+
+@dataclass(frozen=True)
+class OwnersArgs:
+    owners: "list[str]"  # "10.0.0.12:7234", history hosts that should own all shards, each at least one
+    gone: str = ""  # an address that should be no member any more
+    deadline_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class Owners:
+    shards: "dict[str, int]" = field(default_factory=dict)
+
+    @property
+    def say(self) -> str:
+        return ", ".join(f"{owner.rpartition(':')[0]} {count}" for owner, count in self.shards.items())
+
+
+def owners(layout: Layout, args: OwnersArgs) -> Owners:
+    """Wait until these history hosts own every shard, by Temporal's own table. Asked on the database host."""
+    end = time.monotonic() + args.deadline_s
+    while True:
+        total = _count(layout, "select count(*) from shards")
+        found = {owner: _count(layout, OWNED.format(address=owner)) for owner in args.owners}
+        members = _count(layout, MEMBER.format(address=args.gone)) if args.gone else 0
+        spread = not args.owners or (sum(found.values()) == total and (min(found.values()) > 0 or not total))
+        if spread and not members:
+            return Owners(found)
+        if time.monotonic() > end:
+            held = ", ".join(f"{owner}: {count}" for owner, count in found.items())
+            still = f"; {args.gone} is still a member" if members else ""
+            raise StepError(f"{total - sum(found.values())} of {total} shards have not moved ({held}){still}")
+        time.sleep(PAUSE_S)
+
+
+def _count(layout: Layout, statement: str) -> int:
+    answer = psql(layout, statement, database="temporal", deadline_s=20)
+    if not answer.isdigit():
+        raise StepError(f"asking who owns the shards: {answer}")
+    return int(answer)
+
+
+@dataclass(frozen=True)
+class CommandArgs:
+    command: str
+    deadline_s: float
+
+
+@dataclass(frozen=True)
+class Done:
+    out: str  # its last lines
+
+    @property
+    def say(self) -> str:
+        return self.out.rpartition("\n")[2]
+
+
+def command(args: CommandArgs) -> Done:
+    """Run a person's command on the drained host; StepError with its last lines when it fails."""
+    output = run(["sh", "-c", args.command], deadline_s=args.deadline_s)
+    lines = (output.out + output.err).strip().splitlines()[-LAST_LINES:]
+    if output.returncode != 0:
+        raise StepError(f"the command ended with {output.returncode}: {' | '.join(lines)[-600:]}")
+    return Done("\n".join(lines))
+
+
+def reboot() -> "dict[str, str]":
+    """Reboot in a second, so that this answer still leaves the host."""
+    must(["systemd-run", "--quiet", "--on-active=1s", "systemctl", "reboot"], deadline_s=20)
+    return {}

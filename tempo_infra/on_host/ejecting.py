@@ -1,0 +1,133 @@
+"""Leaving a host to a person: its services go on from a plain compose file, and the tool forgets it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host.durable import replace_file
+from tempo_infra.on_host.journal import confirmed
+from tempo_infra.on_host.leaving import KEPT_ASIDE, manifest, refuse_open_run
+from tempo_infra.on_host.shell import StepError, must, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tempo_infra.on_host.layout import Layout
+
+UNIT = "etc/systemd/system/tempo-infra.service"
+MANAGED = re.compile(r"\A# Managed by tempo-infra.*\n")
+YOURS = "# Left by `tempo-infra eject`; yours from here on.\n"
+
+README = """# The services of this host, without tempo-infra
+
+`tempo-infra eject` left them running as they were. Nothing here needs the tool any more.
+
+    cd {state}
+    docker compose ps
+    docker compose logs -f --tail 50 {service}
+    docker compose up -d                 # starts what is down, applies a changed docker-compose.yml
+    docker compose down                  # stops and removes containers; no data is in them
+
+| what | where |
+|---|---|
+| services, memory, ports, images | `{state}/docker-compose.yml` |
+| configuration of each service | `{state}/services/<service>-<digest>/`, mounted at `/etc/tempo-infra` |
+| passwords | `{state}/secrets/<reader>/`, read by user 1000 in the containers |
+| PostgreSQL's data | `{data}/postgres`, on the database host; no command above touches it |
+| after a boot | `/{unit}` starts what Docker could not, once {address} is up |
+| kernel and login settings | {owned} |
+
+Services on this host: {services}.
+
+- **Change a setting**: edit the file under `services/`, then `docker compose up -d --force-recreate
+  <service>` (compose does not see that a mounted file changed). The first line of those files still
+  speaks of tempo-infra.
+- **Tools**: `docker compose run --rm admin-tools temporal operator cluster health` (on a host with
+  a frontend); `docker compose exec postgresql psql -U postgres` (on the database host; the
+  superuser has no password and no way in from the network).
+- **Another server version**: back the database up, change the image of `schema` and run `docker
+  compose run --rm schema` on the database host first; then the images of the services, history,
+  matching and worker before frontend.
+- **Another password**: two logins, `temporal_blue` and `temporal_green`, are members of the role
+  `temporal`, which owns the databases. Set the password of the one that is not in use, write it
+  into a folder of its own under `secrets/`, then change `user:` in every `server.yaml` and the
+  folder in `docker-compose.yml`.
+- **Back to tempo-infra**: `tempo-infra provision --take-over` with the inventory takes the host
+  over as it is.
+"""
+
+
+@dataclass(frozen=True)
+class EjectArgs:
+    host: str  # internal address
+
+
+@dataclass(frozen=True)
+class Ejected:
+    compose_file: str
+    services: "list[str]" = field(default_factory=list)
+
+
+def eject(layout: Layout, args: EjectArgs) -> Ejected:
+    """Leave a compose file and a README; take away what only the tool needs. Nothing is restarted."""
+    refuse_open_run(layout)
+    plain = layout.state / "docker-compose.yml"
+    if not layout.current.is_symlink():
+        if plain.is_file():
+            return Ejected(str(plain))  # it was before
+        raise StepError("nothing is provisioned on this host", remedy="there is nothing to eject")
+    if confirmed(layout) != layout.current.resolve().name:
+        raise StepError(
+            "the current generation is not confirmed", remedy="tempo-infra provision, then eject again"
+        )
+    shipped, text = manifest(layout), layout.compose_file.read_text()
+    services = sorted(name for name, one in shipped["services"].items() if not one["job"])
+    replace_file(plain, MANAGED.sub(YOURS, text).encode(), 0o644)
+    must(["docker", "compose", "-f", str(plain), "--profile", "*", "config", "-q"], deadline_s=30)
+    replace_file(layout.state / "README.md", _readme(layout, args, shipped, services).encode(), 0o644)
+    _leave_unit(layout, plain)
+    _forget(layout, text)
+    return Ejected(str(plain), services)
+
+
+def _readme(layout: Layout, args: EjectArgs, shipped: "dict[str, Any]", services: "list[str]") -> str:
+    owned = [f"`/{path}`" for path in shipped["files"] if path.startswith("etc/") and "systemd" not in path]
+    return README.format(
+        state=layout.state,
+        data=layout.data,
+        service=services[0],
+        services=", ".join(services),
+        address=args.host,
+        owned=", ".join(owned),
+        unit=UNIT,
+    )
+
+
+def _leave_unit(layout: Layout, plain: Path) -> None:
+    """Let the unit read the plain file; its text is the person's from here on."""
+    unit = layout.root / UNIT
+    if unit.is_file():
+        text = MANAGED.sub(YOURS, unit.read_text()).replace(str(layout.compose_file), str(plain))
+        replace_file(unit, text.encode(), 0o644)
+        run(["systemctl", "daemon-reload"], deadline_s=60)
+
+
+def _forget(layout: Layout, text: str) -> None:
+    """Take away generations, journal, and the folders that the compose file doesn't name."""
+    armed = guard.read(layout)
+    if armed is not None:
+        guard.disarm(layout, armed)
+    for folder in (layout.services, layout.secrets):
+        for child in folder.iterdir():
+            if f"source: {child}\n" not in text:
+                shutil.rmtree(child)
+    kept = {layout.services, layout.secrets, layout.state / "docker-compose.yml", layout.state / "README.md"}
+    for child in layout.state.iterdir():
+        if child in kept or child.name in (KEPT_ASIDE, layout.current.name) or f"source: {child}\n" in text:
+            continue
+        shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
+    layout.current.unlink()

@@ -1,0 +1,155 @@
+"""Leaving a host: our containers, files under /etc and state go; data and what was never ours stay."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import snapshot
+from tempo_infra.on_host.arming import not_over
+from tempo_infra.on_host.durable import make_folder, remove_file, write_new
+from tempo_infra.on_host.kernel_before import before as values_before
+from tempo_infra.on_host.layout import PROJECT
+from tempo_infra.on_host.shell import StepError, must, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from tempo_infra.on_host.layout import Layout
+
+DOWN_DEADLINE_S = 300.0
+KEPT_ASIDE = "taken-over"  # copies of files that somebody else wrote or edited: they stay
+
+
+@dataclass(frozen=True)
+class RemoveArgs:
+    run: str
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What was taken away, what was put back, and what stays."""
+
+    services: "list[str]" = field(default_factory=list)
+    files: "list[str]" = field(default_factory=list)
+    aside: "list[str]" = field(default_factory=list)  # edited here: copies stay in the state folder
+    put_back: "dict[str, str]" = field(default_factory=dict)  # kernel value -> what it is again
+    left: "list[str]" = field(default_factory=list)  # kernel values that stay until the next boot
+    data: "list[str]" = field(default_factory=list)
+    images: "list[str]" = field(default_factory=list)
+
+
+def remove(layout: Layout, args: RemoveArgs) -> Removed:
+    """Take everything of ours away but data and images; again on a host without any of it does nothing."""
+    refuse_open_run(layout)
+    shipped = manifest(layout)
+    owned = {path: one["sha256"] for path, one in shipped["files"].items() if path.startswith("etc/")}
+    services = _down()
+    put_back, left = _put_live_values_back(layout, owned)
+    files, aside = _take_files_away(layout, args.run, owned)
+    _forget_state(layout)
+    for words in (["daemon-reload"], ["reset-failed", "tempo-infra*"]):
+        run(["systemctl", *words], deadline_s=60)
+    images = sorted({str(one["image"]) for one in shipped["services"].values()})
+    data = [str(path) for path in (layout.data / "postgres",) if path.exists()]
+    return Removed(services, files, aside, put_back, left, data, images)
+
+
+def refuse_open_run(layout: Layout) -> None:
+    armed = guard.read(layout)
+    if armed is not None and armed.phase in guard.OPEN:
+        raise StepError(not_over(armed))
+
+
+def manifest(layout: Layout) -> "dict[str, Any]":
+    """Return what the current generation holds; empty where there is none."""
+    try:
+        found: "dict[str, Any]" = json.loads((layout.current / "manifest.json").read_text())
+    except FileNotFoundError:
+        return {"files": {}, "services": {}}
+    return found
+
+
+def _down() -> "list[str]":
+    """Stop and remove our containers and network; each gets the time that its compose file grants."""
+    if shutil.which("docker", path="/usr/bin:/usr/local/bin:/bin") is None:
+        return []
+    label = f"label=com.docker.compose.project={PROJECT}"
+    form = '{{.Label "com.docker.compose.service"}}'
+    names = must(["docker", "ps", "-a", "-f", label, "--format", form], deadline_s=30).out.split()
+    must(["docker", "compose", "-p", PROJECT, "down", "--remove-orphans"], deadline_s=DOWN_DEADLINE_S)
+    left = must(["docker", "ps", "-aq", "-f", label], deadline_s=30).out.split()
+    if left:
+        raise StepError(f"{len(left)} containers of {PROJECT} are left: docker rm -f {' '.join(left)}")
+    return sorted(set(names))
+
+
+def _put_live_values_back(layout: Layout, owned: "Iterable[str]") -> "tuple[dict[str, str], list[str]]":
+    """Give kernel values back as they were before the first provision, where nobody changed them since."""
+    before = {name: " ".join(value.split()) for name, value in values_before(layout).items()}
+    texts = [layout.installed(path) for path in owned]
+    ours = snapshot.values_in([path.read_text(errors="replace") for path in texts if path.is_file()])
+    put_back, left = {}, []
+    for name, value in sorted(ours.items()):
+        now, was = snapshot.live_value(layout, name), before.get(name)
+        if now is None or now == was:
+            continue
+        if was == "0" and snapshot.INSTEAD.get(name) in before:
+            name = snapshot.INSTEAD[name]  # noqa: PLW2901 - the one that was in force
+            was = before[name]
+        if was is not None and now == value and snapshot.write_live(layout, name, was):
+            put_back[name] = was
+        else:
+            left.append(name)
+    return put_back, left
+
+
+def _take_files_away(layout: Layout, run_id: str, owned: "dict[str, str]") -> "tuple[list[str], list[str]]":
+    files, aside = [], []
+    for path, shipped in sorted(owned.items()):
+        target = layout.installed(path)
+        if not target.is_file() or target.is_symlink():
+            continue
+        content = target.read_bytes()
+        if hashlib.sha256(content).hexdigest() != shipped:
+            copy = layout.state / KEPT_ASIDE / run_id / path
+            make_folder(copy.parent, 0o700)
+            write_new(copy, content, 0o600)
+            aside.append(str(copy))
+        remove_file(target)
+        _rmdir_if_ours(target.parent)
+        files.append(path)
+    return files, aside
+
+
+def _rmdir_if_ours(folder: Path) -> None:
+    """Take away a drop-in folder that we made and nobody else uses; it holds nothing then."""
+    if folder.name.endswith(".d") and folder.parent.name == "system":
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _forget_state(layout: Layout) -> None:
+    """Take the state folder away: generations, secrets, journal; copies of other people's files stay."""
+    armed = guard.read(layout)
+    if armed is not None:
+        guard.disarm(layout, armed)  # a run that was held or failed
+    if not layout.state.is_dir():
+        return
+    # `current` last: until then a run that was cut off finds what is left to do.
+    children = sorted(layout.state.iterdir(), key=lambda child: child == layout.current)
+    for child in children:
+        if child.name == KEPT_ASIDE:
+            continue
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
+    with contextlib.suppress(OSError):
+        layout.state.rmdir()

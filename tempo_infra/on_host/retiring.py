@@ -1,0 +1,68 @@
+"""The end of a change of passwords: the old login leaves the hosts, then the database."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host.database import psql
+from tempo_infra.on_host.durable import fsync_folder
+from tempo_infra.on_host.garbage import mounted
+from tempo_infra.on_host.shell import StepError
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
+
+PAUSE_S = 1.0
+
+
+@dataclass(frozen=True)
+class UnusedArgs:
+    roles: "list[str]"
+    deadline_s: float = 30.0
+
+
+def unused(layout: Layout, args: UnusedArgs) -> "dict[str, str]":
+    """Wait until no session uses these logins any more. StepError names who still does."""
+    names = ", ".join(f"'{role}'" for role in args.roles)
+    statement = (
+        "select usename || ' from ' || coalesce(host(client_addr), 'the socket') || ': ' || count(*)"  # noqa: S608
+        f" from pg_stat_activity where usename in ({names}) group by usename, client_addr order by 1"
+    )
+    end = time.monotonic() + args.deadline_s
+    while True:
+        answer = psql(layout, statement, deadline_s=20)
+        if not answer:
+            return {}
+        if time.monotonic() > end:
+            raise StepError(
+                f"the old login is still in use: {'; '.join(answer.splitlines())}",
+                remedy="nothing was retired; end those sessions, then run the same command again",
+            )
+        time.sleep(PAUSE_S)
+
+
+@dataclass(frozen=True)
+class ForgetArgs:
+    readers: "list[str]"  # folders of secrets
+
+
+def forget(layout: Layout, args: ForgetArgs) -> "dict[str, list[str]]":
+    """Take folders of secrets away. StepError when a container reads one of them, or a run is open."""
+    armed = guard.read(layout)
+    if armed is not None:
+        raise StepError(f"run {armed.run} of {armed.who} is not confirmed on this host")
+    sources = mounted()
+    gone = []
+    for reader in args.readers:
+        folder = layout.secrets / reader
+        if str(folder) in sources:
+            raise StepError(f"a container on this host still reads {folder}")
+        if folder.is_dir():
+            shutil.rmtree(folder)
+            fsync_folder(layout.secrets)
+            gone.append(reader)
+    return {"gone": gone}

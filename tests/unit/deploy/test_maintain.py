@@ -1,0 +1,136 @@
+"""The order of maintenance, on hosts that answer from a script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.deploy.events import Progress
+from tempo_infra.deploy.fleet import Fleet
+from tempo_infra.deploy.maintain import Maintenance, MaintenanceError, Work, what_waits
+from tempo_infra.inventory import load
+from tempo_infra.inventory.cluster import Cluster, Host
+from tempo_infra.inventory.load import loads
+from tests.fakes import FakeHosts
+
+EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
+HELD: list[str] = []
+
+
+def two_histories() -> Cluster:
+    text = EXAMPLE.read_text().replace(
+        "[frontend, matching, worker, ui]", "[frontend, matching, worker, ui, history]"
+    )
+    return loads(text, EXAMPLE)
+
+
+def maintained(
+    cluster: Cluster, name: str, work: Work, fails: set[tuple[str, str]] | None = None
+) -> tuple[FakeHosts, Maintenance, MaintenanceError | None]:
+    hosts = FakeHosts({}, fails=fails or set())
+    HELD.clear()
+
+    def hand_over(host: Host) -> None:
+        hosts.asked.append((host.name, "handed over"))
+
+    seen: list[Progress] = []
+    with Fleet(hosts.open, seen.append) as fleet:
+        run = Maintenance(fleet, cluster, seen.append)
+        try:
+            run.one(cluster.host(name), work, hand_over)
+        except MaintenanceError as error:
+            return hosts, run, error
+    return hosts, run, None
+
+
+def test_a_host_is_drained_handed_over_and_back_before_all_is_asked_again() -> None:
+    hosts, run, error = maintained(two_histories(), "history-1", Work())
+    assert error is None
+    steps = [one for one in hosts.asked if one[1] not in ("lock", "serving", "postgres-ready")]
+    assert steps == [
+        ("db-1", "membership"),
+        ("history-1", "drain"),
+        ("db-1", "owners"),
+        ("history-1", "handed over"),
+        ("history-1", "up"),
+        ("db-1", "membership"),
+        ("db-1", "owners"),
+    ]
+    assert run.where == {}
+
+
+def test_with_one_history_host_nothing_can_move() -> None:
+    hosts, _, error = maintained(load(EXAMPLE), "history-1", Work())
+    assert error is None
+    assert hosts.asked.index(("history-1", "drain")) < hosts.asked.index(("history-1", "handed over"))
+    assert hosts.asked.count(("db-1", "owners")) == 1  # only after it is back
+
+
+def test_nothing_begins_while_the_cluster_is_not_healthy() -> None:
+    hosts, run, error = maintained(load(EXAMPLE), "history-1", Work(), {("front-1", "serving")})
+    assert error is not None
+    assert "not begun" in error.what
+    assert ("history-1", "drain") not in hosts.asked
+    assert run.where == {}
+
+
+@pytest.mark.parametrize(
+    ("fails", "where"),
+    [
+        (("history-1", "drain"), "being drained"),
+        (("db-1", "owners"), "being drained"),
+        (("history-1", "up"), "coming back"),
+    ],
+)
+def test_a_failure_says_how_the_host_stands(fails: tuple[str, str], where: str) -> None:
+    _, run, error = maintained(two_histories(), "history-1", Work(), {fails})
+    assert error is not None
+    assert run.where == {"history-1": where}
+
+
+def test_a_command_that_fails_brings_the_host_back_and_ends_the_run() -> None:
+    hosts, run, error = maintained(load(EXAMPLE), "history-1", Work("false"), {("history-1", "command")})
+    assert error is not None
+    assert "the command failed; the host was brought back" in error.what
+    assert ("history-1", "up") in hosts.asked
+    assert run.where == {}
+
+
+def test_for_the_database_everything_stops_in_order_and_comes_back_in_order() -> None:
+    hosts, _, error = maintained(load(EXAMPLE), "db-1", Work("true"))
+    assert error is None
+    moves = [one for one in hosts.asked if one[1] in ("drain", "up", "command")]
+    assert moves == [
+        ("front-1", "drain"),  # ui, worker, frontend
+        ("front-1", "drain"),  # matching
+        ("history-1", "drain"),
+        ("db-1", "drain"),
+        ("db-1", "command"),
+        ("db-1", "up"),
+        *sorted([("front-1", "up"), ("history-1", "up")], key=moves.index),
+        ("front-1", "up"),
+        ("front-1", "up"),
+    ]
+
+
+def test_what_waits_is_said_before() -> None:
+    assert what_waits(load(EXAMPLE), load(EXAMPLE).host("history-1")) == [
+        "history: the only one: workflows wait until it is back"
+    ]
+    assert what_waits(two_histories(), two_histories().host("history-1")) == ["history: moves to front-1"]
+    assert "every service on every host stops" in what_waits(load(EXAMPLE), load(EXAMPLE).host("db-1"))[0]
+
+
+def test_on_one_host_the_frontend_stops_last() -> None:
+    hosts, _, error = maintained(load(EXAMPLE), "front-1", Work())
+    assert error is None
+    [drained] = [step.args["services"] for host, step in hosts.given if step.name == "drain"]
+    assert drained == ["ui", "worker", "matching", "frontend"]
+
+
+def test_the_shards_of_a_drained_host_must_be_owned_by_the_others_and_it_must_be_no_member() -> None:
+    hosts, _, _ = maintained(two_histories(), "history-1", Work())
+    away, back = [step.args for _, step in hosts.given if step.name == "owners"]
+    assert away == {"owners": ["10.0.0.11:7234"], "gone": "10.0.0.12"}
+    assert back == {"owners": ["10.0.0.11:7234", "10.0.0.12:7234"]}

@@ -1,0 +1,160 @@
+"""What a host is after `remove` and `eject`: ours gone or handed over; data and other people's files stay."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import ejecting, leaving
+from tempo_infra.on_host.ejecting import EjectArgs, eject
+from tempo_infra.on_host.journal import Entry, record
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.leaving import RemoveArgs, remove
+from tempo_infra.on_host.shell import Output, StepError
+from tests.unit.on_host.test_undo import ARMED
+
+DIGEST = "d" * 64
+CONF = "etc/sysctl.d/60-tempo-infra.conf"
+UNIT = "etc/systemd/system/tempo-infra.service"
+WANTS = "etc/systemd/system/multi-user.target.d/60-tempo-infra.conf"
+STATE = "var/lib/tempo-infra"
+FILES = {
+    CONF: "# Managed by tempo-infra; a change is not kept.\nvm.swappiness = 1\nvm.dirty_bytes = 100\n",
+    UNIT: "# Managed by tempo-infra; a change is not kept.\n"
+    "ExecStart=compose -f {state}/current/docker-compose.yml up\n",
+    WANTS: "[Unit]\nWants=tempo-infra.service\n",
+}
+COMPOSE = """# Managed by tempo-infra; a change is not kept.
+name: tempo-infra
+      - type: bind
+        source: {state}/services/history-aaa
+        source: {state}/secrets/temporal-green
+        source: {state}/initdb
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def done(words: list[str], **_: object) -> Output:
+        return Output(0, "", "")
+
+    for module in (leaving, ejecting):
+        monkeypatch.setattr(module, "run", done)
+        monkeypatch.setattr(module, "must", done)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """A provisioned host: generation, owned files, two passwords, data, and kernel values as we set them."""
+    state = tmp_path / STATE
+    shipped = {path: text.format(state=state) for path, text in FILES.items()}
+    for path, text in {
+        **shipped,
+        f"{STATE}/generations/{DIGEST}/docker-compose.yml": COMPOSE.format(state=state),
+        f"{STATE}/services/history-aaa/server.yaml": "x",
+        f"{STATE}/services/history-old/server.yaml": "x",
+        f"{STATE}/secrets/temporal-green/db_password": "secret",
+        f"{STATE}/secrets/temporal/db_password": "old",
+        f"{STATE}/lock": "",
+        f"{STATE}/initdb/password": "",
+        f"{STATE}/database.json": "{}",
+        "srv/tempo/postgres/PG_VERSION": "17\n",
+        "etc/systemd/system/other.service": "an admin's\n",
+        "proc/sys/vm/swappiness": "1\n",
+        "proc/sys/vm/dirty_bytes": "100\n",
+        "proc/sys/vm/dirty_ratio": "0\n",
+        f"{STATE}/kernel-before.json": json.dumps(
+            {"proc/sys/vm/swappiness": "60", "proc/sys/vm/dirty_bytes": "0", "proc/sys/vm/dirty_ratio": "20"}
+        ),
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    files = {path: {"sha256": hashlib.sha256(text.encode()).hexdigest()} for path, text in shipped.items()}
+    services = {"history": {"image": "h", "job": False}, "schema": {"image": "s", "job": True}}
+    found = Layout(tmp_path)
+    manifest = {"files": files, "services": services}
+    (found.generations / DIGEST / "manifest.json").write_text(json.dumps(manifest))
+    found.current.symlink_to(f"generations/{DIGEST}")
+    record(found, Entry("r0", "confirm", "confirmed", DIGEST))
+    return found
+
+
+def test_remove_leaves_data_and_other_peoples_files_and_nothing_of_ours(layout: Layout) -> None:
+    removed = remove(layout, RemoveArgs("r1"))
+    left = sorted(str(path.relative_to(layout.root)) for path in layout.root.rglob("*") if path.is_file())
+    assert [path for path in left if not path.startswith("proc/")] == [
+        "etc/systemd/system/other.service",
+        "srv/tempo/postgres/PG_VERSION",
+    ]
+    assert not layout.state.exists()
+    assert not (layout.root / WANTS).parent.exists()
+    assert removed.files == sorted(FILES)
+    assert removed.data == [str(layout.data / "postgres")]
+    assert remove(layout, RemoveArgs("r2")).files == []
+
+
+def test_kernel_values_become_what_they_were_and_the_one_in_force_is_the_one_written(layout: Layout) -> None:
+    removed = remove(layout, RemoveArgs("r1"))
+    assert removed.put_back == {"proc/sys/vm/swappiness": "60", "proc/sys/vm/dirty_ratio": "20"}
+    assert (layout.root / "proc/sys/vm/swappiness").read_text() == "60\n"
+    assert (layout.root / "proc/sys/vm/dirty_ratio").read_text() == "20\n"
+    assert (layout.root / "proc/sys/vm/dirty_bytes").read_text() == "100\n"  # the kernel does that by itself
+
+
+def test_a_kernel_value_that_somebody_changed_since_is_left_and_named(layout: Layout) -> None:
+    (layout.root / "proc/sys/vm/swappiness").write_text("33\n")
+    removed = remove(layout, RemoveArgs("r1"))
+    assert removed.left == ["proc/sys/vm/swappiness"]
+    assert (layout.root / "proc/sys/vm/swappiness").read_text() == "33\n"
+
+
+def test_an_edited_file_is_kept_aside(layout: Layout) -> None:
+    layout.installed(CONF).write_text("# mine\n")
+    removed = remove(layout, RemoveArgs("r1"))
+    assert not layout.installed(CONF).exists()
+    assert [Path(copy).read_text() for copy in removed.aside] == ["# mine\n"]
+    remove(layout, RemoveArgs("r2"))
+    assert Path(removed.aside[0]).exists()
+
+
+def test_nothing_is_left_while_a_run_is_open(layout: Layout) -> None:
+    guard.write(layout, replace(ARMED, phase="armed"))
+    with pytest.raises(StepError, match="is not over on this host"):
+        remove(layout, RemoveArgs("r1"))
+    with pytest.raises(StepError, match="is not over on this host"):
+        eject(layout, EjectArgs("10.0.0.1"))
+    assert layout.installed(CONF).exists()
+
+
+def test_eject_leaves_what_the_compose_file_reads_and_forgets_the_rest(layout: Layout) -> None:
+    done = eject(layout, EjectArgs("10.0.0.1"))
+    assert done.services == ["history"]
+    left = {str(path.relative_to(layout.state)) for path in layout.state.rglob("*") if path.is_file()}
+    assert left == {
+        "docker-compose.yml", "README.md", "services/history-aaa/server.yaml",
+        "secrets/temporal-green/db_password", "initdb/password",
+    }  # fmt: skip
+    text = Path(done.compose_file).read_text()
+    assert text.startswith("# Left by `tempo-infra eject`")
+    assert text.partition("\n")[2] == COMPOSE.format(state=layout.state).partition("\n")[2]
+    assert f"compose -f {done.compose_file} up" in layout.installed(UNIT).read_text()
+    assert "`/etc/sysctl.d/60-tempo-infra.conf`" in (layout.state / "README.md").read_text()
+
+
+def test_eject_twice_is_fine_and_on_a_bare_host_is_refused(layout: Layout, tmp_path: Path) -> None:
+    eject(layout, EjectArgs("10.0.0.1"))
+    assert eject(layout, EjectArgs("10.0.0.1")).services == []
+    with pytest.raises(StepError, match="nothing is provisioned"):
+        eject(Layout(tmp_path / "bare"), EjectArgs("10.0.0.1"))
+
+
+def test_an_unconfirmed_generation_is_not_ejected(layout: Layout) -> None:
+    record(layout, Entry("r1", "hold", "held", DIGEST))
+    with pytest.raises(StepError, match="not confirmed"):
+        eject(layout, EjectArgs("10.0.0.1"))
+    assert layout.current.is_symlink()
