@@ -16,6 +16,8 @@ from tempo_infra.on_host.containers import restart_counts, why_not_running
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tempo_infra.on_host.layout import Layout
 
 # The names under which the server registers its roles (go.temporal.io/server, service/*/fx.go).
@@ -54,7 +56,7 @@ def role_health(layout: Layout, args: RoleHealthArgs) -> dict[str, float]:
                 del waiting[role]
         if waiting and time.monotonic() > look:
             look = time.monotonic() + LOOK_EVERY_S
-            _refuse_crash_loop(layout, waiting, restarts)
+            refuse_crash_loop(layout, waiting, restarts)
         if waiting and time.monotonic() - started > args.deadline_s:
             role = min(waiting)
             raise StepError(
@@ -65,7 +67,7 @@ def role_health(layout: Layout, args: RoleHealthArgs) -> dict[str, float]:
     return seconds
 
 
-def _refuse_crash_loop(layout: Layout, waiting: "dict[str, int]", before: "dict[str, int]") -> None:
+def refuse_crash_loop(layout: Layout, waiting: "Collection[str]", before: "dict[str, int]") -> None:
     """Raise StepError for a server that ends again and again; a few restarts at the start are usual."""
     for role, count in restart_counts().items():
         if role in waiting and count - before.get(role, 0) >= CRASHES:

@@ -6,23 +6,28 @@ import http.client
 import time
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host.containers import why_not_running
+from tempo_infra.on_host.containers import restart_counts, why_not_running
+from tempo_infra.on_host.role_health import LOOK_EVERY_S, refuse_crash_loop
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
 SERVER_ERROR = 500
-ASK_S = 3.0
+ASK_S, LONGEST_S = 3.0, 60.0  # it is there in a second or two, or not at all
 
 
 def ui_answers(layout: Layout, host: str, port: int, deadline_s: float) -> None:
     """Wait until the UI answers a request. StepError with the end of its log when it does not in time."""
-    end = time.monotonic() + deadline_s
+    end = time.monotonic() + min(deadline_s, LONGEST_S)
+    look, restarts = time.monotonic() + LOOK_EVERY_S, restart_counts()
     while problem := ask(host, port):
+        if time.monotonic() > look:
+            look = time.monotonic() + LOOK_EVERY_S
+            refuse_crash_loop(layout, ["ui"], restarts)
         if time.monotonic() > end:
             raise StepError(
-                f"the UI does not answer at {host}:{port} after {deadline_s:g} s: {problem}; "
+                f"the UI does not answer at {host}:{port} after {min(deadline_s, LONGEST_S):g} s: {problem}; "
                 f"its log ends: {why_not_running(layout, 'ui')}"
             )
         time.sleep(0.25)

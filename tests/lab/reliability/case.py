@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from lab.relay import Relay
 from tests.lab import invariants
 from tests.lab.conftest import Ran
-from tests.lab.reliability.bed import RUN_S, Bed, Change, Kind, foreign, wait_for_foreign
+from tests.lab.reliability.bed import RUN_S, Bed, Change, Kind, foreign, wait_for_containers
 from tests.lab.reliability.watch import Moment, Watcher
 
 OLD, NEW = "old", "new"
@@ -100,7 +100,7 @@ def run(case: Case, bed: Bed) -> Outcome:
     bed.decided()
     seconds = time.monotonic() - started
     if case.boots:
-        wait_for_foreign(bed)
+        wait_for_containers(bed)
     after = bed.look()
     outcome = OLD if after["current"] == before["current"] else NEW
     said = f"{outcome}, exit code {ran.code}\n{ran.said}"

@@ -31,7 +31,10 @@ FILL = (
     "fallocate -l $(($(df --output=avail -k {at} | tail -1) - 64))K {at}/fill; "
     "dd if=/dev/zero of={at}/fill2 bs=1k; :"
 )
-MANY = "cd {at} && mkdir fill && i=0; while : > fill/$i; do i=$((i+1)); done 2>/dev/null; :"
+MANY = (
+    'mkdir {at}/fill && python3 -c "import itertools\n'
+    "for number in itertools.count(): open('{at}/fill/%d' % number, 'w').close()\" 2>/dev/null; :"
+)
 RELEASE = "rm -rf {at}/fill {at}/fill2"
 SHIM = "/usr/local/lib/slowfsync.so"
 

@@ -1,0 +1,51 @@
+"""The web UI is asked as a browser would; an answer of any kind but a server's error will do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.on_host import ui_health
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.ui_health import ask, ui_answers
+
+
+@contextmanager
+def server(status: int) -> Iterator[int]:
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answers) as found:
+        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield found.server_port
+        found.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("status", "problem"), [(200, ""), (404, ""), (502, "HTTP status 502")])
+def test_an_answer_is_what_counts(status: int, problem: str) -> None:
+    with server(status) as port:
+        assert ask("127.0.0.1", port) == problem
+
+
+def test_nobody_there_is_said_with_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(200) as port:
+        pass
+    monkeypatch.setattr(ui_health, "why_not_running", lambda *_: "the end")
+    monkeypatch.setattr(ui_health, "restart_counts", dict)
+    with pytest.raises(
+        StepError, match=rf"127\.0\.0\.1:{port} after 0 s: .*refused.*; its log ends: the end"
+    ):
+        ui_answers(Layout(tmp_path), "127.0.0.1", port, deadline_s=0)
