@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ class Clock:
         self.running, self.crashes_at = dict(NEW), float("inf")
         self.asked: list[float] = []
         monkeypatch.setattr(guard, "since_boot_s", lambda: self.now)
-        monkeypatch.setattr(undo.time, "sleep", self.sleep)
+        monkeypatch.setattr(time, "sleep", self.sleep)
         monkeypatch.setattr(undo, "running", lambda _: self.running)
         monkeypatch.setattr(undo, "check_health", lambda *_, **__: self.asked.append(self.now))
 
