@@ -58,6 +58,13 @@ def read(layout: Layout) -> Optional[Armed]:
         return None
 
 
+def not_over(armed: Armed) -> str:
+    return (
+        f"run {armed.run} of {armed.who} is not over on this host: it decides by itself within "
+        f"{armed.grace_s:g} s of silence; see `tempo-infra resume {armed.run}`"
+    )
+
+
 def write(layout: Layout, armed: Armed) -> None:
     replace_file(layout.armed, json.dumps(asdict(armed), sort_keys=True).encode(), 0o600)
 

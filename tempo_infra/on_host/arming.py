@@ -6,19 +6,18 @@ import contextlib
 import json
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import snapshot, undo
+from tempo_infra.on_host import engine, snapshot, undo
 from tempo_infra.on_host.containers import PullArgs, pull, running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
 from tempo_infra.on_host.garbage import ZERO, collect
 from tempo_infra.on_host.journal import last_good
 from tempo_infra.on_host.kernel_before import remember
-from tempo_infra.on_host.shell import StepError, run
+from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +53,7 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
         raise StepError("the host moved since the plan was made", remedy="run `tempo-infra plan` again")
     earlier = guard.read(layout)
     if earlier is not None and earlier.phase in guard.OPEN:
-        raise StepError(not_over(earlier))
+        raise StepError(guard.not_over(earlier))
     previous = earlier.previous if earlier else last_good(layout)
     for generation in {args.digest, previous or args.digest}:
         _need_images(layout, generation)
@@ -81,13 +80,6 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
     return {"previous": previous}
 
 
-def not_over(armed: Armed) -> str:
-    return (
-        f"run {armed.run} of {armed.who} is not over on this host: it decides by itself within "
-        f"{armed.grace_s:g} s of silence; see `tempo-infra resume {armed.run}`"
-    )
-
-
 def _need_images(layout: Layout, generation: str) -> None:
     """Have a generation's images, also of the one to go back to: `docker image prune -a` takes them."""
     manifest = layout.generations / generation / "manifest.json"
@@ -99,11 +91,7 @@ def _need_images(layout: Layout, generation: str) -> None:
     services = json.loads(manifest.read_text())["services"].values()
     wanted = sorted({one["image"] for one in services if not one["job"]})
 
-    def missing(image: str) -> bool:
-        return run(["docker", "image", "inspect", "-f", "{{.Id}}", image], deadline_s=20).returncode != 0
-
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        absent = [image for image, gone in zip(wanted, pool.map(missing, wanted), strict=True) if gone]
+    absent = [image for image in wanted if not engine.has_image(image, deadline_s=20)]
     pull(PullArgs(absent))
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import engine
 from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import Output, StepError, must, run
 
@@ -125,16 +126,11 @@ def job(layout: Layout, args: JobArgs, stdin: bytes) -> dict[str, str]:
 def running(layout: Layout) -> "dict[str, str]":
     """Return our running containers by service: id, start time and restarts, as one word."""
     del layout  # found by the project's label, whichever file they were made from
-    label = f"label=com.docker.compose.project={PROJECT}"
-    words = ["docker", "ps", "-q", "--no-trunc", "-f", label, "-f", "label=com.docker.compose.oneoff=False"]
-    ids = must(words, deadline_s=20).out.split()
-    if not ids:
-        return {}
-    form = (
-        '{{index .Config.Labels "com.docker.compose.service"}} {{.Id}},{{.State.StartedAt}},{{.RestartCount}}'
-    )
-    lines = must(["docker", "inspect", "-f", form, *ids], deadline_s=20).out.splitlines()
-    return dict(line.split(" ", 1) for line in lines)
+    found = engine.containers(stopped=False, deadline_s=20)
+    return {
+        engine.service_of(one): f"{one['Id']},{one['State']['StartedAt']},{one['RestartCount']}"
+        for one in found
+    }
 
 
 def restart_counts() -> "dict[str, int]":

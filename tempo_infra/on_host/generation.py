@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import secrets
+import os
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -96,7 +96,7 @@ def _write_tree(
 ) -> bool:
     if final.is_dir():
         return False
-    temporary = final.with_name(f".{final.name}.{secrets.token_hex(6)}")
+    temporary = final.with_name(f".{final.name}.{os.urandom(6).hex()}")
     make_folder(temporary, 0o755)
     for name, path in members.items():
         target = temporary / name

@@ -14,39 +14,50 @@ import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any, BinaryIO, Callable
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import (
-    arming,
-    containers,
-    database,
-    generation,
-    identity,
-    preflight,
-    role_health,
-    runs,
-    state,
-    undo,
-)
-from tempo_infra.on_host.bootstrap import install_docker
-from tempo_infra.on_host.disk_speed import measure
-from tempo_infra.on_host.draining import CommandArgs, DrainArgs, OwnersArgs, command, drain, owners, reboot
-from tempo_infra.on_host.ejecting import EjectArgs, eject
-from tempo_infra.on_host.facts import Facts, FactsOptions, collect
-from tempo_infra.on_host.gone import ended_with
 from tempo_infra.on_host.journal import RESTART, Entry, record
+from tempo_infra.on_host.later import Later
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.leaving import RemoveArgs, remove
 from tempo_infra.on_host.lock import HostLock
-from tempo_infra.on_host.login import LoginArgs, login
-from tempo_infra.on_host.namespaces import NamespaceArgs, namespaces
-from tempo_infra.on_host.retiring import ForgetArgs, UnusedArgs, forget, unused
 from tempo_infra.on_host.scope import enter_scope
-from tempo_infra.on_host.secret_files import SecretArgs, write_secrets
 from tempo_infra.on_host.shell import StepError
-from tempo_infra.on_host.trial_start import TrialArgs, trial_start
 from tempo_infra.on_host.wire import Event, Reply, Step, WireError, decode_request, encode, read_frame
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host import (
+        arming,
+        bootstrap,
+        containers,
+        database,
+        disk_speed,
+        draining,
+        ejecting,
+        facts,
+        generation,
+        gone,
+        identity,
+        leaving,
+        login,
+        namespaces,
+        preflight,
+        retiring,
+        role_health,
+        runs,
+        secret_files,
+        state,
+        trial_start,
+        undo,
+    )
+    from tempo_infra.on_host.facts import Facts
+else:
+    arming, bootstrap, containers, database = map(Later, ("arming", "bootstrap", "containers", "database"))
+    disk_speed, draining, ejecting, facts = map(Later, ("disk_speed", "draining", "ejecting", "facts"))
+    generation, gone, identity, leaving = map(Later, ("generation", "gone", "identity", "leaving"))
+    login, namespaces, preflight, retiring = map(Later, ("login", "namespaces", "preflight", "retiring"))
+    role_health, runs, secret_files, state = map(Later, ("role_health", "runs", "secret_files", "state"))
+    trial_start, undo = map(Later, ("trial_start", "undo"))
 
 # Read only, or written by who decides, or the end of the journal.
 UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs", "remove", "eject")
@@ -249,8 +260,8 @@ class Session:
 
     def facts(self, step: Step) -> Facts:
         """Measure while the operator is there: nobody else wants the facts."""
-        with ended_with(self._stdin.fileno()):
-            return collect(FactsOptions.of(step.args))
+        with gone.ended_with(self._stdin.fileno()):
+            return facts.collect(facts.FactsOptions.of(step.args))
 
     @property
     def layout(self) -> Layout:
@@ -263,13 +274,15 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "clock": lambda _, __: {"ns": time.time_ns()},
     "lock": Session.lock,
     "unlock": Session.unlock,
-    "bootstrap": lambda _, __: install_docker(),
+    "bootstrap": lambda _, __: bootstrap.install_docker(),
     "stage": lambda s, step: generation.stage(s.layout, generation.StageArgs(**step.args), step.payload),
     "validate": lambda s, step: containers.validate(s.layout, containers.ValidateArgs(**step.args)),
     "pull": lambda _, step: containers.pull(containers.PullArgs(**step.args)),
-    "secrets": lambda s, step: write_secrets(s.layout, SecretArgs(**step.args), step.payload),
-    "disk-speed": lambda s, _: measure(s.layout),
-    "trial-start": lambda s, step: trial_start(s.layout, TrialArgs(**step.args)),
+    "secrets": lambda s, step: secret_files.write_secrets(
+        s.layout, secret_files.SecretArgs(**step.args), step.payload
+    ),
+    "disk-speed": lambda s, _: disk_speed.measure(s.layout),
+    "trial-start": lambda s, step: trial_start.trial_start(s.layout, trial_start.TrialArgs(**step.args)),
     "preflight": lambda s, step: preflight.preflight(s.layout, preflight.PreflightArgs(**step.args)),
     "data": lambda s, step: database.make_data_folder(s.layout, database.DataArgs(**step.args)),
     "switch": Session.switch,
@@ -279,23 +292,23 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "schema": lambda s, step: containers.job(s.layout, containers.JobArgs(**step.args), b""),
     "database-answers": lambda _, step: database.database_answers(database.Address(**step.args)),
     "serving": Session.serving,
-    "login": lambda s, step: login(s.layout, LoginArgs(**step.args)),
-    "unused": lambda s, step: unused(s.layout, UnusedArgs(**step.args)),
-    "forget": lambda s, step: forget(s.layout, ForgetArgs(**step.args)),
+    "login": lambda s, step: login.login(s.layout, login.LoginArgs(**step.args)),
+    "unused": lambda s, step: retiring.unused(s.layout, retiring.UnusedArgs(**step.args)),
+    "forget": lambda s, step: retiring.forget(s.layout, retiring.ForgetArgs(**step.args)),
     "membership": lambda s, step: database.membership(s.layout, database.MembershipArgs(**step.args)),
-    "namespaces": lambda s, step: namespaces(s.layout, NamespaceArgs(**step.args)),
+    "namespaces": lambda s, step: namespaces.namespaces(s.layout, namespaces.NamespaceArgs(**step.args)),
     "arm": lambda s, step: arming.arm(s.layout, arming.ArmArgs(**step.args)),
     "healthy": lambda s, step: arming.healthy(s.layout, arming.RunArgs(**step.args)),
     "still": lambda s, step: arming.still(s.layout, arming.RunArgs(**step.args)),
     "confirm": lambda s, step: arming.confirm(s.layout, arming.RunArgs(**step.args)),
     "rollback": Session.rollback,
     "boot-id": lambda s, _: {"boot_id": guard.boot_id(s.layout)},
-    "drain": lambda s, step: drain(s.layout, DrainArgs(**step.args)),
-    "owners": lambda s, step: owners(s.layout, OwnersArgs(**step.args)),
-    "command": lambda _, step: command(CommandArgs(**step.args)),
-    "reboot": lambda _, __: reboot(),
-    "remove": lambda s, step: remove(s.layout, RemoveArgs(**step.args)),
-    "eject": lambda s, step: eject(s.layout, EjectArgs(**step.args)),
+    "drain": lambda s, step: draining.drain(s.layout, draining.DrainArgs(**step.args)),
+    "owners": lambda s, step: draining.owners(s.layout, draining.OwnersArgs(**step.args)),
+    "command": lambda _, step: draining.command(draining.CommandArgs(**step.args)),
+    "reboot": lambda _, __: draining.reboot(),
+    "remove": lambda s, step: leaving.remove(s.layout, leaving.RemoveArgs(**step.args)),
+    "eject": lambda s, step: ejecting.eject(s.layout, ejecting.EjectArgs(**step.args)),
     "runs": lambda s, step: runs.read_runs(s.layout, runs.RunsArgs(**step.args)),
 }
 

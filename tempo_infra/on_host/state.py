@@ -12,18 +12,20 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import identity, live, ports, preflight
-from tempo_infra.on_host.arming import not_over
+from tempo_infra.on_host import engine, identity, live, ports, preflight
 from tempo_infra.on_host.bootstrap import os_id
 from tempo_infra.on_host.journal import confirmed, last_good, restarts
-from tempo_infra.on_host.layout import PROJECT, Layout
 from tempo_infra.on_host.leftovers import find
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.shell import StepError, run
 
-ASK_S = 45.0  # of the engine: seven questions side by side, on a host that may be small and busy
+if TYPE_CHECKING:
+    from tempo_infra.on_host.layout import Layout
+
+ASK_S = 45.0  # of the engine, on a host that may be small and busy
 MAX_TEXT_BYTES = 256 * 1024  # a rendered file larger than this is shown by its digest only
 
 
@@ -131,7 +133,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
             last_good=last_good(layout),
             edited=_edited(layout, owned, args.wanted, shipped),
             leftovers=len(find(layout)),
-            open_run=not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
+            open_run=guard.not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
             system_identifier=number,
             pinned=identity.pinned(layout),
             data_others=[] if number else identity.foreign(layout.data / "postgres"),
@@ -189,17 +191,19 @@ def _secret_digests(layout: Layout, args: StateArgs) -> dict[str, str | None]:
 def _docker() -> Docker:
     if shutil.which("docker", path="/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin") is None:
         return Docker(None, None, "not installed")
+    compose = _compose_version()
     try:
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            engine = pool.submit(run, ["docker", "version", "-f", "{{.Server.Version}}"], deadline_s=ASK_S)
-            compose = pool.submit(run, ["docker", "compose", "version", "--short"], deadline_s=ASK_S)
-            server, plugin = engine.result(), compose.result()
+        return Docker(engine.version(deadline_s=ASK_S), compose)
     except StepError as error:
-        return Docker(None, None, str(error))
-    found = plugin.out.strip().lstrip("v") if plugin.returncode == 0 else None
-    if server.returncode != 0:
-        return Docker(None, found, server.last_words)
-    return Docker(server.out.strip(), found)
+        return Docker(None, compose, str(error))
+
+
+def _compose_version() -> str | None:
+    try:
+        output = run(["docker", "compose", "version", "--short"], deadline_s=ASK_S)
+    except StepError:
+        return None
+    return output.out.strip().lstrip("v") if output.returncode == 0 else None
 
 
 def _with_live() -> tuple[list[Container], live.Live]:
@@ -210,41 +214,26 @@ def _with_live() -> tuple[list[Container], live.Live]:
 
 
 def _containers() -> list[Container]:
-    label = f"label=com.docker.compose.project={PROJECT}"
     try:
-        listed = run(
-            ["docker", "ps", "-aq", "--no-trunc", "-f", label, "-f", "label=com.docker.compose.oneoff=False"],
-            deadline_s=ASK_S,
-        )
-        ids = listed.out.split()
-        if listed.returncode != 0 or not ids:
-            return []
-        form = (
-            '{{index .Config.Labels "com.docker.compose.service"}}|{{.Id}}|{{.State.Running}}|'
-            "{{.State.StartedAt}}|{{.Config.Image}}|"
-            "{{range .HostConfig.PortBindings}}{{range .}}{{.HostIp}}:{{.HostPort}},{{end}}{{end}}"
-        )
-        lines = run(["docker", "inspect", "-f", form, *ids], deadline_s=ASK_S).out.split()
+        found = engine.containers(stopped=True, deadline_s=ASK_S)
     except StepError:
         return []
-    rows = [line.split("|") for line in lines]
-    return sorted(
-        (
-            Container(
-                service, id_, running == "true", started, image, [one for one in bound.split(",") if one]
-            )
-            for service, id_, running, started, image, bound in rows
-        ),
-        key=lambda container: container.service,
+    rows = (
+        Container(
+            engine.service_of(one),
+            one["Id"],
+            one["State"]["Running"],
+            one["State"]["StartedAt"],
+            one["Config"]["Image"],
+            engine.bound(one),
+        )
+        for one in found
     )
+    return sorted(rows, key=lambda container: container.service)
 
 
 def _images(wanted: list[str]) -> list[str]:
-    def present(image: str) -> bool:
-        return run(["docker", "image", "inspect", "-f", "{{.Id}}", image], deadline_s=ASK_S).returncode == 0
-
     try:
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            return [image for image, there in zip(wanted, pool.map(present, wanted), strict=True) if there]
+        return [image for image in wanted if engine.has_image(image, deadline_s=ASK_S)]
     except StepError:
         return []
