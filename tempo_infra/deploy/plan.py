@@ -81,6 +81,13 @@ class HostPlan:
     def is_noop(self) -> bool:
         return not (self.changes or self.restarts or self.starts or self.stops or self.secrets or self.notes)
 
+    @property
+    def files_only(self) -> bool:
+        """Whether owned system files change and nothing else: every container stays as it is."""
+        more = self.restarts or self.starts or self.stops or self.secrets or self.notes or self.pull
+        owned = all(change.path.startswith("etc/") for change in self.changes)
+        return owned and not more and not self.new_data and not self.is_noop
+
 
 def plan_host(
     host: Host,

@@ -249,17 +249,23 @@ class Rollout:
         if not work:
             return []
         database = self._cluster.database_host.name
+        files = {name: one for name, one in work.items() if one.plan.files_only}
+        services = {name: one for name, one in work.items() if name not in files}
         temporal = {
-            name: one for name, one in work.items() if one.host.temporal_roles or one.host.has(Role.UI)
+            name: one for name, one in services.items() if one.host.temporal_roles or one.host.has(Role.UI)
         }
         stages = [
             {name: steps.prepare(one, self._secrets) for name, one in work.items()},
-            {database: steps.start_database(work[database], self._secrets)} if database in work else {},
+            {database: steps.start_database(work[database], self._secrets)} if database in services else {},
             *(
                 {name: steps.start_temporal(work[name], switched=name == database) for name in group}
                 for group in batches.batches([(one.host, one.plan) for one in temporal.values()])
             ),
-            self._verify(work, temporal),
+            *(
+                {name: steps.switch_files(files[name]) for name in group}
+                for group in batches.batches([(one.host, one.plan) for one in files.values()])
+            ),
+            self._verify(work, temporal) if services else {},
             {name: [steps.confirm(one)] for name, one in work.items()},
         ]
         return [stage for stage in stages if stage]
@@ -274,7 +280,7 @@ class Rollout:
         last: dict[str, list[Step]] = {name: [] for name in (*work, database, frontend)}
         if any(one.host.temporal_roles for one in temporal.values()):
             last[database].append(steps.members(self._cluster))
-        if frontend in work:
+        if frontend in work and not work[frontend].plan.files_only:
             last[frontend].append(steps.make_namespaces(self._cluster))
         for name, one in work.items() if len(work) > 1 else ():
             last[name].append(steps.still(one))

@@ -44,8 +44,8 @@ class Work:
 
 def prepare(work: Work, secrets: Secrets) -> list[Step]:
     """Everything that leaves the running system alone: files staged and verified, images, secrets."""
-    archive = pack(work.bundle)
-    digest = hashlib.sha256(archive).hexdigest()
+    if work.plan.files_only:
+        return [lock_step(work.run), preflight(work), _stage(work)]
     steps = [lock_step(work.run)]
     if work.bootstrap:
         steps.append(Step("bootstrap"))
@@ -53,7 +53,7 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
     if work.plan.new_data:
         steps.append(Step("disk-speed"))
     steps += [
-        Step("stage", {"digest": work.plan.digest, "sha256": digest, "length": len(archive)}, archive),
+        _stage(work),
         Step("validate", {"digest": work.plan.digest}),
         Step("pull", {"images": list(work.plan.pull)}),
         *([Step("trial-start", {"digest": work.plan.digest})] if work.host.has(Role.POSTGRESQL) else []),
@@ -79,6 +79,17 @@ def preflight(work: Work) -> Step:
         "forget": work.new_database,
     }
     return Step("preflight", arguments)
+
+
+def _stage(work: Work) -> Step:
+    archive = pack(work.bundle)
+    digest = hashlib.sha256(archive).hexdigest()
+    return Step("stage", {"digest": work.plan.digest, "sha256": digest, "length": len(archive)}, archive)
+
+
+def switch_files(work: Work) -> list[Step]:
+    """Switch a host whose owned system files change and nothing else."""
+    return [arm(work), _switch(work), healthy(work)]
 
 
 def start_database(work: Work, secrets: Secrets) -> list[Step]:

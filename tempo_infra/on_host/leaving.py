@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import snapshot
-from tempo_infra.on_host.arming import not_over
 from tempo_infra.on_host.durable import make_folder, remove_file, write_new
 from tempo_infra.on_host.kernel_before import before as values_before
 from tempo_infra.on_host.layout import PROJECT
@@ -64,7 +63,7 @@ def remove(layout: Layout, args: RemoveArgs) -> Removed:
 def refuse_open_run(layout: Layout) -> None:
     armed = guard.read(layout)
     if armed is not None and armed.phase in guard.OPEN:
-        raise StepError(not_over(armed))
+        raise StepError(guard.not_over(armed))
 
 
 def manifest(layout: Layout) -> "dict[str, Any]":

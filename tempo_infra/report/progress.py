@@ -10,8 +10,6 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol, Self
 
-from rich.markup import escape
-
 from tempo_infra.deploy.events import State
 
 if TYPE_CHECKING:
@@ -127,6 +125,9 @@ class LiveView:
         self._live.stop()
 
     def show(self, progress: Progress) -> None:
+
+        from rich.markup import escape
+
         with self._guard:
             host, said = progress.host, SAY.get(progress.step)
             self._began.setdefault(host, time.monotonic())

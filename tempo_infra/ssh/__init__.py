@@ -3,8 +3,11 @@
 from tempo_infra.ssh.door import LOST, Completed, Connection, Process
 from tempo_infra.ssh.fanout import fan_out
 from tempo_infra.ssh.forward import forward
+from tempo_infra.ssh.lazily import import_when_used
 from tempo_infra.ssh.reach import connect, offered_key
 from tempo_infra.ssh.target import Target, resolve
+
+import_when_used("invoke")
 
 __all__ = [
     "LOST",

@@ -52,6 +52,7 @@ def pushed(cluster: Cluster, bundles: tuple[Bundle, ...]) -> dict[str, HostState
             containers=[Container(name, name, True, "", "") for name in kept],  # noqa: FBT003 - a record
             data_version="17",
             system_identifier="7712",
+            images=list(made.images),
         )
     return states
 
@@ -189,3 +190,66 @@ def test_a_login_is_tried_before_a_host_of_temporal_is_armed() -> None:
     assert not outcome.ok
     assert "arm" not in hosts.steps_of("history-1")
     assert hosts.steps_of("db-1")[-1] == "rollback"
+
+
+def edited(states: dict[str, HostState], *names: str) -> dict[str, HostState]:
+    """The same hosts, with an owned system file taken away on some."""
+    path = "etc/sysctl.d/60-tempo-infra.conf"
+    return {
+        name: replace(state, installed=state.installed | {path: None}) if name in names else state
+        for name, state in states.items()
+    }
+
+
+def applied(
+    cluster: Cluster, bundles: tuple[Bundle, ...], states: dict[str, HostState], fails: set[tuple[str, str]]
+) -> tuple[FakeHosts, Outcome]:
+    hosts = FakeHosts(states, fails=fails)
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        rollout = Rollout(cluster, bundles, SECRETS, fleet)
+        plan = rollout.plan(cluster.hosts)
+        quiet = replace(plan, hosts=tuple(replace(one, secrets=()) for one in plan.hosts))
+        return hosts, rollout.apply(quiet, lambda _: None)
+
+
+def test_owned_files_alone_take_three_requests_a_host_and_leave_docker_out_of_it() -> None:
+    cluster, bundles = trio()
+    names = [host.name for host in cluster.hosts]
+    hosts, outcome = applied(cluster, bundles, edited(pushed(cluster, bundles), *names), set())
+    assert outcome.ok
+    for name in names:
+        assert hosts.steps_of(name) == [
+            "lock",
+            "lock",
+            "preflight",
+            "stage",
+            "arm",
+            "switch",
+            "healthy",
+            "confirm",
+        ]
+    order = [host for host, step in hosts.asked if step == "switch"]
+    first_confirm = next(i for i, (_, step) in enumerate(hosts.asked) if step == "confirm")
+    assert all(hosts.asked.index((name, "healthy")) < first_confirm for name in names)
+    assert hosts.asked.index((order[0], "healthy")) < hosts.asked.index((order[1], "arm"))
+
+
+def test_a_host_of_which_files_alone_change_is_put_back_with_the_others() -> None:
+    cluster, bundles = trio()
+    states = edited(pushed(cluster, bundles), "front-1")
+    states["history-1"] = replace(states["history-1"], containers=[])
+    hosts, outcome = applied(cluster, bundles, states, {("db-1", "membership")})
+    assert not outcome.ok
+    assert hosts.steps_of("front-1")[1:6] == ["lock", "preflight", "stage", "arm", "switch"]
+    assert hosts.steps_of("front-1")[-1] == "rollback"
+    assert hosts.steps_of("history-1")[-1] == "rollback"
+    assert "namespaces" not in hosts.steps_of("front-1")
+
+
+def test_containers_of_a_files_only_host_are_looked_at_again_after_others_restarted() -> None:
+    cluster, bundles = trio()
+    states = edited(pushed(cluster, bundles), "front-1")
+    states["history-1"] = replace(states["history-1"], containers=[])
+    hosts, outcome = applied(cluster, bundles, states, set())
+    assert outcome.ok
+    assert hosts.steps_of("front-1")[-2:] == ["still", "confirm"]

@@ -1,0 +1,117 @@
+"""The Docker engine's socket, played by a real one in a folder of the test."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.on_host import containers, engine
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.shell import StepError
+
+ANSWERS = {
+    "/version": {"Version": "26.1.5+dfsg1"},
+    "/images/registry.lab%3A5000/postgres%3A17%40sha256%3Aab/json": {"Id": "sha256:ab"},
+    "/containers/a/json": {
+        "Id": "a",
+        "State": {"StartedAt": "2026-01-01T00:00:00Z", "Running": True},
+        "RestartCount": 2,
+        "Config": {"Image": "i", "Labels": {"com.docker.compose.service": "history"}},
+    },
+}
+
+
+class Engine:
+    def __init__(self, path: Path) -> None:
+        self.asked: list[str] = []
+        self.raw: bytes | None = None  # said instead of an answer
+        self.silent = threading.Event()
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(str(path))
+        self.server.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            with client:
+                path = client.recv(65536).split()[1].decode()
+                self.asked.append(path)
+                if self.silent.is_set():
+                    self.silent.wait(2)
+                    threading.Event().wait(1.5)
+                    continue
+                client.sendall(self.raw if self.raw is not None else self._answer(path))
+
+    def _answer(self, path: str) -> bytes:
+        if path.startswith("/containers/json?"):
+            body: object = [{"Id": "a"}, {"Id": "gone"}]
+        elif path not in ANSWERS:
+            return b'HTTP/1.0 404 Not Found\r\n\r\n{"message":"no such"}'
+        else:
+            body = ANSWERS[path]
+        return b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + json.dumps(body).encode()
+
+
+@pytest.fixture
+def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    path = tmp_path / "s"
+    monkeypatch.setattr(engine, "SOCKET", str(path))
+    made = Engine(path)
+    yield made
+    made.server.close()
+
+
+def test_its_version_and_images(played: Engine) -> None:
+    assert engine.version(deadline_s=5) == "26.1.5+dfsg1"
+    assert engine.has_image("registry.lab:5000/postgres:17@sha256:ab", deadline_s=5)
+    assert not engine.has_image("registry.lab:5000/postgres:18", deadline_s=5)
+
+
+def test_running_containers_are_told_apart_by_id_start_and_restarts(played: Engine, tmp_path: Path) -> None:
+    """One that went between the two questions is left out."""
+    assert containers.running(Layout(tmp_path)) == {"history": "a,2026-01-01T00:00:00Z,2"}
+    assert "com.docker.compose.oneoff" in played.asked[0]
+    assert "all=1" not in played.asked[0]
+
+
+def test_stopped_ones_are_listed_when_asked_for(played: Engine) -> None:
+    assert [engine.service_of(one) for one in engine.containers(stopped=True, deadline_s=5)] == ["history"]
+    assert played.asked[0].endswith("&all=1")
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"", "no HTTP answer"),
+        (b"SSH-2.0\r\n", "no HTTP answer"),
+        (b"HTTP/1.0 200 OK\r\n\r\nnot json", "did not answer /version with JSON"),
+        (b'HTTP/1.0 500 Oops\r\n\r\n{"message":"server error"}', "with 500: .*server error"),
+    ],
+)
+def test_an_answer_that_is_none_is_an_error_in_words(played: Engine, raw: bytes, words: str) -> None:
+    played.raw = raw
+    with pytest.raises(StepError, match=words):
+        engine.version(deadline_s=5)
+
+
+def test_an_engine_that_hangs_ends_at_the_deadline(played: Engine) -> None:
+    played.silent.set()
+    with pytest.raises(StepError, match=r"gave no answer in 0\.2 s"):
+        engine.version(deadline_s=0.2)
+
+
+def test_an_engine_that_is_not_there_is_named_as_docker_itself_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none"))
+    with pytest.raises(StepError, match=r"Cannot connect to the Docker daemon at unix://.*No such file"):
+        engine.version(deadline_s=1)
