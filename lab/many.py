@@ -1,0 +1,78 @@
+"""Many hosts in one: an sshd with many addresses, each leading into files of its own.
+
+    with many(host, 100) as addresses:
+        ...  # root@addresses[0]:PORT and so on, with the lab's key and the host's host key
+
+Behind each address the folders that a push of owned files writes are its own; Docker and systemd are the
+host's. So it serves for owned files, not for containers.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.hosts import Host
+
+PORT = 3000
+NETWORK, FIRST = "10.99.0", 101  # the last part of the first address
+FOLDER = "/run/lab-many"
+UNIT = "lab-many.service"
+OWN = ("/var/lib/tempo-infra", "/etc/sysctl.d", "/etc/tmpfiles.d", "/etc/security", "/etc/systemd/system")
+
+# A mount namespace an address, kept by a bind mount; sshd enters the one of the address it was reached by.
+MAKE = f"""
+set -eu
+mkdir -p {FOLDER} {" ".join(OWN)}
+mount -t tmpfs none {FOLDER}
+mount --make-private {FOLDER}
+cat > {FOLDER}/enter <<'END'
+#!/bin/sh
+set -- $SSH_CONNECTION
+exec nsenter --mount={FOLDER}/"$3" -- sh -c "$SSH_ORIGINAL_COMMAND"
+END
+chmod 755 {FOLDER}/enter
+for address in $ADDRESSES; do
+  touch {FOLDER}/$address
+  unshare --mount={FOLDER}/$address sh -c 'for own in {" ".join(OWN)}; do mount -t tmpfs none $own; done'
+  ip address add $address/32 dev eth0
+done
+cat > {FOLDER}/config <<END
+Include /etc/ssh/sshd_config.d/*.conf
+Port {PORT}
+UsePAM no
+PidFile none
+MaxStartups $STARTUPS
+ForceCommand {FOLDER}/enter
+END
+systemd-run --quiet --collect --unit={UNIT} /usr/sbin/sshd -D -f {FOLDER}/config
+for try in $(seq 100); do
+  ss -Hltn "sport = :{PORT}" | grep -q . && exit 0
+  sleep 0.1
+done
+exit 1
+"""
+TAKE_AWAY = f"""
+systemctl stop {UNIT} 2>/dev/null
+for mount in {FOLDER}/10.*; do
+  umount $mount
+  ip address del ${{mount##*/}}/32 dev eth0
+done
+umount {FOLDER}; rmdir {FOLDER}
+"""
+
+
+@contextmanager
+def many(host: Host, count: int, *, max_startups: str = "10:30:100") -> Iterator[list[str]]:
+    """Yield the addresses; `max_startups` is sshd's for all of them together."""
+    addresses = [f"{NETWORK}.{FIRST + number}" for number in range(count)]
+    host.exec(["sh", "-c", TAKE_AWAY])  # of a run that was killed
+    variables = [f"ADDRESSES={' '.join(addresses)}", f"STARTUPS={max_startups}"]
+    host.must(["env", *variables, "sh", "-c", MAKE], timeout=120)
+    try:
+        yield addresses
+    finally:
+        host.exec(["sh", "-c", TAKE_AWAY], timeout=120)
