@@ -26,7 +26,9 @@ from tempo_infra.sizing import size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.deploy.rollout import Outcome
+    from tempo_infra.deploy.steps import Work
     from tempo_infra.inventory.cluster import Cluster
     from tempo_infra.render.bundle import Bundle
 
@@ -78,13 +80,20 @@ def bundles(cluster: Cluster) -> list[Bundle]:
     return [owned(bundle) for bundle in render(cluster, size(cluster))]
 
 
+class RunPerHost(Rollout):
+    """The hosts share a systemd, in which units are named after the run."""
+
+    def _work(self, plan: HostPlan) -> Work:
+        return replace(super()._work(plan), run=f"{self.run}-{plan.host}")
+
+
 def push(path: Path) -> Outcome:
     """Bring the hosts to what the inventory says."""
     cluster = load(path)
     hosts = [host for host in cluster.hosts if not host.has(Role.POSTGRESQL)]
     secrets = {TEMPORAL_DB: Secret(TEMPORAL_DB, "never sent")}
     with Fleet(lambda host: open_session(host, Sudo()), lambda _: None) as fleet:
-        rollout = Rollout(cluster, bundles(cluster), secrets, fleet)
+        rollout = RunPerHost(cluster, bundles(cluster), secrets, fleet)
         return rollout.apply(_without_containers(rollout.plan(hosts)), lambda _: None)
 
 

@@ -37,12 +37,14 @@ END
 chmod 755 {FOLDER}/enter
 for address in $ADDRESSES; do
   touch {FOLDER}/$address
-  unshare --mount={FOLDER}/$address sh -c 'for own in {" ".join(OWN)}; do mount -t tmpfs none $own; done'
+  unshare --mount={FOLDER}/$address sh -c 'for own in {" ".join(OWN)}; do mount -t tmpfs none $own; done
+    mkdir /etc/security/limits.d'
   ip address add $address/32 dev eth0
 done
 cat > {FOLDER}/config <<END
 Include /etc/ssh/sshd_config.d/*.conf
 Port {PORT}
+Subsystem sftp /usr/lib/openssh/sftp-server
 UsePAM no
 PidFile none
 MaxStartups $STARTUPS
