@@ -94,7 +94,7 @@ def push(path: Path) -> Outcome:
     secrets = {TEMPORAL_DB: Secret(TEMPORAL_DB, "never sent")}
     with Fleet(lambda host: open_session(host, Sudo()), lambda _: None) as fleet:
         rollout = RunPerHost(cluster, bundles(cluster), secrets, fleet)
-        return rollout.apply(_without_containers(rollout.plan(hosts)), lambda _: None)
+        return rollout.apply(_without_containers(rollout.plan(hosts, lock=True)), lambda _: None)
 
 
 def _without_containers(plan: Plan) -> Plan:
