@@ -100,6 +100,10 @@ check: venv ## lint, types, unit tests with branch coverage; under a minute
 cover: venv ## unit tests with branch coverage
 	$(BIN)/pytest tests/unit -q --cov --cov-report=term
 
+.PHONY: fuzz
+fuzz: venv ## mutated inventories, facts, plans, host answers, archives, journals: longer than in check
+	$(BIN)/pytest tests/unit/test_fuzz.py tests/unit/on_host/test_live.py -q -n 2 --hypothesis-profile fuzz
+
 .PHONY: golden
 golden: venv ## accept what is rendered now as golden; read the diff before committing it
 	$(BIN)/pytest tests/unit -q --update-golden

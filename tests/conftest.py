@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).parent / "unit" / "golden"
 
 settings.register_profile("tempo-infra", deadline=None)  # two busy cores make any deadline a lottery
+settings.register_profile("fuzz", deadline=None, max_examples=3000)  # make fuzz
 settings.load_profile("tempo-infra")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +33,9 @@ from tempo_infra.cli.smoke import smoke
 from tempo_infra.cli.trust import trust
 from tempo_infra.cli.worker_options import worker_options
 from tempo_infra.errors import InputError, TempoInfraError
+
+TRACEBACK = "TEMPO_INFRA_TRACEBACK"  # environment variable
+OURS = "/tempo_infra/"
 
 app = typer.Typer(
     name="tempo-infra",
@@ -83,6 +89,7 @@ app.command("eject")(eject)
 
 def run() -> None:
     """Run the command line; the console script's entry point."""
+    threading.excepthook = _in_a_thread
     try:
         app()
     except TempoInfraError as error:
@@ -97,3 +104,26 @@ def run() -> None:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(ExitCode.FAILED)
+    except Exception as error:  # noqa: BLE001 - no traceback is for an operator, and values stand in one
+        typer.echo(_bug(error), err=True)
+        sys.exit(ExitCode.FAILED)
+
+
+def _bug(error: BaseException) -> str:
+    """Name the place, not the values: an error's own text may hold anything."""
+    if os.environ.get(TRACEBACK):
+        return "".join(traceback.format_exception(error))
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
+    ours = next(
+        (f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames) if OURS in f.filename), place
+    )
+    return (
+        f"error: this is a bug in tempo-infra: {type(error).__name__} at {place}, from {ours}\n"
+        f"  please report it; {TRACEBACK}=1 shows where it came from (look through that before you send it)"
+    )
+
+
+def _in_a_thread(crash: threading.ExceptHookArgs) -> None:
+    if crash.exc_value is not None:
+        typer.echo(_bug(crash.exc_value), err=True)

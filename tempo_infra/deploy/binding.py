@@ -38,9 +38,13 @@ def read_plan(path: Path) -> Mapping[str, Any]:
         body = json.loads(path.read_text())
         if body["schema"] != FORMAT:
             raise InputError(f"{path}: a plan of format {body['schema']}, this program reads {FORMAT}")
-        return {host["host"]: host for host in body["hosts"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        hosts = {host["host"]: host for host in body["hosts"]}
+        damaged = [name for name, one in hosts.items() if not isinstance(one["state"], dict)]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: not a plan made by `tempo-infra plan --out`: {error}") from error
+    if damaged or not all(isinstance(name, str) for name in hosts):
+        raise InputError(f"{path}: not a plan made by `tempo-infra plan --out`: a host without its state")
+    return hosts
 
 
 def moved(kept: Mapping[str, Any], plan: Plan) -> list[tuple[str, str]]:
@@ -55,6 +59,6 @@ def _why(kept: Mapping[str, Any] | None, now: HostPlan) -> str:
         return "is not in the plan"
     if kept.get("digest") != now.digest:
         return "the inventory or the program changed since the plan was made: other files would be written"
-    seen = kept.get("state") or {}
+    seen = kept["state"]
     differing = [name for name, digest in now.state.items() if seen.get(name) != digest]
     return f"the host moved since the plan was made: {', '.join(differing)}" if differing else ""

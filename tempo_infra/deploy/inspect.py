@@ -8,10 +8,10 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
+from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.obstacles import bindings
-from tempo_infra.errors import UnreachableError
 from tempo_infra.inventory.logins import Login
 from tempo_infra.on_host.state import HostState, StateArgs
 from tempo_infra.on_host.wire import Step
@@ -64,12 +64,4 @@ def read_state(
         bindings=sorted(port for ports in bindings(bundle).values() for port in ports),
     )
     answer = session.call([*first, Step("state", asdict(args))])[-1]
-    return _state(answer, session.host), wanted
-
-
-def _state(answer: object, host: str) -> HostState:
-    try:
-        return _adapter().validate_python(answer)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise UnreachableError(f"state: the host's answer makes no sense at {where}", host=host) from None
+    return read(_adapter(), answer, session.host, "state"), wanted

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tempo_infra.deploy.answers import manifest
 from tempo_infra.deploy.binding import parts
 from tempo_infra.deploy.obstacles import Allowed, problems, to_bind, version
 from tempo_infra.deploy.restarts import services
@@ -98,7 +98,7 @@ def plan_host(
     settings: HostSettings | None = None,
 ) -> HostPlan:
     """Compare a host's bundle with its state. `secrets` maps "reader/name" to its keyed digest."""
-    shipped = json.loads(state.manifest)["files"] if state.manifest else {}
+    shipped = manifest(state)["files"]
     touched = services(bundle, state)
     unconfirmed = state.generation is not None and state.confirmed != state.generation
     return HostPlan(

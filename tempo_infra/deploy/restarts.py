@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from tempo_infra.deploy.obstacles import compose_services
 from tempo_infra.render.bundle import logical
 
@@ -38,7 +40,7 @@ def services(bundle: Bundle, state: HostState) -> Services:
     """Sort services by what happens to them: compose recreates one exactly when its own entry differs."""
     new = compose_services(bundle.file("docker-compose.yml").content.decode())
     old_text = state.texts.get("docker-compose.yml")
-    old = compose_services(old_text) if old_text else new if state.manifest else {}
+    old = _services_of(old_text) if old_text else new if state.manifest else {}
     running = {container.service for container in state.containers if container.running}
     kept = [service.name for service in bundle.services if not service.job]
     return Services(
@@ -54,6 +56,16 @@ def services(bundle: Bundle, state: HostState) -> Services:
         starts=tuple(name for name in kept if name not in running),
         stops=tuple(sorted({container.service for container in state.containers} - set(kept))),
     )
+
+
+def _services_of(text: str) -> Mapping[str, Any]:
+    """Read the old compose file; what can't be read (edited, cut) is nobody's."""
+    try:
+        found = compose_services(text)
+        pairs = list(found.items())
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return {}
+    return {name: one for name, one in pairs if isinstance(one, dict)}
 
 
 def _why(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from tempo_infra.deploy.answers import read
+from tempo_infra.errors import UnreachableError
 from tempo_infra.on_host.runs import Runs
 from tempo_infra.on_host.wire import Step
 
@@ -40,7 +42,13 @@ def ask_runs(
     """Read the hosts' journals; with a run and `wait_s`, wait until it is over on each."""
     steps = {host.name: [Step("runs", {"run": run, "wait_s": wait_s})] for host in hosts}
     answers, errors = fleet.ask(steps, hosts)
-    return {name: _adapter().validate_python(answer[0]) for name, answer in answers.items()}, errors
+    found: dict[str, Runs] = {}
+    for name, [answer] in answers.items():
+        try:
+            found[name] = read(_adapter(), answer, name, "runs")
+        except UnreachableError as error:
+            errors[name] = error
+    return found, errors
 
 
 def ending(runs: Runs) -> Ending:

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tempo_infra.deploy import answers
 from tempo_infra.deploy.payload import START, opening
 from tempo_infra.errors import RollbackFailedError, StepFailedError, UnreachableError
 from tempo_infra.on_host.wire import (
@@ -94,7 +95,7 @@ class Session:
                 raise kind_of(what, host=self.host, remedy=remedy, now=now, step=clean(reply.failed))
             if len(reply.results) != len(steps):
                 raise UnreachableError(f"{name}: its answer is incomplete", host=self.host)
-            return reply.results
+            return list(answers.harmless(reply.results))
         raise UnreachableError(f"{name}: its answer doesn't end", host=self.host)
 
     def _told(self, kind: type[Told], body: Any, step: str) -> Told:  # noqa: ANN401 - a JSON value

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -25,9 +26,12 @@ from tempo_infra.on_host.shell import StepError, run
 from tempo_infra.on_host.snapshot import kernel_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tempo_infra.on_host.layout import Layout
+
+
+LARGEST_BYTES = 64 * 1024 * 1024  # unpacked; a host's files are some ten kB
 
 
 @dataclass(frozen=True)
@@ -69,25 +73,39 @@ def stage(layout: Layout, args: StageArgs, archive: bytes) -> Staged:
 
 
 def _unpack(archive: bytes) -> dict[str, bytes]:
-    files = {}
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
-        for member in tar:
-            path = PurePosixPath(member.name)
-            if not member.isfile() or path.is_absolute() or ".." in path.parts:
-                raise StepError(f"the archive holds something else than plain files: {member.name!r}")
-            content = tar.extractfile(member)
-            files[member.name] = content.read() if content else b""
-    return files
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+            return dict(_members(tar))
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+        raise StepError(f"the archive can't be read: {error}") from error
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+    left = LARGEST_BYTES
+    for member in tar:
+        path = PurePosixPath(member.name)
+        plain = member.isfile() and path.parts and not path.is_absolute() and ".." not in path.parts
+        if not plain or str(path) != member.name or "\0" in member.name:
+            raise StepError(f"the archive holds something else than plain files: {member.name!r}")
+        left -= member.size
+        if left < 0:
+            raise StepError(f"the archive holds more than {LARGEST_BYTES >> 20} MiB")
+        content = tar.extractfile(member)
+        yield member.name, content.read() if content else b""
 
 
 def _verified_manifest(files: dict[str, bytes], digest: str) -> dict[str, dict[str, str]]:
     text = files.get("manifest.json", b"")
     if hashlib.sha256(text).hexdigest() != digest:
         raise StepError("the manifest is not the one that was planned")
-    manifest: dict[str, dict[str, str]] = json.loads(text)["files"]
-    for path, entry in manifest.items():
-        if hashlib.sha256(files.get(path, b"")).hexdigest() != entry["sha256"]:
-            raise StepError(f"{path}: content differs from the manifest")
+    try:
+        manifest: dict[str, dict[str, str]] = json.loads(text)["files"]
+        for path, entry in manifest.items():
+            int(str(entry["mode"]), 8), int(entry["uid"])
+            if hashlib.sha256(files[path]).hexdigest() != entry["sha256"]:
+                raise StepError(f"{path}: content differs from the manifest")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StepError(f"the manifest makes no sense: {type(error).__name__}: {error}") from error
     return manifest
 
 

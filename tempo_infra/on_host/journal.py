@@ -28,6 +28,7 @@ class Entry:
 FIELDS = {one.name for one in fields(Entry)}
 RESTART = "restart"  # an entry of one service that ran, was made anew, and serves again after `seconds`
 REMEMBERED = 5  # times of a service
+LONGEST_S = 86400.0
 
 
 def record(layout: Layout, entry: Entry) -> None:
@@ -44,18 +45,25 @@ def entries(layout: Layout) -> "list[Entry]":
     for line in layout.journal.read_text(errors="replace").splitlines():
         try:
             body = json.loads(line)
-            found.append(Entry(**{name: body[name] for name in body.keys() & FIELDS}))
-        except (ValueError, TypeError, AttributeError):
+            entry = Entry(**{name: body[name] for name in body.keys() & FIELDS})
+        except (ValueError, TypeError, AttributeError, RecursionError):
             continue
+        if _is_whole(entry):
+            found.append(entry)
     return found
+
+
+def _is_whole(entry: Entry) -> bool:
+    words = (entry.run, entry.step, entry.result, entry.generation, entry.time, entry.detail, entry.who)
+    return all(isinstance(one, str) for one in words) and isinstance(entry.seconds, (int, float))
 
 
 def restarts(layout: Layout) -> "dict[str, list[float]]":
     """Return how long services were away when they were made anew, the last times of each."""
     found: "dict[str, list[float]]" = {}
     for entry in entries(layout):
-        if entry.step == RESTART and entry.detail and isinstance(entry.seconds, (int, float)):
-            found.setdefault(entry.detail, []).append(round(float(entry.seconds), 1))
+        if entry.step == RESTART and entry.detail and 0 <= entry.seconds < LONGEST_S:
+            found.setdefault(entry.detail, []).append(round(entry.seconds, 1))
     return {service: times[-REMEMBERED:] for service, times in found.items()}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import undo
+from tempo_infra.on_host.identity import pinned
 from tempo_infra.on_host.journal import Entry, confirmed, entries, last_good
 from tempo_infra.on_host.lock import HostLock
 
@@ -34,6 +35,7 @@ class Runs:
     phase: str = ""  # of the open, held or failed run
     decides_in_s: float = 0.0
     entries: "list[Entry]" = field(default_factory=list)
+    database: str = ""  # the number of the database that lives here
 
 
 def read_runs(layout: Layout, args: RunsArgs) -> Runs:
@@ -58,5 +60,6 @@ def read_runs(layout: Layout, args: RunsArgs) -> Runs:
         open_run=armed.run if armed is not None and is_open else "",
         phase=armed.phase if armed is not None else "",
         decides_in_s=max(0.0, left_s),
+        database=pin.system_identifier if (pin := pinned(layout)) else "",
         entries=[e for e in entries(layout) if not args.run or e.run == args.run],
     )

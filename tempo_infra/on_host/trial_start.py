@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.on_host import live
+from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import StepError, must, run
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ initdb -D /tmp/trial -A trust -U postgres --no-sync >/tmp/initdb 2>&1 || { cat /
 if pg_ctl -D /tmp/trial -w -t 60 -l /tmp/log start -o "-c config_file=/etc/tempo-infra/postgresql.conf \
  -c hba_file=/etc/tempo-infra/pg_hba.conf -c data_directory=/tmp/trial -c listen_addresses= \
  -c unix_socket_directories=/tmp -c archive_command=/bin/true -c logging_collector=off" >/tmp/ctl 2>&1
-then psql -XqAt -h /tmp -U postgres -c "$ERRORS" 2>/tmp/sql || cat /tmp/sql
+then psql -XqAt -F ' ' -h /tmp -U postgres -c "$ERRORS" -c "$FACTS" 2>/tmp/sql || cat /tmp/sql
      pg_ctl -D /tmp/trial -m immediate stop >/dev/null
 else grep -E 'FATAL|ERROR|LOG:.*(invalid|unrecognized|contains)|HINT' /tmp/log || cat /tmp/log /tmp/ctl; fi
 """
@@ -31,6 +33,14 @@ ERRORS = (
     " and error <> 'setting could not be applied'"  # those that the trial itself sets otherwise
     " union all select format('pg_hba.conf:%s: %s', line_number, error) from pg_hba_file_rules"
     " where error is not null"
+)
+
+
+MARK = "trial-facts"
+# What the image is, by its own word: a tag may say anything. The C library decides how text is sorted.
+FACTS = (
+    f"select '{MARK}', current_setting('server_version_num'),"  # noqa: S608 - nothing from outside
+    " coalesce((select max(collversion) from pg_collation where collprovider = 'c'), '')"
 )
 
 
@@ -51,15 +61,54 @@ def trial_start(layout: Layout, args: TrialArgs) -> "dict[str, bool]":
     if _runs_already(folder, service):
         return {"tried": False}
     output = run(_words(service, folder), deadline_s=150)
-    said = (output.out + output.err).strip()
-    if output.returncode != 0 or said:
-        lines = " | ".join(line.strip() for line in said.splitlines()[-4:])[-600:]
+    said = (output.out + output.err).strip().splitlines()
+    facts = [line.split() for line in said if line.startswith(f"{MARK} ")]
+    problems = [line.strip() for line in said if not line.startswith(f"{MARK} ")]
+    if output.returncode != 0 or problems or not facts:
+        lines = " | ".join(problems[-4:])[-600:]
         raise StepError(
             "PostgreSQL does not start with the new configuration: "
             + (lines or f"exit code {output.returncode}"),
             remedy="nothing was switched; correct the setting and run it again",
         )
+    _must_fit(layout, *(facts[0] + ["", ""])[1:3])
     return {"tried": True}
+
+
+def _must_fit(layout: Layout, version: str, sorting: str) -> None:
+    """Compare the image with the data: the major version, and the C library by which text was sorted."""
+    had, major = _version_of_data(layout), version[:-4]
+    if had and major and had != major:
+        raise StepError(
+            f"the data directory is PostgreSQL {had}'s, the image holds {major}: it can't start",
+            remedy="nothing was switched; use an image of the same major version",
+        )
+    database = _running()
+    for name, was in live.read(database).collations.items() if database and sorting else ():
+        if was != sorting:
+            raise StepError(
+                f"database {name} is sorted by version {was} of the C library, the image has {sorting}: "
+                "indexes on text may miss rows",
+                remedy=f'nothing was switched; in {name}: REINDEX DATABASE "{name}"; '
+                f'ALTER DATABASE "{name}" REFRESH COLLATION VERSION; then run it again',
+            )
+
+
+def _version_of_data(layout: Layout) -> str:
+    try:
+        return (layout.data / "postgres/PG_VERSION").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _running() -> str:
+    """Return the id of the database's container; empty when none runs."""
+    service, project = (
+        f"label=com.docker.compose.service={SERVICE}",
+        f"label=com.docker.compose.project={PROJECT}",
+    )
+    found = run(["docker", "ps", "-q", "-f", service, "-f", project], deadline_s=20)
+    return found.out.split()[0] if found.returncode == 0 and found.out.split() else ""
 
 
 def _words(service: "dict[str, Any]", folder: str) -> "list[str]":
@@ -68,7 +117,7 @@ def _words(service: "dict[str, Any]", folder: str) -> "list[str]":
         *("docker", "run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL"),
         *("--security-opt", "no-new-privileges:true", "--user", str(service.get("user", "999"))),
         *("--memory", memory, "--shm-size", str(service.get("shm_size", "64m"))),
-        *("--tmpfs", "/tmp:mode=1777,size=256m", "--env", f"ERRORS={ERRORS}"),  # noqa: S108 - in the container
+        *("--tmpfs", "/tmp:mode=1777,size=256m", "--env", f"ERRORS={ERRORS}", "--env", f"FACTS={FACTS}"),  # noqa: S108 - in the container
         *("--mount", f"type=bind,source={folder},target=/etc/tempo-infra,readonly"),
         *("--entrypoint", "sh", str(service["image"]), "-c", SCRIPT),
     ]
@@ -76,13 +125,9 @@ def _words(service: "dict[str, Any]", folder: str) -> "list[str]":
 
 def _runs_already(folder: str, service: "dict[str, Any]") -> bool:
     form = "{{.Config.Image}} {{.HostConfig.Memory}} {{range .Mounts}}{{.Source}} {{end}}"
-    label = f"label=com.docker.compose.service={SERVICE}"
-    ids = run(
-        ["docker", "ps", "-q", "-f", label, "-f", "label=com.docker.compose.project=tempo-infra"],
-        deadline_s=20,
-    )
-    if ids.returncode != 0 or not ids.out.split():
+    database = _running()
+    if not database:
         return False
-    found = run(["docker", "inspect", "-f", form, ids.out.split()[0]], deadline_s=20).out.split()
+    found = run(["docker", "inspect", "-f", form, database], deadline_s=20).out.split()
     wanted = [str(service["image"]), str(service.get("mem_limit", ""))]
     return found[:2] == wanted and folder in found[2:]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import json
 import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from tempo_infra.deploy.answers import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,7 +183,7 @@ def drift_lines(host: str, state: HostState) -> Iterator[str]:
     """Yield what differs on a host from what was provisioned there; nothing for a host without drift."""
     found = [line for path, one in state.edited.items() for line in _drift(path, one)]
     if state.manifest:
-        services: dict[str, Any] = json.loads(state.manifest)["services"]
+        services = manifest(state)["services"]
         running = {container.service for container in state.containers if container.running}
         stopped = sorted(name for name, one in services.items() if not one["job"] and name not in running)
         found += [f"  - {name} does not run" for name in stopped]

@@ -22,7 +22,8 @@ def status_line(runs: Runs) -> str:
         return f"{now}  ✗ its rollback failed: a person is needed (tempo-infra history says why)"
     if runs.current is None:
         return now
-    return f"{now}  confirmed" if runs.confirmed == runs.current else f"{now}  ! not confirmed"
+    database = f"  database {runs.database}" if runs.database else ""
+    return f"{now}  {'confirmed' if runs.confirmed == runs.current else '! not confirmed'}{database}"
 
 
 def history_lines(runs: Runs) -> Iterator[str]:

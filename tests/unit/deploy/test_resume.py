@@ -45,6 +45,7 @@ def test_a_run_that_is_not_over_says_when_the_host_decides() -> None:
         (Runs(None, None, None), "nothing provisioned"),
         (Runs(B, B, B), f"{B[:12]}  confirmed"),
         (Runs(B, None, A), "! not confirmed"),
+        (Runs(B, B, B, database="7712"), "confirmed  database 7712"),
         (Runs(B, None, A, open_run="r1", decides_in_s=7), "run r1 is not over; it decides by itself in 7 s"),
         (Runs(B, None, A, phase="held"), "held after a failure"),
         (Runs(A, None, A, phase="failed"), "a person is needed"),

@@ -1,0 +1,295 @@
+"""Each thing that speaks against a change is planted, named, and nothing on the host is touched by the run.
+
+They act on the database's host of the inventory, with a change that would make its services anew.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+
+import pytest
+
+from lab import faults
+from lab.hosts import Host, Lab
+from tempo_infra.deploy.fleet import Fleet
+from tempo_infra.deploy.rollout import Outcome, Rollout
+from tempo_infra.deploy.session import Sudo, open_session
+from tempo_infra.inventory import load
+from tempo_infra.inventory.cluster import Role
+from tempo_infra.render import Bundle, render
+from tempo_infra.secrets import SecretStore
+from tempo_infra.sizing import size
+from tests.lab import invariants
+from tests.lab.conftest import Inventory, Ran, Variants, containers
+
+STATE, DATA = "/var/lib/tempo-infra", "/srv/tempo/postgres"
+Plant = Callable[[Host], AbstractContextManager[object]]
+
+
+@dataclass
+class Ground:
+    """The host, and what a run that is refused must leave as it was."""
+
+    lab: Lab
+    inventory: Inventory
+    host: Host
+
+    def generation(self) -> str:
+        return self.host.must(["readlink", f"{STATE}/current"]).strip()
+
+    def staged(self) -> set[str]:
+        return set(self.host.must(["ls", f"{STATE}/generations"]).split())
+
+    def started(self) -> dict[str, str]:
+        found = containers(self.lab, self.host.name)
+        return {name: f"{one['Id']} {one['State']['StartedAt']}" for name, one in found.items()}
+
+    def database(self) -> str:
+        words = ["docker", "ps", "-aq", "-f", "label=com.docker.compose.service=postgresql"]
+        return self.host.must(words).strip()
+
+    def psql(self, *statements: str, database: str = "postgres") -> str:
+        words = ["docker", "exec", self.database(), "psql", "-XqAtU", "postgres", "-d", database]
+        return self.host.must([*words, *(word for one in statements for word in ("-c", one))]).strip()
+
+    def edited(self, *changes: tuple[str, str]) -> Outcome:
+        """Push rendered files changed by hand, as an own template would make them."""
+        cluster = load(self.inventory.path)
+
+        def edit(bundle: Bundle) -> Bundle:
+            texts = {file.path: file.content.decode() for file in bundle.files}
+            for pattern, replacement in changes if bundle.host == self.host.name else ():
+                texts = {path: re.sub(pattern, replacement, text) for path, text in texts.items()}
+            files = (replace(file, content=texts[file.path].encode()) for file in bundle.files)
+            return Bundle(bundle.host, tuple(files), bundle.services)
+
+        bundles = [edit(bundle) for bundle in render(cluster, size(cluster))]
+        secrets = SecretStore.open(cluster.secrets).ensure([cluster.secrets.login.secret])
+        with Fleet(lambda host: open_session(host, Sudo()), lambda _: None) as fleet:
+            rollout = Rollout(cluster, bundles, secrets, fleet)
+            return rollout.apply(rollout.plan(cluster.hosts), lambda _: None)
+
+    def refused(self, changed: Inventory, says: str, *words: str, code: int = 1) -> Ran:
+        """Insist that a run is refused for that reason and leaves everything alone."""
+        before, staged, started = self.generation(), self.staged(), self.started()
+        ran = changed.run("provision", *words)
+        assert ran.code == code, ran.said
+        assert says in " ".join(ran.said.split()), ran.said
+        assert (self.generation(), self.started()) == (before, started)
+        assert "armed" not in ran.said
+        assert self.staged() == staged or "trial-start" in ran.said or "pull" in ran.said
+        return ran
+
+
+@pytest.fixture
+def ground(lab: Lab, inventory: Inventory, cluster: Inventory) -> Iterator[Ground]:
+    del cluster
+    database = load(inventory.path).with_role(Role.POSTGRESQL)[0].name
+    ground = Ground(lab, inventory, lab.host(database))
+    yield ground
+    assert invariants.problems(ground.host.container) == []
+
+
+@pytest.fixture
+def changed(ground: Ground, variant: Variants) -> Inventory:
+    return variant(less_memory(ground.host))
+
+
+def less_memory(host: Host) -> tuple[str, str]:
+    return (rf"(internal: {re.escape(host.internal_address)}\n(?:.*\n)*?.*memory: )4GiB", r"\g<1>3GiB")
+
+
+@contextmanager
+def own_file_system(host: Host, options: str) -> Iterator[None]:
+    """The state folder on a small file system of its own, with everything that was in it."""
+    script = (
+        f"mkdir -p /mnt/state && mount -t tmpfs -o {options} tmpfs /mnt/state && "
+        f"cp -a {STATE}/. /mnt/state/ && mount --bind /mnt/state {STATE} && umount /mnt/state"
+    )
+    host.must(["sh", "-c", script])
+    try:
+        yield
+    finally:
+        host.exec(["umount", "-l", STATE])
+        host.exec(["rmdir", "/mnt/state"])
+
+
+def little_space(host: Host) -> AbstractContextManager[None]:
+    return own_file_system(host, "size=300m")
+
+
+def few_inodes(host: Host) -> AbstractContextManager[None]:
+    return own_file_system(host, "size=900m,nr_inodes=700")
+
+
+def read_only(folder: str) -> Plant:
+    return lambda host: faults.read_only(host, folder)
+
+
+@contextmanager
+def unused_image_gone(host: Host) -> Iterator[None]:
+    """A tool's image was pruned, and the registry is away."""
+    image = host.must(["sh", "-c", "docker images -q --filter reference='*/temporalio/admin-tools'"]).split()[
+        0
+    ]
+    host.must(["docker", "image", "rm", "-f", image])
+    with faults.registry_away(host):
+        yield
+
+
+MACHINE: list[tuple[str, Plant, str]] = [
+    ("space", little_space, "/var/lib/tempo-infra needs 512 MiB, "),
+    ("inodes", few_inodes, "/var/lib/tempo-infra has only "),
+    ("state read-only", read_only(STATE), "lock can't be written: Read-only file system"),
+    ("data read-only", read_only("/srv/tempo"), "/srv/tempo is mounted read-only"),
+    ("etc read-only", read_only("/etc/sysctl.d"), "/etc/sysctl.d is mounted read-only"),
+    ("image", unused_image_gone, "nothing was switched; make the registry reachable and run it again"),
+]
+
+
+@pytest.mark.parametrize(("plant", "says"), [row[1:] for row in MACHINE], ids=[row[0] for row in MACHINE])
+def test_a_machine_that_is_not_fit_is_refused(
+    ground: Ground, changed: Inventory, plant: Plant, says: str
+) -> None:
+    with plant(ground.host):
+        ground.refused(changed, says)
+
+
+def test_a_port_that_a_stranger_took_is_named_with_its_owner(
+    ground: Ground, lab: Lab, variant: Variants
+) -> None:
+    """Our own service is down and something else has its port: compose would fail half way."""
+    name = load(ground.inventory.path).with_role(Role.UI)[0].name
+    ground.host = host = lab.host(name)
+    id_ = host.must(["docker", "ps", "-q", "-f", "label=com.docker.compose.service=ui"]).strip()
+    host.must(["docker", "stop", "-t", "2", id_])
+    script = f"import socket,time;s=socket.create_server(('{host.internal_address}',8080));time.sleep(600)"
+    host.must(["systemd-run", "--quiet", "--unit=stranger", "python3", "-c", script])
+    try:
+        host.must(["sh", "-c", "until ss -ltn | grep -q ':8080 '; do sleep 0.2; done"], timeout=20)
+        ground.refused(ground.inventory, f"port {host.internal_address}:8080 is taken by python3 (pid ")
+    finally:
+        host.exec(["systemctl", "stop", "stranger"])
+        ground.inventory.provision()
+
+
+def test_another_major_version_of_postgresql_is_refused(ground: Ground, variant: Variants) -> None:
+    older = variant((r"version: 17\n", "version: 16\n"), (r"postgres:17: sha", "postgres:16: sha"))
+    ground.refused(older, "the data directory is PostgreSQL 17's, the image is 16: it can't start")
+
+
+def test_text_that_was_sorted_by_another_c_library_is_refused(ground: Ground, changed: Inventory) -> None:
+    """Its indexes would find less than is there; nobody would be told."""
+    ground.psql("create database planted template template0 locale 'en_US.utf8'")
+    try:
+        ground.psql("update pg_database set datcollversion = '2.31' where datname = 'planted'")
+        ground.refused(
+            changed, "database planted is sorted by version 2.31 of the C library, the image has 2."
+        )
+    finally:
+        ground.psql("drop database planted")
+
+
+def test_a_database_that_is_gone_from_the_server_is_not_made_anew(ground: Ground, changed: Inventory) -> None:
+    away = (
+        "alter database temporal_visibility allow_connections false",
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = 'temporal_visibility'",
+        "alter database temporal_visibility rename to away",
+    )
+    ground.psql(*away)
+    try:
+        ground.refused(changed, "the database temporal_visibility is gone from PostgreSQL")
+    finally:
+        ground.psql(
+            "alter database away rename to temporal_visibility",
+            "alter database temporal_visibility allow_connections true",
+        )
+
+
+@contextmanager
+def data_moved(ground: Ground, put: str) -> Iterator[None]:
+    """PostgreSQL is down, its data lies elsewhere, and a shell command puts something in its place."""
+    id_ = ground.database()
+    ground.host.must(["docker", "stop", "-t", "60", id_], timeout=90)
+    ground.host.must(["mv", DATA, "/srv/tempo/away"])
+    try:
+        ground.host.must(["sh", "-ec", put])
+        yield
+    finally:
+        ground.host.exec(["docker", "stop", "-t", "5", id_])
+        ground.host.must(["rm", "-rf", DATA])
+        ground.host.must(["mv", "/srv/tempo/away", DATA])
+        ground.host.must(["docker", "start", id_])
+        ground.inventory.provision()
+
+
+EMPTY = f"install -d -o 999 -g 999 -m 700 {DATA}"
+OTHER = f"{EMPTY}/global && printf 17 > {DATA}/PG_VERSION && printf '{struct.pack('<Q', 42).hex()}' | "
+OTHER += f"sed 's/../\\\\x&/g' | xargs -0 printf > {DATA}/global/pg_control"
+
+
+@pytest.mark.parametrize(
+    ("put", "says"),
+    [
+        ("true", "/srv/tempo/postgres holds no database, but PostgreSQL has run here (database "),
+        (EMPTY, "/srv/tempo/postgres holds no database, but PostgreSQL has run here (database "),
+        (f"{EMPTY}; touch {DATA}/mine", "/srv/tempo/postgres holds no database, but PostgreSQL has run here"),
+        (OTHER, "/srv/tempo/postgres holds database 42, but "),
+    ],
+    ids=["gone", "empty", "something else", "another database"],
+)
+def test_a_data_directory_that_is_not_the_pinned_one_stops_everything(
+    ground: Ground, changed: Inventory, put: str, says: str
+) -> None:
+    with data_moved(ground, put):
+        ground.refused(changed, says)
+
+
+def test_even_docker_itself_makes_no_database_in_an_empty_folder(ground: Ground) -> None:
+    """A volume that is not mounted at boot looks so, and containers start by themselves."""
+    with data_moved(ground, EMPTY):
+        ground.host.exec(["docker", "start", ground.database()])
+        ground.host.must(["sleep", "5"])
+        assert ground.host.must(["find", DATA, "-type", "f"]) == ""
+        logs = ground.host.exec(["docker", "logs", "--tail", "20", ground.database()])
+        assert "uninitialized" in logs.stdout + logs.stderr
+
+
+def test_lost_data_is_given_up_by_the_clusters_name_only(ground: Ground) -> None:
+    ran = ground.refused(ground.inventory, "the cluster of ", "--new-database", "another", code=2)
+    assert "type its name: --new-database " in ran.said
+
+
+def test_a_line_of_pg_hba_that_the_server_does_not_take_is_refused(ground: Ground) -> None:
+    before, started = ground.generation(), ground.started()
+    outcome = ground.edited(
+        (r"host    all                             all       ::/0 ", "host all all ::/999 "),
+        (r"postgresql-[0-9a-f]{12}", "postgresql-bad000000001"),
+    )
+    assert "pg_hba.conf" in outcome.errors[ground.host.name].what
+    assert outcome.now == {}
+    assert (ground.generation(), ground.started()) == (before, started)
+
+
+def test_the_database_is_known_by_its_number_from_the_first_provision_on(ground: Ground) -> None:
+    pin = ground.host.must(["cat", f"{STATE}/database.json"])
+    number = ground.psql("select system_identifier from pg_control_system()")
+    assert f'"system_identifier": "{number}"' in pin
+    assert number in ground.inventory.run("status").out
+    assert f'"system_identifier": "{number}"' in ground.inventory.run("plan", "--format", "json").out
+
+
+def test_a_plan_says_how_long_the_services_were_away_when_they_were_last_made_anew(
+    ground: Ground, changed: Inventory
+) -> None:
+    with nullcontext(changed.provision()):
+        ran = ground.inventory.run("plan", "--no-diff")
+        ground.inventory.provision()
+    said = " ".join(ran.out.split())
+    assert re.search(r"restarts postgresql: .*?; \d+\.\d s when last done here", said), ran.out
+    assert re.search(r"postgresql.mem_limit 3?\d+m -> \d+m", said), ran.out
+    assert [line for line in ran.out.splitlines() if len(line) > 80] == []
