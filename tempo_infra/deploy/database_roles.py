@@ -41,17 +41,12 @@ revoke connect on database postgres from public;
 
 
 def _login(login: Login, password: Secret) -> str:
-    """Make a login with its password and settings; those of a role hold for who logs in, not for members.
-
-    plan_cache_mode: a generic plan of the pgx plugin can scan all retained runs of a workflow id
-    (temporalio/temporal#12097).
-    """
+    """Make a login with its password; settings of a role hold for who logs in, not for members."""
     role = login.role
     return f"""select 'create role {role} nologin'
 where not exists (select from pg_roles where rolname = '{role}') \\gexec
 grant {OWNER} to {role};
 alter role {role} set role = {OWNER};
-alter role {role} set plan_cache_mode = force_custom_plan;
 alter role {role} login password '{_verifier(password)}' nosuperuser nocreatedb nocreaterole noreplication;
 """  # noqa: S608 - constants, and a verifier: base64 and digits
 

@@ -75,7 +75,7 @@ def _of_host(settings: Settings, host: HostSettings) -> Iterator[Line]:
     for setting in host.postgresql:
         yield Line(host.host, "postgresql", setting)
     if host.postgresql:
-        yield Line(host.host, "role-temporal", settings.plan_cache_mode)
+        yield Line(host.host, "table", settings.plan_guard)
     for role, service in host.temporal.items():
         for setting in (settings.shard_setting, *service.pools, *service.dynamic):
             yield Line(host.host, role.value, setting)

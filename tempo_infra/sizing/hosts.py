@@ -28,7 +28,7 @@ def compute(cluster: Cluster) -> Settings:
         hosts=tuple(_host(cluster, host, conf, mains, pool) for host in cluster.hosts),
         shards=cluster.temporal.shards,
         max_connections=next(setting for setting in conf if setting.name == "max_connections"),
-        plan_cache_mode=temporal.plan_cache_mode(),
+        plan_guard=temporal.plan_guard(),
         shard_setting=temporal.shard_setting(cluster),
         risks=overrides.risks(cluster),
     )

@@ -157,7 +157,7 @@ class Settings:
     hosts: tuple[HostSettings, ...]
     shards: int
     max_connections: Setting
-    plan_cache_mode: Setting  # of the login role `temporal`, applied by SQL
+    plan_guard: Setting  # a column's storage parameter, applied by SQL
     shard_setting: Setting  # numHistoryShards, with what to weigh
     warnings: tuple[str, ...] = ()  # budgets that are strained, in words
     risks: tuple[str, ...] = ()  # what the operator decided to take, in words

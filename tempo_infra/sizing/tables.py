@@ -67,9 +67,27 @@ def table_settings(cluster: Cluster) -> tuple[TableSettings, ...]:
     )
 
 
+PLANS: Mapping[str, str] = {
+    MAIN: (
+        "ALTER TABLE IF EXISTS executions ALTER COLUMN workflow_id SET (n_distinct = 1);\n"
+        "SELECT 'ANALYZE executions' WHERE EXISTS (SELECT FROM pg_stats WHERE tablename = 'executions'"
+        " AND attname = 'workflow_id' AND n_distinct <> 1) \\gexec\n"
+        "SELECT format('ALTER ROLE %I RESET plan_cache_mode', rolname) FROM pg_roles"
+        " WHERE rolname LIKE 'temporal%' AND rolconfig::text LIKE '%plan_cache_mode%' \\gexec\n"
+    ),
+    VISIBILITY: "ALTER DATABASE temporal_visibility SET plan_cache_mode = force_custom_plan;\n",
+}
+"""How prepared statements are planned, once a database's tables are there; safe to run again.
+
+In the main store every statement names its rows by a key, so one plan does for all values; the exception, a
+join that may read all retained runs of a workflow id (temporalio/temporal#12097), is mended by n_distinct
+(`temporal.plan_guard`), which counts from the next ANALYZE on. Lists of visibility depend on their values.
+"""
+
+
 def statements(cluster: Cluster) -> Mapping[str, str]:
     """Return the SQL by database, one statement a line."""
     found: dict[str, list[str]] = {}
     for one in table_settings(cluster):
         found.setdefault(one.database, []).append(one.sql)
-    return {database: "\n".join(lines) + "\n" for database, lines in found.items()}
+    return {database: "\n".join(lines) + "\n" + PLANS[database] for database, lines in found.items()}

@@ -89,7 +89,7 @@ def go(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "go.mod").write_text(f"module snippet\n\ngo 1.24\n\nrequire go.temporal.io/sdk {GO_SDK}\n")
     (folder / "main.go").write_text(GO % code)
     env = {**golang.environment(home), "GOFLAGS": "-modcacherw -mod=mod"}
-    return compiled([golang.toolchain(home, golang.SERVER), "vet", "."], folder, **env)
+    return compiled([golang.toolchain(home, golang.SERVER.go), "vet", "."], folder, **env)
 
 
 def java(code: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Disk, Resources, Role
 from tempo_infra.sizing import Setting, postgres, size
 from tempo_infra.sizing.settings import GIB, MIB
+from tempo_infra.sizing.tables import statements
 from tests.unit.sizing.clusters import ALL, cluster, host, solo, trio
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def test_every_setting_has_a_reason_of_one_line_and_a_source() -> None:
     sized = size(solo())
     one = sized.host("solo-1")
     dynamic = [setting for service in one.temporal.values() for setting in service.dynamic]
-    settings = [*one.postgresql, *one.sysctl, *dynamic, one.nofile, sized.plan_cache_mode]
+    settings = [*one.postgresql, *one.sysctl, *dynamic, one.nofile, sized.plan_guard]
     assert len(settings) > 50
     for setting in settings:
         assert setting.reason, setting.name
@@ -130,5 +131,8 @@ def test_every_setting_has_a_reason_of_one_line_and_a_source() -> None:
         assert setting.source, setting.name
 
 
-def test_plans_of_the_role_are_never_generic() -> None:
-    assert size(trio()).plan_cache_mode.text == "force_custom_plan"
+def test_the_guard_of_generic_plans_is_explained_as_it_is_applied() -> None:
+    guard = size(trio()).plan_guard
+    table, column, parameter = guard.name.split(".")
+    sql = statements(trio())["temporal"]
+    assert f"ALTER TABLE IF EXISTS {table} ALTER COLUMN {column} SET ({parameter} = {guard.text});" in sql

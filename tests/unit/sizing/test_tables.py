@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tempo_infra.sizing.tables import statements, table_settings
+from tempo_infra.sizing.tables import PLANS, statements, table_settings
 from tests.unit.sizing.clusters import ALL, cluster, host, solo
 
 
@@ -27,8 +27,9 @@ def test_queues_are_vacuumed_by_count_and_tables_by_share() -> None:
 def test_the_sql_is_plain_and_can_run_again() -> None:
     found = statements(solo())
     assert set(found) == {"temporal", "temporal_visibility"}
-    for text in found.values():
-        for line in text.splitlines():
+    for database, text in found.items():
+        assert text.endswith(PLANS[database])
+        for line in text.removesuffix(PLANS[database]).splitlines():
             assert re.fullmatch(
                 r"ALTER TABLE IF EXISTS [a-z_0-9]+ SET \([a-z_]+ = [0-9.]+(, [a-z_]+ = [0-9.]+)*\);", line
             )
