@@ -41,6 +41,7 @@ class ServiceView:
     nofile: int
     stop_grace: str
     gomemlimit: str
+    gogc: str
     shm: str
     ports: tuple[str, ...]
     health_port: str
@@ -164,6 +165,7 @@ def service_view(cluster: Cluster, host: Host, container: Container, folder: str
         pids=container.pids,
         nofile=container.nofile,
         stop_grace=f"{container.stop_grace_s}s",
+        gogc=str(container.gogc or ""),
         gomemlimit=f"{(container.gomemlimit_bytes or 0) // MIB}MiB",
         shm=_mebibytes(container.shm_bytes or 0),
         ports=tuple(f"{_endpoint(host.internal, port)}:{port}" for port in ports),

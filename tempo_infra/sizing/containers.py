@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.cluster import Role
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.sizing import hugepages
 from tempo_infra.sizing.breach import Breach, OverBudgetError
 from tempo_infra.sizing.overrides import effective
@@ -20,6 +20,7 @@ OS_RESERVE_FLOOR = 320 * MIB  # Debian with sshd, dockerd, containerd and the pr
 OS_RESERVE_SHARE = 16  # one sixteenth: a bigger machine runs bigger daemons and caches
 OS_RESERVE_CAP = 4 * GIB
 STEP = 16 * MIB  # limits are multiples of this, so that small changes of the inventory change nothing
+GOGC = 400  # of Temporal's services: percent of live memory that may be garbage before it is collected
 GO_SHARE = 0.85  # of the limit, for GOMEMLIMIT; the rest is stacks, text and what Go does not count
 SHARD_BYTES = 256 * 1024  # of the history service, a shard: queues, timers, caches of the shard itself
 
@@ -131,6 +132,7 @@ def _container(cluster: Cluster, host: Host, name: str, size: int) -> Container:
         stop_grace_s=kind.stop_grace_s,
         reason=f"{size // MIB} of the host's {host.resources.memory_bytes // MIB} MiB",
         gomemlimit_bytes=int(size * GO_SHARE) // MIB * MIB if kind.go else None,
+        gogc=GOGC if name in TEMPORAL_ROLES else None,
         shm_bytes=min(max(size // 8 // MIB * MIB, 64 * MIB), GIB) if name == Role.POSTGRESQL else None,
         job=name in {"schema", "admin-tools"},
         written=cluster.place(*own.loc) if own else "",

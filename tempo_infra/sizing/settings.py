@@ -59,6 +59,7 @@ class Container:
     stop_grace_s: int
     reason: str  # why the memory is what it is
     gomemlimit_bytes: int | None = None  # Go services: where the garbage collector works harder
+    gogc: int | None = None  # Temporal's services: percent of garbage before it is collected
     shm_bytes: int | None = None  # PostgreSQL: /dev/shm, counted within memory_bytes
     hugepages_bytes: int = 0  # PostgreSQL: reserved on the host, outside memory_bytes
     written: str = ""  # where the operator set the memory
@@ -87,6 +88,9 @@ class Container:
         if self.gomemlimit_bytes:
             reason = "85 % of mem_limit: the collector works harder before the kernel kills"
             found.append(of("GOMEMLIMIT", self.gomemlimit_bytes // MIB, "MiB", reason))
+        if self.gogc:
+            reason = "fewer collections while memory is free; GOMEMLIMIT bounds what that takes"
+            found.append(of("GOGC", self.gogc, "", reason))
         if self.shm_bytes:
             reason = "an eighth of its memory, at most 1 GiB: parallel queries fail in Docker's 64 MiB"
             found.append(of("shm_size", self.shm_bytes // MIB, "MiB", reason))

@@ -1,0 +1,85 @@
+"""Runs: their order, what is left of them, what a run cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench.sizing import cells, results
+from bench.sizing.cells import Cell
+from bench.sizing.measure import Look, differences
+from bench.sizing.results import Run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CELL = Cell("ours", 200, 5, 1)
+
+
+def test_repeats_go_through_all_stacks_before_the_next() -> None:
+    found = cells.interleaved(("a", "b"), 50, (0, 5), 2)
+    assert [(cell.stack, cell.delay_ms, cell.repeat) for cell in found] == [
+        *(("a", 0, 1), ("b", 0, 1), ("a", 5, 1), ("b", 5, 1)),
+        *(("a", 0, 2), ("b", 0, 2), ("a", 5, 2), ("b", 5, 2)),
+    ]
+
+
+def test_the_matrix_names_each_run_once_and_fits_ninety_minutes() -> None:
+    found = cells.matrix(("x", "y", "z"))
+    assert len({cell.key for cell in found}) == len(found)
+    assert cells.estimate_s(found) < 90 * 60
+    main = [cell for cell in found if cell.stack == "ours" and cell.clients == 200 and cell.delay_ms == 2]
+    assert len(main) >= 3
+    assert all(cell.measured_s >= 30 for cell in main)
+
+
+def test_runs_are_read_as_they_were_written_and_a_cut_line_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "runs.jsonl"
+    run = Run(CELL, "abc", {"workflows_s": 70.1, "sample": 'it said "no"'})
+    results.append(path, run)
+    with path.open("a") as file:
+        file.write(results.write(run)[:40])
+    assert results.read(path) == [run]
+    assert results.read(tmp_path / "none.jsonl") == []
+
+
+def test_only_runs_of_these_settings_count_and_what_is_left_is_the_rest() -> None:
+    old, new = Run(CELL, "old", {}), Run(CELL, "new", {})
+    assert results.current([old, new], {"ours": "new"}) == [new]
+    other = Cell("ours", 200, 5, 2)
+    assert results.left([CELL, other], [new]) == [other]
+    assert results.left([CELL, other], []) == [CELL, other]
+
+
+def test_a_run_costs_the_difference_of_two_looks() -> None:
+    names = ("wal_bytes", "wal_flushes", "wal_images", "transactions", "checkpoints")
+    begun = Look(
+        dict.fromkeys(("server", "postgresql", "worker", "driver", "bench"), 1.0),
+        10,
+        0,
+        dict.fromkeys(names, 0),
+    )
+    ended = Look(
+        {"server": 11.0, "postgresql": 6.0, "worker": 2.0, "driver": 1.5, "bench": 1.1},
+        30,
+        0.5,
+        {
+            "wal_bytes": 1024.0 * 100 * 500,
+            "wal_flushes": 1000,
+            "wal_images": 250,
+            "transactions": 20_000,
+            "checkpoints": 1,
+        },
+    )
+    found = differences(begun, ended, {"completed": 500, "seconds": 10.0})
+    assert found["workflows_s"] == 50
+    assert found["server_cpu_ms"] == pytest.approx(20)
+    assert found["driver_cpu_ms"] == pytest.approx(1)
+    assert found["busy_cores"] == 2
+    assert found["foreign_cores"] == pytest.approx((20 - 16.6) / 10)
+    assert found["steal_cores"] == pytest.approx(0.05)
+    assert found["wal_kib"] == 100
+    assert found["transactions"] == 40
+    assert found["transactions_flush"] == 20
+    assert "bench_cpu_ms" not in found
