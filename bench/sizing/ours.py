@@ -6,10 +6,10 @@ Only what ties a file to its place is changed: addresses, ports, and the paths o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.sizing.server import ADDRESS, FRONTEND, POSTGRESQL_PORT, ROLES, Document, Process, Server, Worker
+from lab.paths import CHECKOUT
 from tempo_infra.inventory.edit import edited
 from tempo_infra.inventory.load import loads
 from tempo_infra.inventory.scaffold import example
@@ -60,7 +60,7 @@ def inventory(shape: Shape, chosen: Mapping[str, bool]) -> str:
 def ours(shape: Shape, *, eager: bool) -> Server:
     """Size and render; `eager` is the operator's opt-in for eager activities."""
     chosen = {"system.enableActivityEagerExecution": True} if eager else {}
-    cluster = loads(inventory(shape, chosen), Path("bench.yaml"))
+    cluster = loads(inventory(shape, chosen), CHECKOUT / "inventory" / "bench.yaml")
     (bundle,) = render(cluster, size(cluster))
     return server(cluster, bundle)
 
