@@ -23,6 +23,7 @@ CACHE_SHARE = 0.35  # of the history container's memory
 EVENTS_SHARE = 0.12
 HISTORY_BASE_BYTES = 64 * MIB  # of the process, without shards and caches
 REQUESTS_PER_VCPU = 2000  # persistence requests/s; measured 0.4 to 0.5 ms of PostgreSQL's CPU each, with pgx
+SHARDS_PER_VCPU = 32  # measured: 64 on two vCPUs kept them busy at 5 ms a flush, where 4 left half idle
 QPS_HEADROOM = 4  # limits guard against floods; a limit near the capacity would slow what still works
 QPS_STEP = 50
 NAMESPACE_COUNT = 1200  # frontend.namespaceCount: long polls per namespace and frontend, the server's default
@@ -98,10 +99,14 @@ def shard_setting(cluster: Cluster) -> Setting:
     """Return numHistoryShards with what to weigh: it can't be changed once the cluster has started."""
     shards, hosts = cluster.temporal.shards, len(cluster.with_role(Role.HISTORY))
     held = shards_on_one(cluster) * SHARD_BYTES // MIB
-    reason = f"temporal.shards; a history host may hold {shards_on_one(cluster)} of them, {held} MiB"
+    vcpu = sum(host.resources.vcpu for host in cluster.with_role(Role.HISTORY))
+    reason = (
+        f"temporal.shards: {_room(shards, vcpu * SHARDS_PER_VCPU)} today's {vcpu} vCPU of history at"
+        f" {SHARDS_PER_VCPU} each; a host may hold {shards_on_one(cluster)}, {held} MiB"
+    )
     note = (
-        "fixed at the first start. Too few lose two thirds of the throughput on a slow disk, too many cost"
-        " memory and about a tenth on two cores: weigh today's host against the largest that it may become"
+        "fixed at the first start. Too few lose most of the throughput on a slow disk; more than today's host"
+        " needs cost it memory and some CPU, and are room to grow: weigh it against the largest it may become"
     )
     return Setting(
         "numHistoryShards",
@@ -114,6 +119,11 @@ def shard_setting(cluster: Cluster) -> Setting:
         cluster.place("temporal", "shards"),
         note,
     )
+
+
+def _room(shards: int, busy: int) -> str:
+    """Say how often today's vCPUs, which so many shards keep busy, go into what the cluster may ever have."""
+    return f"{shards / busy:.3g} x what is needed for" if shards >= busy else f"too few (under {busy}) for"
 
 
 def _place_of_pool(cluster: Cluster, host: Host, role: Role) -> str:

@@ -81,3 +81,12 @@ def test_ports_are_distinct_and_fit_into_the_membership_table() -> None:
     assert set(PORTS) == set(TEMPORAL_ROLES)
     assert len(ports) == len(set(ports)) == 9
     assert max(ports) < 32768
+
+
+@pytest.mark.parametrize(
+    ("shards", "said"), [(512, "4 x what is needed for"), (4, "too few (under 128) for")]
+)
+def test_shards_are_weighed_against_today_s_host(shards: int, said: str) -> None:
+    found = size(solo(shards=shards)).shard_setting
+    assert f"{said} today's 4 vCPU" in found.reason
+    assert "fixed at the first start" in found.note
