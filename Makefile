@@ -119,3 +119,7 @@ bench-fsync: venv ## the fsync probe beside fio (which it installs), 2 minutes: 
 .PHONY: bench
 bench: lab-up ## wall time and round trips, into docs/benchmarks/round-trips.md
 	$(BIN)/python -m bench
+
+.PHONY: bench-sizing
+bench-sizing: venv ## what our settings bring, beside others': about an hour, into docs/benchmarks/sizing.md
+	$(BIN)/python -m bench.sizing

@@ -32,6 +32,7 @@ PLACE = Path("/var/tmp/tempo-infra-bench")  # noqa: S108  # on a disk, and Postg
 PAGE = CHECKOUT / "docs" / "benchmarks" / "sizing.md"
 RESULTS = PAGE.with_suffix(".jsonl")
 NOT_DONE = 4
+MATRIX = cells.Matrix(tuple(changes.CHANGES))
 WORKER_GIB = 4
 
 
@@ -39,6 +40,12 @@ def shape() -> Shape:
     """This machine, as `tempo-infra inventory measure` would write it."""
     disk = psutil.disk_usage(str(PLACE.parent)).total // GIB
     return Shape(os.cpu_count() or 1, psutil.virtual_memory().total // GIB, disk, version())
+
+
+def shards() -> int:
+    """How many our stack has."""
+    found: int = stacks()["ours"].server.processes[0].config["persistence"]["numHistoryShards"]
+    return found
 
 
 def stacks() -> dict[str, Stack]:
@@ -70,13 +77,14 @@ def programs(home: Home, steps: Steps) -> tuple[Place, Programs]:
     return place, Programs(binaries / "temporal-server", loadgen)
 
 
-def run(path: Path, until: float) -> bool:
+def run(path: Path, until: float, *, long: bool) -> bool:
     """Make the runs that are missing; False when time was up before the last one."""
     steps = Steps()
     place, at = programs(Home.locate(), steps)
     known = stacks()
     settings = {name: results.fingerprint(stack, machine()) for name, stack in known.items()}
-    wanted = results.left(cells.matrix(tuple(changes.CHANGES)), results.current(results.read(path), settings))
+    asked = [MATRIX.long] if long else MATRIX.cells
+    wanted = results.left(asked, results.current(results.read(path), settings))
     steps.line(f"{len(wanted)} runs left, about {cells.estimate_s(wanted) / 60:.0f} min")
     for cell in wanted:
         if time.monotonic() + cells.estimate_s([cell]) > until:
@@ -93,7 +101,7 @@ def run(path: Path, until: float) -> bool:
 def write_page(path: Path) -> None:
     settings = {name: results.fingerprint(stack, machine()) for name, stack in stacks().items()}
     found = results.current(results.read(path), settings)
-    PAGE.write_text(page(found, tuple(changes.CHANGES), machine()))
+    PAGE.write_text(page(found, MATRIX, machine(), shards()))
 
 
 def machine() -> str:
@@ -112,10 +120,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.sizing", description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS, help="where runs are kept")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no run that ends later")
+    parser.add_argument("--long", action="store_true", help="only the run of 20 minutes")
     parser.add_argument("--page", action="store_true", help="only write the page")
     words = parser.parse_args()
     try:
-        done = words.page or run(words.results, time.monotonic() + words.seconds)
+        done = words.page or run(words.results, time.monotonic() + words.seconds, long=words.long)
         if done:
             write_page(words.results)
     except LabError as problem:

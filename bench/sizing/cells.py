@@ -14,7 +14,7 @@ class Cell:
     delay_ms: int
     repeat: int
     measured_s: int = 30
-    warmup_s: int = 10
+    warmup_s: int = 6
 
     @property
     def key(self) -> tuple[str, int, int, int, int]:
@@ -22,15 +22,45 @@ class Cell:
         return (self.stack, self.clients, self.delay_ms, self.repeat, self.measured_s)
 
 
-MAIN = ("article", "helm", "ours")
-SPLIT = ("ours, no eager", "ours, article's worker", "article, our worker")
-DELAYS_MS = (0, 2, 5)
-ALONE_DELAYS_MS = (0, 5)
-OVERHEAD_S = 22.0  # of a run: database, services, ending
+OVERHEAD_S = 11.0  # of a run: database, services, history's first seconds
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All cells. `changed` are the stacks that are ours with one thing changed."""
+
+    changed: tuple[str, ...]
+    main: tuple[str, ...] = ("article", "helm", "ours")
+    split: tuple[str, ...] = ("article, our worker", "ours, article's worker", "ours, no eager")
+    delays_ms: tuple[int, ...] = (0, 2, 5)
+    changed_delays_ms: tuple[int, ...] = (0, 5)
+    full_s: int = 30
+    half_s: int = 20  # with 50 clients, and where server and worker are told apart
+    short_s: int = 12
+    warmup_s: int = 6
+    long_s: int = 1200
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every run but the long one, the most telling first."""
+        return [
+            *interleaved(self.main, 200, self.delays_ms, 3, self.full_s),
+            *interleaved(("ours", *self.changed), 200, self.changed_delays_ms, 1, self.short_s),
+            *interleaved(self.split, 200, self.delays_ms, 1, self.half_s),
+            *interleaved(self.main, 50, self.delays_ms, 2, self.half_s),
+            *interleaved(("ours", *self.changed), 200, self.changed_delays_ms, 2, self.short_s)[
+                2 * (1 + len(self.changed)) :
+            ],
+        ]
+
+    @property
+    def long(self) -> Cell:
+        """What only time shows: checkpoints, WAL, dead rows."""
+        return Cell("ours", 50, 0, 1, self.long_s)
 
 
 def interleaved(
-    stacks: tuple[str, ...], clients: int, delays_ms: tuple[int, ...], repeats: int, measured_s: int = 30
+    stacks: tuple[str, ...], clients: int, delays_ms: tuple[int, ...], repeats: int, measured_s: int
 ) -> list[Cell]:
     """Each repeat goes once through all stacks, so that a noisy minute hits no stack alone."""
     return [
@@ -38,16 +68,6 @@ def interleaved(
         for repeat in range(1, repeats + 1)
         for delay_ms in delays_ms
         for stack in stacks
-    ]
-
-
-def matrix(left_out: tuple[str, ...]) -> list[Cell]:
-    """Every run, the most telling first."""
-    return [
-        *interleaved(MAIN, 200, DELAYS_MS, 3),
-        *interleaved(SPLIT, 200, DELAYS_MS, 2),
-        *interleaved(MAIN, 50, DELAYS_MS, 2),
-        *interleaved(("ours", *left_out), 200, ALONE_DELAYS_MS, 2, 15),
     ]
 
 

@@ -11,7 +11,9 @@ from typing import IO, TYPE_CHECKING
 
 import psutil
 
+from bench.sizing import counters
 from bench.sizing.pace import Pace
+from bench.sizing.postgres import version
 from bench.sizing.server import FRONTEND
 from bench.sizing.stack import running
 from lab.errors import LabError
@@ -25,17 +27,6 @@ if TYPE_CHECKING:
     from bench.sizing.stack import Programs, Running
 
 LOOK_S = 0.5
-COUNTERS = """
-select json_build_object(
-  'wal_bytes', (select wal_bytes from pg_stat_wal),
-  'wal_flushes', (select wal_sync from pg_stat_wal),
-  'wal_images', (select wal_fpi from pg_stat_wal),
-  'transactions', (select sum(xact_commit) from pg_stat_database where datname like 'temporal%'),
-  'checkpoints', (select checkpoints_timed + checkpoints_req from pg_stat_bgwriter))
-""".replace("\n", " ")
-CONNECTIONS = (
-    "select count(*) from pg_stat_activity where datname like 'temporal%' and pid <> pg_backend_pid()"
-)
 Figures = dict[str, float]
 
 
@@ -58,7 +49,7 @@ class Seen:
 
     def until(self, database: Database, over: threading.Event) -> None:
         while not over.wait(LOOK_S):
-            self.connections = max(self.connections, int(database.ask(CONNECTIONS)))
+            self.connections = max(self.connections, int(database.ask(counters.CONNECTIONS)))
             self.pace.ask()
 
 
@@ -110,9 +101,9 @@ def look(up: Running, driver: int) -> Look:
     cpu["bench"] = _cpu_s(psutil.Process().pid)
     machine = psutil.cpu_times()
     idle = machine.idle + machine.iowait + machine.steal + machine.guest + machine.guest_nice
-    counters = json.loads(up.database.ask(COUNTERS))
+    counted = json.loads(up.database.ask(counters.query(int(version()))))
     return Look(
-        cpu, sum(machine) - idle, machine.steal, {name: float(count) for name, count in counters.items()}
+        cpu, sum(machine) - idle, machine.steal, {name: float(count) for name, count in counted.items()}
     )
 
 
@@ -140,7 +131,7 @@ def differences(begun: Look, ended: Look, report: Mapping[str, float]) -> Figure
     """What the measured time cost, a completed workflow or a second."""
     completed = max(report["completed"], 1)
     spent = {name: ended.cpu_s[name] - begun.cpu_s[name] for name in begun.cpu_s}
-    counted = {name: ended.database[name] - begun.database[name] for name in begun.database}
+    counted = {name: ended.database[name] - begun.database[name] for name in counters.SINCE_START}
     busy, steal = ended.busy_s - begun.busy_s, ended.steal_s - begun.steal_s
     seconds = report["seconds"]
     per_workflow = {f"{name}_cpu_ms": 1000 * spent[name] / completed for name in spent if name != "bench"}
@@ -157,4 +148,7 @@ def differences(begun: Look, ended: Look, report: Mapping[str, float]) -> Figure
         "transactions": round(counted["transactions"] / completed, 1),
         "transactions_flush": round(counted["transactions"] / max(counted["wal_flushes"], 1), 1),
         "checkpoints": counted["checkpoints"],
+        "requested_checkpoints": counted["requested_checkpoints"],
+        "wal_mib": round(counted["wal_bytes"] / 1024**2),
+        **{name: round(ended.database[name]) for name in counters.NOW},
     }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from bench.sizing.cells import Matrix
     from bench.sizing.results import Run
 
 PROGRAMS = ("server", "postgresql", "worker", "driver")
@@ -25,6 +27,13 @@ class Group:
 
     def median(self, name: str) -> float:
         return statistics.median(self.values(name))
+
+    @property
+    def paced(self) -> float:
+        """Workflows/s as a machine of another pace would do them: the slower it was, the more they count."""
+        return statistics.median(
+            float(run.figures["workflows_s"]) * float(run.figures["pace_ms"]) for run in self.runs
+        )
 
     @property
     def cpu_ms(self) -> float:
@@ -46,18 +55,20 @@ P99_SHARE = 1 / 3
 BAR_CLIENTS = 200
 
 
-def group(runs: Iterable[Run], stack: str, clients: int, delay_ms: int, measured_s: int) -> Group | None:
-    """The runs of a cell, or None where there are none."""
-    wanted = (stack, clients, delay_ms, measured_s)
+def group(
+    runs: Iterable[Run], stack: str, clients: int, delay_ms: int, lengths_s: Sequence[int]
+) -> Group | None:
+    """The runs of a cell that were measured for one of these times, or None where there are none."""
     found = tuple(
         run
         for run in runs
-        if (run.cell.stack, run.cell.clients, run.cell.delay_ms, run.cell.measured_s) == wanted
+        if (run.cell.stack, run.cell.clients, run.cell.delay_ms) == (stack, clients, delay_ms)
+        and run.cell.measured_s in lengths_s
     )
     return Group(found) if found else None
 
 
-def shown(runs: Sequence[Run], stacks: Sequence[str], clients: int, delays_ms: Sequence[int]) -> str:
+def shown(runs: Sequence[Run], stacks: Sequence[str], clients: int, matrix: Matrix) -> str:
     """One table: a row a stack and delay."""
     head = (
         "| added to a flush | settings | workflows/s, each run | median | p50 | p99 | errors |"
@@ -66,9 +77,9 @@ def shown(runs: Sequence[Run], stacks: Sequence[str], clients: int, delays_ms: S
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     )
     rows = []
-    for delay_ms in delays_ms:
+    for delay_ms in matrix.delays_ms:
         for stack in stacks:
-            found = group(runs, stack, clients, delay_ms, 30)
+            found = group(runs, stack, clients, delay_ms, (matrix.full_s, matrix.half_s))
             if found:
                 rows.append(f"| {delay_ms} ms | {stack} | {_row(found)} |")
     return "\n".join([head, *rows])
@@ -93,7 +104,7 @@ def _row(found: Group) -> str:
     return " | ".join(cells)
 
 
-def verdicts(runs: Sequence[Run]) -> str:
+def verdicts(runs: Sequence[Run], matrix: Matrix) -> str:
     """Ours against the bars and against the chart, cell by cell."""
     lines = [
         "| clients | added to a flush | ours / article | wanted | p99 / article's | wanted | ours / chart |",
@@ -102,8 +113,8 @@ def verdicts(runs: Sequence[Run]) -> str:
     wanted = {bar.delay_ms: bar.times for bar in BARS}
     for clients in (BAR_CLIENTS, 50):
         for delay_ms, times in wanted.items():
-            groups = [group(runs, name, clients, delay_ms, 30) for name in ("ours", "article", "helm")]
-            ours, article, helm = groups
+            lengths = (matrix.full_s if clients == BAR_CLIENTS else matrix.half_s,)
+            article, helm, ours = (group(runs, name, clients, delay_ms, lengths) for name in matrix.main)
             if ours is None or article is None or helm is None:
                 continue
             barred = clients == BAR_CLIENTS
@@ -129,37 +140,69 @@ def _ratio(one: Group, other: Group, name: str) -> float:
     return one.median(name) / other.median(name)
 
 
-def left_out(runs: Sequence[Run], names: Sequence[str], measured_s: int, delays_ms: Sequence[int]) -> str:
-    """What each change to ours costs: in workflows/s, and in CPU at the machine's pace of that moment."""
-    head = " | ".join(f"{delay} ms: workflows/s | x | CPU ms | p99" for delay in delays_ms)
-    lines = [f"| ours, but | {head} |", "|---|" + "---|---|---|---|" * len(delays_ms)]
-    for name in ("ours", *names):
-        cells = []
-        for delay_ms in delays_ms:
-            base = group(runs, "ours", BAR_CLIENTS, delay_ms, measured_s)
-            found = group(runs, name, BAR_CLIENTS, delay_ms, measured_s)
-            if base is None or found is None:
-                cells += ["", "", "", ""]
-                continue
-            each = ", ".join(f"{value:.1f}" for value in found.values("workflows_s"))
-            ratio = _ratio(found, base, "workflows_s")
-            cells += [each, f"{ratio:.2f}", f"{found.cpu_ms:.1f}", f"{found.median('p99_ms') / 1000:.1f} s"]
-        lines.append(f"| {name.removeprefix('ours, ')} | {' | '.join(cells)} |")
+def left_out(runs: Sequence[Run], matrix: Matrix) -> str:
+    """What each change to ours costs."""
+    delays = matrix.changed_delays_ms
+    head = " | ".join(f"{delay} ms: workflows/s | x | CPU ms | p99" for delay in delays)
+    lines = [f"| ours, but | {head} |", "|---|" + "---|---|---|---|" * len(delays)]
+    for name in ("ours", *matrix.changed):
+        cells = [cell for delay_ms in delays for cell in _changed(runs, name, delay_ms, (matrix.short_s,))]
+        lines.append(f"| {'(nothing changed)' if name == 'ours' else name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def page(runs: Sequence[Run], changed: Sequence[str], machine: str) -> str:
+def _changed(runs: Sequence[Run], name: str, delay_ms: int, lengths_s: Sequence[int]) -> list[str]:
+    base = group(runs, "ours", BAR_CLIENTS, delay_ms, lengths_s)
+    found = group(runs, name, BAR_CLIENTS, delay_ms, lengths_s)
+    if base is None or found is None:
+        return [""] * 4
+    each = ", ".join(f"{value:.1f}" for value in found.values("workflows_s"))
+    p99_s = found.median("p99_ms") / 1000
+    return [each, f"{found.paced / base.paced:.2f}", f"{found.cpu_ms:.1f}", f"{p99_s:.1f} s"]
+
+
+def long(runs: Sequence[Run], measured_s: int) -> str:
+    """The long run, where there was one."""
+    found = next((run.figures for run in runs if run.cell.measured_s == measured_s), None)
+    if found is None:
+        return ""
+    rows = {
+        "workflows": f"{found['completed']:,}, {found['errors']} errors, {found['workflows_s']}/s",
+        "checkpoints": f"{found['checkpoints']:.0f}, of them asked for by a full WAL"
+        f" {found['requested_checkpoints']:.0f}",
+        "WAL": f"{found['wal_mib']:,} MiB, {found['wal_kib']} KiB a workflow, of them full pages"
+        f" {found['wal_images']} a workflow",
+        "dead rows in the main store at the end": f"{found['dead_rows']:,}",
+        "both databases at the end": f"{found['database_mib']:,} MiB",
+        "Temporal's memory at the end": f"{found['rss_mib']} MiB",
+    }
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    return LONG.format(minutes=measured_s // 60, table=table)
+
+
+LONG = """
+## {minutes} minutes
+
+Ours, 50 clients, beside other work on the same machine: not for its speed, but for what only time shows.
+
+| | |
+|---|---|
+{table}
+"""
+TEMPLATE = Path(__file__).with_name("page.md")
+
+
+def page(runs: Sequence[Run], matrix: Matrix, machine: str, shards: int) -> str:
     """The whole page."""
-    return "\n".join(
-        [
-            "# Does the sizing matter?",
-            "",
-            machine,
-            "",
-            shown(runs, ("article", "helm", "ours"), 200, (0, 2, 5)),
-            "",
-            verdicts(runs),
-            "",
-            left_out(runs, changed, 12, (0, 5)),
-        ]
+    return TEMPLATE.read_text().format(
+        machine=machine,
+        shards=shards,
+        warmup=matrix.warmup_s,
+        short=matrix.short_s,
+        main=shown(runs, matrix.main, BAR_CLIENTS, matrix),
+        verdicts=verdicts(runs, matrix),
+        fifty=shown(runs, matrix.main, 50, matrix),
+        split=shown(runs, ("article", *matrix.split, "ours"), BAR_CLIENTS, matrix),
+        left_out=left_out(runs, matrix),
+        long=long(runs, matrix.long_s),
     )

@@ -32,7 +32,8 @@ select 1, 'n'::bytea, 'nightly', decode(md5((-g)::text), 'hex'), 1, 0, 'x'::byte
 from generate_series(1, 30000) g;
 insert into current_executions
   (shard_id, namespace_id, workflow_id, run_id, create_request_id, state, status, last_write_version)
-select 1, 'n'::bytea, 'once-' || g, decode(md5(g::text), 'hex'), 'c', 1, 1, 0 from generate_series(1, 100000) g
+select 1, 'n'::bytea, 'once-' || g, decode(md5(g::text), 'hex'), 'c', 1, 1, 0
+from generate_series(1, 100000) g
 union all
 select 1, 'n'::bytea, 'nightly', decode(md5('-30000'), 'hex'), 'c', 1, 1, 0;
 analyze;
