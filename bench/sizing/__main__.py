@@ -42,12 +42,6 @@ def shape() -> Shape:
     return Shape(os.cpu_count() or 1, psutil.virtual_memory().total // GIB, disk, version())
 
 
-def shards() -> int:
-    """How many our stack has."""
-    found: int = stacks()["ours"].server.processes[0].config["persistence"]["numHistoryShards"]
-    return found
-
-
 def stacks() -> dict[str, Stack]:
     """Every stack that a cell names."""
     at = shape()
@@ -101,7 +95,7 @@ def run(path: Path, until: float, *, long: bool) -> bool:
 def write_page(path: Path) -> None:
     settings = {name: results.fingerprint(stack, machine()) for name, stack in stacks().items()}
     found = results.current(results.read(path), settings)
-    PAGE.write_text(page(found, MATRIX, machine(), shards()))
+    PAGE.write_text(page(found, MATRIX, machine(), shape().shards))
 
 
 def machine() -> str:

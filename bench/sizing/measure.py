@@ -6,13 +6,12 @@ import json
 import subprocess
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 import psutil
 
 from bench.sizing import counters
-from bench.sizing.pace import Pace
 from bench.sizing.postgres import version
 from bench.sizing.server import FRONTEND
 from bench.sizing.stack import running
@@ -44,13 +43,11 @@ class Look:
 class Seen:
     """What is looked at again and again meanwhile."""
 
-    pace: Pace = field(default_factory=Pace)
     connections: int = 0
 
     def until(self, database: Database, over: threading.Event) -> None:
         while not over.wait(LOOK_S):
             self.connections = max(self.connections, int(database.ask(counters.CONNECTIONS)))
-            self.pace.ask()
 
 
 def measure(place: Place, programs: Programs, stack: Stack, cell: Cell) -> dict[str, object]:
@@ -63,7 +60,6 @@ def measure(place: Place, programs: Programs, stack: Stack, cell: Cell) -> dict[
         return {
             **report,
             "connections": seen.connections,
-            "pace_ms": round(seen.pace.median_ms, 3),
             "rss_mib": resident_mib(process.pid for process in up.servers),
             **differences(begun, ended, report),
         }

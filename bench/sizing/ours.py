@@ -16,6 +16,7 @@ from tempo_infra.inventory.scaffold import example
 from tempo_infra.render import parse, render
 from tempo_infra.sizing import size
 from tempo_infra.sizing.tables import statements
+from tempo_infra.sizing.temporal import SHARDS_PER_VCPU
 from tempo_infra.sizing.workers import Activities, Sdk, worker_options
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tempo_infra.render import Bundle
 
 GIB = 1024**3
+ROOM = 4
 PLACE = frozenset({"listen_addresses", "port", "unix_socket_directories"})
 IN_CONTAINER = frozenset({"TEMPORAL_SERVICES", "TEMPORAL_SERVER_CONFIG_FILE_PATH"})
 
@@ -38,7 +40,11 @@ class Shape:
     memory_gib: int
     disk_gib: int
     postgresql: str  # the major version of the server's programs here
-    shards: int | None = None  # None: what `tempo-infra init` writes
+
+    @property
+    def shards(self) -> int:
+        """Room for four times this machine, as the example of a single host has for its own."""
+        return 1 << (self.vcpu * SHARDS_PER_VCPU * ROOM - 1).bit_length()
 
 
 def inventory(shape: Shape, chosen: Mapping[str, bool]) -> str:
@@ -49,9 +55,8 @@ def inventory(shape: Shape, chosen: Mapping[str, bool]) -> str:
         ((*host, "vcpu"), str(shape.vcpu)),
         ((*host, "memory"), f"{shape.memory_gib}GiB"),
         ((*host, "disk", "size"), f"{shape.disk_gib}GiB"),
+        (("temporal", "shards"), str(shape.shards)),
     ]
-    if shape.shards:
-        changes.append((("temporal", "shards"), str(shape.shards)))
     lines = [f"    {name}: {str(value).lower()}\n" for name, value in chosen.items()]
     own = "overrides:\n  temporal:\n" + "".join(lines) if lines else ""
     return edited(example("single.yaml").read_text(), changes) + own

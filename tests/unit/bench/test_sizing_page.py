@@ -20,7 +20,6 @@ def run(cell: Cell, rate: float | None = None, p99_ms: float = 3000.0) -> Run:
     rate = rate or RATES.get(cell.stack, 30.0)
     figures: dict[str, Any] = {
         "workflows_s": rate + cell.repeat,
-        "pace_ms": 4.0,
         "p50_ms": 1000.0,
         "p99_ms": p99_ms,
         "errors": 0,
