@@ -8,7 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.sizing.server import ADDRESS, FRONTEND, POSTGRESQL_PORT, ROLES, Document, Process, Server, Worker
+from bench.sizing.server import (
+    ADDRESS,
+    FRONTEND,
+    POSTGRESQL_PORT,
+    ROLES,
+    USER,
+    Document,
+    Process,
+    Server,
+    Worker,
+)
 from lab.paths import CHECKOUT
 from tempo_infra.inventory.edit import edited
 from tempo_infra.inventory.load import loads
@@ -105,6 +115,7 @@ def _here(config: Document) -> Document:
         service["rpc"].pop("httpPort", None)
     for store in config["persistence"]["datastores"].values():
         store["sql"]["connectAddr"] = f"{ADDRESS}:{POSTGRESQL_PORT}"
+        store["sql"]["user"] = USER
         store["sql"].pop("passwordCommand", None)
     config["clusterMetadata"]["clusterInformation"]["active"]["rpcAddress"] = FRONTEND
     config["publicClient"]["hostPort"] = FRONTEND

@@ -35,6 +35,7 @@ def test_ours_is_one_process_a_role_as_deployed_and_bound_to_this_machine() -> N
         stores = process.config["persistence"]["datastores"].values()
         assert {store["sql"]["connectAddr"] for store in stores} == {"127.0.0.1:15432"}
         assert process.env["GOMEMLIMIT"].endswith("MiB")
+        assert {store["sql"]["user"] for store in stores} == {"temporal"}
     assert "10.0.0.10" not in text(server)
     assert "/run/secrets" not in text(server)
 
