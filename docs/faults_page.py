@@ -23,7 +23,7 @@ can't be made on one machine and are judged from facts as such hosts report them
 
 For each one the check that owns it has to find it with the outcome named here, and every other finding has
 to be as the host's list of [what healthy hosts show](#what-healthy-hosts-show) says, but for the checks of
-the last column. Those of the lab and the VM are healed afterwards, and the host is checked again.
+the last column. Those of the lab and the VM are healed afterwards, and hosts are checked again at the end.
 
     make test             {fast} of the faults of the lab, and all that are judged from facts
     make test-faults      all faults of the lab

@@ -143,6 +143,8 @@ def container(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]
 
 
 def _container(one: Container, facts: Facts, expected: Expected) -> Finding:
+    if not one.pid:
+        return _about(one, skipped(f"it has no process: {one.state}"))
     limits = one.nofile.value
     if limits is None:
         return _about(one, unread(one.nofile))

@@ -199,7 +199,9 @@ FAULTS = (
         "its memory limit is lowered to 16 MiB, the kernel kills it at each start",
         out_of_memory,
         also={"net.port": PORT_CLOSED, "temporal.health": NOT_SERVING},
-        may=dict.fromkeys(("container.image", "container.files"), "skipped while it is down"),
+        may=dict.fromkeys(
+            ("container.image", "container.files", "nofile.container"), "skipped while it is down"
+        ),
     ),
     Fault(
         "frozen role",

@@ -109,6 +109,13 @@ def test_each_container_is_a_finding_of_its_own() -> None:
     assert findings[1].found == "1024/1024"
 
 
+def test_a_container_without_a_process_has_no_limits_to_miss() -> None:
+    one = replace(container("history"), pid=0, state="restarting", nofile=FAILED)
+    assert outcome(
+        "nofile.container", having(healthy(), "docker.containers", Reading((one,))), expected()
+    ) is (Outcome.SKIP)
+
+
 def test_open_files_that_may_not_be_counted_spoil_nothing() -> None:
     one = replace(container("history"), files_in_use=FAILED)
     [check] = find("nofile.container")
