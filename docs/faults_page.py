@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lab.expected import Known
+    from tests.lab.planted.fault import Fault
+    from tests.lab.planted.recorded import Recorded
 
 INTRODUCTION = """\
 # Planted faults
@@ -53,21 +55,25 @@ def page() -> str:
         fast=fast,
     )
     rows = [
-        _row(one.name, PLACES.get(one.where, f"lab, {one.where}"), one.how, one.check, one.outcome, one.also)
+        _row(one, PLACES.get(one.where, f"lab, {one.where}"), {**one.also, **_perhaps(one.may)})
         for one in FAULTS
     ]
-    rows += [_row(one.name, "facts", one.how, one.check, one.outcome, one.also) for one in RECORDED]
+    rows += [_row(one, "facts", one.also) for one in RECORDED]
     lists = [_list(name, known) for name, known in (*RACK.items(), ("the VM, not provisioned", VM))]
     return text + "".join(rows) + HEALTHY + "".join(lists)
 
 
-def _row(name: str, where: str, how: str, check: str, outcome: str, also: Mapping[str, str]) -> str:
+def _perhaps(may: Mapping[str, str]) -> dict[str, str]:
+    return {name: f"perhaps, {reason}" for name, reason in may.items()}
+
+
+def _row(one: Fault | Recorded, where: str, also: Mapping[str, str]) -> str:
     by_reason: dict[str, list[str]] = {}
     for other, reason in also.items():
         by_reason.setdefault(reason, []).append(other)
     others = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items())
-    link = f"[{check}](checks.md#{check.replace('.', '')})"
-    return f"| {name} | {where} | {how} | {link} {outcome} | {others} |\n"
+    link = f"[{one.check}](checks.md#{one.check.replace('.', '')})"
+    return f"| {one.name} | {where} | {one.how} | {link} {one.outcome} | {others} |\n"
 
 
 def _list(name: str, known: Mapping[str, Known]) -> str:
