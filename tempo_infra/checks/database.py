@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from tempo_infra.checks.check import Phase, check
@@ -25,7 +26,7 @@ from tempo_infra.on_host.probes.reading import Reading
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tempo_infra.checks.expected import Expected
+    from tempo_infra.checks.expected import EarlierSize, Expected
     from tempo_infra.on_host.facts import Facts
     from tempo_infra.on_host.probes.database import Checkpoints, Database, Live, Vacuum
 
@@ -40,6 +41,7 @@ SLOT_BYTES, SLOT_FAIL_BYTES = 4 * 1024**3, 32 * 1024**3  # WAL that a replicatio
 LOCK_WAIT_S = 1  # a call of Temporal has a few seconds for all it does; judgement
 IDLE_S = 600  # a transaction open and idle this long holds dead rows back; judgement
 DAY_S = 86_400
+LEAST_S = 3600  # a shorter time is that of a checkpoint or a vacuum
 YOUNG_S = 2 * DAY_S  # a younger database's growth is that of its first filling
 DAYS_LEFT, DAYS_LEFT_FAIL = 30, 7  # judgement: time to order a larger volume
 _VIEWS = "https://www.postgresql.org/docs/current/view-pg-file-settings.html"
@@ -218,8 +220,8 @@ def _held_back(live: Live | None) -> list[Finding]:
     "the disk lasts",
     severity=Severity.MAJOR,
     phase=Phase.AFTER,
-    wants=f"{DAYS_LEFT} days at the average growth since the database was made; below {DAYS_LEFT_FAIL} "
-    "it fails",
+    wants=f"{DAYS_LEFT} days at the growth since the report that --compare names, or else at the average "
+    f"since the database was made; below {DAYS_LEFT_FAIL} it fails",
     remedy="shorten the retention of namespaces, or order a larger volume now",
     source="judgement: the time to order and move",
 )
@@ -227,16 +229,42 @@ def growth(facts: Facts, expected: Expected) -> Finding:
     space = follow(facts.disk, lambda part: part.space)
 
     def judge(told: Live) -> Finding:
-        if told.born_s < YOUNG_S:
-            return skipped(f"the database is {number(told.born_s / 3600, 'h')} old: too young to tell")
-        per_day = told.data_bytes / told.born_s * DAY_S
+        grown = _since(expected.earlier, told, facts.taken_at) or Grown(told.data_bytes, told.born_s)
+        evidence = {"data_bytes": told.data_bytes, "taken_at": facts.taken_at}
+        if reason := _too_short(grown, since_made=grown.seconds == told.born_s):
+            return noting(skipped(reason), "", **evidence)
+        per_day = max(0, grown.bytes) / grown.seconds * DAY_S
 
         def lasts(free_bytes: int) -> Finding:
             days = min(3650, int(free_bytes / max(1.0, per_day)))
             found = at_least(days, DAYS_LEFT, fail=DAYS_LEFT_FAIL, unit="days")
-            pace = f"{number(told.data_bytes, 'bytes')} in {number(told.born_s / DAY_S, 'days')}"
-            return noting(found, pace, bytes_per_day=round(per_day), days_left=days)
+            pace = f"{number(grown.bytes, 'bytes')} in {number(grown.seconds / DAY_S, 'days')}"
+            return noting(found, pace, bytes_per_day=round(per_day), days_left=days, **evidence)
 
         return judged(space, lambda one: lasts(one.free_bytes))
 
     return judged(ask_database(facts, expected, lambda part: part.live), judge)
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    bytes: int
+    seconds: float
+
+
+def _too_short(grown: Grown, *, since_made: bool) -> str:
+    """Return why a time says nothing about growth; empty when it does."""
+    if since_made and grown.seconds < YOUNG_S:
+        return f"the database is {number(grown.seconds / 3600, 'h')} old: too young to tell"
+    return "" if since_made or grown.seconds >= LEAST_S else "less than an hour since the earlier report"
+
+
+def _since(earlier: EarlierSize | None, told: Live, now: str) -> Grown | None:
+    """Return the growth since an earlier report; None where there is none."""
+    if earlier is None:
+        return None
+    try:
+        passed = datetime.fromisoformat(now) - datetime.fromisoformat(earlier.taken_at)
+    except (ValueError, TypeError):
+        return None
+    return Grown(told.data_bytes - earlier.data_bytes, passed.total_seconds())

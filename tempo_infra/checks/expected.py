@@ -29,6 +29,14 @@ class HostClock:
     uncertainty_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierSize:
+    """How large the database was, and when."""
+
+    data_bytes: int
+    taken_at: str  # as facts write it
+
+
 def ports_of(host: Host) -> Mapping[int, str]:
     """Return the ports that a host's services listen on, by the role that does."""
     found = {port: role.value for role in host.temporal_roles for port in PORTS[role].all}
@@ -81,6 +89,7 @@ class Expected:
         default_factory=dict
     )  # planned connections, by a host's internal address
     huge_pages: bool = False  # memory is set aside for PostgreSQL's buffers
+    earlier: EarlierSize | None = None  # of the database, from the report that --compare names
     clocks: Mapping[str, HostClock] = field(default_factory=dict)  # of all hosts of this run
 
     @classmethod

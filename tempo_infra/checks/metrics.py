@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from tempo_infra.checks.check import Phase, check
+from tempo_infra.checks.database import ask_database
 from tempo_infra.checks.finding import (
     Finding,
     Outcome,
@@ -86,7 +87,6 @@ def shard_lock(facts: Facts, expected: Expected) -> Finding:
     source=_WORKERS,
 )
 def backlog(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
-    del expected
     loaded = _told(facts, lambda part: part.backlog)
     found: list[Finding] = []
     if loaded.value is not None:
@@ -95,12 +95,16 @@ def backlog(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
     elif not loaded.not_wanted:
         found.append(unread(loaded, f"≤ {WAITED_S} s"))
     named = {one.subject for one in found if one.subject}
-    stored = [one for one in _stored(facts) if one.outcome is not Outcome.SKIP and one.subject not in named]
+    stored = [
+        one
+        for one in _stored(facts, expected)
+        if one.outcome is not Outcome.SKIP and one.subject not in named
+    ]
     return (*found, *stored) or skipped("neither matching nor the database is here")
 
 
-def _stored(facts: Facts) -> tuple[Finding, ...]:
-    reading = follow(facts.database, lambda part: part.waiting)
+def _stored(facts: Facts, expected: Expected) -> tuple[Finding, ...]:
+    reading = ask_database(facts, expected, lambda part: part.waiting)
     if reading.value is None:
         return (unread(reading, f"≤ {STORED_S} s"),)
     late = tuple(

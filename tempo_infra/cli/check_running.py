@@ -9,7 +9,7 @@ from tempo_infra.checks.diagnosis import checks_for, diagnose
 from tempo_infra.cli import check_measuring, check_outputs, checking
 from tempo_infra.cli.check_watching import Watch, period_s, print_changes
 from tempo_infra.errors import InputError
-from tempo_infra.report.comparing import as_document, compare, read_report
+from tempo_infra.report.comparing import as_document, compare, earlier_sizes, read_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,8 @@ def conduct(request: Request, report: Report, *, old: Path | None, every: str) -
         else:
             answers = check_measuring.measure(subjects, request.options, sudo_password=password)
         check_measuring.save(answers, request.save_facts)
-        run = checking.judged(subjects, answers, selection, strict=request.strict)
+        sizes = earlier_sizes(before) if before else {}
+        run = checking.judged(subjects, answers, selection, strict=request.strict, before=sizes)
         return _compared(_diagnosed(run, request.symptom), before)
 
     if period:

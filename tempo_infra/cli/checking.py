@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks import Expected, Outcome, Phase, find, judge, verdict
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tempo_infra.checks import Finding
+    from tempo_infra.checks.expected import EarlierSize
     from tempo_infra.cli.check_measuring import Answers
     from tempo_infra.inventory.cluster import Cluster, InstanceClass
 
 LOCAL = "localhost"
+_NEEDS_ROOT = re.compile(r"\buid \d+ may not|only root|permission denied|not permitted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +119,21 @@ def _kept_subject(name: str, source: Source) -> Subject:
     return Subject(name, "kept facts", Expected.for_host(cluster.host(name), cluster))
 
 
-def judged(chosen: Sequence[Subject], answers: Answers, selection: Selection, *, strict: bool) -> CheckRun:
-    """Judge every host that answered."""
+def judged(
+    chosen: Sequence[Subject],
+    answers: Answers,
+    selection: Selection,
+    *,
+    strict: bool,
+    before: Mapping[str, EarlierSize] = MappingProxyType({}),
+) -> CheckRun:
+    """Judge every host that answered; `before` is how large databases were in an earlier report."""
     clocks = {name: _clock(answer) for name, answer in answers.items()}
     known = {name: clock for name, clock in clocks.items() if clock is not None}
     found = {
         one.name: judge(
             answer,
-            replace(one.expected, clocks=known),
+            replace(one.expected, clocks=known, earlier=before.get(one.name)),
             only=selection.only,
             skip=selection.skip,
             ignore=selection.ignore,
@@ -165,9 +176,23 @@ def _result(
         class_name=one.expected.class_name,
         seconds=answer.seconds,
         findings=findings,
-        verdict=verdict(findings, one.expected, database),
+        verdict="; ".join(
+            part for part in (verdict(findings, one.expected, database), _root(answer, findings)) if part
+        ),
         system=_system(answer),
     )
+
+
+def _root(facts: Facts, findings: Sequence[Finding]) -> str:
+    """Say what an ordinary user could not measure."""
+    uid = facts.system.value.uid.value if facts.system.value else None
+    if not uid:
+        return ""
+    kept_back = [
+        one.id for one in findings if one.outcome is Outcome.UNKNOWN and _NEEDS_ROOT.search(one.note)
+    ]
+    names = ", ".join(dict.fromkeys(kept_back))
+    return f"needed root, and this was uid {uid}: {names}" if names else ""
 
 
 def _remedy(one: Subject, error: TempoInfraError) -> str:

@@ -239,7 +239,7 @@ class _Measured:
     def _metrics(self) -> metrics.Metrics:
         if not self._options.roles and not self._options.worker_metrics:
             raise Unread("no Temporal role of this host is known", not_wanted=True)
-        again = metrics.ask_services(self._options.roles, self._containers()) if self._asked else {}
+        again = metrics.ask_services(self._options.roles, self._containers()) if self._options.roles else {}
         return metrics.read(self._asked, again, self._options.worker_metrics)
 
     def _disk(self) -> disk.Disk:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.checks.expected import EarlierSize
 from tempo_infra.checks.finding import Outcome
 from tempo_infra.errors import InputError
 from tempo_infra.report.escaping import plain
@@ -62,6 +63,18 @@ def _outcomes(document: dict[str, Any]) -> dict[tuple[str, str, str], tuple[str,
         for one in host["findings"]:
             key = (name, plain(str(one["id"])), plain(str(one["subject"])))
             found[key] = (plain(str(one["outcome"])), plain(str(one["found"])))
+    return found
+
+
+def earlier_sizes(report: dict[str, Any]) -> dict[str, EarlierSize]:
+    """Return how large each host's database was, where a report says so."""
+    found: dict[str, EarlierSize] = {}
+    for host in report["hosts"]:
+        for one in host["findings"]:
+            evidence = one.get("evidence") if one["id"] == "disk.growth" else None
+            if isinstance(evidence, dict) and isinstance(evidence.get("data_bytes"), int):
+                taken_at = str(evidence.get("taken_at", ""))
+                found[str(host["name"])] = EarlierSize(evidence["data_bytes"], taken_at)
     return found
 
 

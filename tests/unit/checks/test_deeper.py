@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tempo_infra.checks import Finding, Outcome, find
-from tempo_infra.checks.expected import HostClock
+from tempo_infra.checks.expected import EarlierSize, HostClock
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.facts import Facts, Link
 from tempo_infra.on_host.probes.database import Bloat, Checkpoints, Clients, Vacuum
@@ -370,3 +370,24 @@ def test_every_number_of_a_database_stands_in_the_evidence() -> None:
     [found] = findings("disk.growth", with_database())
     assert found.evidence["days_left"] == 600
     assert found.evidence["bytes_per_day"] == GB // 10
+
+
+@pytest.mark.parametrize(
+    ("earlier", "outcome", "pace"),
+    [
+        (EarlierSize(4 * GB - 10**8, "2026-11-19T10:00:00Z"), PASS, "0.0931 GiB in 1 days"),
+        (EarlierSize(GB, "2026-11-19T10:00:00Z"), WARN, "2.79 GiB in 1 days"),  # 20 days for 60 GB
+        (EarlierSize(GB, "2026-11-20T04:00:00Z"), FAIL, "2.79 GiB in 0.25 days"),
+        (
+            EarlierSize(9 * GB, "2026-11-19T10:00:00Z"),
+            PASS,
+            "-4.66 GiB in 1 days",
+        ),  # retention took more away
+        (EarlierSize(GB, "2026-11-20T09:30:00Z"), SKIP, "less than an hour since the earlier report"),
+        (EarlierSize(GB, "yesterday"), PASS, "3.73 GiB in 40 days"),
+    ],
+)
+def test_the_disk_lasts_at_the_present_growth(earlier: EarlierSize, outcome: Outcome, pace: str) -> None:
+    [found] = findings("disk.growth", with_database(), earlier=earlier)
+    assert (found.outcome, found.note) == (outcome, pace)
+    assert found.evidence["data_bytes"] == 4 * GB

@@ -178,6 +178,20 @@ def test_a_host_of_an_inventory_may_be_this_machine(tmp_path: Path) -> None:
     assert {one["id"]: one["outcome"] for one in host["findings"]}["cpu.count"] in ("pass", "fail")
 
 
+def test_an_ordinary_user_learns_what_needed_root(tmp_path: Path) -> None:
+    held_back: Reading[Any] = Reading(
+        None, "uid 1000 may not ask the Docker engine; root and group docker may"
+    )
+    facts = having(having(healthy(), "docker", held_back), "kernel.somaxconn", Reading(None, "no such file"))
+    mine = kept(tmp_path, a=having(facts, "system.uid", Reading(1000)))
+    done = tempo_infra("check-host", "--facts", mine, "--format", "json")
+    [told] = json.loads(done.stdout)["hosts"]
+    assert "needed root, and this was uid 1000: container.state, container.image" in told["verdict"]
+    assert "kernel.somaxconn" not in told["verdict"]
+    roots = tempo_infra("check-host", "--facts", kept(tmp_path, a=facts), "--format", "json")
+    assert "needed root" not in roots.stdout
+
+
 def test_checks_list_and_show() -> None:
     listed = tempo_infra("checks", "list")
     assert [line.split()[0] for line in listed.stdout.splitlines()] == [check.id for check in CHECKS]
