@@ -67,16 +67,18 @@ def provision(
 
     Again with nothing changed it changes nothing. Example: tempo-infra provision -i inventory.yaml
     """
-    from tempo_infra.cli.confirming import confirm_name
+    from tempo_infra.cli.confirmation import confirm
     from tempo_infra.cli.interrupt import stopping
     from tempo_infra.cli.run import opened
     from tempo_infra.deploy.binding import moved, read_plan
     from tempo_infra.deploy.rollout import Options
+    from tempo_infra.inventory import load
 
     started = time.monotonic()
     options = Options(bootstrap, on_failure.value, lock_wait, take_over, bool(new_database))
     kept = read_plan(plan_file) if plan_file else None
-    confirm_name(inventory, new_database, "--new-database")
+    if new_database:
+        confirm(load(inventory).name, new_database, "--new-database")
     with (
         opened(inventory, host, options=options, ask_sudo_password=ask_sudo_password) as run,
         stopping(run.rollout, inventory),

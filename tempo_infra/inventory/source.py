@@ -58,6 +58,9 @@ def _read_bytes(path: Path) -> bytes:
             raise refuse(path, [Problem(None, (), "is a folder, not an inventory file")])
         if not stat.S_ISREG(mode):
             raise refuse(path, [Problem(None, (), "is no regular file")])
+        if mode & stat.S_IWOTH:
+            what = f"everybody on this machine may change it ({stat.S_IMODE(mode):04o}): chmod o-w {path}"
+            raise refuse(path, [Problem(None, (), what)])
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:

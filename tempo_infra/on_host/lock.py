@@ -34,6 +34,10 @@ class HostLock:
             if time.monotonic() >= end:
                 holder = os.read(descriptor, 4096).decode(errors="replace")
                 os.close(descriptor)
+                if f'"run": "{run}"' in holder:
+                    raise StepError(
+                        "this run is at work on this machine already: has it two names in the inventory?"
+                    )
                 raise StepError(
                     f"another run is at work on this host: {_describe(holder)}",
                     remedy="wait for it with --lock-wait SECONDS",

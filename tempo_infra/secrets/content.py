@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _VERSION: Final = 1
+FEWEST_DIFFERENT: Final = 8
+GUESSED: Final = ("password", "changeme", "temporal", "postgres", "secret", "123456", "qwerty")
 SHORTEST_CHARACTERS: Final = 16  # below that a password can be guessed from a stolen verifier
 
 
@@ -64,7 +66,18 @@ def _refuse_weak(path: Path, values: Mapping[str, str]) -> None:
             raise _wrong(path, f"{name} holds characters outside printable ASCII")
         if value in seen:
             raise _wrong(path, f"{name} equals {seen[value]}")
+        if weakness := _weakness(value):
+            raise _wrong(path, f"{name} {weakness}")
         seen[value] = name
+
+
+def _weakness(value: str) -> str:
+    """Say why a long password is guessed first; the word that it holds says nothing about the rest."""
+    if word := next((one for one in GUESSED if one in value.casefold()), None):
+        return f"holds the word {word!r}, which is guessed first"
+    if len(set(value)) < FEWEST_DIFFERENT:
+        return f"has fewer than {FEWEST_DIFFERENT} different characters"
+    return ""
 
 
 def _is_text_mapping(value: object) -> TypeGuard[dict[str, str]]:

@@ -78,7 +78,7 @@ class Variants:
         for pattern, replacement in changes:
             text, times = re.subn(pattern, replacement, text)
             assert times >= 1, f"{pattern!r} is not in {self.base}"
-        path = self.base.with_name(f"inventory-{name}-{len(self.made)}.yaml")
+        path = self.base.with_name(f"{self.base.stem}-{name}-{len(self.made)}.yaml")
         path.write_text(text)
         self.made.append(path)
         return Inventory(path)
