@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 import threading
@@ -90,6 +92,7 @@ app.command("eject")(eject)
 def run() -> None:
     """Run the command line; the console script's entry point."""
     threading.excepthook = _in_a_thread
+    _speak_utf8()
     try:
         app()
     except TempoInfraError as error:
@@ -107,6 +110,22 @@ def run() -> None:
     except Exception as error:  # noqa: BLE001 - no traceback is for an operator, and values stand in one
         typer.echo(_bug(error), err=True)
         sys.exit(ExitCode.FAILED)
+
+
+def _speak_utf8() -> None:
+    """Write UTF-8 whatever the locale says; the bytes of a file's name come out as they came in."""
+    codecs.register_error("as-it-came", _as_it_came)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="as-it-came")
+
+
+def _as_it_came(error: UnicodeError) -> tuple[bytes, int]:
+    """Turn what Python made of bytes that it could not read into those bytes again."""
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101 - narrows; a stream that is written encodes
+    found = error.object[error.start : error.end]
+    escaped = range(0xDC80, 0xDD00)
+    return b"".join(bytes([ord(c) & 0xFF]) if ord(c) in escaped else b"?" for c in found), error.end
 
 
 def _bug(error: BaseException) -> str:

@@ -223,6 +223,16 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
         load(path)
 
 
+def test_a_file_that_everybody_may_change_is_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "open.yaml"
+    path.write_text(VALID)
+    path.chmod(0o666)
+    with pytest.raises(InputError, match=r"everybody on this machine may change it \(0666\): chmod o-w"):
+        load(path)
+    path.chmod(0o664)
+    assert load(path).name == "oslo"
+
+
 def _loads_or_refuses(text: str) -> None:
     started = time.process_time()
     try:

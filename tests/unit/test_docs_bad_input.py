@@ -1,0 +1,25 @@
+"""Each row of the page of bad input names tests that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/reference/bad-input.md").read_text()
+ROWS = dict(re.findall(r"^\| (B\d+) \|(.*)$", PAGE, re.MULTILINE))
+NONE_YET = {"B20"}
+
+
+def test_every_row_is_there() -> None:
+    assert list(ROWS) == [f"B{number}" for number in range(1, 21)]
+
+
+@pytest.mark.parametrize("row", sorted(ROWS.keys() - NONE_YET))
+def test_a_row_names_tests_that_there_are(row: str) -> None:
+    named = re.findall(r"`(tests/\S+)::(\w+)`", ROWS[row])
+    assert named
+    missing = [f"{file}::{name}" for file, name in named if f"def {name}(" not in (ROOT / file).read_text()]
+    assert missing == []
