@@ -57,6 +57,7 @@ def build(inventory: InventoryFile, path: Path) -> Cluster:
         postgres=Postgres(inventory.postgres.version),
         images=_images(inventory.images, path.parent),
         nofile=inventory.limits.nofile,
+        network=inventory.network,
         accept=frozenset(inventory.accept),
         secrets=_secrets(inventory.secrets, path.parent),
         hosts=tuple(

@@ -204,6 +204,7 @@ class Cluster:
     hosts: tuple[Host, ...]  # in the order of the file
     overrides: Overrides = field(default_factory=Overrides)  # of every host; a host's own come first
     timing: Timing = field(default_factory=Timing)
+    network: str = "bridge"  # or "host": services in the network namespace of their host
     marks: Mapping[Loc, Mark] = field(default_factory=dict, compare=False, repr=False)  # where values stand
 
     def place(self, *loc: str | int) -> str:
@@ -223,6 +224,11 @@ class Cluster:
 
     def with_role(self, *roles: Role) -> tuple[Host, ...]:
         return tuple(host for host in self.hosts if host.has(*roles))
+
+    @property
+    def shares_network(self) -> bool:
+        """Whether PostgreSQL and Temporal's services use their host's own network."""
+        return self.network == "host"
 
     @property
     def database_host(self) -> Host:

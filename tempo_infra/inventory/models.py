@@ -112,6 +112,7 @@ ImageName = Annotated[str, AfterValidator(words.image)]
 Digest = Annotated[str, AfterValidator(words.digest), _pattern("^sha256:[0-9a-f]{64}$")]
 Recipient = Annotated[str, AfterValidator(words.recipient)]
 ClassName = Annotated[str, AfterValidator(words.class_name)]
+Network = Annotated[str, _known(words.NETWORKS, "network"), _enum(words.NETWORKS)]
 Leans = Annotated[str, _known(words.LEANS, "direction"), _enum(words.LEANS)]
 DiskKind = Annotated[str, _known(words.DISK_KINDS, "disk kind"), _enum(words.DISK_KINDS)]
 RoleName = Annotated[str, _known(words.ROLES, "role"), _enum(words.ROLES)]
@@ -340,6 +341,11 @@ class InventoryFile(Section):
     temporal: TemporalSection = Field(description="The Temporal servers.")
     postgres: PostgresSection = Field(description="The database.")
     images: ImagesSection = Field(default=ImagesSection(), description="Where container images come from.")
+    network: Network = Field(
+        default="bridge",
+        description="How services reach the network: bridge publishes their ports on the internal address;"
+        " host gives them the host's own network: more throughput where the CPU is the limit, and a risk.",
+    )
     limits: LimitsSection = Field(default=LimitsSection(), description="Limits of the services.")
     rollout: RolloutSection = Field(
         default=RolloutSection(), description="How a change is kept or taken back."

@@ -28,6 +28,7 @@ LONGEST_PROSE = 400
 LONGEST_PATH = 1024
 MOST_SHARDS = 16384
 SSH_TRANSPORTS = ("paramiko", "openssh")
+NETWORKS = ("bridge", "host")
 LEANS = ("cpu", "io", "memory")
 DISK_KINDS = ("nvme", "ssd", "hdd", "unknown")
 ACCEPTABLE = {

@@ -68,7 +68,7 @@ def _service_files(
     values = {**values, "database": views.DATABASE, "visibility_database": views.VISIBILITY_DATABASE}
     values["password_file"] = views.PASSWORD_FILE
     if folder == "temporal":
-        values["temporal"] = views.temporal_view(settings, Role(container.name), view.login)
+        values["temporal"] = views.temporal_view(view, settings, Role(container.name))
     return [
         _file(engine, spec, _template(engine, container.name, folder, spec), values, container.name)
         for spec in SERVICE_FILES.get(folder, ())

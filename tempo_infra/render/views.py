@@ -43,7 +43,9 @@ class ServiceView:
     gomemlimit: str
     gogc: str
     shm: str
-    ports: tuple[str, ...]
+    shares_network: bool  # it has the host's network, and binds the internal address itself
+    ports: tuple[str, ...]  # published
+    health_address: str
     health_port: str
     folder: str  # on the host; "" when it has no files of its own
     secrets: str  # on the host; "" when it reads none
@@ -73,6 +75,8 @@ class ClusterView:
     shards: int
     frontend: str  # host:port
     database: str  # host:port
+    database_name: str  # by which the schema job reaches it
+    shares_network: bool  # services have their host's own network
     subnet: str
     rpc: tuple[RpcView, ...]
     clients: tuple[str, ...]  # networks that may reach the database
@@ -94,6 +98,7 @@ class TemporalView:
     role: str
     default: PoolView
     visibility: PoolView
+    shares_network: bool
     metrics: str  # host:port
     dynamic: tuple[Setting, ...]
 
@@ -121,6 +126,8 @@ def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
         shards=settings.shards,
         frontend=_endpoint(frontend, PORTS[Role.FRONTEND].grpc),
         database=_endpoint(cluster.database_host.internal, POSTGRESQL_PORT),
+        database_name=cluster.database_host.internal if cluster.shares_network else Role.POSTGRESQL.value,
+        shares_network=cluster.shares_network,
         subnet=subnet,
         rpc=tuple(
             RpcView(role.value, ports.grpc, ports.membership, ports.http or 0)
@@ -140,13 +147,14 @@ def host_view(cluster: Cluster, host: Host, settings: HostSettings, folders: dic
     return HostView(host.name, host.internal, services)
 
 
-def temporal_view(settings: HostSettings, role: Role, user: str) -> TemporalView:
+def temporal_view(view: ClusterView, settings: HostSettings, role: Role) -> TemporalView:
     sized = settings.temporal[role]
     password = PASSWORD_FILE
     return TemporalView(
         role=role.value,
-        default=PoolView(PLUGIN, DATABASE, user, password, sized.max_conns),
-        visibility=PoolView(PLUGIN, VISIBILITY_DATABASE, user, password, sized.visibility_max_conns),
+        default=PoolView(PLUGIN, DATABASE, view.login, password, sized.max_conns),
+        visibility=PoolView(PLUGIN, VISIBILITY_DATABASE, view.login, password, sized.visibility_max_conns),
+        shares_network=view.shares_network,
         metrics=_endpoint(LOOPBACK, PORTS[role].metrics),
         dynamic=sized.dynamic,
     )
@@ -154,6 +162,7 @@ def temporal_view(settings: HostSettings, role: Role, user: str) -> TemporalView
 
 def service_view(cluster: Cluster, host: Host, container: Container, folder: str) -> ServiceView:
     ports = _ports(container)
+    shares = cluster.shares_network and container.role is not Role.UI  # the UI can't be told what to bind
     uid = POSTGRESQL_UID if container.name == "postgresql" else TEMPORAL_UID
     return ServiceView(
         name=container.name,
@@ -168,7 +177,9 @@ def service_view(cluster: Cluster, host: Host, container: Container, folder: str
         gogc=str(container.gogc or ""),
         gomemlimit=f"{(container.gomemlimit_bytes or 0) // MIB}MiB",
         shm=_mebibytes(container.shm_bytes or 0),
-        ports=tuple(f"{_endpoint(host.internal, port)}:{port}" for port in ports),
+        shares_network=shares,
+        ports=() if shares else tuple(f"{_endpoint(host.internal, port)}:{port}" for port in ports),
+        health_address=host.internal if shares else LOOPBACK,
         health_port=str(ports[0]) if ports else "",
         folder=f"{STATE}/services/{folder}" if folder else "",
         secrets=_secrets(cluster, container),

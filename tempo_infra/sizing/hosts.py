@@ -36,7 +36,8 @@ def compute(cluster: Cluster) -> Settings:
 
 def _postgresql(cluster: Cluster, limit_bytes: int, connections: Setting) -> tuple[Setting, ...]:
     host = cluster.database_host
-    sized = postgres.postgresql(limit_bytes, host.resources, connections, cluster.postgres.version, host)
+    version, inside = cluster.postgres.version, not cluster.shares_network
+    sized = postgres.postgresql(limit_bytes, host.resources, connections, version, host, own_network=inside)
     found = put_in(cluster, sized, effective(cluster, host, "postgresql"), postgres.MANUAL)
     return instead.postgresql(found, cluster)
 
@@ -52,7 +53,8 @@ def _host(
     wanted = (
         hugepages.reservation(int(cluster.postgres.version), {s.name: s.text for s in own}) if own else None
     )
-    sysctl = put_in(cluster, kernel.sysctl(host, wanted), effective(cluster, host, "sysctl"), kernel.KERNEL)
+    of_kernel = kernel.sysctl(host, wanted, own_network=not cluster.shares_network)
+    sysctl = put_in(cluster, of_kernel, effective(cluster, host, "sysctl"), kernel.KERNEL)
     connections = int(next((float(s.text) for s in conf if s.name == "max_connections"), 0))
     sized = containers(cluster, host, connections, hugepages.reserved_bytes((wanted,)) if wanted else 0)
     memory = {container.name: container.memory_bytes for container in sized}

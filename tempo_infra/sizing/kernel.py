@@ -14,14 +14,17 @@ KERNEL = "https://docs.kernel.org/admin-guide/sysctl/vm.html"
 POSTGRESQL = "https://www.postgresql.org/docs/current/kernel-resources.html"
 
 
-def sysctl(host: Host, huge_pages: Setting | None = None) -> tuple[Setting, ...]:
-    """Return the sysctls of a host; `huge_pages` is how many PostgreSQL wants reserved."""
+def sysctl(host: Host, huge_pages: Setting | None = None, *, own_network: bool = True) -> tuple[Setting, ...]:
+    """Return the sysctls of a host; `huge_pages` is how many PostgreSQL wants reserved.
+
+    Those of the network don't reach a container that has one of its own: there the kernel's defaults hold.
+    """
     settings = [_swappiness(host)]
     if host.has(Role.POSTGRESQL):
         settings += _writeback(host)
     if huge_pages is not None:
         settings.append(huge_pages)
-    if host.has(Role.FRONTEND):
+    if host.has(Role.FRONTEND) or not own_network:
         reason = "clients connect in bursts; older kernels queue 128"
         settings.append(Setting("net.core.somaxconn", 4096, "", reason, "man 2 listen"))
     return tuple(settings)

@@ -161,6 +161,11 @@ def risks(cluster: Cluster) -> tuple[str, ...]:
             f"{RISK}: steps that Temporal was told are done are lost when {cluster.database_host.name} fails"
             f" ({cluster.place(*setting.loc)})"
         )
+    if cluster.shares_network:
+        taken.append(
+            "host-network: services can bind any address of their host and reach its loopback, and rules for"
+            f" containers in the firewall don't hold for them ({cluster.place('network')})"
+        )
     if "public-internal" in cluster.accept:
         taken.append(
             "public-internal: the internet can reach an internal address, and its ports are not protected"

@@ -134,12 +134,19 @@ def max_connections(cluster: Cluster, visibility_pool: int) -> Setting:
 
 
 def postgresql(
-    limit_bytes: int, resources: Resources, connections: Setting, version: str, host: Host | None = None
+    limit_bytes: int,
+    resources: Resources,
+    connections: Setting,
+    version: str,
+    host: Host | None = None,
+    *,
+    own_network: bool = True,
 ) -> tuple[Setting, ...]:
     """Return the lines of postgresql.conf, grouped by subject; only what that major version knows."""
+    listen = "*" if own_network or host is None else host.internal
     memory, disk, vcpu = _inputs(limit_bytes, resources, host)
     found = (
-        *_connections(connections),
+        *_connections(connections, listen),
         *_given(memory, _memory(limit_bytes)),
         *_given(disk, _wal(resources)),
         *_durability(),
@@ -169,9 +176,10 @@ def _setting(name: str, value: float | str, unit: str, reason: str) -> Setting:
     return Setting(name, value, unit, reason, MANUAL)
 
 
-def _connections(connections: Setting) -> tuple[Setting, ...]:
+def _connections(connections: Setting, listen: str) -> tuple[Setting, ...]:
+    inside = "inside the container; published on the internal address only"
     return (
-        _setting("listen_addresses", "*", "", "inside the container; published on the internal address only"),
+        _setting("listen_addresses", listen, "", inside if listen == "*" else "the internal address only"),
         _setting("port", 5432, "", "the same on every host"),
         _setting("unix_socket_directories", "/var/run/postgresql", "", "a tmpfs of the container"),
         connections,
