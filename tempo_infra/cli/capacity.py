@@ -41,6 +41,7 @@ def capacity(
     Example: tempo-infra capacity --workflows-per-second 50 -i inventory.yaml
     """
     from tempo_infra.report import capacity as report
+    from tempo_infra.report.wrapping import wrapped
     from tempo_infra.sizing import capacity as sums
     from tempo_infra.sizing import coefficients
 
@@ -58,7 +59,7 @@ def capacity(
         peak = goal * peak_factor
         typer.echo(f"{goal:g} workflows/s of {activities:g} activities, {peak:g}/s at the peak")
         typer.echo(report.figures((*needed, *paper)))
-        typer.echo(f"store: {words}\n")
+        typer.echo(wrapped(words, 2, "store: ") + "\n")
     if found:
         typer.echo(f"{inventory} carries, in workflows/s:")
         typer.echo(report.limits(found, None if goal is None else goal * peak_factor) + "\n")

@@ -10,7 +10,7 @@ from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import OWNER
 from tempo_infra.render.bundle import DATA, STATE
-from tempo_infra.sizing.settings import MIB
+from tempo_infra.sizing.settings import LOG_FILES, LOG_MIB, MIB
 from tempo_infra.sizing.temporal import PLUGIN, PORTS, POSTGRESQL_PORT, UI_PORT
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class ServiceView:
     stop_grace: str
     gomemlimit: str
     gogc: str
+    log_size: str
+    log_files: str
     shm: str
     shares_network: bool  # it has the host's network, and binds the internal address itself
     ports: tuple[str, ...]  # published
@@ -176,6 +178,8 @@ def service_view(cluster: Cluster, host: Host, container: Container, folder: str
         stop_grace=f"{container.stop_grace_s}s",
         gogc=str(container.gogc or ""),
         gomemlimit=f"{(container.gomemlimit_bytes or 0) // MIB}MiB",
+        log_size=f"{LOG_MIB}m",
+        log_files=str(LOG_FILES),
         shm=_mebibytes(container.shm_bytes or 0),
         shares_network=shares,
         ports=() if shares else tuple(f"{_endpoint(host.internal, port)}:{port}" for port in ports),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tempo_infra.report.wrapping import wrapped
 from tempo_infra.sizing.coefficients import PLACES
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ BAR = 24  # characters of the widest bar
 def figures(found: Iterable[Figure]) -> str:
     rows = [(one.name, f"{_number(one.value)} {one.unit}".strip(), one.how) for one in found]
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
-    return "\n".join(f"  {name:<{first}}  {value:>{second}}  {how}" for name, value, how in rows)
+    column = first + second + 6
+    return "\n".join(
+        wrapped(how, column, f"  {name:<{first}}  {value:>{second}}  ") for name, value, how in rows
+    )
 
 
 def limits(found: Sequence[Limit], goal: float | None = None) -> str:
@@ -30,20 +34,19 @@ def limits(found: Sequence[Limit], goal: float | None = None) -> str:
     for one in found:
         share = min(one.workflows_per_s / (4 * least), 1) if least else 0
         bar = "#" * max(round(share * BAR), 1)
-        lines.append(
-            f"  {one.resource:<{width}}  {bar:<{BAR}} {_number(one.workflows_per_s):>8}/s  {one.how}"
-        )
+        lines.append(f"  {one.resource:<{width}}  {bar:<{BAR}} {_number(one.workflows_per_s):>8}/s")
+        lines.append(wrapped(one.how, 6))
     last = f"runs out first: {found[0].resource}, at {_number(least)} workflows/s at the peak"
     if goal is not None:
         last += f"; the goal's peak of {_number(goal)}/s {'fits' if goal <= least else 'does not fit'}"
-    return "\n".join([*lines, last])
+    return "\n".join([*lines, wrapped(last, 2, "")])
 
 
 def coefficients(used: Coefficients) -> str:
     rows = [(one.name, f"{one.value:g}", f"{one.unit} [{one.source}]") for one in used.entries.values()]
     width = max(len(row[0]) for row in rows)
-    lines = [f"  {name:<{width}}  {value:>6}  {what}" for name, value, what in rows]
-    return "\n".join([*lines, f"  {PLACES}"])
+    lines = [wrapped(what, width + 12, f"  {name:<{width}}  {value:>6}  ") for name, value, what in rows]
+    return "\n".join([*lines, wrapped(PLACES, 2)])
 
 
 def as_json(needed: Iterable[Figure], carried: Iterable[Limit], store: str, used: Coefficients) -> str:

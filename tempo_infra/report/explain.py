@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.problems import did_you_mean
+from tempo_infra.report.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,7 +58,12 @@ def lines(settings: Settings, host: str = "", name: str = "") -> tuple[Line, ...
 def text(found: Iterable[Line], settings: Settings, *, detailed: bool) -> str:
     """Return lines for people; `detailed` gives each one a paragraph."""
     body = "\n\n".join(_paragraph(line) for line in found) if detailed else _table(tuple(found))
-    return "\n".join([body, *settings.cautions])
+    return "\n".join([body, *(_caution(one) for one in settings.cautions)])
+
+
+def _caution(text: str) -> str:
+    """Wrap words; the lines of a budget's arithmetic stay as they are."""
+    return text if "\n" in text else wrapped(text, 2, "")
 
 
 def as_json(found: Iterable[Line], settings: Settings) -> str:
@@ -96,9 +102,9 @@ def _table(found: tuple[Line, ...]) -> str:
         if line.host != host:
             parts += [""] * bool(parts) + [line.host]
             host = line.host
-        own = "  (override)" if line.setting.written else ""
+        own = _own(line.setting)
         parts.append(f"  {line.name} = {line.text}{own}")
-        parts.append(f"      {line.setting.reason}")
+        parts.append(wrapped(line.setting.reason, 6))
     return "\n".join(parts)
 
 
@@ -108,7 +114,14 @@ def _paragraph(line: Line) -> str:
     rows += [("set in", setting.written), ("instead", " · ".join(" ".join(pair) for pair in setting.instead))]
     rows += [("note", setting.note), ("source", setting.source)]
     head = f"{line.host}: {line.name} = {line.text}"
-    return "\n".join([head, *(f"  {label:<8}{value}" for label, value in rows if value)])
+    return "\n".join([head, *(wrapped(value, 10, f"  {label:<8}") for label, value in rows if value)])
+
+
+def _own(setting: Setting) -> str:
+    """Say whose value it is, where it is the operator's."""
+    if not setting.written:
+        return ""
+    return "  (override)" if setting.overridden else "  (inventory)"
 
 
 def _object(line: Line) -> dict[str, Any]:

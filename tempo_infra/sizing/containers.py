@@ -131,6 +131,7 @@ def _container(cluster: Cluster, host: Host, name: str, size: int) -> Container:
         nofile=cluster.nofile,
         stop_grace_s=kind.stop_grace_s,
         reason=f"{size // MIB} of the host's {host.resources.memory_bytes // MIB} MiB",
+        inputs=f"{host.name}: {host.resources.memory_bytes / GIB:.4g} GiB, {host.resources.vcpu} vCPU",
         gomemlimit_bytes=int(size * GO_SHARE) // MIB * MIB if kind.go else None,
         gogc=GOGC if name in TEMPORAL_ROLES else None,
         shm_bytes=min(max(size // 8 // MIB * MIB, 64 * MIB), GIB) if name == Role.POSTGRESQL else None,

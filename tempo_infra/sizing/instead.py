@@ -37,7 +37,7 @@ KERNEL: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 
 MATTERS: Mapping[str, str] = {
-    "shared_buffers": "no gain measured while the data fits; keeps reads off the disk as it grows",
+    "shared_buffers": "no gain measured while the data fits; spares reads as it grows",
     "work_mem": "Temporal's statements sort little; lists of the UI do",
     "max_wal_size": "with wal_compression: full-page images 2.8 to 0.3 a transaction, WAL halved over 300 s",
     "wal_compression": "measured 35 % less WAL a transaction",

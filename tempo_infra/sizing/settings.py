@@ -17,6 +17,7 @@ __all__ = ["Container", "HostSettings", "Setting", "Settings", "TemporalSettings
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+LOG_MIB, LOG_FILES = 10, 5  # of one container's output
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class Setting:
         return f"{self.value}{self.unit}"
 
     @property
+    def overridden(self) -> bool:
+        """Whether the operator's value stands in the place of a sized one."""
+        return bool(self.written) and (not self.instead or self.instead[0][0] == "sized")
+
+    @property
     def scalar(self) -> Value:
         """The value as YAML writes it: typed, or with its unit as a string."""
         return f"{self.value}{self.unit}" if self.unit else self.value
@@ -58,6 +64,7 @@ class Container:
     nofile: int
     stop_grace_s: int
     reason: str  # why the memory is what it is
+    inputs: str  # "history-1: 16 GiB, 4 vCPU"
     gomemlimit_bytes: int | None = None  # Go services: where the garbage collector works harder
     gogc: int | None = None  # Temporal's services: percent of garbage before it is collected
     shm_bytes: int | None = None  # PostgreSQL: /dev/shm, counted within memory_bytes
@@ -70,7 +77,7 @@ class Container:
         compose = "https://docs.docker.com/reference/compose-file/services/"
 
         def of(name: str, value: Value, unit: str, reason: str) -> Setting:
-            return Setting(f"{self.name}.{name}", value, unit, reason, compose)
+            return Setting(f"{self.name}.{name}", value, unit, reason, compose, self.inputs)
 
         memory = of("mem_limit", self.memory_bytes // MIB, "MiB", self.reason)
         found = [
@@ -84,6 +91,7 @@ class Container:
                 "s",
                 "longer than it takes to drain; then it is killed",
             ),
+            of("logging.max-size", LOG_MIB, "m", f"{LOG_FILES} files of it; Docker's own default has no end"),
         ]
         if self.gomemlimit_bytes:
             reason = "85 % of mem_limit: the collector works harder before the kernel kills"
@@ -106,6 +114,7 @@ class TemporalSettings:
     role: Role
     max_conns: int
     visibility_max_conns: int
+    plugin: Setting  # of both stores
     dynamic: tuple[Setting, ...]
     written: str = ""  # where the operator set max_conns
 
@@ -115,21 +124,18 @@ class TemporalSettings:
 
     @property
     def pools(self) -> tuple[Setting, ...]:
-        """The pools as settings, named as in server.yaml; maxIdleConns is the same number."""
+        """How the service reaches its stores, named as in server.yaml; maxIdleConns is the same number."""
         reason = "the database's memory decides; larger pools than 20+10 measured no gain"
         source = "docs/reference/budgets.md"
-        others = (("article", "20"), ("server default", "20")), (("article", "10"), ("server default", "10"))
+        why = "set in the inventory" if self.written else reason
+        main = (("article", "20"), ("server default", "20"))
+        visibility = (("article", "10"), ("server default", "10"))
+        count, lists = self.max_conns, self.visibility_max_conns
+        inputs = f"{self.role}: main store {count}, visibility {lists}"
         return (
-            Setting(
-                "default.maxConns",
-                self.max_conns,
-                "",
-                "set in the inventory" if self.written else reason,
-                source,
-                instead=others[0],
-                written=self.written,
-            ),
-            Setting("visibility.maxConns", self.visibility_max_conns, "", reason, source, instead=others[1]),
+            self.plugin,
+            Setting("default.maxConns", count, "", why, source, inputs, main, self.written),
+            Setting("visibility.maxConns", lists, "", reason, source, inputs, visibility),
         )
 
 

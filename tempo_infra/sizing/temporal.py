@@ -81,6 +81,7 @@ def temporal(
             role=role,
             max_conns=mains[host.name, role],
             visibility_max_conns=pool,
+            plugin=plugin(),
             written=_place_of_pool(cluster, host, role),
             dynamic=_with_notes(
                 put_in(
@@ -174,6 +175,14 @@ def plan_guard() -> Setting:
     note = "instead of plan_cache_mode = force_custom_plan, which plans each statement again"
     name = "executions.workflow_id.n_distinct"
     return Setting(name, 1, "", reason, PGX_ISSUE, instead=others, note=note)
+
+
+def plugin() -> Setting:
+    """Return the driver of both stores."""
+    reason = "prepares its statements: 45 instead of 76 transactions a workflow, 40 % less PostgreSQL CPU"
+    others = (("article", "postgres (lib/pq)"), ("Helm chart", "postgres12 (lib/pq)"))
+    note = "needs executions.workflow_id.n_distinct, or a prepared plan may read every run of a workflow id"
+    return Setting("pluginName", PLUGIN, "", reason, PGX_ISSUE, instead=others, note=note)
 
 
 def _setting(name: str, value: Value, unit: str, reason: str) -> Setting:

@@ -32,7 +32,7 @@ def test_one_value_with_all_that_is_known_about_it() -> None:
         "  rule    a quarter of PostgreSQL's 30656 MiB",
         "  from    db-1: 32 GiB, PostgreSQL's share 29.94 GiB",
         "  instead article 2GB · pgtune 8GB · server default 128MB",
-        "  note    no gain measured while the data fits; keeps reads off the disk as it grows",
+        "  note    no gain measured while the data fits; spares reads as it grows",
         "  source  https://www.postgresql.org/docs/current/runtime-config.html",
     ]
 
@@ -77,6 +77,22 @@ def test_all_hosts_and_files() -> None:
     ]
     assert "  history.history.cacheSizeBasedLimit = true" in done.output
     assert run("db-1", "sysctl").output.count("db-1: sysctl.") == 3
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_it_is_read_on_a_terminal_of_eighty_columns(path: Path) -> None:
+    table = run(inventory=path).output
+    names = {line.name for line in explain.lines(size(load(path)))}
+    paragraphs = "".join(run("", name, inventory=path).output for name in sorted(names))
+    wide = [line for line in (table + paragraphs).splitlines() if len(line) > 80]
+    assert all("https://" in line or " = " in line for line in wide), wide
+    assert len(wide) < 12
+
+
+def test_the_operators_own_values_are_told_apart() -> None:
+    done = run("history-1")
+    assert "history.numHistoryShards = 512  (inventory)" in done.output
+    assert "(override)" not in done.output
 
 
 def test_an_unknown_name_gets_a_hint() -> None:

@@ -157,11 +157,13 @@ def test_both_directions_on_the_command_line() -> None:
     done = run("--workflows-per-second", "10", "-i", str(TRIO))
     assert done.exit_code == 0
     assert "10 workflows/s of 2 activities, 20/s at the peak" in done.output
-    assert "runs out first: disk of db-1" in done.output
-    assert "the goal's peak of 20/s fits" in done.output
-    assert all(one.name in done.output for one in DEFAULTS)
+    said = " ".join(done.output.split())
+    assert "runs out first: disk of db-1" in said
+    assert "the goal's peak of 20/s fits" in said
+    assert all(one.name in said for one in DEFAULTS)
+    assert max(map(len, done.output.splitlines())) <= 80
     over = run("--workflows-per-second", "100", "-i", str(TRIO))
-    assert "the goal's peak of 200/s does not fit" in over.output
+    assert "the goal's peak of 200/s does not fit" in " ".join(over.output.split())
 
 
 def test_nothing_asked_is_a_usage_error() -> None:
