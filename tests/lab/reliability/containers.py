@@ -145,8 +145,7 @@ def cases() -> list[Case]:
         for moment in (Moment("stage"), Moment("secrets"), *AFTER_SWITCH)
     ]
     found += [
-        Case("engine stopped", str(moment), partial(engine, moment, STOP, START), boots=True,
-             fast=moment == Moment("switch"))
+        Case("engine stopped", str(moment), partial(engine, moment, STOP, START), boots=True)
         for moment in (Moment("stage"), Moment("secrets"), Moment("arm"), *AFTER_SWITCH)
     ]  # fmt: skip
     found += [

@@ -107,7 +107,7 @@ def cases() -> list[Case]:
         must = {OLD} if moment in UNARMED else {OLD, NEW}
         found.append(
             Case("connection reset", str(moment), partial(cut_at, moment, "rst"), frozenset(must),
-                 fast=moment.step in ("switch", "healthy") and moment.result == "done")
+                 fast=moment.step == "healthy")
         )  # fmt: skip
     found += [
         Case("connection closed", str(moment), partial(cut_at, moment, "fin"))

@@ -14,7 +14,6 @@ from tests.lab.reliability.moments import AFTER_SWITCH, MOMENTS, UNARMED
 from tests.lab.reliability.watch import Moment, Watcher
 
 KILLED = frozenset({-signal.SIGKILL})
-AFTER_ARM = Moment("arm")
 
 
 def signalled(moment: Moment, number: signal.Signals, times: int, scene: Scene) -> Ran:
@@ -80,7 +79,7 @@ def cases() -> list[Case]:
             fast = (moment, number) == (Moment("up"), signal.SIGINT)
             send = partial(signalled, moment, number, 1)
             found.append(Case(f"operator {number.name}", str(moment), send, outcomes, codes, fast=fast))
-        kill, fast = partial(signalled, moment, signal.SIGKILL, 1), moment in (AFTER_ARM, Moment("healthy"))
+        kill, fast = partial(signalled, moment, signal.SIGKILL, 1), moment == Moment("healthy")
         found.append(Case("operator SIGKILL", str(moment), kill, must, KILLED, fast=fast))
     found += [
         Case("operator SIGINT twice", str(moment), partial(signalled, moment, signal.SIGINT, 2),

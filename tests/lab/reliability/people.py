@@ -151,7 +151,7 @@ def cases() -> list[Case]:
         Case("planted link for the lock", "before the run", planted_in_state, old, failed),
         Case("plan is old", "file taken away since", partial(stale, "file"), old, failed, says="moved since"),
         Case("plan is old", "provisioned since", partial(stale, "provisioned since"), new, failed,
-             says="moved since", fast=True),
+             says="moved since"),
         Case("image is nowhere", "before the switch", no_such_image, old, failed, change=missing_image,
              after=Change.new(), says="nothing was switched"),
         Case("registry away", "image not on the host", registry_away_and_pruned, old, failed,
