@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if _host_of(item) in ("", only)]
     if config.getoption("--reliability-missing"):
         known = results.seen()
-        turns: Counter[str] = Counter()
+        turns = Counter(fault for _, fault, _ in known)
         left: list[tuple[int, pytest.Item]] = []
         for item in items:
             case = _case_of(item)
