@@ -21,7 +21,7 @@ from tests.lab.conftest import COMMAND, PROJECT, Ran
 from tests.lab.reliability.machine import Machine, look
 
 Kind = Literal["light", "full", "vm"]
-DECIDE_AFTER_S = 10
+DECIDE_AFTER = "10s"
 DECIDED_S, RUN_S = 240.0, 900
 # The rest of the cluster of the VM's light bed: named, and never contacted.
 ELSEWHERE = """  elsewhere:
@@ -91,7 +91,9 @@ class Bed:
         """Inventories of this bed, each in a folder of its own."""
         return self.root / f"reliability-{self.host.name}"
 
-    def inventory(self, change: Change, relay: Relay | None = None, soak: str = "") -> Path:
+    def inventory(
+        self, change: Change, relay: Relay | None = None, soak: str = "", decide_after: str = ""
+    ) -> Path:
         """Write the inventory that asks for a change."""
         self.files += 1
         folder = self.folder / str(self.files)
@@ -101,7 +103,8 @@ class Bed:
             (folder / "templates" / name).write_text(content)
         known = folder / "known_hosts"
         known.write_text((self.root / "known_hosts").read_text() + (self._pinned(relay) if relay else ""))
-        text = self._text(change, relay, soak or self.soak)
+        rollout = f"{{decide_after: {decide_after or DECIDE_AFTER}, soak: {soak or self.soak}}}"
+        text = self._text(change, relay, rollout)
         for pattern, replacement in change.more:
             text, times = re.subn(pattern, replacement, text)
             assert times, f"{pattern!r} is not in the inventory"
@@ -112,12 +115,12 @@ class Bed:
     def _pinned(self, relay: Relay) -> str:
         return self.host.pinned(relay.address, relay.port) + "\n"
 
-    def _text(self, change: Change, relay: Relay | None, soak: str) -> str:
+    def _text(self, change: Change, relay: Relay | None, rollout: str) -> str:
         lab = (self.root / "inventory.yaml").read_text()
         head, _, hosts = lab.partition("hosts:\n")
         head = re.sub(r"(?m)^rollout:.*\n(?:  .*\n)*\n?", "", head)
         head = head.replace("[id_ed25519]", f"[{self.root / 'id_ed25519'}]")
-        head += f"rollout: {{decide_after: {DECIDE_AFTER_S}s, soak: {soak}}}\n"
+        head += f"rollout: {rollout}\n"
         head += f"secrets: {{file: {self.root / 'secrets.age'}}}\n\n"
         address, port = (relay.address, relay.port) if relay else (self.host.ssh_address, self.host.ssh_port)
         own = (

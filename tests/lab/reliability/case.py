@@ -23,16 +23,22 @@ class Scene:
     bed: Bed
     change: Change
     soak: str = ""
+    decide_after: str = ""
     words: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     def provision(self, *words: str, relay: Relay | None = None) -> Ran:
         return self.bed.run(
-            "provision", self.bed.inventory(self.change, relay, self.soak), *self.words, *words
+            "provision",
+            self.bed.inventory(self.change, relay, self.soak, self.decide_after),
+            *self.words,
+            *words,
         )
 
     def start(self, relay: Relay | None = None) -> subprocess.Popen[str]:
-        return self.bed.start(self.bed.inventory(self.change, relay, self.soak), *self.words)
+        return self.bed.start(
+            self.bed.inventory(self.change, relay, self.soak, self.decide_after), *self.words
+        )
 
     def at(
         self, moment: Moment, act: Callable[[subprocess.Popen[str]], object], relay: Relay | None = None
@@ -69,6 +75,7 @@ class Case:
     fast: bool = False
     boots: bool = False  # the host is switched off or rebooted: others' containers start again
     soak: str = ""
+    decide_after: str = ""  # longer than the run stands still, where the host must not decide meanwhile
     words: tuple[str, ...] = ()
     change: Callable[[], Change] = Change.new
     retake: bool = False  # what follows needs --take-over: the host was edited by hand
@@ -94,7 +101,7 @@ def run(case: Case, bed: Bed) -> Outcome:
     before = bed.last or bed.look()
     assert invariants.wrong_with(before, bed.rows) == []
     bed.last = None
-    scene = Scene(bed, case.change(), case.soak, case.words)
+    scene = Scene(bed, case.change(), case.soak, case.decide_after, case.words)
     started = time.monotonic()
     ran = case.plant(scene)
     bed.decided()

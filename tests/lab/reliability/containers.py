@@ -145,11 +145,12 @@ def cases() -> list[Case]:
         for moment in (Moment("stage"), Moment("secrets"), *AFTER_SWITCH)
     ]
     found += [
-        Case("engine stopped", str(moment), partial(engine, moment, STOP, START), boots=True)
+        Case("engine stopped", str(moment), partial(engine, moment, STOP, START), boots=True,
+             decide_after="1m")
         for moment in (Moment("stage"), Moment("secrets"), Moment("arm"), *AFTER_SWITCH)
     ]  # fmt: skip
     found += [
-        Case("engine hung", str(moment), partial(engine, moment, HANG, GO_ON))
+        Case("engine hung", str(moment), partial(engine, moment, HANG, GO_ON), decide_after="1m")
         for moment in (Moment("stage"), Moment("arm"), Moment("switch"), Moment("up"), Moment("healthy"))
     ]
     found += [

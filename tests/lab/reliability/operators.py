@@ -92,12 +92,12 @@ def cases() -> list[Case]:
     ]
     found += [
         Case("two operators", str(moment), partial(meets, moment), frozenset({NEW}), frozenset({0}),
-             fast=moment == Moment("stage"))
+             decide_after="5m", fast=moment == Moment("stage"))
         for moment in (Moment("stage"), Moment("arm"), Moment("up"), Moment("healthy"))
     ]  # fmt: skip
     found += [
         Case("two operators, one waits", str(moment), partial(waits_for_the_other, moment), frozenset({NEW}),
-             frozenset({0}))
+             frozenset({0}), decide_after="5m")
         for moment in (Moment("stage"), Moment("up"))
     ]  # fmt: skip
     return found
