@@ -23,7 +23,9 @@ def diff(
 
     with opened(inventory, host, ask_sudo_password=ask_sudo_password) as run:
         states, errors = run.rollout.states(run.hosts)
-    lines = [line for name, state in states.items() for line in drift_lines(name, state)]
+    lines = [
+        line for name, state in states.items() for line in drift_lines(name, state, run.rollout.texts(name))
+    ]
     for line in lines or [] if errors else lines or ["no drift"]:
         typer.echo(line)
     for name, error in errors.items():

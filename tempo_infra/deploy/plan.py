@@ -14,7 +14,7 @@ from tempo_infra.deploy.restarts import services
 from tempo_infra.deploy.values import value_changes
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.probes.docker import ENGINE_ADVISED
-from tempo_infra.render.bundle import logical
+from tempo_infra.render.bundle import STATE, logical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,15 +76,25 @@ class HostPlan:
     previous: str | None = None  # the generation that a failed change goes back to
     state: Mapping[str, str] = field(default_factory=dict)  # digests of what the plan rests on
     take_over: tuple[str, ...] = ()  # files of someone else that are overwritten, each kept aside first
+    repair: tuple[str, ...] = ()  # folders in the state folder that were edited in place, likewise
 
     @property
     def is_noop(self) -> bool:
-        return not (self.changes or self.restarts or self.starts or self.stops or self.secrets or self.notes)
+        todo = (self.changes, self.restarts, self.starts, self.stops, self.secrets, self.notes, self.repair)
+        return not any(todo)
 
     @property
     def files_only(self) -> bool:
         """Whether owned system files change and nothing else: every container stays as it is."""
-        more = self.restarts or self.starts or self.stops or self.secrets or self.notes or self.pull
+        more = (
+            self.restarts
+            or self.starts
+            or self.stops
+            or self.secrets
+            or self.notes
+            or self.pull
+            or self.repair
+        )
         owned = all(change.path.startswith("etc/") for change in self.changes)
         return owned and not more and not self.new_data and not self.is_noop
 
@@ -99,7 +109,9 @@ def plan_host(
 ) -> HostPlan:
     """Compare a host's bundle with its state. `secrets` maps "reader/name" to its keyed digest."""
     shipped = manifest(state)["files"]
-    touched = services(bundle, state)
+    tampered = _tampered(bundle, state)
+    repair = tuple(sorted(set(tampered.values()))) if allowed.take_over else ()
+    touched = services(bundle, state, repair)
     unconfirmed = state.generation is not None and state.confirmed != state.generation
     return HostPlan(
         host=host.name,
@@ -113,7 +125,7 @@ def plan_host(
         pull=tuple(image for image in bundle.images if image not in state.images),
         notes=_notes(state, unconfirmed=unconfirmed),
         problems=problems(host, bundle, state, allowed)
-        + (() if allowed.take_over else _conflicts(bundle, state, shipped)),
+        + (() if allowed.take_over else _conflicts(bundle, state, shipped, tampered)),
         installed=state.installed,
         bind=tuple(to_bind(bundle, state)),
         new_data=host.has(Role.POSTGRESQL) and state.system_identifier is None,
@@ -122,6 +134,7 @@ def plan_host(
         previous=state.last_good,
         state=parts(state),
         take_over=edited(bundle, state, shipped) if allowed.take_over else (),
+        repair=repair,
     )
 
 
@@ -184,11 +197,31 @@ def edited(bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str, 
     )
 
 
-def _conflicts(bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+def _tampered(bundle: Bundle, state: HostState) -> dict[str, str]:
+    """Files edited in place that the new generation would read, with the folder that they lie in."""
+    found = {}
+    for path in state.tampered:
+        if path.startswith("services/") and any(file.path == path for file in bundle.files):
+            found[path] = "/".join(path.split("/")[:2])
+        elif not path.startswith("services/") and state.generation == bundle.digest:
+            found[path] = f"generations/{bundle.digest}"
+    return found
+
+
+def _conflicts(
+    bundle: Bundle,
+    state: HostState,
+    shipped: Mapping[str, Mapping[str, str]],
+    tampered: Mapping[str, str],
+) -> tuple[str, ...]:
+    places = [
+        *edited(bundle, state, shipped),
+        *(f"{STATE[1:]}/{path if path.startswith('services/') else f'current/{path}'}" for path in tampered),
+    ]
     return tuple(
         f"/{path} was changed on the host since the last push; "
         "put the change into templates/ or move it away (--take-over writes over it and keeps it aside)"
-        for path in edited(bundle, state, shipped)
+        for path in places
     )
 
 

@@ -11,7 +11,7 @@ from tempo_infra.deploy.obstacles import compose_services
 from tempo_infra.render.bundle import logical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
@@ -36,8 +36,12 @@ class Services:
     stops: tuple[str, ...]  # services that are no longer wanted
 
 
-def services(bundle: Bundle, state: HostState) -> Services:
-    """Sort services by what happens to them: compose recreates one exactly when its own entry differs."""
+def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -> Services:
+    """Sort services by what happens to them: compose recreates one exactly when its own entry differs.
+
+    `repaired` are folders that were edited in place and are put right: who reads them is made anew, too.
+    """
+    anew = {folder.partition("/")[2].rpartition("-")[0] for folder in repaired}
     new = compose_services(bundle.file("docker-compose.yml").content.decode())
     old_text = state.texts.get("docker-compose.yml")
     old = _services_of(old_text) if old_text else new if state.manifest else {}
@@ -47,11 +51,15 @@ def services(bundle: Bundle, state: HostState) -> Services:
         restarts=tuple(
             Restart(
                 name,
-                "; ".join(_why(name, old.get(name, {}), new[name], bundle, state)),
+                "; ".join(
+                    ["its files were edited on the host"]
+                    if name in anew
+                    else _why(name, old.get(name, {}), new[name], bundle, state)
+                ),
                 tuple(state.restarts.get(name, ())),
             )
             for name in kept
-            if name in running and new[name] != old.get(name)
+            if name in running and (name in anew or new[name] != old.get(name))
         ),
         starts=tuple(name for name in kept if name not in running),
         stops=tuple(sorted({container.service for container in state.containers} - set(kept))),

@@ -129,6 +129,10 @@ class Rollout:
             return ()
         return self._settings.cautions
 
+    def texts(self, host: str) -> dict[str, str]:
+        """Return the rendered files of a host by path."""
+        return {file.path: file.content.decode() for file in self._bundles[host].files}
+
     def states(self, hosts: Sequence[Host]) -> tuple[dict[str, HostState], dict[str, TempoInfraError]]:
         """Read the hosts side by side."""
         answers, errors = self._read(hosts)

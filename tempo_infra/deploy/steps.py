@@ -83,8 +83,20 @@ def preflight(work: Work) -> Step:
 
 def _stage(work: Work) -> Step:
     archive = pack(work.bundle)
-    digest = hashlib.sha256(archive).hexdigest()
-    return Step("stage", {"digest": work.plan.digest, "sha256": digest, "length": len(archive)}, archive)
+    arguments = {
+        "digest": work.plan.digest,
+        "sha256": hashlib.sha256(archive).hexdigest(),
+        "length": len(archive),
+        "repair": list(work.plan.repair),
+        "aside": f"taken-over/{work.run}",
+    }
+    return Step("stage", arguments, archive)
+
+
+def _up(work: Work, services: list[str], **more: bool) -> Step:
+    """Bring services up; make those anew whose files were edited in place, which compose would not see."""
+    repaired = {folder.partition("/")[2].rpartition("-")[0] for folder in work.plan.repair}
+    return Step("up", {"services": services, "recreate": sorted(repaired & set(services)), **more})
 
 
 def switch_files(work: Work) -> list[Step]:
@@ -98,7 +110,7 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
         arm(work),
         _switch(work),
         Step("data", {"wanted_new": work.plan.new_data, "forget": work.new_database}),
-        Step("up", {"services": ["postgresql"]}),
+        _up(work, ["postgresql"]),
         Step("postgres-ready", {"host": work.host.internal, "port": POSTGRESQL_PORT, "deadline_s": 120.0}),
         Step("sql", {"database": "postgres"}, roles_and_databases(secrets).encode()),
         Step("schema", {"service": "schema", "deadline_s": 300.0}),
@@ -117,7 +129,7 @@ def start_temporal(work: Work, *, switched: bool) -> list[Step]:
     # The UI asks the frontend only.
     steps = [_database_answers(work.cluster), login(work.cluster)] if roles else []
     steps += [] if switched else [arm(work), _switch(work)]
-    steps.append(Step("up", {"services": kept, "remove_orphans": True}))
+    steps.append(_up(work, kept, remove_orphans=True))
     ports = {str(role): PORTS[role].grpc for role in roles}
     serving = Step("serving", {"host": work.host.internal, "ports": ports, "deadline_s": 150.0})
     return [*steps, *([serving] if roles else []), healthy(work)]

@@ -66,6 +66,7 @@ def validate(layout: Layout, args: ValidateArgs) -> dict[str, str]:
 class UpArgs:
     services: list[str]
     remove_orphans: bool = False
+    recreate: list[str] = field(default_factory=list)  # made anew whatever compose thinks
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,10 @@ class Brought:
 def up(layout: Layout, args: UpArgs) -> Brought:
     """Bring services to what the current generation says; unchanged ones are left running."""
     before = _ids()
+    if args.recreate:
+        words = ["up", "-d", "--no-deps", "--force-recreate", "--quiet-pull", *args.recreate]
+        if (output := compose(layout, *words, deadline_s=UP_DEADLINE_S)).returncode != 0:
+            raise StepError(f"compose up {' '.join(args.recreate)}: {output.last_words}")
     flags = ["--remove-orphans"] if args.remove_orphans else []
     output = compose(
         layout, "up", "-d", "--no-deps", "--quiet-pull", *flags, *args.services, deadline_s=UP_DEADLINE_S

@@ -8,7 +8,7 @@ import json
 import os
 import tarfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,8 @@ class StageArgs:
     digest: str  # of the manifest, names the generation
     sha256: str  # of the archive
     length: int
+    repair: list[str] = field(default_factory=list)  # folders in the state folder that were edited in place
+    aside: str = ""  # folder in the state folder that takes them
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def stage(layout: Layout, args: StageArgs, archive: bytes) -> Staged:
     for folder in (layout.state, layout.generations, layout.services):
         make_folder(folder, 0o755)
     sweep(layout)
+    _set_aside(layout, args)
     services = sorted({PurePosixPath(path).parts[1] for path in manifest if path.startswith("services/")})
     written = False
     for name in services:
@@ -70,6 +73,17 @@ def stage(layout: Layout, args: StageArgs, archive: bytes) -> Staged:
     rest = {path: path for path in files if not path.startswith("services/")}
     written |= _write_tree(generation, rest, files, manifest)
     return Staged(args.digest, len(files), written)
+
+
+def _set_aside(layout: Layout, args: StageArgs) -> None:
+    """Move folders away that were edited in place; a container goes on reading the one that it began with."""
+    for name in args.repair:
+        place, target = layout.state / name, layout.state / args.aside / name
+        if args.aside and place.is_dir() and not target.exists():
+            make_folder(target.parent, 0o700)
+            place.rename(target)
+            fsync_folder(target.parent)
+            fsync_folder(place.parent)
 
 
 def _unpack(archive: bytes) -> dict[str, bytes]:

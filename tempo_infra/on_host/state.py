@@ -80,6 +80,9 @@ class HostState:
     images: list[str] = field(default_factory=list)  # wanted images that are on the host
     last_good: str | None = None  # the generation that a failed change goes back to
     edited: dict[str, Edited] = field(default_factory=dict)  # owned files that differ from what was shipped
+    tampered: dict[str, str] = field(
+        default_factory=dict
+    )  # files of the generation itself -> as they are now
     leftovers: int = 0  # files that a run left half written when it was cut off
     open_run: str = ""  # a run that the host has not decided about yet, in words
     system_identifier: str | None = None  # of the data directory; None: there is no database in it
@@ -132,6 +135,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
             images=images.result(),
             last_good=last_good(layout),
             edited=_edited(layout, owned, args.wanted, shipped),
+            tampered=_tampered(layout, shipped),
             leftovers=len(find(layout)),
             open_run=guard.not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
             system_identifier=number,
@@ -176,6 +180,16 @@ def _edited(
         if digest != entry.get("sha256") and (entry or digest not in (None, wanted.get(path))):
             before = _text(layout.current / path)[:MAX_TEXT_BYTES] if entry else ""
             found[path] = Edited(before, _text(layout.installed(path))[:MAX_TEXT_BYTES])
+    return found
+
+
+def _tampered(layout: Layout, shipped: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Files that containers read, or that compose does: named by their content, and yet changed in place."""
+    found = {}
+    for path, entry in shipped.items():
+        place = (layout.state if path.startswith("services/") else layout.current) / path
+        if _digest(place) != entry["sha256"]:
+            found[path] = _text(place)[:MAX_TEXT_BYTES]
     return found
 
 

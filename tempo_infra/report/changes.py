@@ -8,15 +8,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.deploy.answers import manifest
+from tempo_infra.on_host.state import Edited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.deploy.restarts import Restart
     from tempo_infra.deploy.rollout import Plan
     from tempo_infra.deploy.values import ValueChange
-    from tempo_infra.on_host.state import Edited, HostState
+    from tempo_infra.on_host.state import HostState
 
 
 WIDTH = 80
@@ -77,6 +78,10 @@ def _effect_lines(plan: HostPlan) -> Iterator[str]:
     for path in plan.take_over:
         yield from _wrapped(
             f"  ! /{path} was changed on the host; a copy is kept in /var/lib/tempo-infra/taken-over", 4
+        )
+    for folder in plan.repair:
+        yield from _wrapped(
+            f"  ! {folder} was edited on the host; it is put right, and kept in taken-over", 4
         )
     for secret in plan.secrets:
         yield from _row(
@@ -179,9 +184,16 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def drift_lines(host: str, state: HostState) -> Iterator[str]:
-    """Yield what differs on a host from what was provisioned there; nothing for a host without drift."""
+def drift_lines(host: str, state: HostState, shipped: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield what differs on a host from what was provisioned there; nothing for a host without drift.
+
+    `shipped` has the texts of files as they are rendered now, by path: the host has only what is there.
+    """
     found = [line for path, one in state.edited.items() for line in _drift(path, one)]
+    for path, text in state.tampered.items():
+        before = (shipped or {}).get(path)
+        place = f"var/lib/tempo-infra/{path if path.startswith('services/') else f'current/{path}'}"
+        found += _drift(place, Edited(text if before is None else before, text))
     if state.manifest:
         services = manifest(state)["services"]
         running = {container.service for container in state.containers if container.running}

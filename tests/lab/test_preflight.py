@@ -294,3 +294,31 @@ def test_a_plan_says_how_long_the_services_were_away_when_they_were_last_made_an
     assert re.search(r"restarts postgresql: .*?; \d+\.\d s when last done here", said), ran.out
     assert re.search(r"postgresql.mem_limit 3?\d+m -> \d+m", said), ran.out
     assert [line for line in ran.out.splitlines() if len(line) > 80] == []
+
+
+def test_a_file_that_was_edited_where_the_database_reads_it_is_shown_refused_and_put_right(
+    ground: Ground,
+) -> None:
+    """The folder's name says its content, so nobody would write it again."""
+    mounts = containers(ground.lab, ground.host.name)["postgresql"]["Mounts"]
+    folder = next(one["Source"] for one in mounts if one["Source"].startswith(f"{STATE}/services/"))
+    path = f"{folder}/pg_hba.conf"
+    shipped = ground.host.must(["cat", path])
+    ground.host.must(["sh", "-c", f"echo '# mine' >> {path}"])
+    drift = ground.inventory.run("diff")
+    assert drift.code == 1, drift.said
+    assert path in drift.out
+    assert "+# mine" in drift.out
+    ground.refused(ground.inventory, f"{path} was changed on the host since the last push")
+    started = ground.started()
+    ground.inventory.provision("--take-over")
+    assert ground.host.must(["cat", path]) == shipped
+    assert (
+        ground.host.must(["docker", "exec", ground.database(), "cat", "/etc/tempo-infra/pg_hba.conf"])
+        == shipped
+    )
+    moved = {name for name, one in ground.started().items() if started[name] != one}
+    assert moved == {"postgresql"}
+    copies = ground.host.must(["sh", "-c", f"cat {STATE}/taken-over/*/services/postgresql-*/pg_hba.conf"])
+    assert copies.endswith("# mine\n")
+    assert ground.inventory.run("diff").code == 0

@@ -14,7 +14,7 @@ from tempo_infra.deploy.rollout import Plan
 from tempo_infra.errors import InputError
 from tempo_infra.on_host.state import Container, Edited, HostState
 from tempo_infra.report.changes import drift_lines, plan_json
-from tests.unit.deploy.test_plan import FRESH, HOST, OWNED, after, bundle
+from tests.unit.deploy.test_plan import FRESH, HOST, OWNED, after, bundle, seen_from
 
 SCHEMA = Path(__file__).parents[3] / "docs/reference/plan.schema.json"
 SEEN = replace(FRESH, installed={"etc/x.conf": "1"})
@@ -70,6 +70,34 @@ def test_a_plan_is_as_its_published_schema_says(state: HostState) -> None:
     made = plan_host(HOST, bundle(), state, {"temporal/db_password": "d"})
     body = plan_json(Plan((made,), {}, {"db-1": ["old engine"]}))
     jsonschema.validate(json.loads(json.dumps(body)), json.loads(SCHEMA.read_text()))
+
+
+FOLDER = "services/postgresql-aaaaaaaaaaaa"
+
+
+def test_a_file_edited_where_containers_read_it_is_shown_refused_and_put_right_only_when_asked() -> None:
+    shipped = bundle()
+    state = replace(after(shipped), tampered={f"{FOLDER}/postgresql.conf": "a = 5\n"})
+    [problem] = plan_host(HOST, shipped, state, {}).problems
+    assert problem.startswith(f"/var/lib/tempo-infra/{FOLDER}/postgresql.conf was changed on the host")
+    taken = plan_host(HOST, shipped, state, {}, Allowed(take_over=True))
+    assert taken.problems == ()
+    assert taken.repair == (FOLDER,)
+    assert [(one.service, one.why) for one in taken.restarts] == [
+        ("postgresql", "its files were edited on the host")
+    ]
+    assert not taken.is_noop
+    assert not taken.files_only
+    texts = {file.path: file.content.decode() for file in shipped.files}
+    lines = list(drift_lines("db-1", state, texts))
+    assert lines[1] == f"  ~ /var/lib/tempo-infra/{FOLDER}/postgresql.conf"
+    assert "      +a = 5" in lines
+
+
+def test_an_edited_file_that_the_next_generation_does_not_read_stands_in_no_ones_way() -> None:
+    old, new = bundle(), bundle("a = 2\n", "bbbbbbbbbbbb")
+    state = replace(after(old), tampered={f"{FOLDER}/postgresql.conf": "a = 5\n"})
+    assert plan_host(HOST, new, seen_from(state, old, new), {}).problems == ()
 
 
 def test_an_edited_file_is_refused_shown_and_taken_over_only_when_asked() -> None:

@@ -124,3 +124,16 @@ def test_a_file_that_changed_since_the_plan_stops_the_switch(tmp_path: Path) -> 
         switch(layout, SwitchArgs(made.digest, {"etc/x.d/60.conf": None}))
     assert not layout.current.exists()
     assert (tmp_path / "etc/x.d/60.conf").read_text() == "an admin's\n"
+
+
+def test_a_folder_that_was_edited_in_place_is_put_right_and_kept_aside(tmp_path: Path) -> None:
+    layout, made = Layout(tmp_path), bundle()
+    archive = pack(made)
+    staged(layout, made)
+    file = layout.state / FOLDER / "server.yaml"
+    file.write_text("mine\n")
+    staged(layout, made)
+    assert file.read_text() == "mine\n"
+    stage(layout, replace(args(made, archive), repair=[FOLDER], aside="taken-over/r1"), archive)
+    assert file.read_text() == "a: 1\n"
+    assert (layout.state / "taken-over/r1" / FOLDER / "server.yaml").read_text() == "mine\n"
