@@ -121,7 +121,8 @@ def namespaces_of(cluster: Cluster, host: Host) -> tuple[NamespaceView, ...]:
 def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
     frontend = cluster.with_role(Role.FRONTEND)[0].internal
     subnet = _subnet(cluster)
-    clients = [str(ip_network(host.internal)) for host in cluster.with_role(*TEMPORAL_ROLES)]
+    jobs = (Role.POSTGRESQL,) if cluster.shares_network else ()  # the schema job has its host's address then
+    clients = [str(ip_network(host.internal)) for host in cluster.with_role(*TEMPORAL_ROLES, *jobs)]
     return ClusterView(
         name=cluster.name,
         project=PROJECT,

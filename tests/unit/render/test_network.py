@@ -50,6 +50,13 @@ def test_the_internal_address_is_the_only_one_that_is_bound() -> None:
     assert services()["schema"]["environment"]["SQL_HOST"] == "10.0.0.13"
 
 
+def test_the_schema_job_may_log_in_from_its_hosts_address() -> None:
+    hba = files()["db-1", "services/postgresql/pg_hba.conf"]
+    assert {f"10.0.0.{last}/32" for last in (11, 12, 13)} <= set(hba.split())
+    bridge = files(trio())["db-1", "services/postgresql/pg_hba.conf"]
+    assert "10.0.0.13/32" not in bridge
+
+
 def test_the_hosts_own_kernel_settings_count_then() -> None:
     for host in HOST.hosts:
         assert "\nnet.core.somaxconn = 4096\n" in files()[host.name, "etc/sysctl.d/60-tempo-infra.conf"]
