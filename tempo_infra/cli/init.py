@@ -14,7 +14,7 @@ from tempo_infra.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tempo_infra.inventory.scaffold import Answers, HostAddresses
+    from tempo_infra.inventory.scaffold import HostAddresses
 
 
 class Layout(StrEnum):
@@ -33,6 +33,10 @@ def init(
     country: Annotated[str, typer.Option(help="Where the hosts are, ISO 3166.")] = "NO",
     provider: Annotated[str, typer.Option(help="Who rents them out.")] = "my-provider",
     user: Annotated[str, typer.Option(help="Who logs in; may use sudo.")] = "deploy",
+    goal: Annotated[
+        float | None,
+        typer.Option("--workflows-per-second", min=0.001, max=1e6, help="The goal, for the shards."),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -55,10 +59,25 @@ def init(
     answers = scaffold.Answers(cluster, country, provider, user).checked()
     given = dict(scaffold.parse_host(option, layout) for option in host or [])
     hosts = _completed(layout, given)
-    text = scaffold.scaffold(layout, answers, hosts, path)
+    text = scaffold.scaffold(layout, answers, hosts, path, None if goal is None else _shards(goal))
     path.parent.mkdir(parents=True, exist_ok=True)
     edit.write(path, text)
-    _say_what_is_next(layout, answers, hosts, path, asked=len(given) < len(hosts))
+    again = scaffold.command(layout, answers, hosts, path) if len(given) < len(hosts) else ()
+    _say_what_is_next(path, [*again, *(("--workflows-per-second", f"{goal:g}") if again and goal else ())])
+
+
+def _shards(goal: float) -> int:
+    """Return the shards for a goal. They are fixed at the first start, so they are for more than today."""
+    from tempo_infra.sizing.capacity import DEFAULT_FSYNC_MS, Load, shards_for, transitions
+    from tempo_infra.sizing.coefficients import Coefficients
+
+    load, used = Load(), Coefficients()
+    peak = goal * load.peak_factor * transitions(load, used)
+    shards = shards_for(peak, DEFAULT_FSYNC_MS, used)
+    typer.echo(
+        f"shards: {shards} for {goal:g} workflows/s, peaks and {used['growth']:g} times as much one day"
+    )
+    return shards
 
 
 def _completed(layout: Layout, given: Mapping[str, HostAddresses]) -> dict[str, HostAddresses]:
@@ -92,16 +111,13 @@ def _ask(question: str, check: Callable[[str], str]) -> str:
             typer.echo(f"  {error}")
 
 
-def _say_what_is_next(
-    layout: Layout, answers: Answers, hosts: dict[str, HostAddresses], path: Path, *, asked: bool
-) -> None:
+def _say_what_is_next(path: Path, again: list[str]) -> None:
+    """Say which file it is; `again` are the words that write the same without questions."""
     import shlex
 
-    from tempo_infra.inventory import scaffold
-
     typer.echo(f"wrote {path}")
-    if asked:
-        words = [shlex.quote(word) for word in scaffold.command(layout, answers, hosts, path)]
+    if again:
+        words = [shlex.quote(word) for word in again]
         typer.echo("\nThe same without questions:")
         typer.echo("  " + " ".join(words[:3]) + "".join(_options(words[3:])))
     typer.echo("\nNext:")

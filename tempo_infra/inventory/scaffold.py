@@ -96,14 +96,21 @@ def parse_host(option: str, layout: str) -> tuple[str, HostAddresses]:
     return name, HostAddresses(address, internal)
 
 
-def scaffold(layout: str, answers: Answers, hosts: Mapping[str, HostAddresses], path: Path) -> str:
-    """Return the text of a valid inventory; InputError when the answers do not make one."""
+def scaffold(
+    layout: str, answers: Answers, hosts: Mapping[str, HostAddresses], path: Path, shards: int | None = None
+) -> str:
+    """Return the text of a valid inventory; InputError when the answers do not make one.
+
+    Without `shards` they are the example's.
+    """
     changes: list[tuple[Loc, str]] = [
         (("cluster",), _scalar(answers.cluster)),
         (("country",), answers.country),
         (("provider",), _scalar(answers.provider)),
         (("ssh", "user"), _scalar(answers.user)),
     ]
+    if shards is not None:
+        changes.append((("temporal", "shards"), str(shards)))
     for name, host in hosts.items():
         changes.append((("hosts", name, "address"), _scalar(host.address)))
         changes.append((("hosts", name, "internal"), host.internal))

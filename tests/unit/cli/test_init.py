@@ -43,6 +43,18 @@ def test_by_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(map(len, result.output.splitlines())) <= 80
 
 
+def test_shards_follow_a_goal(tmp_path: Path) -> None:
+    """They can't be changed later, so they are for the peaks of several times the goal."""
+    found = {}
+    for goal in (5, 60, 300):
+        path = tmp_path / f"{goal}.yaml"
+        result = CliRunner().invoke(app, ["init", f"--workflows-per-second={goal}", *TRIO, "-o", str(path)])
+        assert result.exit_code == 0, result.exception
+        found[goal] = load(path).temporal.shards
+        assert f"shards: {found[goal]} for {goal} workflows/s" in result.output
+    assert found == {5: 64, 60: 128, 300: 1024}
+
+
 def test_where_nobody_can_be_asked_it_names_the_missing_options(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["init", "trio", TRIO[0], "-o", str(tmp_path / "a.yaml")])
     assert str(result.exception) == (
