@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.sizing import hugepages, instead, kernel, overrides, postgres, temporal
+from tempo_infra.sizing import hugepages, instead, kernel, overrides, postgres, postgres_lines, temporal
 from tempo_infra.sizing.containers import containers, memory_shares, os_reserve_bytes
 from tempo_infra.sizing.overrides import effective, put_in
 from tempo_infra.sizing.settings import HostSettings, Settings
@@ -36,9 +36,9 @@ def compute(cluster: Cluster) -> Settings:
 
 def _postgresql(cluster: Cluster, limit_bytes: int, connections: Setting) -> tuple[Setting, ...]:
     host = cluster.database_host
-    version, inside = cluster.postgres.version, not cluster.shares_network
-    sized = postgres.postgresql(limit_bytes, host.resources, connections, version, host, own_network=inside)
-    found = put_in(cluster, sized, effective(cluster, host, "postgresql"), postgres.MANUAL)
+    given = postgres_lines.Given(limit_bytes, host.resources, host, own_network=not cluster.shares_network)
+    sized = postgres_lines.postgresql(given, connections, cluster.postgres.version)
+    found = put_in(cluster, sized, effective(cluster, host, "postgresql"), postgres_lines.MANUAL)
     return instead.postgresql(found, cluster)
 
 

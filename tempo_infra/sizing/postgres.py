@@ -1,18 +1,16 @@
-"""PostgreSQL: from its share of the host to postgresql.conf. Sizes in the file are MB = MiB."""
+"""PostgreSQL: what its share of the host carries: memory by purpose, connections, pools."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
-from tempo_infra.sizing import parameters
 from tempo_infra.sizing.breach import Breach, OverBudgetError
 from tempo_infra.sizing.overrides import effective
 from tempo_infra.sizing.settings import GIB, MIB, Setting
 
 if TYPE_CHECKING:
-    from tempo_infra.inventory.cluster import Cluster, Host, Resources
+    from tempo_infra.inventory.cluster import Cluster, Host
 
 TOOLS = 10  # schema job, psql, an exporter, a person in trouble
 RESERVED = 3  # superuser_reserved_connections
@@ -23,11 +21,6 @@ BUSY_SHARE = 8  # one connection in so many sorts at the same moment
 PAGE_CACHE_SHARE = 16  # one sixteenth stays for pages of the log and of files that are just being read
 SHARED_OVERHEAD = 1.05  # shared memory beside shared_buffers: locks, WAL buffers, connection slots
 SHARED_BUFFERS_CAP = 16 * GIB
-HUGE_PAGES_FROM = 8 * GIB
-
-MANUAL = "https://www.postgresql.org/docs/current/runtime-config.html"
-DURABLE = "Temporal takes an acknowledged write for durable"
-SOLID = frozenset({"nvme", "ssd"})
 
 
 def shared_buffers_bytes(limit_bytes: int) -> int:
@@ -131,155 +124,3 @@ def max_connections(cluster: Cluster, visibility_pool: int) -> Setting:
         f"{host.name} {len(host.temporal_roles)} services" for host in cluster.hosts if host.temporal_roles
     )
     return Setting("max_connections", count, "", reason, "docs/reference/budgets.md", inputs)
-
-
-def postgresql(
-    limit_bytes: int,
-    resources: Resources,
-    connections: Setting,
-    version: str,
-    host: Host | None = None,
-    *,
-    own_network: bool = True,
-) -> tuple[Setting, ...]:
-    """Return the lines of postgresql.conf, grouped by subject; only what that major version knows."""
-    listen = "*" if own_network or host is None else host.internal
-    memory, disk, vcpu = _inputs(limit_bytes, resources, host)
-    found = (
-        *_connections(connections, listen),
-        *_given(memory, _memory(limit_bytes)),
-        *_given(disk, _wal(resources)),
-        *_durability(),
-        *_given(f"{memory}; {vcpu}; {disk}", _vacuum(limit_bytes, resources)),
-        *_given(disk, _planner(resources, int(version))),
-        *_operations(),
-    )
-    known = parameters.postgresql(int(version))
-    return tuple(setting for setting in found if setting.name in known)
-
-
-def _inputs(limit_bytes: int, resources: Resources, host: Host | None) -> tuple[str, str, str]:
-    name = f"{host.name}: " if host else ""
-    date = f" (measured {resources.measured})" if resources.measured else ""
-    memory = (
-        f"{name}{resources.memory_bytes / GIB:.4g} GiB{date}, PostgreSQL's share {limit_bytes / GIB:.4g} GiB"
-    )
-    disk = f"{name}{resources.disk.kind} disk of {resources.disk.size_bytes / GIB:.4g} GiB{date}"
-    return memory, disk, f"{resources.vcpu} vCPU"
-
-
-def _given(inputs: str, settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
-    return tuple(replace(setting, inputs=inputs) for setting in settings)
-
-
-def _setting(name: str, value: float | str, unit: str, reason: str) -> Setting:
-    return Setting(name, value, unit, reason, MANUAL)
-
-
-def _connections(connections: Setting, listen: str) -> tuple[Setting, ...]:
-    inside = "inside the container; published on the internal address only"
-    return (
-        _setting("listen_addresses", listen, "", inside if listen == "*" else "the internal address only"),
-        _setting("port", 5432, "", "the same on every host"),
-        _setting("unix_socket_directories", "/var/run/postgresql", "", "a tmpfs of the container"),
-        connections,
-        _setting("superuser_reserved_connections", RESERVED, "", "a way in when all pools are full"),
-        _setting("password_encryption", "scram-sha-256", "", "never md5"),
-        _setting(
-            "tcp_keepalives_idle", 60, "s", "a client that vanished gives its locks back within two minutes"
-        ),
-        _setting("tcp_keepalives_interval", 10, "s", "between the questions to a silent client"),
-        _setting("tcp_keepalives_count", 6, "", "so many unanswered and the connection ends"),
-        _setting("idle_in_transaction_session_timeout", 5, "min", "a stuck client must not hold shard locks"),
-    )
-
-
-def _memory(limit: int) -> tuple[Setting, ...]:
-    share = f"of PostgreSQL's {limit // MIB} MiB"
-    buffers = shared_buffers_bytes(limit)
-    huge = "try" if buffers >= HUGE_PAGES_FROM else "off"
-    return (
-        _setting("shared_buffers", buffers // MIB, "MB", f"a quarter {share}"),
-        _setting(
-            "effective_cache_size", limit * 3 // 4 // MIB, "MB", f"three quarters {share}; a planner's guess"
-        ),
-        _setting("work_mem", work_mem_bytes(limit) // MIB, "MB", "Temporal's statements sort little"),
-        _setting("maintenance_work_mem", maintenance_bytes(limit) // MIB, "MB", f"a sixteenth {share}"),
-        _setting(
-            "huge_pages", huge, "", "off below 8 GB of shared_buffers; try falls back when none are reserved"
-        ),
-        _setting("dynamic_shared_memory_type", "posix", "", "in /dev/shm, whose size the compose file sets"),
-    )
-
-
-def _wal(resources: Resources) -> tuple[Setting, ...]:
-    disk_mib = resources.disk.size_bytes // MIB
-    largest = max(min(disk_mib // 10, 16 * 1024) // 64 * 64, 512)
-    return (
-        _setting(
-            "max_wal_size", largest, "MB", "a tenth of the disk, which it shares with the data; at most 16 GB"
-        ),
-        _setting(
-            "min_wal_size", largest // 4, "MB", "a quarter of max_wal_size: segments are recycled, not made"
-        ),
-        _setting(
-            "checkpoint_timeout", 15, "min", "fewer full-page images; recovery reads at most this much WAL"
-        ),
-        _setting("checkpoint_completion_target", 0.9, "", "spreads the writes of a checkpoint"),
-        _setting("wal_compression", "lz4", "", "a third less WAL for Temporal's writes"),
-        _setting("wal_buffers", 16, "MB", "one segment; more brought nothing"),
-    )
-
-
-def _durability() -> tuple[Setting, ...]:
-    return (
-        _setting("fsync", "on", "", DURABLE),
-        _setting("full_page_writes", "on", "", "torn pages after a power cut"),
-        _setting("synchronous_commit", "on", "", DURABLE),
-    )
-
-
-def _vacuum(limit: int, resources: Resources) -> tuple[Setting, ...]:
-    cost = 2000 if resources.disk.kind in SOLID else 1000
-    workers = autovacuum_workers(resources.vcpu)
-    return (
-        _setting("autovacuum_max_workers", workers, "", "Temporal has a dozen busy tables"),
-        _setting("autovacuum_naptime", 15, "s", "queue tables turn over in minutes"),
-        _setting("autovacuum_vacuum_cost_limit", cost, "", f"for a disk of kind {resources.disk.kind}"),
-        _setting(
-            "autovacuum_work_mem",
-            autovacuum_bytes(limit) // MIB,
-            "MB",
-            "a worker's; half of maintenance_work_mem",
-        ),
-    )
-
-
-def _planner(resources: Resources, version: int) -> tuple[Setting, ...]:
-    spinning = resources.disk.kind == "hdd"
-    newest = 18
-    io_method = _setting("io_method", "worker", "", "Docker's seccomp profile refuses io_uring")
-    return (
-        _setting(
-            "random_page_cost", 4.0 if spinning else 1.1, "", f"for a disk of kind {resources.disk.kind}"
-        ),
-        _setting("effective_io_concurrency", 2 if spinning else 200, "", "reads that the disk does at once"),
-        _setting("jit", "off", "", "short statements: compiling costs more than it saves"),
-        *((io_method,) if version >= newest else ()),
-    )
-
-
-def _operations() -> tuple[Setting, ...]:
-    return (
-        _setting("track_io_timing", "on", "", "where the time goes"),
-        _setting(
-            "track_wal_io_timing", "on", "", "the fsync latency that counts, from the server's own counters"
-        ),
-        _setting("log_checkpoints", "on", "", "requested ones mean max_wal_size is too small"),
-        _setting("log_lock_waits", "on", "", "contention on shard rows"),
-        _setting("log_autovacuum_min_duration", 10, "s", "bloat shows here first"),
-        _setting("log_min_duration_statement", 1, "s", "statements of Temporal take milliseconds"),
-        _setting("log_line_prefix", "%m [%p] %q%u@%d %h ", "", "who and from where"),
-        _setting("log_timezone", "UTC", "", "the same on every host"),
-        _setting("timezone", "UTC", "", "Temporal stores UTC"),
-    )

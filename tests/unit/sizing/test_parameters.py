@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.sizing import parameters, postgres, size
+from tempo_infra.sizing import parameters, size
+from tempo_infra.sizing.postgres_lines import Given, postgresql
 from tempo_infra.sizing.settings import GIB, Setting
 from tests.unit.sizing.clusters import ALL, cluster, host, solo
 
@@ -102,7 +103,7 @@ def test_every_line_is_one_that_the_version_knows_and_takes(
 ) -> None:
     resources = host("h", memory_gib=gib, vcpu=vcpu, kind=kind).resources
     connections = Setting("max_connections", 140, "", "", "")
-    for line in postgres.postgresql(int(gib * GIB * 0.8), resources, connections, str(version)):
+    for line in postgresql(Given(int(gib * GIB * 0.8), resources), connections, str(version)):
         assert parameters.checked(version, line.name, line.text)
         assert not isinstance(line.value, float) or line.name in {
             "random_page_cost",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Disk, Resources, Role
 from tempo_infra.sizing import Setting, postgres, size
+from tempo_infra.sizing.postgres_lines import Given, postgresql
 from tempo_infra.sizing.settings import GIB, MIB
 from tempo_infra.sizing.tables import statements
 from tests.unit.sizing.clusters import ALL, cluster, host, solo, trio
@@ -90,7 +91,7 @@ def test_more_memory_never_lowers_a_size(gib: int) -> None:
 def test_the_log_never_fills_the_disk(disk_gib: int) -> None:
     resources = Resources(2, 4 * GIB, Disk("nvme", disk_gib * GIB))
     connections = Setting("max_connections", 100, "", "", "")
-    found = {s.name: s.value for s in postgres.postgresql(3 * GIB, resources, connections, "17")}
+    found = {s.name: s.value for s in postgresql(Given(3 * GIB, resources), connections, "17")}
     largest, smallest = int(found["max_wal_size"]), int(found["min_wal_size"])
     assert 2 * smallest < largest <= 16 * 1024
     assert (2 * largest + smallest) * MIB <= disk_gib * GIB // 2
@@ -115,7 +116,7 @@ def test_what_keeps_writes_durable_is_never_off() -> None:
 def test_a_version_is_told_only_what_it_knows(version: str, *, present: bool) -> None:
     resources = Resources(2, 4 * GIB, Disk("nvme", 80 * GIB))
     connections = Setting("max_connections", 100, "", "", "")
-    names = {s.name for s in postgres.postgresql(3 * GIB, resources, connections, version)}
+    names = {s.name for s in postgresql(Given(3 * GIB, resources), connections, version)}
     assert ("io_method" in names) is present
 
 
