@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lab.relay import Relay
 from tests.lab import invariants
@@ -28,17 +29,13 @@ class Scene:
     notes: list[str] = field(default_factory=list)
 
     def provision(self, *words: str, relay: Relay | None = None) -> Ran:
-        return self.bed.run(
-            "provision",
-            self.bed.inventory(self.change, relay, self.soak, self.decide_after),
-            *self.words,
-            *words,
-        )
+        return self.bed.run("provision", self.inventory(relay), *self.words, *words)
 
     def start(self, relay: Relay | None = None) -> subprocess.Popen[str]:
-        return self.bed.start(
-            self.bed.inventory(self.change, relay, self.soak, self.decide_after), *self.words
-        )
+        return self.bed.start(self.inventory(relay), *self.words)
+
+    def inventory(self, relay: Relay | None = None) -> Path:
+        return self.bed.inventory(self.change, relay, self.soak, self.decide_after)
 
     def at(
         self, moment: Moment, act: Callable[[subprocess.Popen[str]], object], relay: Relay | None = None
