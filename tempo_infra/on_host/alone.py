@@ -9,7 +9,7 @@ import time
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import undo
-from tempo_infra.on_host.journal import Entry, entries, record
+from tempo_infra.on_host.journal import Entry, record, was_kept
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock
 from tempo_infra.on_host.scope import end_scope
@@ -37,7 +37,7 @@ def boot(layout: Layout) -> int:
     armed = guard.read(layout)
     if armed is None or armed.phase not in guard.OPEN or armed.boot_id == guard.boot_id(layout):
         return 0
-    if any(e.run == armed.run and e.result == "confirmed" for e in entries(layout)):
+    if was_kept(layout, armed.run):
         guard.disarm(layout, armed)
         return 0
     guard.release_reserve(layout)

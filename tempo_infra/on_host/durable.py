@@ -91,7 +91,11 @@ def append_line(path: Path, line: str) -> None:
         if os.write(descriptor, content) < len(content):
             os.ftruncate(descriptor, size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        os.fsync(descriptor)
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)  # what was not kept must not be read either
+            raise
     finally:
         os.close(descriptor)
     if is_new:

@@ -81,6 +81,12 @@ def confirmed(layout: Layout) -> Optional[str]:
     return last
 
 
+def was_kept(layout: Layout, run: str) -> bool:
+    """Whether a run's change was confirmed, and putting it back was not begun after that."""
+    words = [entry for entry in entries(layout) if entry.run == run and entry.step in ("confirm", "rollback")]
+    return bool(words) and words[-1].result == "confirmed"
+
+
 def history(layout: Layout) -> "list[str]":
     """Return the confirmed generations, the newest last, each once."""
     found: "list[str]" = []

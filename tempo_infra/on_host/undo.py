@@ -12,7 +12,7 @@ from tempo_infra.on_host import snapshot
 from tempo_infra.on_host.containers import UP_DEADLINE_S, compose, running
 from tempo_infra.on_host.database import Address, postgres_ready
 from tempo_infra.on_host.durable import remove_file, replace_symlink
-from tempo_infra.on_host.journal import Entry, entries, record
+from tempo_infra.on_host.journal import Entry, record, was_kept
 from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.role_health import HEALTH_NAMES, RoleHealthArgs, role_health
 from tempo_infra.on_host.shell import StepError, run
@@ -84,7 +84,7 @@ def confirm(layout: Layout, armed: Armed, by: str) -> None:
 
 def settle(layout: Layout, armed: Armed, why: str, say: "Callable[[str], None]" = lambda _: None) -> str:
     """Decide without an operator and return what the host is now, in words. StepError: a person is needed."""
-    if any(e.run == armed.run and e.result == "confirmed" for e in entries(layout)):
+    if was_kept(layout, armed.run):
         guard.disarm(layout, armed)  # the power went between the confirmation and taking the guard away
         return f"confirmed: {armed.generation[:12]}"
     if armed.phase == "healthy":
