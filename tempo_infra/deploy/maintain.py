@@ -108,7 +108,7 @@ class Maintenance:
 
     def _reboot(self, host: Host) -> None:
         before = self._boot_id(host)
-        self.report(Progress(host.name, "reboot", State.STARTED))
+        self.report(Progress(host.name, "boot", State.STARTED))
         started = time.monotonic()
         self._must({host.name: [Step("reboot")]}, "it would not reboot")
         while time.monotonic() < started + BOOT_DEADLINE_S:
@@ -116,7 +116,7 @@ class Maintenance:
             try:
                 self.fleet.reopen(host)
                 if self._boot_id(host) != before:
-                    self.report(Progress(host.name, "reboot", State.DONE, time.monotonic() - started))
+                    self.report(Progress(host.name, "boot", State.DONE, time.monotonic() - started))
                     return
             except UnreachableError:
                 continue

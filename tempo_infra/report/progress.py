@@ -43,7 +43,7 @@ SAY = {
     "drain": "drained",
     "owners": "shards",
     "command": "command",
-    "reboot": "rebooted",
+    "boot": "rebooted",
 }
 # What a host is doing while a step runs that is not worth a tick afterwards.
 NOW = {
@@ -52,6 +52,7 @@ NOW = {
     "database-answers": "database",
     "validate": "compose file",
     "still": "watching",
+    "reboot": "rebooting",
 }
 
 
