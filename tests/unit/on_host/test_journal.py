@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host.journal import Entry, confirmed, entries, record
+from tempo_infra.on_host.journal import RESTART, Entry, confirmed, entries, record, restarts
 from tempo_infra.on_host.layout import Layout
 
 SWITCH = Entry("r1", "switch", "started", "g2")
@@ -49,3 +50,21 @@ def test_a_line_that_a_power_cut_left_unfinished_swallows_no_later_one(tmp_path:
         file.write('{"run": "1", "step": "confi')
     record(layout, Entry("2", "switch", "done"))
     assert [entry.run for entry in entries(layout)] == ["1", "2"]
+
+
+def test_times_of_restarts_are_the_last_ones_of_each_service(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.state.mkdir(parents=True)
+    for seconds in (9.0, 1.04, 2.0, 3.0, 4.0, 5.0):
+        record(layout, Entry("r1", RESTART, "done", detail="history", seconds=seconds))
+    record(layout, Entry("r1", RESTART, "done", detail="postgresql", seconds=4.1))
+    record(layout, Entry("r1", "up", "done"))
+    assert restarts(layout) == {"history": [1.0, 2.0, 3.0, 4.0, 5.0], "postgresql": [4.1]}
+
+
+def test_a_journal_of_a_later_version_is_read_as_far_as_it_is_known(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.state.mkdir(parents=True)
+    line = {"run": "r1", "step": "confirm", "result": "confirmed", "generation": "g", "colour": "blue"}
+    layout.journal.write_text(json.dumps(line) + "\n" + json.dumps({**line, "generation": 7}) + "\n")
+    assert [entry.generation for entry in entries(layout)] == ["g"]
