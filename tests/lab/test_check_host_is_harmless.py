@@ -21,6 +21,8 @@ from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
 from tests.lab.conftest import COMMAND, Inventory, Variants
 
+pytestmark = pytest.mark.faults  # minutes on a busy machine
+
 PROGRAM = "tempo_infra.on_host.sessio[n]"  # in its command line; brackets, or a search would find itself
 SCRATCH = ".tempo-infra-fsync"
 MOST_BYTES = 40 * 1024**2

@@ -14,6 +14,8 @@ import pytest
 from lab.hosts import Host, Lab
 from tests.lab.conftest import CHECKOUT
 
+pytestmark = pytest.mark.faults  # minutes on a busy machine
+
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -19,6 +19,8 @@ from tempo_infra.inventory.cluster import Role
 from tempo_infra.sizing.temporal import PORTS
 from tests.lab.conftest import Inventory
 
+pytestmark = pytest.mark.faults  # minutes on a busy machine
+
 SYMPTOM = "context-deadline-exceeded"
 NAMESPACE, QUEUE, NOBODY = "billing", "symptom", "nobody-polls-this"
 METRICS_PORT = 9464
@@ -113,7 +115,6 @@ def test_a_worker_whose_slots_are_taken_is_found_by_its_own_metrics(
     assert standing(found, "a service is down") == "ruled out"
 
 
-@pytest.mark.faults
 def test_a_queue_that_nobody_polls_is_found(cluster: Inventory, frontend: Host) -> None:
     start = (
         f"workflow start -n {NAMESPACE} --task-queue {NOBODY} --type X --workflow-id nobody --run-timeout 5m"
@@ -124,7 +125,6 @@ def test_a_queue_that_nobody_polls_is_found(cluster: Inventory, frontend: Host) 
     assert any(NOBODY.replace("-", "_") in line.replace("-", "_") for line in told["evidence"])
 
 
-@pytest.mark.faults
 def test_slow_durable_writes_are_found_by_the_databases_own_counters(cluster: Inventory, lab: Lab) -> None:
     """The lab's image can hold back each fsync; the container is made anew with that switched on."""
     host = lab.host(load(cluster.path).with_role(Role.POSTGRESQL)[0].name)
