@@ -5,10 +5,12 @@ While `armed.json` exists, the host will keep or put back its generation by itse
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -24,6 +26,7 @@ BOOT_UNIT, AFTER_UNIT = "tempo-infra-boot.service", "tempo-infra-after-boot.serv
 BOTH_UNITS = (BOOT_UNIT, AFTER_UNIT)
 WANTS = "etc/systemd/system/multi-user.target.wants"
 RESERVE, RESERVE_BYTES = "reserve", 256 * 1024
+_beating = threading.Lock()  # signs of life come from another thread than the one that disarms
 OPEN = ("armed", "healthy", "restored")  # phases in which the host still has to decide
 
 
@@ -132,7 +135,8 @@ def disarm(layout: Layout, armed: Armed, *, keep_record: bool = False) -> None:
     release_reserve(layout)
     if not keep_record:
         remove_file(layout.armed)
-    heartbeat(layout, armed.run).unlink(missing_ok=True)
+    with _beating:
+        heartbeat(layout, armed.run).unlink(missing_ok=True)
     run(["systemctl", "stop", "--no-block", f"{_timer(armed)}.timer"], deadline_s=20)
 
 
@@ -152,6 +156,13 @@ def beat(layout: Layout, run_id: str) -> None:
     temporary = path.with_name(f"{path.name}.new")
     temporary.write_text(f"{since_boot_s()}")
     temporary.rename(path)
+
+
+def beat_on(layout: Layout, run_id: str) -> None:
+    """Say it again, for as long as the change is guarded: no sign of life is left behind."""
+    with _beating, contextlib.suppress(OSError):
+        if heartbeat(layout, run_id).exists():
+            beat(layout, run_id)
 
 
 def silent_s(layout: Layout, run_id: str) -> float:

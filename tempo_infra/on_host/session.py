@@ -137,9 +137,12 @@ class Session:
         if armed is None or armed.run != self._run or armed.phase not in guard.OPEN:
             return
         stop = threading.Event()
-        threading.Thread(target=self._say_alive, args=(stop,), daemon=True).start()
+        alive = threading.Thread(target=self._say_alive, args=(stop,), daemon=True)
+        alive.start()
         with contextlib.suppress(StepError, OSError):  # the journal has it, or the timer decides
             undo.settle(self._layout, armed, "the connection was lost")
+        stop.set()
+        alive.join()
 
     def _do(self, steps: list[Step]) -> Reply:
         results: list[Any] = []
@@ -190,8 +193,7 @@ class Session:
             record(self._layout, Entry(self._run, step, result, digest, detail=detail))
 
     def _beat(self) -> None:
-        if guard.heartbeat(self._layout, self._run).exists():
-            guard.beat(self._layout, self._run)
+        guard.beat_on(self._layout, self._run)
 
     def _say_alive(self, stop: threading.Event) -> None:
         while not stop.wait(ALIVE_EVERY_S):
