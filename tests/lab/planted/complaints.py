@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from tests.lab.planted.fault import VM_ROLE, Fault, Plant, Site
 
-FORGET = "journalctl -q --rotate; journalctl -q --vacuum-time=1s; dmesg -C"
+FORGET = "journalctl -q --rotate; sleep 2; journalctl -q --vacuum-time=1s; dmesg -C"
 HOG = (
     "systemd-run -q --collect --wait -p MemoryMax=30M -p MemorySwapMax=0"
     " python3 -c 'x = bytearray(200 << 20)'"

@@ -69,7 +69,7 @@ def nearly_used_up(site: Site) -> Iterator[None]:
 LOGIN_LINES = "deploy soft nofile 512\ndeploy hard nofile 2048"
 FEW_FILES = by_shell(
     "sysctl -n fs.file-max > /root/kept"
-    " && sysctl -qw fs.file-max=$(($(cut -f1 /proc/sys/fs/file-nr) * 11 / 10))",
+    " && sysctl -qw fs.file-max=$(($(cut -f1 /proc/sys/fs/file-nr) * 115 / 100))",
     "sysctl -qw fs.file-max=$(cat /root/kept) && rm /root/kept",
 )
 
@@ -150,7 +150,7 @@ FAULTS = (
         VM_ROLE,
         "fs.filenr",
         "fail",
-        "fs.file-max is set to a tenth above what is open",
+        "fs.file-max is set to 15 % above what is open",
         FEW_FILES,
     ),
     Fault(

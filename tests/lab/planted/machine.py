@@ -9,7 +9,7 @@ from lab.process import run
 from tests.lab.planted.fault import VM_ROLE, Fault, Plant, Site, by_shell, nothing, setting
 
 GIB = 1024
-HOG = "import time\nheld = bytearray(b'x' * (96 << 20))\ntime.sleep(600)"
+HOG = "import time\nheld = bytearray(b'x') * (70 << 20)\ntime.sleep(600)"
 SWAPPING = by_shell(
     "fallocate -l 64M /swap && chmod 600 /swap && mkswap -q /swap && swapon /swap"
     f' && systemd-run -q --collect --unit=planted -p MemoryMax=40M python3 -c "{HOG}" && sleep 12',
