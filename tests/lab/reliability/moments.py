@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.lab.reliability.watch import Moment
 
-UNARMED = (Moment("stage"), Moment("validate"), Moment("secrets"))
-BEFORE_SWITCH = (*UNARMED, Moment("arm"))  # arm and what follows is one request: the host goes on with it
+# After the secrets the next request may be on its way already: arm and what follows. The host goes on with it.
+UNARMED = (Moment("stage"), Moment("validate"))
+BEFORE_SWITCH = (*UNARMED, Moment("secrets"), Moment("arm"))
 AFTER_SWITCH = (Moment("switch", "started"), Moment("switch"), Moment("up"), Moment("healthy"))
 MOMENTS = (*BEFORE_SWITCH, *AFTER_SWITCH, Moment("confirm", "confirmed"))
