@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.lab.reliability.watch import Moment
 
-# After the secrets the next request may be on its way already: arm and what follows. The host goes on with it.
+# After the secrets the next request may be on its way already: arm and what follows. The host does it.
 UNARMED = (Moment("stage"), Moment("validate"))
 BEFORE_SWITCH = (*UNARMED, Moment("secrets"), Moment("arm"))
 AFTER_SWITCH = (Moment("switch", "started"), Moment("switch"), Moment("up"), Moment("healthy"))
