@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,10 @@ def _exposed(host: Host, ports: Collection[int]) -> Reading[tuple[int, ...]]:
     address = str(found[0][4][0])
     if address == host.internal:
         return Reading(None, "ssh uses the internal address, too", not_wanted=True)
-    return Reading(tuple(port for port in sorted(ports) if _opens(address, port)))
+    asked = sorted(ports)
+    with ThreadPoolExecutor(max_workers=len(asked)) as pool:  # a firewall that drops costs its second once
+        answers = list(pool.map(lambda port: _opens(address, port), asked))
+    return Reading(tuple(port for port, opens in zip(asked, answers, strict=True) if opens))
 
 
 def _opens(address: str, port: int) -> bool:
