@@ -61,11 +61,17 @@ class Ground:
         cluster = load(self.inventory.path)
 
         def edit(bundle: Bundle) -> Bundle:
-            texts = {file.path: file.content.decode() for file in bundle.files}
-            for pattern, replacement in changes if bundle.host == self.host.name else ():
-                texts = {path: re.sub(pattern, replacement, text) for path, text in texts.items()}
-            files = (replace(file, content=texts[file.path].encode()) for file in bundle.files)
-            return Bundle(bundle.host, tuple(files), bundle.services)
+            files = bundle.files
+            for pattern, new in changes if bundle.host == self.host.name else ():
+                files = tuple(
+                    replace(
+                        file,
+                        path=re.sub(pattern, new, file.path),
+                        content=re.sub(pattern, new, file.content.decode()).encode(),
+                    )
+                    for file in files
+                )
+            return Bundle(bundle.host, files, bundle.services)
 
         bundles = [edit(bundle) for bundle in render(cluster, size(cluster))]
         secrets = SecretStore.open(cluster.secrets).ensure([cluster.secrets.login.secret])

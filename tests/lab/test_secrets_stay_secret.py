@@ -84,9 +84,9 @@ def commands(folder: Path) -> Iterator[tuple[str, ...]]:
         ("explain", "--format", "json"),
         ("capacity",),
         ("inventory show",),
-        ("secrets list",),
+        ("secrets show-recipients",),
     )
-    yield ("render", "--out", str(folder / "rendered"))
+    yield ("render", "--output", str(folder / "rendered"))
     for name in FORMATS:
         yield ("check-host", "--quick", "--format", name)
     yield ("check-host", "--quick", "-v", "--save-facts", str(folder / "facts.json"))
