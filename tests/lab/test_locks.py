@@ -8,10 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from lab.hosts import Host, Lab
 from tests.lab import invariants
 from tests.lab.conftest import Inventory, Variants, starts
 
+pytestmark = pytest.mark.faults
 LOCK = "/var/lib/tempo-infra/lock"
 OTHER = {"run": "0ddba11f", "who": "ola@desk", "since": "2026-11-20 10:00:00 UTC"}
 LESS_MEMORY = (r"(internal: 10\.99\.0\.12\n(?:.*\n)*?.*memory: )4GiB", r"\g<1>3GiB")

@@ -26,6 +26,7 @@ from tempo_infra.sizing import size
 from tests.lab import invariants
 from tests.lab.conftest import Inventory, Ran, Variants, containers
 
+pytestmark = pytest.mark.faults
 STATE, DATA = "/var/lib/tempo-infra", "/srv/tempo/postgres"
 Plant = Callable[[Host], AbstractContextManager[object]]
 
