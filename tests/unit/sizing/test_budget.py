@@ -148,3 +148,18 @@ def test_a_change_for_one_budget_does_not_worsen_another() -> None:
     assert any(text.startswith("work_mem: ") for text in said)
     assert not any(text.startswith("max_connections") for text in said)
     assert [change.text for change in remedy.nearest(one, errors["connections"])] == ["max_connections: 140"]
+
+
+def test_a_change_within_a_narrow_window_is_found() -> None:
+    """Doubled steps jump from far too much to less than the server takes (32MB)."""
+    one = over(solo(8), postgresql={"min_wal_size": "999999MB", "max_wal_size": "64MB"})
+    breach = next(breach for breach in remedy.judged(one)[1] if breach.budget == "wal-sizes")
+    assert "min_wal_size: 64MB" in [change.text for change in remedy.nearest(one, breach)]
+
+
+def test_two_values_that_have_to_move_together_are_named_with_what_follows() -> None:
+    """More connections are the only way, and then sorting takes too much."""
+    one = over(trio(32), postgresql={"max_connections": 132, "work_mem": "1000MB"})
+    assert [b.budget for b in remedy.judged(one)[1]] == ["connections"]
+    said = remedy.nearest(one, remedy.judged(one)[1][0])
+    assert [change.text for change in said] == ["max_connections: 140 (then database-memory is over)"]

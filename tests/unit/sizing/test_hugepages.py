@@ -76,3 +76,13 @@ def test_more_pages_than_the_host_has_are_refused() -> None:
 def test_switched_off_means_none() -> None:
     one = replace(trio(64), overrides=Overrides(postgresql={"huge_pages": "off"}))
     assert not [s for s in size(one).host("db-1").sysctl if s.name == "vm.nr_hugepages"]
+
+
+def test_pages_that_an_operator_reserves_beside_the_database_are_left_room() -> None:
+    own = Overrides(sysctl={"vm.nr_hugepages": 200})
+    front, *others = trio().hosts
+    sized = size(replace(trio(), hosts=(replace(front, overrides=own), *others))).host("front-1")
+    plain = size(trio()).host("front-1")
+    before, after = (sum(each.memory_bytes for each in of.containers) for of in (plain, sized))
+    assert before - after >= 380 * MIB
+    assert after + 400 * MIB + sized.os_reserve_bytes <= 2 * GIB
