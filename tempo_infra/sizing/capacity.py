@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.sizing import parameters
 from tempo_infra.sizing.settings import GIB, MIB
-from tempo_infra.sizing.temporal import PERSISTENCE_QPS
+from tempo_infra.sizing.temporal import FRONTEND_RPS, PERSISTENCE_QPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.sizing.coefficients import Coefficients
-    from tempo_infra.sizing.settings import Settings
+    from tempo_infra.sizing.settings import Setting, Settings
 
 LEAST_SHARDS, MOST_SHARDS = 64, 16384
 SERVER_SHARES: Mapping[Role, float] = {  # of the services' CPU; judgement from profiles of a single process
@@ -73,6 +73,11 @@ def transitions(load: Load, c: Coefficients) -> float:
 def requests(load: Load, c: Coefficients) -> float:
     """Return the persistence requests of one workflow."""
     return c["requests_base"] + c["requests_per_activity"] * load.activities
+
+
+def calls(load: Load, c: Coefficients) -> float:
+    """Return the calls of the frontend that one workflow takes."""
+    return c["calls_base"] + c["calls_per_activity"] * load.activities
 
 
 def stored_bytes(load: Load, c: Coefficients) -> float:
@@ -212,14 +217,15 @@ def _database(cluster: Cluster, settings: Settings, load: Load, c: Coefficients)
         pools / write_s(latency, c) / each,
         f"{pools} connections / time of a write",
     )
-    limits = sum(
-        _qps(one.dynamic) for h in settings.hosts for role, one in h.temporal.items() if role is Role.HISTORY
+    limits = (
+        ("history.persistenceMaxQPS", Role.HISTORY, PERSISTENCE_QPS[Role.HISTORY], requests(load, c)),
+        ("frontend.rps", Role.FRONTEND, FRONTEND_RPS, calls(load, c)),
     )
-    yield Limit(
-        "history.persistenceMaxQPS",
-        limits / requests(load, c),
-        f"{limits:,.0f}/s / {requests(load, c):g} requests",
-    )
+    for name, role, default, one in limits:
+        total = sum(
+            _dynamic(h.temporal[role].dynamic, name, default) for h in settings.hosts if role in h.temporal
+        )
+        yield Limit(name, total / one, f"{total:,.0f}/s / {one:g} a workflow")
     room = host.resources.disk.size_bytes * c["disk_share"] - 2 * _max_wal(cluster, settings)
     kept = stored_bytes(load, c) * load.retention_h * 3600
     average = max(room, 0) / kept * load.peak_factor
@@ -230,13 +236,8 @@ def _database(cluster: Cluster, settings: Settings, load: Load, c: Coefficients)
     )
 
 
-def _qps(dynamic: tuple[object, ...]) -> float:
-    own = [
-        float(getattr(one, "text", "0"))
-        for one in dynamic
-        if getattr(one, "name", "") == "history.persistenceMaxQPS"
-    ]
-    return own[0] if own else PERSISTENCE_QPS[Role.HISTORY]
+def _dynamic(settings: tuple[Setting, ...], name: str, default: float) -> float:
+    return next((float(one.text) for one in settings if one.name == name), default)
 
 
 def _max_wal(cluster: Cluster, settings: Settings) -> float:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LAB = "lab"
 PLACES = "lab: 2 vCPU, Temporal 1.31.2, PostgreSQL 15, pgx, 64 shards, 50 to 200 clients, closed loop"
+DEV = "counted: dev server 1.32.0, 100 workflows of two activities, Python worker"
 PAPER = "judgement"
 
 
@@ -34,6 +35,8 @@ DEFAULTS: tuple[Coefficient, ...] = (
     Coefficient(
         "requests_per_activity", 6, "persistence requests an activity (19 with one, 25 with two)", LAB
     ),
+    Coefficient("calls_base", 4.7, "calls of the frontend a workflow: start, result, a workflow task", DEV),
+    Coefficient("calls_per_activity", 4, "calls an activity: its poll and answer, a workflow task's", DEV),
     Coefficient("commits_per_transition", 4.1, "SQL transactions a transition (45 in 11)", LAB),
     Coefficient("server_ms_per_transition", 1.6, "ms of CPU of all Temporal services", LAB),
     Coefficient(

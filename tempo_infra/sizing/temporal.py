@@ -26,6 +26,9 @@ REQUESTS_PER_VCPU = 2000  # persistence requests/s; measured 0.4 to 0.5 ms of Po
 SHARDS_PER_VCPU = 32  # measured: 64 on two vCPUs kept them busy at 5 ms a flush, where 4 left half idle
 QPS_HEADROOM = 4  # limits guard against floods; a limit near the capacity would slow what still works
 QPS_STEP = 50
+FRONTEND_RPS = (
+    2400  # calls/s; a vCPU does about 2900: 0.4 ms of a transition are the frontend's, of 1.15 calls
+)
 NAMESPACE_COUNT = 1200  # frontend.namespaceCount: long polls per namespace and frontend, the server's default
 POLLER_SHARE = 0.8  # of them: the rest is for a worker that starts again before its old polls end
 PERSISTENCE_QPS: Mapping[Role, int] = {  # the server's defaults, per host
@@ -86,7 +89,7 @@ def temporal(
             dynamic=_with_notes(
                 put_in(
                     cluster,
-                    (*_everywhere(cluster), *_own(cluster, role, memory[role])),
+                    (*_everywhere(cluster), *_own(cluster, host, role, memory[role])),
                     _of_role(overrides, role),
                     CONSTANTS,
                 )
@@ -200,14 +203,24 @@ def _everywhere(cluster: Cluster) -> tuple[Setting, ...]:
     )
 
 
-def _own(cluster: Cluster, role: Role, memory_bytes: int) -> tuple[Setting, ...]:
-    own = {Role.FRONTEND: _frontend, Role.HISTORY: _history, Role.MATCHING: _matching, Role.WORKER: _worker}
-    return (*own[role](cluster, memory_bytes), *_persistence_qps(cluster, role))
+def _own(cluster: Cluster, host: Host, role: Role, memory_bytes: int) -> tuple[Setting, ...]:
+    own: tuple[Setting, ...] = ()
+    if role is Role.FRONTEND:
+        own = _frontend(host)
+    elif role is Role.HISTORY:
+        own = _history(cluster, memory_bytes)
+    elif role is Role.MATCHING:
+        own = _matching(cluster)
+    return (*own, *_persistence_qps(cluster, role))
 
 
-def _frontend(cluster: Cluster, memory_bytes: int) -> tuple[Setting, ...]:
-    del cluster, memory_bytes
+def _frontend(host: Host) -> tuple[Setting, ...]:
+    """Let CPU and database decide: the server's limits of calls are about what one vCPU does."""
+    rps, inputs = FRONTEND_RPS * host.resources.vcpu, f"{host.name}: {host.resources.vcpu} vCPU"
+    of_host = f"{FRONTEND_RPS} a vCPU, which the server's default for a whole frontend nearly fills"
     return (
+        Setting("frontend.rps", rps, "", of_host, CONSTANTS, inputs),
+        Setting("frontend.namespaceRPS", rps, "", "one namespace may use all of it", CONSTANTS, inputs),
         _setting("frontend.enableServerVersionCheck", value=False, unit="", reason="no calls home"),
         _setting("frontend.shutdownDrainDuration", 5, "s", "running calls end before the process does"),
         _setting(
@@ -244,17 +257,11 @@ def _history(cluster: Cluster, memory_bytes: int) -> tuple[Setting, ...]:
     )
 
 
-def _matching(cluster: Cluster, memory_bytes: int) -> tuple[Setting, ...]:
-    del memory_bytes
+def _matching(cluster: Cluster) -> tuple[Setting, ...]:
     return (
         _setting("matching.shutdownDrainDuration", 5, "s", "callers learn of the new owner first"),
         *_align(cluster, Role.MATCHING),
     )
-
-
-def _worker(cluster: Cluster, memory_bytes: int) -> tuple[Setting, ...]:
-    del cluster, memory_bytes
-    return ()
 
 
 def _align(cluster: Cluster, role: Role) -> tuple[Setting, ...]:

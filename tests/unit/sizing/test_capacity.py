@@ -105,6 +105,13 @@ def test_what_a_goal_needs_carries_it(load: Load, goal: float) -> None:
     assert have["shards"].workflows_per_s >= peak
 
 
+def test_the_frontends_own_limit_counts_and_is_not_the_first_to_end() -> None:
+    """12.7 calls a workflow of two activities; the server's default would end at 189 workflows/s."""
+    found = limits(trio())
+    assert found["frontend.rps"].workflows_per_s == pytest.approx(4800 / 12.7)
+    assert found["frontend.rps"].workflows_per_s > found["CPU of front-1"].workflows_per_s
+
+
 def test_group_commit_counts() -> None:
     """1/latency is no bound: 68 workflows/s of 44 transactions were measured at 5 ms a flush."""
     one = replace(solo().hosts[0], measured=Measured("2026-11-20", 5.0))

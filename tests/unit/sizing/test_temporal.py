@@ -49,6 +49,16 @@ def test_ids_fit_into_their_columns_everywhere(role: Role) -> None:
     assert dynamic(one, role)["limit.maxIDLength"] == 255
 
 
+def test_the_frontends_limits_of_calls_follow_its_cpus() -> None:
+    one = cluster(*trio().hosts, host("front-2", Role.FRONTEND, vcpu=8, internal="10.0.0.16"))
+    found = {
+        h.host: h.temporal[Role.FRONTEND].dynamic for h in size(one).hosts if Role.FRONTEND in h.temporal
+    }
+    for name, rps in (("front-1", 4800), ("front-2", 19200)):
+        values = {setting.name: setting.value for setting in found[name]}
+        assert (values["frontend.rps"], values["frontend.namespaceRPS"]) == (rps, rps)
+
+
 def test_nothing_calls_home() -> None:
     assert dynamic("front-1", Role.FRONTEND)["frontend.enableServerVersionCheck"] is False
 
