@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 INTRODUCTION = """\
 # Planted faults
 
-What proves that `check-host` tells the truth: {count} faults, planted one at a time. {rack} are planted on
+What tests whether `check-host` tells the truth: {count} faults, planted one at a time. {rack} are planted on
 the provisioned lab, {vm} in the emulated VM, which has a kernel, a clock and disks of its own; {recorded}
 can't be made on one machine and are judged from facts as such hosts report them (`check-host --facts`).
 
