@@ -42,7 +42,7 @@ def write(cases: Iterable[Case]) -> list[Case]:
     rows = [outcomes[key(case)] for case in known if key(case) in outcomes]
     before, _, rest = PAGE.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{_summary(rows)}\n\n{_table(rows)}\n{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}\n\n{_summary(rows, len(known))}\n\n{_table(rows)}\n{END}{after}")
     return missing
 
 
@@ -50,7 +50,7 @@ def key(case: Case) -> Key:
     return case.bed, case.fault, case.step
 
 
-def _summary(rows: list[Outcome]) -> str:
+def _summary(rows: list[Outcome], known: int) -> str:
     counts: Mapping[str, int] = {
         word: sum(row.outcome == word for row in rows) for word in sorted({row.outcome for row in rows})
     }
