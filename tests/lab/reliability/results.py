@@ -56,9 +56,8 @@ def _summary(rows: list[Outcome], known: int) -> str:
     }
     told = ", ".join(f"{count} ended {word}" for word, count in counts.items())
     spent = sum(row.seconds for row in rows) / 60
-    return (
-        f"{len(rows)} cases: {told}. From the run's start to the host's decision: {spent:.0f} minutes in all."
-    )
+    seen = f"{len(rows)} of the suite's {known} cases: {told}."
+    return f"{seen} From the run's start to the host's decision: {spent:.0f} minutes in all."
 
 
 def _table(rows: list[Outcome]) -> str:
