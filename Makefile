@@ -66,7 +66,7 @@ browser: ## chromium, in which the tests open the HTML report
 	  apt-get install -qy --no-install-recommends chromium >/dev/null || echo "no chromium: those tests will say so"; }
 
 .PHONY: test-faults
-test-faults: lab-more ## faults planted one by one, at every step: about an hour
+test-faults: lab-more ## faults planted one by one, at every step: an hour or more
 	$(BIN)/pytest tests/lab -m 'faults and not vm' --ignore tests/lab/reliability
 	$(BIN)/pytest tests/lab/reliability -m 'not vm' --reliability-host extra-1 & first=$$!; \
 	$(BIN)/pytest tests/lab/reliability -m 'not vm' --reliability-host extra-2; second=$$?; \
