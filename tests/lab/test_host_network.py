@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from lab.hosts import Lab
 from tests.lab.conftest import Inventory, Variants, containers
+
+pytestmark = pytest.mark.faults  # of the long ones: every service is made anew, there and back
 
 PORTS = {
     "front-1": {7233, 6933, 7243, 7235, 6935, 7239, 6939},
