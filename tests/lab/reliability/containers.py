@@ -118,16 +118,16 @@ def cases() -> list[Case]:
     old, failed = frozenset({OLD}), frozenset({1})
     found = [
         Case("container ends at once", "up", plain, old, failed, change=misbehaving(broken.ends_at_once()),
-             after=Change.new(), fast=True, soak="8s"),
+             after=Change.new(), soak="8s"),
         Case("container ends at once, --on-failure hold", "up", held, old, failed, says="held on",
              change=misbehaving(broken.ends_at_once()), after=Change.new()),
         Case("container never answers", "healthy", plain, old, failed,
              change=misbehaving(broken.listens_to_nobody()), after=Change.new()),
         Case("container dies after 6 s", "soak of 12 s", plain, old, failed,
-             change=misbehaving(broken.dies_after(6)), after=Change.new(), soak="12s", fast=True),
+             change=misbehaving(broken.dies_after(6)), after=Change.new(), soak="12s"),
         Case("container dies after 30 s", "soak of 40 s", plain, old, failed,
              change=misbehaving(broken.dies_after(30)), after=Change.new(), soak="40s"),
-        Case("container crashes and restarts", "healthy ended", crashes_and_restarts, old, failed, fast=True),
+        Case("container crashes and restarts", "healthy ended", crashes_and_restarts, old, failed),
         Case("container stopped by hand", "healthy ended", stopped_by_hand, old, failed),
     ]  # fmt: skip
     found += [

@@ -163,8 +163,7 @@ def cases() -> list[Case]:
     steps = (Moment("stage"), Moment("secrets"), Moment("arm"), Moment("switch", "started"), Moment("switch"),
              Moment("up"), Moment("healthy"))  # fmt: skip
     found = [
-        Case("state disk full", str(moment), partial(full_at, moment, SIZE, FILL), codes=frozenset({0, 1}),
-             fast=moment == Moment("arm"))
+        Case("state disk full", str(moment), partial(full_at, moment, SIZE, FILL), codes=frozenset({0, 1}))
         for moment in steps
     ]  # fmt: skip
     found += [

@@ -106,8 +106,7 @@ def cases() -> list[Case]:
     for moment in MOMENTS:
         must = {OLD} if moment in UNARMED else {OLD, NEW}
         found.append(
-            Case("connection reset", str(moment), partial(cut_at, moment, "rst"), frozenset(must),
-                 fast=moment.step == "healthy")
+            Case("connection reset", str(moment), partial(cut_at, moment, "rst"), frozenset(must))
         )  # fmt: skip
     found += [
         Case("connection closed", str(moment), partial(cut_at, moment, "fin"))

@@ -76,11 +76,10 @@ def cases() -> list[Case]:
         for number in (signal.SIGINT, signal.SIGTERM):
             codes = frozenset({0, 1} if kept else {1})
             outcomes = frozenset({NEW} if kept else {OLD})
-            fast = (moment, number) == (Moment("up"), signal.SIGINT)
             send = partial(signalled, moment, number, 1)
-            found.append(Case(f"operator {number.name}", str(moment), send, outcomes, codes, fast=fast))
-        kill, fast = partial(signalled, moment, signal.SIGKILL, 1), moment == Moment("healthy")
-        found.append(Case("operator SIGKILL", str(moment), kill, must, KILLED, fast=fast))
+            found.append(Case(f"operator {number.name}", str(moment), send, outcomes, codes))
+        kill = partial(signalled, moment, signal.SIGKILL, 1)
+        found.append(Case("operator SIGKILL", str(moment), kill, must, KILLED))
     found += [
         Case("operator SIGINT twice", str(moment), partial(signalled, moment, signal.SIGINT, 2),
              codes=frozenset({1}))
@@ -92,7 +91,7 @@ def cases() -> list[Case]:
     ]
     found += [
         Case("two operators", str(moment), partial(meets, moment), frozenset({NEW}), frozenset({0}),
-             decide_after="5m", fast=moment == Moment("stage"))
+             decide_after="5m")
         for moment in (Moment("stage"), Moment("arm"), Moment("up"), Moment("healthy"))
     ]  # fmt: skip
     found += [

@@ -144,8 +144,7 @@ def cases() -> list[Case]:
     old, new = frozenset({OLD}), frozenset({NEW})
     failed, fine = frozenset({1}), frozenset({0})
     found = [
-        Case("owned file edited", "before the run", edited, old, failed, says="was changed on the host",
-             fast=True),
+        Case("owned file edited", "before the run", edited, old, failed, says="was changed on the host"),
         Case("owned file edited, taken over", "before the run", taken_over, new, fine),
         Case("planted link for an owned file", "before the run", partial(planted_link, SYSCTL), old, failed),
         Case("planted link for the lock", "before the run", planted_in_state, old, failed),

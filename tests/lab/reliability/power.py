@@ -39,7 +39,7 @@ def _after_boot(moment: Moment) -> frozenset[str]:
 def cases() -> list[Case]:
     found = [
         Case("power cut", str(moment), partial(cut, moment), _after_boot(moment), frozenset({1, 3}),
-             boots=True, fast=moment == Moment("switch", "started"))
+             boots=True)
         for moment in MOMENTS
     ]  # fmt: skip
     found += [
@@ -47,8 +47,7 @@ def cases() -> list[Case]:
         for moment in (Moment("stage"), *AFTER_SWITCH)
     ]
     found += [
-        Case("run's process killed", str(moment), partial(process_killed, moment), codes=frozenset({3}),
-             fast=moment == Moment("up"))
+        Case("run's process killed", str(moment), partial(process_killed, moment), codes=frozenset({3}))
         for moment in (*BEFORE_SWITCH, *AFTER_SWITCH)
     ]  # fmt: skip
     found += [
