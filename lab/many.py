@@ -4,7 +4,8 @@
         ...  # root@addresses[0]:PORT and so on, with the lab's key and the host's host key
 
 Behind each address the folders that a push of owned files writes are its own; Docker and systemd are the
-host's. So it serves for owned files, not for containers.
+host's. So it serves for owned files, not for containers: `docker compose` does nothing there, or a rollback
+behind one address would take the host's own containers down.
 """
 
 from __future__ import annotations
@@ -34,11 +35,17 @@ cat > {FOLDER}/enter <<'END'
 set -- $SSH_CONNECTION
 exec nsenter --mount={FOLDER}/"$3" -- sh -c "$SSH_ORIGINAL_COMMAND"
 END
-chmod 755 {FOLDER}/enter
+cat > {FOLDER}/docker-for-reading <<'END'
+#!/bin/sh
+case "$*" in *compose*" up "*|*compose*" down "*) exit 0 ;; esac
+exec {FOLDER}/docker "$@"
+END
+chmod 755 {FOLDER}/enter {FOLDER}/docker-for-reading
+cp /usr/bin/docker {FOLDER}/docker
 for address in $ADDRESSES; do
   touch {FOLDER}/$address
   unshare --mount={FOLDER}/$address sh -c 'for own in {" ".join(OWN)}; do mount -t tmpfs none $own; done
-    mkdir /etc/security/limits.d'
+    mkdir /etc/security/limits.d; mount --bind {FOLDER}/docker-for-reading /usr/bin/docker'
   ip address add $address/32 dev eth0
 done
 cat > {FOLDER}/config <<END

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOGINS_AT_ONCE = 8  # at one sshd; it begins to drop at 10
-HUNG_UP_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0)
+HUNG_UP_PAUSES_S = (0.25, 0.5, 1.0, *(2.0,) * 7)
 REFUSED_PAUSES_S = (0.25, 0.5)
 
 Result = TypeVar("Result")

@@ -56,7 +56,7 @@ def test_an_sshd_that_drops_most_newcomers_is_knocked_at_until_it_opens(
 ) -> None:
     host = lab.hosts[0]
     before = dropped(host)
-    with many(host, 20, max_startups="2:50:6") as addresses:
+    with many(host, 20, max_startups="3:40:12") as addresses:
         ran = pushed(host, addresses, tmp_path, transport)
     assert (ran.code, ran.out) == (0, "20 changed, 0 unchanged\n"), ran.err
     assert dropped(host) > before
