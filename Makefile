@@ -104,6 +104,16 @@ cover: venv ## unit tests with branch coverage
 fuzz: venv ## mutated inventories, facts, plans, host answers, archives, journals: longer than in check
 	$(BIN)/pytest tests/unit/test_fuzz.py tests/unit/on_host/test_live.py -q -n 2 --hypothesis-profile fuzz
 
+COVERAGE := COVERAGE_RCFILE=tests/lab/coverage.ini $(BIN)/coverage
+
+.PHONY: cover-lab
+cover-lab: lab-up ## branch coverage of deploy, ssh and on_host: unit and lab tests, the program on the hosts too
+	rm -f .coverage .coverage.*
+	$(COVERAGE) run -m pytest -q tests/unit
+	$(COVERAGE) run -m pytest -q -p tests.lab.host_coverage tests/lab -m 'not vm and not faults'
+	$(COVERAGE) combine -q
+	$(COVERAGE) report
+
 .PHONY: golden
 golden: venv ## accept what is rendered now as golden; read the diff before committing it
 	$(BIN)/pytest tests/unit -q --update-golden
