@@ -56,6 +56,7 @@ UsePAM no
 PidFile none
 MaxStartups $STARTUPS
 ForceCommand {FOLDER}/enter
+$MORE
 END
 systemd-run --quiet --collect --unit={UNIT} /usr/sbin/sshd -D -f {FOLDER}/config
 for try in $(seq 100); do
@@ -75,11 +76,11 @@ umount {FOLDER}; rmdir {FOLDER}
 
 
 @contextmanager
-def many(host: Host, count: int, *, max_startups: str = "10:30:100") -> Iterator[list[str]]:
-    """Yield the addresses; `max_startups` is sshd's for all of them together."""
+def many(host: Host, count: int, *, max_startups: str = "10:30:100", more: str = "") -> Iterator[list[str]]:
+    """Yield the addresses; `max_startups` is sshd's for all together, `more` goes into its configuration."""
     addresses = [f"{NETWORK}.{FIRST + number}" for number in range(count)]
     host.exec(["sh", "-c", TAKE_AWAY])  # of a run that was killed
-    variables = [f"ADDRESSES={' '.join(addresses)}", f"STARTUPS={max_startups}"]
+    variables = [f"ADDRESSES={' '.join(addresses)}", f"STARTUPS={max_startups}", f"MORE={more}"]
     host.must(["env", *variables, "sh", "-c", MAKE], timeout=120)
     try:
         yield addresses

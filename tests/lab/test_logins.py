@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
 from lab import faults
 from lab.hosts import Lab
+from tempo_infra.errors import UnreachableError
+from tempo_infra.inventory import load
+from tempo_infra.ssh import connect, forward, resolve
 from tests.lab.conftest import OVER_BOTH, Variants
 
 USER = r"user: deploy"
@@ -112,3 +116,35 @@ def test_a_jump_host_leads_to_an_internal_address(
     )
     ran = inside.run("plan", "--host", "db-1")
     assert ran.code == 0, ran.said
+
+
+@OVER_BOTH
+def test_an_address_behind_a_host_is_reached_through_it(lab: Lab, variant: Variants) -> None:
+    """As `smoke` reaches the frontend; a port where nobody listens ends the connection."""
+    front = load(variant().path).host("front-1")
+    with forward(front, (lab.host("db-1").internal_address, 22)) as port:
+        for _ in range(2):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+                assert client.recv(8) == b"SSH-2.0-"
+    with (
+        forward(front, (lab.host("db-1").internal_address, 9)) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=20) as client,
+    ):
+        assert client.recv(8) == b""
+
+
+@OVER_BOTH
+def test_a_program_s_own_exit_code_is_told_from_a_lost_connection(lab: Lab, variant: Variants) -> None:
+    """255 is what `ssh` says for its own failures, too."""
+    host = load(variant().path).host("db-1")
+    with connect(resolve(host.name, host.ssh)) as connection:
+        for code in (0, 3, 255):
+            done = connection.run(["sh", "-c", f"echo out; echo err >&2; exit {code}"], deadline_s=20)
+            assert (done.returncode, done.stdout, done.stderr) == (code, b"out\n", b"err\n")
+        words = ["a b", "$HOME", "'; exit 9", '"', "\\", "*", "é"]
+        echoed = connection.run(["printf", "%s\\n", *words], deadline_s=20).stdout.decode()
+        assert echoed.splitlines() == words
+        large = b"x" * 300_000
+        assert connection.run(["cat"], stdin=large, deadline_s=60).stdout == large
+        with pytest.raises(UnreachableError, match=r"no answer for 0\.5 s"):
+            connection.run(["sleep", "5"], deadline_s=0.5)
