@@ -45,7 +45,8 @@ cp /usr/bin/docker {FOLDER}/docker
 for address in $ADDRESSES; do
   touch {FOLDER}/$address
   unshare --mount={FOLDER}/$address sh -c 'for own in {" ".join(OWN)}; do mount -t tmpfs none $own; done
-    mkdir /etc/security/limits.d; mount --bind {FOLDER}/docker-for-reading /usr/bin/docker'
+    mkdir /etc/security/limits.d /etc/systemd/system/multi-user.target.d
+    mount --bind {FOLDER}/docker-for-reading /usr/bin/docker'
   ip address add $address/32 dev eth0
 done
 cat > {FOLDER}/config <<END
