@@ -7,6 +7,7 @@ Whole processes against sshds in one lab host (lab/many.py), the relay between t
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import subprocess
@@ -81,6 +82,7 @@ class Scene:
         if done.returncode:
             sys.exit(f"{row.what}: exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         row.trips.append(max(relay.round_trips for relay in self.relays))
+        print(f"{row.what}, {row.hosts}, {row.delay_ms} ms: {row.seconds[-1]:.2f} s", file=sys.stderr)
 
     def _inventory(self, value: int, transport: str) -> Path:
         path = self.work / f"{transport}-{value}.yaml"
@@ -118,16 +120,15 @@ def words_of(name: str, scene: Scene) -> list[list[str]]:
     return [make(scene.place, files, scene.work) for files in scene.files()]
 
 
-def measure(host: Host) -> list[Row]:
-    return [
-        *rounds(host, (OURS, SYSTEMS, SSH, TRUE, PYINFRA, ANSIBLE), 1, (0, 20)),
-        *rounds(host, (OURS, SYSTEMS), 10, (20,)),
-    ]
+SETS = (  # contenders, hosts, added delay; the page is written after each
+    ((OURS, SYSTEMS, SSH, TRUE, PYINFRA, ANSIBLE), 1, 20),
+    ((OURS, SYSTEMS, SSH, TRUE, PYINFRA, ANSIBLE), 1, 0),
+    ((OURS, SYSTEMS), 10, 20),
+)
 
 
-def rounds(host: Host, names: tuple[str, ...], count: int, delays_ms: tuple[int, ...]) -> list[Row]:
+def rounds(host: Host, names: tuple[str, ...], count: int, delay_ms: int) -> list[Row]:
     """Everybody in turn, so that what disturbs the machine disturbs all; the first round does not count."""
-    rows = []
     with ExitStack() as stack:
         addresses = stack.enter_context(many.many(host, count * len(names), max_startups="100"))
         scenes = {}
@@ -137,16 +138,14 @@ def rounds(host: Host, names: tuple[str, ...], count: int, delays_ms: tuple[int,
             work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             scenes[name] = Scene(host, own, relays, work)
         words = {name: words_of(name, scene) for name, scene in scenes.items()}
-        for delay_ms in delays_ms:
-            pushes = {name: Row(name, count, delay_ms) for name in names}
-            noops = {name: Row(f"{name}, nothing to do", count, delay_ms) for name in (OURS, SYSTEMS)}
-            for number in range(RUNS + 1):
-                for name, scene in scenes.items():
-                    scene.run(pushes[name], words[name][number % 2])
-                    if name in noops:
-                        scene.run(noops[name], words[name][number % 2])
-            rows += [row.without_the_first() for row in (*pushes.values(), *noops.values())]
-    return rows
+        pushes = {name: Row(name, count, delay_ms) for name in names}
+        noops = {name: Row(f"{name}, nothing to do", count, delay_ms) for name in (OURS, SYSTEMS)}
+        for number in range(RUNS + 1):
+            for name, scene in scenes.items():
+                scene.run(pushes[name], words[name][number % 2])
+                if name in noops:
+                    scene.run(noops[name], words[name][number % 2])
+    return [row.without_the_first() for row in (*pushes.values(), *noops.values())]
 
 
 def page(rows: list[Row]) -> str:
@@ -170,8 +169,8 @@ def ratios(rows: list[Row]) -> list[str]:
     """Lines of a table: what the times mean, each ratio within this run."""
 
     def median(what: str, count: int, delay_ms: int) -> float:
-        found = next(one for one in rows if (one.what, one.hosts, one.delay_ms) == (what, count, delay_ms))
-        return found.median
+        key = (what, count, delay_ms)
+        return next((one.median for one in rows if (one.what, one.hosts, one.delay_ms) == key), math.nan)
 
     def trips(what: str) -> int:
         return max(max(row.trips) for row in rows if row.what == what and row.hosts == 1)
@@ -219,7 +218,10 @@ def main() -> None:
     lab = hosts.load()
     others.install()
     host = lab.host(sys.argv[1]) if len(sys.argv) > 1 else lab.hosts[0]
-    PAGE.write_text(page(measure(host)))
+    rows: list[Row] = []
+    for contenders, count, delay_ms in SETS:
+        rows += rounds(host, contenders, count, delay_ms)
+        PAGE.write_text(page(rows))
     print(PAGE.read_text())
 
 
