@@ -175,18 +175,23 @@ def ratios(rows: list[Row]) -> list[str]:
     def trips(what: str) -> int:
         return max(max(row.trips) for row in rows if row.what == what and row.hosts == 1)
 
-    figures: dict[str, Callable[[str], float]] = {
-        "pyinfra's time in units of ours, 20 ms": lambda ours: median(PYINFRA, 1, 20) / median(ours, 1, 20),
-        "Ansible's time in units of ours, 20 ms": lambda ours: median(ANSIBLE, 1, 20) / median(ours, 1, 20),
-        "our time in units of bare ssh, 20 ms": lambda ours: median(ours, 1, 20) / median(SSH, 1, 20),
-        "our time in units of bare ssh, 0 ms": lambda ours: median(ours, 1, 0) / median(SSH, 1, 0),
-        "ten hosts in units of one, 20 ms": lambda ours: median(ours, 10, 20) / median(ours, 1, 20),
-        f"round trips beyond {TRUE}, a push": lambda ours: trips(ours) - trips(TRUE),
-        f"round trips beyond {TRUE}, nothing to do": lambda ours: (
-            trips(f"{ours}, nothing to do") - trips(TRUE)
+    figures: list[tuple[str, str, Callable[[str], float]]] = [
+        ("pyinfra's time in ours, 20 ms", ">= 5", lambda ours: median(PYINFRA, 1, 20) / median(ours, 1, 20)),
+        ("Ansible's time in ours, 20 ms", ">= 15", lambda ours: median(ANSIBLE, 1, 20) / median(ours, 1, 20)),
+        ("ours in bare ssh, 20 ms", "<= 1.5", lambda ours: median(ours, 1, 20) / median(SSH, 1, 20)),
+        ("ours in bare ssh, 0 ms", "<= 2.5", lambda ours: median(ours, 1, 0) / median(SSH, 1, 0)),
+        ("ten hosts in one, 20 ms", "<= 2", lambda ours: median(ours, 10, 20) / median(ours, 1, 20)),
+        (f"round trips beyond {TRUE}, a push", "<= 4", lambda ours: trips(ours) - trips(TRUE)),
+        (
+            f"round trips beyond {TRUE}, nothing to do",
+            "",
+            lambda ours: trips(f"{ours}, nothing to do") - trips(TRUE),
         ),
-    }
-    return [f"| {name} | {figure(OURS):.2f} | {figure(SYSTEMS):.2f} |" for name, figure in figures.items()]
+    ]
+    return [
+        f"| {name} | {asked} | {figure(OURS):.2f} | {figure(SYSTEMS):.2f} |"
+        for name, asked, figure in figures
+    ]
 
 
 TEXT = """# A push of system files, beside others
@@ -206,11 +211,17 @@ sshds in one lab host, each with files of its own.
 |---|---|---|---|---|---|
 {table}
 
-Ratios of medians in the same run; bare ssh is `ssh host tar` followed by `ssh host true`.
+Ratios of medians in the same run, beside what was asked for; bare ssh is `ssh host tar` followed by
+`ssh host true`.
 
-| | {ours} | {systems} |
-|---|---|---|
+| | asked for | {ours} | {systems} |
+|---|---|---|---|
 {ratios}
+
+Where a time is more than was asked for: a run starts Python twice, here with the inventory's, the
+templates' and ssh's libraries, and on the host, where nothing is resident and so the program is sent and
+compiled each time. A push also waits for fsyncs, and for systemd to take the timer and the units that put
+the host back. Ten hosts on the same two cores start ten of those programs.
 """
 
 

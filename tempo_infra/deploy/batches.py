@@ -29,6 +29,12 @@ def batches(hosts: Iterable[tuple[Host, HostPlan]]) -> list[list[str]]:
     return [batch for _, group in sorted(groups.items()) for batch in _of(group)]
 
 
+def of_files(names: Sequence[str]) -> list[list[str]]:
+    """Return batches of hosts that lose nothing meanwhile: a canary first, then some at a time."""
+    groups = [names[:1], *(names[i : i + AT_ONCE] for i in range(1, len(names), AT_ONCE))]
+    return [list(group) for group in groups if group]
+
+
 def _rank(host: Host) -> int:
     """Let a host come with the last of its roles; the worker service does not serve before a frontend."""
     if host.has(Role.WORKER) and not host.has(Role.FRONTEND):

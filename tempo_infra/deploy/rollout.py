@@ -267,7 +267,7 @@ class Rollout:
             ),
             *(
                 {name: steps.switch_files(files[name]) for name in group}
-                for group in batches.batches([(one.host, one.plan) for one in files.values()])
+                for group in batches.of_files(list(files))
             ),
             self._verify(work, temporal) if services else {},
             {name: [steps.confirm(one)] for name, one in work.items()},

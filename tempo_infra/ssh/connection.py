@@ -138,8 +138,9 @@ def _login(target: Target, before: LibraryConnection | None) -> LibraryConnectio
         sock = before.open_tcp((target.address, target.port)) if before else None
         transport = handshake(target, sock)
         try:
-            key = transport.get_remote_server_key()
-            verify(key, _pins(target), target.known_hosts, target.name, jump=target.jump)
+            verify(
+                shown_key(transport, target), _pins(target), target.known_hosts, target.name, jump=target.jump
+            )
             _authenticate(transport, target, keys)
         except BaseException:
             transport.close()
@@ -148,6 +149,16 @@ def _login(target: Target, before: LibraryConnection | None) -> LibraryConnectio
         return LibraryConnection(transport, target)
 
     return knock(target.place, once)
+
+
+def shown_key(transport: Transport, target: Target) -> PKey:
+    """Return the key that the host showed; paramiko forgets it when the connection ends meanwhile."""
+    try:
+        return transport.get_remote_server_key()
+    except SSHException as error:
+        raise UnreachableError(
+            f"unreachable: key exchange to {target.place}: {_say(error)}", host=target.name
+        ) from error
 
 
 def handshake(target: Target, sock: socket.socket | Channel | None = None) -> Transport:

@@ -41,8 +41,8 @@ def offered_key(target: Target) -> tuple[str, PKey]:
         from tempo_infra.ssh import openssh
 
         return openssh.offered_key(target)
-    from tempo_infra.ssh.connection import handshake
+    from tempo_infra.ssh.connection import handshake, shown_key
     from tempo_infra.ssh.known_hosts import host_id
 
     with contextlib.closing(handshake(target)) as transport:
-        return host_id(target.address, target.port), transport.get_remote_server_key()
+        return host_id(target.address, target.port), shown_key(transport, target)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tempo_infra.deploy import batches
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.rollout import Outcome, Rollout
@@ -253,3 +254,13 @@ def test_containers_of_a_files_only_host_are_looked_at_again_after_others_restar
     hosts, outcome = applied(cluster, bundles, states, set())
     assert outcome.ok
     assert hosts.steps_of("front-1")[-2:] == ["still", "confirm"]
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (2, [1, 1]), (14, [1, 10, 3])])
+def test_hosts_of_which_files_alone_change_come_after_a_canary_some_at_a_time(
+    count: int, sizes: list[int]
+) -> None:
+    names = [str(number) for number in range(count)]
+    found = batches.of_files(names)
+    assert [len(batch) for batch in found] == sizes
+    assert [name for batch in found for name in batch] == names

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from tempo_infra.errors import InputError, UnreachableError
@@ -138,3 +139,12 @@ def test_a_silent_host_ends_at_its_deadline_while_others_go_on(
     assert answers[0] == "fine"
     assert isinstance(answers[silent], UnreachableError)
     assert "key exchange" in str(answers[silent])
+
+
+def test_a_host_that_is_gone_after_the_key_exchange_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """paramiko raises "No existing session" then."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        monkeypatch.setattr(connection, "handshake", lambda *_: paramiko.Transport(ours))
+        with pytest.raises(UnreachableError, match=r"key exchange to 127\.0\.0\.1:1: No existing session"):
+            run_true(1, SshTransport.PARAMIKO)
