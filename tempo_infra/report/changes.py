@@ -35,7 +35,7 @@ MEANWHILE = {
 
 def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
     """Yield the lines of a plan; with diffs, each file's unified diff below its name."""
-    if plan.changing or plan.errors or plan.problems or plan.warnings:
+    if plan.changing or plan.errors or plan.problems:
         for host in plan.hosts:
             yield from _host_lines(host, diffs=diffs)
             for warning in plan.warnings.get(host.host, ()):

@@ -79,7 +79,8 @@ def test_another_host_that_has_done_it_is_named() -> None:
 
 
 def test_nothing_to_do_is_one_line_and_the_risks_that_are_taken() -> None:
-    plan = Plan((plan_host(HOST, bundle(), after(bundle()), {}),), {}, {}, ("accepted risk: x",))
+    told = {"db-1": ["an old engine"]}
+    plan = Plan((plan_host(HOST, bundle(), after(bundle()), {}),), {}, told, ("accepted risk: x",))
     assert list(plan_lines(plan, diffs=True)) == ["! accepted risk: x", "nothing to do on 1 host"]
     assert list(plan_lines(replace(plan, risks=()), diffs=True)) == ["nothing to do on 1 host"]
 
