@@ -24,6 +24,7 @@ ARTICLE_POOLS = (20, 10)  # maxConns of the main and of the visibility store: th
 ARTICLE_SHARDS = 4
 
 SERVER: Mapping[str, str] = {  # defaults of Temporal that are no plain value in its source
+    "frontend.enableServerVersionCheck": "true, unless TEMPORAL_VERSION_CHECK_DISABLED is set",
     "matching.numTaskqueueReadPartitions": "4",
     "matching.numTaskqueueWritePartitions": "4",
 }

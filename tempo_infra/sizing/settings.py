@@ -33,6 +33,7 @@ class Setting:
     instead: tuple[tuple[str, str], ...] = ()  # what others would set: ("pgtune", "8GB")
     written: str = ""  # where the operator set it: "oslo.yaml:31:22"; never rendered
     note: str = ""  # what to know before changing it
+    required: bool = False  # the inventory has to give it: it is nobody's override
 
     @property
     def text(self) -> str:
@@ -44,12 +45,26 @@ class Setting:
     @property
     def overridden(self) -> bool:
         """Whether the operator's value stands in the place of a sized one."""
-        return bool(self.written) and (not self.instead or self.instead[0][0] == "sized")
+        return bool(self.written) and not self.required
 
     @property
     def scalar(self) -> Value:
         """The value as YAML writes it: typed, or with its unit as a string."""
         return f"{self.value}{self.unit}" if self.unit else self.value
+
+
+DEFAULTS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "mem_limit": (("article", "none"), ("Docker", "none")),
+    "cpus": (("Docker", "no limit"),),
+    "pids_limit": (("Docker", "no limit"),),
+    "ulimits.nofile": (("Docker", "what its service has: 1024 to 1048576"),),
+    "stop_grace_period": (("Docker", "10s"),),
+    "logging.max-size": (("Docker", "no end"),),
+    "GOMEMLIMIT": (("Go", "none"),),
+    "GOGC": (("Go", "100"),),
+    "shm_size": (("Docker", "64MiB"),),
+}
+"""What a container has when nobody says anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +92,12 @@ class Container:
         compose = "https://docs.docker.com/reference/compose-file/services/"
 
         def of(name: str, value: Value, unit: str, reason: str) -> Setting:
-            return Setting(f"{self.name}.{name}", value, unit, reason, compose, self.inputs)
+            others = DEFAULTS.get(name, ())
+            return Setting(f"{self.name}.{name}", value, unit, reason, compose, self.inputs, others)
 
         memory = of("mem_limit", self.memory_bytes // MIB, "MiB", self.reason)
         found = [
-            replace(memory, written=self.written, instead=(("article", "none"), ("Docker", "none"))),
+            replace(memory, written=self.written),
             of("cpus", self.cpus, "", "the most it may take; shared when others are busy"),
             of("pids_limit", self.pids, "", "more is a leak: it hits the container, not the host"),
             of("ulimits.nofile", self.nofile, "", "limits.nofile of the inventory; soft and hard"),

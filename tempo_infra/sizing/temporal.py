@@ -122,6 +122,7 @@ def shard_setting(cluster: Cluster) -> Setting:
         (("article", "4"), ("Helm chart", "512")),
         cluster.place("temporal", "shards"),
         note,
+        required=True,
     )
 
 

@@ -93,6 +93,16 @@ def test_the_operators_own_values_are_told_apart() -> None:
     done = run("history-1")
     assert "history.numHistoryShards = 512  (inventory)" in done.output
     assert "(override)" not in done.output
+    own = size(loaded(("hosts:", "overrides: {memory: {history: 1GiB}, pools: {history: 24}}\nhosts:")))
+    table = explain.text(explain.lines(own), own, detailed=False)
+    assert "compose.history.mem_limit = 1024MiB  (override)" in table
+    assert "history.default.maxConns = 24  (override)" in table
+
+
+def test_it_says_of_nearly_every_value_what_others_would_set() -> None:
+    settings = size(load(TRIO))
+    without = {line.setting.name for line in explain.lines(settings) if not line.setting.instead}
+    assert without == {"unix_socket_directories"}
 
 
 def test_an_unknown_name_gets_a_hint() -> None:
