@@ -51,6 +51,10 @@ def _shards(stack: Stack, count: int) -> Stack:
     return _config(stack, edit)
 
 
+def _shards_of(stack: Stack) -> int:
+    return int(stack.server.processes[0].config["persistence"]["numHistoryShards"])
+
+
 def _plugin(stack: Stack, name: str) -> Stack:
     def edit(config: Document) -> None:
         for store in config["persistence"]["datastores"].values():
@@ -109,6 +113,7 @@ CHANGES: Mapping[str, Callable[[Stack], Stack]] = {
     "4 partitions a queue": lambda stack: _without_keys(stack, PARTITIONS),
     "the SDK's 2 pollers": _default_pollers,
     "4 shards": lambda stack: _shards(stack, ARTICLE_SHARDS),
+    "shards for four times the host": lambda stack: _shards(stack, 4 * _shards_of(stack)),
     "512 shards": lambda stack: _shards(stack, HELM_SHARDS),
     "the article's postgresql.conf": lambda stack: _server(stack, _article_postgresql),
     "no storage parameters": lambda stack: _server(stack, _bare_tables),

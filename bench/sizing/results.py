@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from bench.sizing.server import Stack
 
 
+QUIET = 0.5  # cores that other programs may take meanwhile
+BESIDE_OTHERS_S = 600  # a run as long as this is not about speed
+
+
 @dataclass(frozen=True)
 class Run:
     """One measured cell; `settings` names what the stack was made of."""
@@ -56,8 +60,13 @@ def append(path: Path, run: Run) -> None:
 
 
 def current(runs: Iterable[Run], settings: Mapping[str, str]) -> list[Run]:
-    """Those of today's settings."""
-    return [run for run in runs if settings.get(run.cell.stack) == run.settings]
+    """Those of today's settings that had the machine to themselves; the others are made again."""
+    return [
+        run
+        for run in runs
+        if settings.get(run.cell.stack) == run.settings
+        and (run.cell.measured_s >= BESIDE_OTHERS_S or run.figures["foreign_cores"] <= QUIET)
+    ]
 
 
 def left(cells: Iterable[Cell], runs: Iterable[Run]) -> list[Cell]:

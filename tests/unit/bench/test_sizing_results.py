@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,8 +51,13 @@ def test_runs_are_read_as_they_were_written_and_a_cut_line_is_passed_over(tmp_pa
 
 
 def test_only_runs_of_these_settings_count_and_what_is_left_is_the_rest() -> None:
-    old, new = Run(CELL, "old", {}), Run(CELL, "new", {})
+    quiet = {"foreign_cores": 0.2}
+    old, new = Run(CELL, "old", quiet), Run(CELL, "new", quiet)
     assert results.current([old, new], {"ours": "new"}) == [new]
+    disturbed = Run(CELL, "new", {"foreign_cores": 0.6})
+    assert results.current([disturbed], {"ours": "new"}) == []
+    long = replace(disturbed, cell=replace(CELL, measured_s=1200))
+    assert results.current([long], {"ours": "new"}) == [long]
     other = Cell("ours", 200, 5, 2)
     assert results.left([CELL, other], [new]) == [other]
     assert results.left([CELL, other], []) == [CELL, other]
