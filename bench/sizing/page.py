@@ -77,7 +77,7 @@ def shown(runs: Sequence[Run], stacks: Sequence[str], clients: int, matrix: Matr
     """One table: a row a stack and delay."""
     head = (
         "| added to a flush | settings | workflows/s, each run | median | p50 | p99 | errors |"
-        " CPU ms a workflow: server, PostgreSQL, worker, driver | others' cores | connections |"
+        " CPU ms a workflow: server, PostgreSQL, worker, driver | cores busy, by others | connections |"
         " WAL KiB a workflow | transactions a flush | RSS MiB |\n"
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     )
@@ -100,7 +100,7 @@ def _row(found: Group) -> str:
         f"{found.median('p99_ms') / 1000:.2f} s",
         f"{sum(found.values('errors')):.0f}",
         f"{found.cpu_ms:.1f}: {', '.join(parts)}",
-        f"{found.median('foreign_cores'):.2f}",
+        f"{found.median('busy_cores'):.2f}, {found.median('foreign_cores'):.2f}",
         f"{max(found.values('connections')):.0f}",
         f"{found.median('wal_kib'):.0f}",
         f"{found.median('transactions_flush'):.1f}",

@@ -26,6 +26,7 @@ def run(cell: Cell, rate: float | None = None, p99_ms: float = 3000.0) -> Run:
         "completed": 100,
         "connections": 50 + cell.repeat,
         "foreign_cores": 0.1,
+        "busy_cores": 1.9,
         "wal_kib": 100.0,
         "wal_mib": 900,
         "wal_images": 0.5,
