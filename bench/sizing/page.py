@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.sizing.results import left
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -57,6 +59,7 @@ class Bar:
 
 BARS = (Bar(0, 2.5), Bar(2, 4.0), Bar(5, 6.0))
 P99_SHARE = 1 / 3
+NOT_RUN = "Not run."
 BAR_CLIENTS = 200
 
 
@@ -87,7 +90,7 @@ def shown(runs: Sequence[Run], stacks: Sequence[str], clients: int, matrix: Matr
             found = group(runs, stack, clients, delay_ms, (matrix.full_s, matrix.half_s))
             if found:
                 rows.append(f"| {delay_ms} ms | {stack} | {_row(found)} |")
-    return "\n".join([head, *rows])
+    return "\n".join([head, *rows]) if rows else NOT_RUN
 
 
 def _row(found: Group) -> str:
@@ -150,10 +153,14 @@ def left_out(runs: Sequence[Run], matrix: Matrix) -> str:
     delays = matrix.changed_delays_ms
     head = " | ".join(f"{delay} ms: workflows/s | x | CPU x | p99" for delay in delays)
     lines = [f"| ours, but | {head} |", "|---|" + "---|---|---|---|" * len(delays)]
+    absent = []
     for name in ("ours", *matrix.changed):
         cells = [cell for delay_ms in delays for cell in _changed(runs, name, delay_ms, (matrix.short_s,))]
-        lines.append(f"| {'(nothing changed)' if name == 'ours' else name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        if any(cells):
+            lines.append(f"| {'(nothing changed)' if name == 'ours' else name} | {' | '.join(cells)} |")
+        else:
+            absent.append(name)
+    return "\n".join([*lines, *(["", f"Not run: {', '.join(absent)}."] if absent else [])])
 
 
 def _changed(runs: Sequence[Run], name: str, delay_ms: int, lengths_s: Sequence[int]) -> list[str]:
@@ -171,7 +178,7 @@ def long(runs: Sequence[Run], measured_s: int) -> str:
     """The long run, where there was one."""
     found = next((run.figures for run in runs if run.cell.measured_s == measured_s), None)
     if found is None:
-        return ""
+        return LONG.format(minutes=measured_s // 60, table=NOT_RUN)
     rows = {
         "workflows": f"{found['completed']:,}, {found['errors']} errors, {found['workflows_s']}/s",
         "checkpoints": f"{found['checkpoints']:.0f}, of them asked for by a full WAL"
@@ -182,7 +189,7 @@ def long(runs: Sequence[Run], measured_s: int) -> str:
         "both databases at the end": f"{found['database_mib']:,} MiB",
         "Temporal's memory at the end": f"{found['rss_mib']} MiB",
     }
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    table = "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
     return LONG.format(minutes=measured_s // 60, table=table)
 
 
@@ -191,24 +198,29 @@ LONG = """
 
 Ours, 50 clients, beside other work on the same machine: not for its speed, but for what only time shows.
 
-| | |
-|---|---|
 {table}
 """
 TEMPLATE = Path(__file__).with_name("page.md")
+
+
+def split(runs: Sequence[Run], matrix: Matrix) -> str:
+    if not any(run.cell.stack in matrix.split for run in runs):
+        return NOT_RUN
+    return shown(runs, ("article", *matrix.split, "ours"), BAR_CLIENTS, matrix)
 
 
 def page(runs: Sequence[Run], matrix: Matrix, machine: str, shards: int) -> str:
     """The whole page."""
     return TEMPLATE.read_text().format(
         machine=machine,
+        made=f"{len(matrix.cells) - len(left(matrix.cells, runs))} of {len(matrix.cells)}",
         shards=shards,
         warmup=matrix.warmup_s,
         short=matrix.short_s,
         main=shown(runs, matrix.main, BAR_CLIENTS, matrix),
         verdicts=verdicts(runs, matrix),
         fifty=shown(runs, matrix.main, 50, matrix),
-        split=shown(runs, ("article", *matrix.split, "ours"), BAR_CLIENTS, matrix),
+        split=split(runs, matrix),
         left_out=left_out(runs, matrix),
         long=long(runs, matrix.long_s),
     )
