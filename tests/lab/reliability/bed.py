@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -97,7 +98,8 @@ class Bed:
         """Write the inventory that asks for a change."""
         self.files += 1
         folder = self.folder / str(self.files)
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier session, with templates of its own
+        folder.mkdir(parents=True)
         for name, content in change.templates:
             (folder / "templates" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "templates" / name).write_text(content)
