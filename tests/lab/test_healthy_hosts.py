@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.faults]
 RUNS = ("full", *("quick",) * 4) * 4
 
 
-@pytest.mark.parametrize(("run", "how"), enumerate(RUNS, 1))
+@pytest.mark.parametrize(("run", "how"), tuple(enumerate(RUNS, 1)))
 def test_every_host_is_as_its_list_says(cluster: Inventory, run: int, how: str) -> None:
     quick = how == "quick"
     ran = cluster.run("check-host", "--format", "json", *(("--quick",) if quick else ()))
