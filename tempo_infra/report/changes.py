@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.restarts import Restart
     from tempo_infra.deploy.rollout import Plan
     from tempo_infra.deploy.values import ValueChange
+    from tempo_infra.errors import TempoInfraError
     from tempo_infra.on_host.state import HostState
 
 
@@ -41,11 +42,18 @@ def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
             for warning in plan.warnings.get(host.host, ()):
                 yield from _wrapped(f"  ! {warning}", 4)
         for name, error in plan.errors.items():
-            yield from _wrapped(f"{name:<12}? {error.what}", 14)
-            yield from _wrapped(f"              {error.remedy}", 14) if error.remedy else ()
+            yield from _error_lines(name, error)
     for risk in plan.risks:
         yield from _wrapped(f"! {risk}", 2)
     yield from _wrapped(plan_summary(plan), 2)
+
+
+def _error_lines(name: str, error: TempoInfraError) -> Iterator[str]:
+    """Each line by itself: figures stay below each other, and a command that has a line is copied whole."""
+    first, *rest = error.what.splitlines()
+    yield from _wrapped(f"{name:<12}? {first}", 14)
+    for line in (*rest, *error.remedy.splitlines()):
+        yield from _wrapped(f"              {line.strip()}", 16)
 
 
 def _wrapped(text: str, indent: int) -> Iterator[str]:

@@ -94,14 +94,14 @@ def refusal(offered: str, pinned: list[PinnedKey], file: Path, host: str, *, jum
         return HostKeyError(
             f"refused: {key} is not known\n  offered  {offered}  (nothing pinned in {file})",
             host=host,
-            remedy=f"compare it with the provider's console, then: {trust}",
+            remedy=f"compare it with the provider's console, then\n  {trust}",
         )
     return HostKeyError(
         f"refused: {key} has changed\n"
         + "".join(f"  pinned   {fingerprint(pin.key)}  ({file}:{pin.line})\n" for pin in valid)
         + f"  offered  {offered}",
         host=host,
-        remedy="if the machine was reinstalled: compare it with the provider's console, then: "
+        remedy="if the machine was reinstalled: compare it with the provider's console, then\n  "
         + (trust if jump else f"{trust} --replace"),
     )
 

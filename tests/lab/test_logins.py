@@ -87,8 +87,12 @@ def test_a_wrong_sudo_password_is_tried_once_and_never_shown(lab: Lab, variant: 
         ("expired", "could not start work"),
     ],
 )
-def test_a_login_that_can_not_work_says_why_and_what_to_do(variant: Variants, user: str, words: str) -> None:
+def test_a_login_that_can_not_work_says_why_and_what_to_do(
+    lab: Lab, variant: Variants, user: str, words: str
+) -> None:
     ran = variant((USER, f"user: {user}")).run("plan", "--host", "db-1")
+    # Systemd counts the manager of an expired account as a failed unit.
+    lab.host("db-1").exec(["systemctl", "reset-failed"])
     assert ran.code == 3
     assert words in ran.said
     assert "Traceback" not in ran.said
@@ -100,7 +104,7 @@ def test_logins_that_work(fresh: object, variant: Variants, user: str) -> None:
     """Shell noise, another login shell, root itself."""
     ran = variant((USER, f"user: {user}")).run("plan", "--host", "db-1")
     assert ran.code == 0, ran.said
-    assert "db-1" in ran.out
+    assert ran.out == "nothing to do on 1 host\n"
 
 
 @OVER_BOTH
