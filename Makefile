@@ -90,7 +90,7 @@ test-vm: lab-vm-up ## what only a machine with a kernel of its own can show: lim
 	$(BIN)/pytest tests/lab -m 'vm and not faults'
 
 .PHONY: check
-check: venv ## lint, types, unit tests with branch coverage; under a minute
+check: venv ## lint, types, unit tests; about three minutes
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
