@@ -11,8 +11,12 @@ class TempoInfraError(Exception):
         self.what, self.remedy, self.host = what, remedy, host
 
     def __str__(self) -> str:
-        where = f"{self.host}: " if self.host else ""
-        return f"{where}{self.what}" + (f"\n  {self.remedy}" if self.remedy else "")
+        return (f"{self.host}: " if self.host else "") + self.told
+
+    @property
+    def told(self) -> str:
+        """What failed and, on a line of its own, what to do: for where the host is named already."""
+        return self.what + (f"\n  {self.remedy}" if self.remedy else "")
 
 
 class InputError(TempoInfraError):

@@ -83,7 +83,7 @@ def _end(errors: Mapping[str, TempoInfraError]) -> None:
     from tempo_infra.cli.provision import worst
 
     for name, error in errors.items():
-        typer.echo(f"{name}: {error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
+        typer.echo(f"{name}: {error.told}", err=True)
     if errors:
         typer.echo("the same command goes on from here", err=True)
     raise typer.Exit(worst(errors.values()) if errors else ExitCode.OK)

@@ -69,8 +69,7 @@ def _one(maintenance: Maintenance, host: Host, work: Work, inventory: Path) -> N
     try:
         maintenance.one(host, work, _hand_over)
     except TempoInfraError as error:
-        name = f"{error.host}: " if error.host else ""
-        typer.echo(f"{name}{error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
+        typer.echo(str(error), err=True)
         _say_where(maintenance, inventory)
         raise typer.Exit(exit_code_of(error)) from error
     except KeyboardInterrupt:

@@ -119,7 +119,7 @@ def refuse(plan: Plan, moved: Sequence[tuple[str, str]] = ()) -> None:
     if not plan.errors and not plan.problems and not moved:
         return
     for name, error in plan.errors.items():
-        typer.echo(f"{name}: {error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
+        typer.echo(f"{name}: {error.told}", err=True)
     for name, problem in [*plan.problems, *moved]:
         typer.echo(f"{name}: {problem}", err=True)
     typer.echo("nothing was changed on any host", err=True)

@@ -38,7 +38,7 @@ def reached(
 
 def _tell_errors(errors: Mapping[str, TempoInfraError]) -> ExitCode:
     for name, error in errors.items():
-        typer.echo(f"{name:<12}? {error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
+        typer.echo(f"{name:<12}? {error.told}", err=True)
     codes = [exit_code_of(error) for error in errors.values()]
     return ExitCode.OK if not codes else max(codes)
 

@@ -37,7 +37,7 @@ def rollback(
             typer.echo(f"{name:<12}{why}")
         run, errors, now = go_back(fleet, cluster, hosts, way)
     for name, error in errors.items():
-        typer.echo(f"{name}: {error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
+        typer.echo(f"{name}: {error.told}", err=True)
     for name, generation in way.to.items():
         typer.echo(
             f"{name:<12}{now.get(name, f'see resume {run}') if errors else f'back on {generation[:12]}'}"

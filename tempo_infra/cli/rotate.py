@@ -56,7 +56,7 @@ def _retire(run: Run) -> ExitCode:
 
     errors = retire(run.fleet, run.cluster, run.rollout.run)
     for name, error in errors.items():
-        typer.echo(f"{name}: {error.what}" + (f"\n  {error.remedy}" if error.remedy else ""), err=True)
+        typer.echo(f"{name}: {error.told}", err=True)
     if errors:
         typer.echo("both logins work; the same command goes on from here", err=True)
         return worst(errors.values())
