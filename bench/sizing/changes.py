@@ -19,7 +19,7 @@ CACHES = (
     "history.enableHostLevelEventsCache",
     "history.eventsHostLevelCacheMaxSizeBytes",
 )
-TODAY_SHARDS = 64  # what two vCPUs keep busy, with no room to grow
+ROOMY_SHARDS = 256  # room for four times two vCPUs
 PARTITIONS = ("matching.numTaskqueueReadPartitions", "matching.numTaskqueueWritePartitions")
 EAGER = ("system.enableActivityEagerExecution",)
 
@@ -110,7 +110,7 @@ CHANGES: Mapping[str, Callable[[Stack], Stack]] = {
     "4 partitions a queue": lambda stack: _without_keys(stack, PARTITIONS),
     "the SDK's 2 pollers": _default_pollers,
     "4 shards": lambda stack: _shards(stack, ARTICLE_SHARDS),
-    "64 shards": lambda stack: _shards(stack, TODAY_SHARDS),
+    "256 shards": lambda stack: _shards(stack, ROOMY_SHARDS),
     "512 shards": lambda stack: _shards(stack, HELM_SHARDS),
     "the article's postgresql.conf": lambda stack: _server(stack, _article_postgresql),
     "no storage parameters": lambda stack: _server(stack, _bare_tables),

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from tempo_infra.render import Bundle
 
 GIB = 1024**3
-ROOM = 4
 PLACE = frozenset({"listen_addresses", "port", "unix_socket_directories"})
 IN_CONTAINER = frozenset({"TEMPORAL_SERVICES", "TEMPORAL_SERVER_CONFIG_FILE_PATH"})
 
@@ -53,8 +52,8 @@ class Shape:
 
     @property
     def shards(self) -> int:
-        """Room for four times this machine, as the example of a single host has for its own."""
-        return 1 << (self.vcpu * SHARDS_PER_VCPU * ROOM - 1).bit_length()
+        """What keeps this machine busy: for a cluster that stays on one small host (docs/decisions/0001)."""
+        return 1 << (self.vcpu * SHARDS_PER_VCPU - 1).bit_length()
 
 
 def inventory(shape: Shape, chosen: Mapping[str, bool]) -> str:
