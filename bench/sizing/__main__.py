@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -117,6 +118,7 @@ def main() -> int:
     parser.add_argument("--long", action="store_true", help="only the run of 20 minutes")
     parser.add_argument("--page", action="store_true", help="only write the page")
     words = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(NOT_DONE))  # so that what was started is ended
     try:
         done = words.page or run(words.results, time.monotonic() + words.seconds, long=words.long)
         if done:
