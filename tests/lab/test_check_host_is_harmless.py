@@ -220,7 +220,7 @@ def test_the_collector_is_small_and_says_how_it_measured(
 
 def test_facts_cost_one_round_trip(cluster: Inventory, lab: Lab, host: Host, variant: Variants) -> None:
     """Beside those of logging in, of starting the program, and of the clock, which is asked eight times."""
-    with Relay(host.ssh_address, host.ssh_port) as relay:
+    with Relay(host.ssh_address, host.ssh_port, delay_ms=10) as relay:
         inventory, trips = through(relay, host, lab, variant), []
         for _ in range(2):  # a busy machine adds some: bytes are taken later
             relay.traffic.reset()
