@@ -101,12 +101,13 @@ def _from_counters(facts: Facts, expected: Expected) -> Finding:
     """Judge a mean, all that the counters give: few stalls raise it, so it fails late, at p99's limit."""
 
     def judge(flushed: WalFlush) -> Finding:
+        fail: float | None = None  # the past, with each bad hour in it, only warns
         if flushed.window_count >= AT_WORK:
             over = f"n={count(flushed.window_count)} in {number(flushed.window_s, 's')}"
             mean_ms, fail = flushed.window_mean_ms, expected.limit("fsync_p99_fail_ms")
-        elif flushed.count >= COUNTED:  # of the past, with each bad hour in it
+        elif flushed.count >= COUNTED:
             over = f"n={count(flushed.count)} since the counters' reset, too few now; --with-load measures"
-            mean_ms, fail = flushed.mean_ms, None
+            mean_ms = flushed.mean_ms
         else:
             return Finding(
                 outcome=Outcome.UNKNOWN,

@@ -221,7 +221,8 @@ def test_the_collector_is_small_and_says_how_it_measured(
 def test_facts_cost_one_round_trip(cluster: Inventory, lab: Lab, host: Host, variant: Variants) -> None:
     """Beside those of logging in, of starting the program, and of the clock, which is asked eight times."""
     with Relay(host.ssh_address, host.ssh_port, delay_ms=10) as relay:
-        inventory, trips = through(relay, host, lab, variant), []
+        inventory = through(relay, host, lab, variant)
+        trips: list[int] = []
         for _ in range(2):  # a busy machine adds some: bytes are taken later
             relay.traffic.reset()
             ran = inventory.run("check-host", "--host", host.name, "--quick")
