@@ -10,7 +10,7 @@ LAB_INVENTORY := .lab/inventory.yaml
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed, $(PYTHON) is older"; exit 2; }
@@ -65,9 +65,15 @@ browser: ## chromium, in which the tests open the HTML report
 	@command -v chromium >/dev/null || { echo "installing chromium (apt-get)"; \
 	  apt-get install -qy --no-install-recommends chromium >/dev/null || echo "no chromium: those tests will say so"; }
 
+CHECK_HOST := healthy_hosts planted_faults check_host_is_harmless symptom installed
+
+.PHONY: test-check-host
+test-check-host: lab-up ## check-host alone: healthy hosts twenty times, each fault of the lab, what it leaves; not timed yet
+	$(BIN)/pytest $(CHECK_HOST:%=tests/lab/test_%.py) --durations 15
+
 .PHONY: test-faults
-test-faults: lab-more ## faults planted one by one, at every step: an hour or more
-	$(BIN)/pytest tests/lab -m 'faults and not vm' --ignore tests/lab/reliability
+test-faults: lab-more test-check-host ## the same, and faults at every step of a run: an hour or more
+	$(BIN)/pytest tests/lab -m 'faults and not vm' --ignore tests/lab/reliability $(CHECK_HOST:%=--ignore tests/lab/test_%.py)
 	$(BIN)/pytest tests/lab/reliability -m 'not vm' --reliability-host extra-1 & first=$$!; \
 	$(BIN)/pytest tests/lab/reliability -m 'not vm' --reliability-host extra-2; second=$$?; \
 	wait $$first && exit $$second
@@ -78,8 +84,8 @@ test-sdks: venv ## worker snippets by the compilers of Go, Java and TypeScript
 	$(BIN)/pytest tests/lab -m sdks
 
 .PHONY: test-vm-faults
-test-vm-faults: lab-vm-up ## faults that need a kernel, clock and disks of their own, planted in the VM
-	$(BIN)/pytest tests/lab -m 'faults and vm'
+test-vm-faults: lab-vm-up ## faults that need a kernel, clock and disks of their own, planted in the VM; not timed yet
+	$(BIN)/pytest tests/lab -m 'faults and vm' --durations 15
 
 .PHONY: test-openssh
 test-openssh: lab-up ## the tests on real hosts once more, over the system's own ssh

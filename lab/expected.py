@@ -92,10 +92,6 @@ RACK: Final[Mapping[str, Mapping[str, Known]]] = {
         **_is("skip", "net.reach", why="the database connects to no other host"),
         **_may("warn", "net.rtt", why="the hosts share two CPUs with everything else"),
         **_may("warn", "temporal.backlog", why="tests kill workers and leave tasks behind"),
-        "disk.fsync": Known(
-            frozenset({"pass", "warn", "fail"}),
-            "the server's mean since it was made, with the machine's other load on the one disk in it",
-        ),
         **_is("skip", "disk.growth", why="a database of some minutes says nothing about growth"),
         **_is("skip", "disk.flush", "cpu.steal", "cpu.speed", why="a running database is not put under load"),
     },

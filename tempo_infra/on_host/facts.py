@@ -168,8 +168,8 @@ class _Measured:
         groups: "list[list[tuple[str, Callable[[], Any]]]]" = [
             [("system", system.read), ("kernel", kernel.read), ("memory", memory.read), ("virt", virt.read)],
             [("clock", clock.read), ("nofile", nofile.read), ("docker", docker.read)],
-            [("metrics", self._ask_services), ("cpu", self._cpu)],
-            [("postgres", self._postgres), ("disk", self._disk)],
+            [("metrics", self._ask_services), ("postgres", self._begin_postgres), ("cpu", self._cpu)],
+            [("disk", self._disk)],
             [
                 ("database", self._database),
                 ("kernel_log", kernel_log.read),
@@ -177,6 +177,7 @@ class _Measured:
                 ("upkeep", upkeep.read),
                 ("generation", generation.read),
                 ("roles", lambda: roles.read(self._options.internal, self._options.roles)),
+                ("postgres", self._postgres),
                 ("metrics", self._metrics),
             ],
         ]
@@ -223,15 +224,15 @@ class _Measured:
             self._say(f"every vCPU at work for {cpu.LOAD_S * self._options.stretch:g} s")
         return cpu.read(self._why_no_load, load_s=cpu.LOAD_S * self._options.stretch)
 
+    def _begin_postgres(self) -> postgres.Begun:
+        return postgres.begin(_value(self._containers()))
+
     def _postgres(self) -> postgres.Postgres:
         window_s = postgres.QUICK_WINDOW_S if self._options.quick else postgres.WINDOW_S
-        return postgres.read(self._containers(), window_s)
+        return postgres.read(_value(self._found["postgres"]), window_s * self._options.stretch)
 
     def _database(self) -> database.Database:
-        found: "Reading[postgres.Postgres]" = self._found["postgres"]
-        if found.value is None:
-            raise Unread(found.unread, not_wanted=found.not_wanted)
-        return database.read(found.value.container)
+        return database.read(_value(self._found["postgres"]).container)
 
     def _ask_services(self) -> None:
         self._asked = metrics.ask_services(self._options.roles, self._containers())
@@ -239,20 +240,22 @@ class _Measured:
     def _metrics(self) -> metrics.Metrics:
         if not self._options.roles and not self._options.worker_metrics:
             raise Unread("no Temporal role of this host is known", not_wanted=True)
-        again = metrics.ask_services(self._options.roles, self._containers()) if self._options.roles else {}
+        again = metrics.ask_services(self._options.roles, self._containers())
         return metrics.read(self._asked, again, self._options.worker_metrics)
 
     def _disk(self) -> disk.Disk:
         return disk.read(self._options.data_directory)
 
-    def _containers(self) -> "tuple[docker.Container, ...]":
+    def _containers(self) -> "Reading[tuple[docker.Container, ...]]":
         found: "Reading[docker.Docker]" = self._found["docker"]
-        if found.value is None:
-            raise Unread(found.unread, not_wanted=found.not_wanted)
-        containers = found.value.containers
-        if containers.value is None:
-            raise Unread(containers.unread, not_wanted=containers.not_wanted)
-        return containers.value
+        return _then(found, lambda one: _value(one.containers))
+
+
+def _value(reading: "Reading[T]") -> "T":
+    """Return what was read, or raise why it wasn't."""
+    if reading.value is None:
+        raise Unread(reading.unread, not_wanted=reading.not_wanted)
+    return reading.value
 
 
 def _then(reading: "Reading[Any]", go_on: "Callable[[Any], T]") -> "Reading[T]":

@@ -25,22 +25,39 @@ from tests.lab.test_planted_faults import judge
 pytestmark = [pytest.mark.vm, pytest.mark.faults]
 DEADLINE_S = 300
 QUICK = ("--quick",)
+FAILED = pytest.StashKey[int]()  # how many tests had failed when the VM was last begun anew
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    """The VM as after its first boot, with kernel settings as provisioning sets them, and with the time."""
+def vm() -> Iterator[VM]:
     try:
-        vm = lab.vm.load()
-        vm.restore()
+        loaded = lab.vm.load()
     except LabError as error:
         pytest.exit(f"the VM is not up: {error}; run `make lab-vm-up`", returncode=2)
-    made = Site(vm.name, load(vm.inventory), vm)
-    made.shell("docker compose version && docker info > /dev/null")  # an emulated CPU's first time takes long
-    as_provisioned(made)
-    keep_time(made)
-    yield made
-    vm.restore()
+    yield loaded
+    loaded.restore()
+
+
+@pytest.fixture
+def site(vm: VM, request: pytest.FixtureRequest) -> Site:
+    """The VM as its list says; begun anew after a failed test, whose fault may not have been healed."""
+    made, failed = Site(vm.name, load(vm.inventory), vm), request.session.testsfailed
+    if request.session.stash.get(FAILED, None) != failed:
+        begin_anew(made)
+        request.session.stash[FAILED] = failed
+    return made
+
+
+def begin_anew(site: Site) -> None:
+    """As after its first boot, with kernel settings as provisioning sets them, and with the time."""
+    try:
+        site.vm.restore()
+        # What these need is translated for the emulated CPU once; the first time takes long.
+        site.shell("docker compose version && docker info > /dev/null")
+        as_provisioned(site)
+        keep_time(site)
+    except LabError as error:
+        pytest.exit(f"the VM can't be made ready: {error}", returncode=2)
 
 
 def ask(vm: VM, *words: str) -> list[dict[str, Any]]:

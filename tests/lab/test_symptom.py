@@ -25,6 +25,9 @@ SYMPTOM = "context-deadline-exceeded"
 NAMESPACE, QUEUE, NOBODY = "billing", "symptom", "nobody-polls-this"
 METRICS_PORT = 9464
 COMPOSE = "docker compose -f /var/lib/tempo-infra/current/docker-compose.yml"
+DATABASE = "tempo-infra-postgresql-1"
+COMMIT = "select pg_logical_emit_message(true, 'symptom', '')"  # writes to the log, and to no table
+COMMITTING = ("pgbench", "-n", "-U", "postgres", "-T", "10", "-f", "-", "temporal")
 SEEN_S = 150  # matching tells of its queues about once a minute
 
 # One slot, taken by an activity that never ends: the worker is up and polls no more.
@@ -133,8 +136,8 @@ def test_slow_durable_writes_are_found_by_the_databases_own_counters(cluster: In
     host.must(["sh", "-c", "cat > /root/slow.yml"], input=slow)
     host.must(["sh", "-c", f"{COMPOSE} -f /root/slow.yml {up}"], timeout=120)
     try:
-        with faults.slow_fsync(host, "tempo-infra-postgresql-1", 60):
-            time.sleep(20)  # long enough for a hundred flushes at that pace
+        with faults.slow_fsync(host, DATABASE, 60):
+            host.must(["docker", "exec", "-i", DATABASE, *COMMITTING], input=COMMIT)
             found = diagnosis(cluster, "--quick")
     finally:
         host.must(["sh", "-c", f"rm /root/slow.yml && {COMPOSE} {up}"], timeout=120)

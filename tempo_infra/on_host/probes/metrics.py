@@ -115,9 +115,12 @@ if TYPE_CHECKING:
     QueueKey = tuple[str, str, str]  # namespace, queue, kind
 
 
-def ask_services(ports: "tuple[RolePort, ...]", containers: "tuple[Container, ...]") -> "Answers":
-    """Ask each Temporal service of this host for what is read of it."""
-    pids = {one.service: one.pid for one in containers if one.ours}
+def ask_services(ports: "tuple[RolePort, ...]", containers: "Reading[tuple[Container, ...]]") -> "Answers":
+    """Ask each Temporal service of this host for what is read of it; its container says where."""
+    if containers.value is None:  # a silent engine, say: a host still knows which roles are not its own
+        silent: "Reading[Asked]" = Reading(None, containers.unread, containers.not_wanted)
+        return {one.role: silent for one in ports if one.role in OF_ROLE}
+    pids = {one.service: one.pid for one in containers.value if one.ours}
     return {
         one.role: attempt(lambda one=one: _ask(one, pids.get(one.role, 0)))  # type: ignore[misc]  # bound now
         for one in ports
@@ -141,7 +144,8 @@ def read(before: "Answers", after: "Answers", workers: "tuple[str, ...]") -> Met
             raise Unread(f"no {role} on this host", not_wanted=True)
         first, second = before[role], after[role]
         if first.value is None or second.value is None:
-            raise Unread(first.unread or second.unread)
+            missing = first if first.value is None else second
+            raise Unread(missing.unread, not_wanted=missing.not_wanted)
         return first.value, second.value
 
     return Metrics(

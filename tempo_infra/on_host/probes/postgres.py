@@ -1,7 +1,8 @@
 """What a running PostgreSQL counts itself: the flushes of its write-ahead log, and how many files it opens.
 
 A probe that writes would take flushes away from a database at work; its own counters are the better figure
-anyway, for they are of the writes that matter. They need track_wal_io_timing.
+anyway, for they are of the writes that matter. They need track_wal_io_timing. They are read twice, with the
+run in between: the difference is the present. (A session at work tells its own counts once a second.)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, output_
 if TYPE_CHECKING:
     from tempo_infra.on_host.probes.docker import Container
 
-WINDOW_S, QUICK_WINDOW_S = 2.0, 0.3
+WINDOW_S, QUICK_WINDOW_S = 5.0, 0.3  # at least
 _DEADLINE_S = 6.0
 _SETTINGS = (
     "select current_setting('server_version_num'), current_setting('max_files_per_process'),"
@@ -49,6 +50,16 @@ class WalFlush:
     window_count: int
     window_mean_ms: float  # 0.0 when nothing was flushed in the window
     method: str = "pg_stat_wal: wal_sync_time over wal_sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What was asked first, and when: the window begins."""
+
+    container: str
+    settings: Reading[Settings]
+    flushed: Reading[Flushed]
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,7 @@ def ask(container: str, query: str, *, database: str = "postgres") -> str:
     return output_of("docker", "exec", container, *psql, deadline_s=_DEADLINE_S)
 
 
-def _wal_flush(container: str, settings: "Reading[Settings]", window_s: float) -> WalFlush:
+def _flushed(container: str, settings: "Reading[Settings]") -> Flushed:
     known = settings.value
     if known is None:
         raise Unread(settings.unread)
@@ -101,9 +112,7 @@ def _wal_flush(container: str, settings: "Reading[Settings]", window_s: float) -
     if known.version >= NEWER:
         major = known.version // 10_000
         raise Unread(f"PostgreSQL {major} counts WAL flushes in pg_stat_io, which is not read yet")
-    before, begun = parse_flushed(ask(container, _WAL)), time.monotonic()
-    time.sleep(window_s)
-    return between(before, parse_flushed(ask(container, _WAL)), time.monotonic() - begun)
+    return parse_flushed(ask(container, _WAL))
 
 
 def database_of(containers: "tuple[Container, ...]") -> "Container | None":
@@ -112,9 +121,24 @@ def database_of(containers: "tuple[Container, ...]") -> "Container | None":
     return ours[0] if ours else None
 
 
-def read(containers: "tuple[Container, ...]", window_s: float = WINDOW_S) -> Postgres:
+def begin(containers: "tuple[Container, ...]") -> Begun:
+    """Ask for settings and counters; `read` asks again."""
     database = database_of(containers)
     if database is None:
         raise Unread("no PostgreSQL of the cluster runs here", not_wanted=True)
     settings = attempt(lambda: parse_settings(ask(database.name, _SETTINGS)))
-    return Postgres(database.name, settings, attempt(lambda: _wal_flush(database.name, settings, window_s)))
+    flushed = attempt(lambda: _flushed(database.name, settings))
+    return Begun(database.name, settings, flushed, time.monotonic())
+
+
+def read(begun: Begun, window_s: float = WINDOW_S) -> Postgres:
+    """Ask for the counters once more, `window_s` seconds after the first time or later."""
+
+    def again() -> WalFlush:
+        if begun.flushed.value is None:
+            raise Unread(begun.flushed.unread)
+        time.sleep(max(0.0, begun.at_s + window_s - time.monotonic()))
+        after = parse_flushed(ask(begun.container, _WAL))
+        return between(begun.flushed.value, after, time.monotonic() - begun.at_s)
+
+    return Postgres(begun.container, begun.settings, attempt(again))

@@ -25,10 +25,10 @@ FAULTS: tuple[Fault, ...] = (
     *database.FAULTS,
     *wires.FAULTS,
     *limits.FAULTS,
-    *machine.FAULTS,
     *clocks.FAULTS,
     *engine.FAULTS,
     *settings.FAULTS,
+    *machine.FAULTS,  # last: a kernel may trust its cheap clock no more when a vCPU comes back
 )
 RACK = tuple(one for one in FAULTS if one.where != VM_ROLE)
 IN_THE_VM = tuple(one for one in FAULTS if one.where == VM_ROLE)

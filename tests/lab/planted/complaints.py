@@ -13,9 +13,10 @@ HOG = (
     " python3 -c 'x = bytearray(200 << 20)'"
 )
 MEDIUM = (
-    "modprobe scsi_debug opts=2 dev_size_mb=8; sleep 2"
-    "; disk=$(ls /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block)"
-    "; dd if=/dev/$disk of=/dev/null bs=4k; modprobe -r scsi_debug"
+    "modprobe sd_mod && modprobe scsi_debug opts=2 dev_size_mb=8 || exit 1"
+    "; disks='/sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block'"
+    '; for n in $(seq 60); do disk=$(ls $disks 2>/dev/null); test -b "/dev/$disk" && break; sleep 0.5; done'
+    "; dd if=/dev/$disk of=/dev/null bs=4k; udevadm settle; modprobe -r scsi_debug"
 )
 HUNG = (
     "cd /proc/sys/kernel; cat hung_task_timeout_secs > /root/kept; echo 3 > hung_task_timeout_secs"

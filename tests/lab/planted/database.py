@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from shlex import quote
 
 from tests.lab.planted.fault import Fault, Plant, Site
-from tests.lab.planted.services import SERVICES, container, psql
+from tests.lab.planted.services import SERVICES, container, pgbench, psql
 
 SHARE = 0.9  # of the connections that are there for ordinary roles
 FORCED = 25
@@ -38,8 +39,7 @@ def by_sql(plant: str, heal: str, *, settle_s: float = 0) -> Plant:
 
 
 def _run(site: Site, text: str) -> None:
-    for statement in text.split(";"):
-        psql(site, statement.strip())
+    psql(site, *(one.strip() for one in text.split(";")))
 
 
 @contextmanager
@@ -73,10 +73,8 @@ def few_connections_left(site: Site) -> Iterator[None]:
     taken = "select count(*) from pg_stat_activity where backend_type = 'client backend'"
     there = "current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
     wanted = int(float(psql(site, f"select {SHARE} * ({there}) - ({taken})")))
-    naps = f'psql -XAtqU postgres -d postgres -c "select pg_sleep({NAPS_S}) /* planted */"'
-    many = f"for n in $(seq {wanted}); do {naps} & done; wait"
-    site.shell(f"docker exec -d {container('postgresql')} sh -c {_quoted(many)}")
-    time.sleep(5)
+    pgbench(site, f"select pg_sleep({NAPS_S}) as planted", clients=wanted, seconds=NAPS_S)
+    time.sleep(3)
     try:
         yield
     finally:
@@ -84,12 +82,8 @@ def few_connections_left(site: Site) -> Iterator[None]:
 
 
 def _session(site: Site, text: str) -> None:
-    words = f"psql -XqU postgres -d temporal -c {_quoted(text)}"
+    words = f"psql -XqU postgres -d temporal -c {quote(text)}"
     site.shell(f"docker exec -d {container('postgresql')} {words}")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 RELOAD = "select pg_reload_conf()"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lab import faults
 from lab.vm import qemu
 from tests.lab.planted.fault import VM_ROLE, Fault, Plant, Site, by_shell, nothing
-from tests.lab.planted.services import container, psql, remade
+from tests.lab.planted.services import container, pgbench, psql, remade
 
 AT = "/srv/planted"
 IMAGE = "/root/planted.img"  # sparse: its 40 GB are never written
 THERE = ("--data-dir", AT)
-SLOW_MS, COMMITS = 40, 150
+SLOW_MS, COMMITS, BUSY_S = 40, 150, 60
 
 
 def loop_volume(then: str = "true", *, mount: str = "", mkfs: str = "") -> Plant:
@@ -31,20 +32,28 @@ def loop_volume(then: str = "true", *, mount: str = "", mkfs: str = "") -> Plant
 
 @contextmanager
 def slow_flushes(site: Site) -> Iterator[None]:
-    """Each fsync of PostgreSQL takes 40 ms more; its counters start anew and count a few commits."""
+    """Each fsync of PostgreSQL takes 40 ms more, and a session commits all the time."""
     with remade(site, "postgresql", "environment: {LAB_SLOW_FSYNC: '1'}"):
-        with faults.slow_fsync(site.rack_host, container("postgresql"), SLOW_MS):
-            _count_commits(site)
-            yield
-        _count_commits(site)
+        psql(site, "create table planted (n int)")
+        try:
+            with faults.slow_fsync(site.rack_host, container("postgresql"), SLOW_MS):
+                pgbench(site, "insert into planted values (1)", clients=1, seconds=BUSY_S)
+                time.sleep(2)  # a session tells what it flushed once a second
+                yield
+        finally:
+            _forget(site)
 
 
-def _count_commits(site: Site) -> None:
+def _forget(site: Site) -> None:
+    """End the session, and let the counters start anew with commits as fast as ever."""
     commit = "insert into planted values (i); commit"
-    psql(site, "create table planted (n int)")
-    psql(site, "select pg_stat_reset_shared('wal')")
-    psql(site, f"do $$ begin for i in 1..{COMMITS} loop {commit}; end loop; end $$")
-    psql(site, "drop table planted")
+    psql(
+        site,
+        "select pg_terminate_backend(pid) from pg_stat_activity where query like 'insert into planted%'",
+        "select pg_stat_reset_shared('wal')",
+        f"do $$ begin for i in 1..{COMMITS} loop {commit}; end loop; end $$",
+        "drop table planted",
+    )
 
 
 @contextmanager
@@ -131,8 +140,9 @@ FAULTS = (
         "postgresql",
         "disk.fsync",
         "fail",
-        f"each fsync of PostgreSQL is held up for {SLOW_MS} ms",
+        f"each fsync of PostgreSQL is held up for {SLOW_MS} ms, while a session commits",
         slow_flushes,
+        full=True,
     ),
     Fault(
         "write barriers off on the machine's disk",

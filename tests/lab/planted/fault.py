@@ -88,8 +88,9 @@ def by_shell(plant: str, heal: str) -> Plant:
 
 
 def setting(path: str, value: str) -> Plant:
-    """Write one value into a file of /proc or /sys, and what was there again."""
-    return by_shell(f"cat {path} > {KEPT} && echo {quote(value)} > {path}", f"cat {KEPT} > {path}; rm {KEPT}")
+    """Write one value into a file of /proc or /sys, and what was there, or chosen there, again."""
+    keep = rf"sed 's/.*\[\(.*\)\].*/\1/' {path} > {KEPT}"
+    return by_shell(f"{keep} && echo {quote(value)} > {path}", f"cat {KEPT} > {path} && rm {KEPT}")
 
 
 def file_with(path: str, text: str) -> Plant:

@@ -13,6 +13,11 @@ LIMITS = "/etc/security/limits.conf"
 DROP_IN = "/etc/systemd/system/containerd.service.d/planted.conf"
 LOWER = "ulimits: {nofile: {soft: 1024, hard: 2048}}"
 SPARE = 3  # files that may still be opened
+RESTARTED = (  # and back in touch with dockerd, which asks it for its version
+    "systemctl daemon-reload && systemctl restart containerd && for n in $(seq 60);"
+    " do docker version -f '{{range .Server.Components}}{{.Name}} {{end}}' | grep -q containerd && exit 0;"
+    " sleep 0.5; done; exit 1"
+)
 AS_TEMPORAL = "setpriv --reuid 1000 --regid 1000 --clear-groups"  # whose limits root may not set in the lab
 
 
@@ -46,12 +51,12 @@ def bare_container(site: Site) -> Iterator[None]:
 @contextmanager
 def runtime_lowered(site: Site) -> Iterator[None]:
     """A drop-in of containerd's unit, as some hosting images carry."""
-    again = "systemctl daemon-reload && systemctl restart containerd && sleep 1 && docker version > /dev/null"
-    text = "[Service]\nLimitNOFILE=1024:2048"
-    with file_with(DROP_IN, text)(site):
-        site.shell(again)
-        yield
-    site.shell(again)
+    try:
+        with file_with(DROP_IN, "[Service]\nLimitNOFILE=1024:2048")(site):
+            site.shell(RESTARTED)
+            yield
+    finally:
+        site.shell(RESTARTED)
 
 
 @contextmanager
@@ -81,10 +86,10 @@ FAULTS = (
         "history",
         "nofile.service",
         "fail",
-        "the running containerd's soft limit is lowered to just above what it has open",
+        "the running containerd's soft limit is lowered to one above what it has open",
         by_shell(
             f"prlimit --pid {RUNTIME} --nofile --noheadings --output SOFT > {KEPT} && "
-            f"prlimit --pid {RUNTIME} --nofile=$(($(ls /proc/{RUNTIME}/fd | wc -l) + 5)):",
+            f"prlimit --pid {RUNTIME} --nofile=$(($(ls /proc/{RUNTIME}/fd | wc -l) + 1)):",
             f"prlimit --pid {RUNTIME} --nofile=$(cat {KEPT} | tr -d ' '): && rm {KEPT}",
         ),
     ),

@@ -43,8 +43,9 @@ def exposed(site: Site) -> Iterator[None]:
 @contextmanager
 def taken(site: Site) -> Iterator[None]:
     """Another program listens where the frontend will want to."""
-    start = f"systemd-run -q --collect --unit=planted python3 -m http.server {TAKEN} && sleep 8"
-    with done(site, start, "systemctl stop planted"):
+    start = f"systemd-run -q --collect --unit=planted python3 -m http.server {TAKEN}"
+    listens = f"for n in $(seq 60); do ss -Hltn | grep -q ':{TAKEN} ' && exit 0; sleep 0.5; done; exit 1"
+    with done(site, f"{start} && {listens}", "systemctl stop planted"):
         yield
 
 

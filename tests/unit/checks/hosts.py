@@ -84,11 +84,14 @@ def metrics(*, p99_ms: float = 2.0, queues: tuple[Queue, ...] = ()) -> Metrics:
     )
 
 
-def postgres(*, count: int = 5000, mean_ms: float = 0.4, files: int = 1000) -> Postgres:
+def postgres(
+    *, count: int = 5000, mean_ms: float = 0.4, now: int = 12, now_ms: float = 0.4, files: int = 1000
+) -> Postgres:
+    """An idle database; `now` flushes fell into the check."""
     return Postgres(
         container="tempo-infra-postgresql-1",
         settings=Reading(Settings(170_004, files, times_flushes=True, in_recovery=False)),
-        wal_flush=Reading(WalFlush(count, mean_ms, 2, 12, mean_ms)),
+        wal_flush=Reading(WalFlush(count, mean_ms, 5, now, now_ms)),
     )
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tempo_infra.checks import Outcome, find
+from tempo_infra.checks import Finding, Outcome, find
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.probes.disk import Device, Mount
 from tempo_infra.on_host.probes.fsync import Flushes
+from tempo_infra.on_host.probes.postgres import Postgres
 from tempo_infra.on_host.probes.reading import Reading
 from tests.unit.checks.hosts import expected, fsync, having, healthy, postgres
 
@@ -60,30 +61,54 @@ def test_it_says_where_it_measured_when_that_is_elsewhere() -> None:
 
 
 @pytest.mark.parametrize(
+    ("now_ms", "now", "outcome"),
+    [
+        (0.4, 20, Outcome.PASS),
+        (1.2, 20, Outcome.WARN),
+        (24.9, 500, Outcome.WARN),
+        (26.0, 500, Outcome.FAIL),
+    ],
+)
+@pytest.mark.parametrize(("count", "mean_ms"), [(5000, 0.4), (5000, 80.0), (20, 0.4)])
+def test_a_database_at_work_is_judged_by_its_flushes_of_now_whatever_was_before(
+    now_ms: float, now: int, outcome: Outcome, count: int, mean_ms: float
+) -> None:
+    told = postgres(count=max(count, now), mean_ms=mean_ms, now=now, now_ms=now_ms)
+    finding = by_counters(told)
+    assert finding.outcome is outcome
+    assert finding.note.startswith(f"n={now} in 5 s; ")
+
+
+@pytest.mark.parametrize(
     ("mean_ms", "count", "outcome"),
     [
         (0.4, 5000, Outcome.PASS),
         (1.2, 5000, Outcome.WARN),
-        (24.9, 5000, Outcome.WARN),
-        (26.0, 5000, Outcome.FAIL),
+        (26.0, 5000, Outcome.WARN),
         (0.4, 99, Outcome.UNKNOWN),
         (0.0, 0, Outcome.UNKNOWN),
     ],
 )
-def test_a_running_database_is_judged_by_its_own_counters(
+def test_an_idle_database_is_judged_by_the_past_which_only_warns(
     mean_ms: float, count: int, outcome: Outcome
 ) -> None:
-    facts = having(
-        having(healthy(), "fsync", RUNS), "postgres", Reading(postgres(count=count, mean_ms=mean_ms))
-    )
-    [finding] = LATENCY.evaluate(facts, expected(Role.POSTGRESQL))
+    finding = by_counters(postgres(count=count, mean_ms=mean_ms, now=19, now_ms=80.0))
     assert finding.outcome is outcome
+    assert "--with-load measures" in finding.note
+
+
+def test_counters_that_were_reset_during_the_check_are_too_few() -> None:
+    assert by_counters(postgres(count=3, now=-4000, now_ms=0.0)).outcome is Outcome.UNKNOWN
+
+
+def by_counters(told: Postgres) -> Finding:
+    facts = having(having(healthy(), "fsync", RUNS), "postgres", Reading(told))
+    [finding] = LATENCY.evaluate(facts, expected(Role.POSTGRESQL))
+    return finding
 
 
 def test_counters_that_cannot_be_read_are_unknown() -> None:
-    silent = replace(postgres(), wal_flush=Reading(None, "track_wal_io_timing is off"))
-    facts = having(having(healthy(), "fsync", RUNS), "postgres", Reading(silent))
-    [finding] = LATENCY.evaluate(facts, expected(Role.POSTGRESQL))
+    finding = by_counters(replace(postgres(), wal_flush=Reading(None, "track_wal_io_timing is off")))
     assert (finding.outcome, finding.note) == (Outcome.UNKNOWN, "track_wal_io_timing is off")
 
 

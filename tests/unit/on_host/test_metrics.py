@@ -123,11 +123,21 @@ def test_a_worker_that_does_not_answer_is_unread_with_its_name() -> None:
 
 def test_a_service_that_does_not_run_is_unread() -> None:
     ports = (RolePort("history", 7234, 9234), RolePort("worker", 7239, 9239))
-    answers = metrics.ask_services(ports, ())
+    answers = metrics.ask_services(ports, Reading(()))
     assert answers == {"history": Reading(None, "history does not run")}
     told = metrics.read(answers, answers, ())
     assert told.shard_lock == Reading(None, "history does not run")
     assert told.backlog.not_wanted
+
+
+def test_a_silent_engine_hides_the_roles_of_this_host_and_no_others() -> None:
+    ports = (RolePort("matching", 7235, 9235), RolePort("frontend", 7233, 9233))
+    answers = metrics.ask_services(ports, Reading(None, "`docker version` gave no answer in 8 s"))
+    told = metrics.read(answers, answers, ())
+    for reading in (told.backlog, told.polls):
+        assert (reading.unread, reading.not_wanted) == ("`docker version` gave no answer in 8 s", False)
+    assert told.shard_lock.not_wanted
+    assert told.slots.not_wanted
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a network namespace")

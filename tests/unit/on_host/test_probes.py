@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from tempo_infra.on_host.probes import (
     system,
     virt,
 )
+from tempo_infra.on_host.probes.postgres import Flushed, Settings
 from tempo_infra.on_host.probes.processes import Process
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, output_of, read_file
 
@@ -201,7 +203,7 @@ def test_containers_of_a_host() -> None:
 def test_the_clusters_database_is_found_by_its_labels() -> None:
     [history, _] = (docker.container(e) for e in docker.parse_inspect(text("docker/inspect-history.json")))
     assert postgres.database_of((history,)) is None
-    reading = attempt(lambda: postgres.read((history,)))
+    reading = attempt(lambda: postgres.begin((history,)))
     assert reading.not_wanted
 
 
@@ -214,6 +216,15 @@ def test_flushes_are_averaged_since_the_reset_and_over_the_window() -> None:
     assert postgres.between(after, after, 2.0).window_mean_ms == 0.0
     nothing = postgres.Flushed(0, 0.0)
     assert postgres.between(nothing, nothing, 2.0).mean_ms == 0.0
+
+
+def test_a_server_that_does_not_time_its_flushes_is_not_waited_for() -> None:
+    unread: Reading[Flushed] = Reading(None, "track_wal_io_timing is off")
+    settings = Reading(Settings(170_004, 1000, times_flushes=False, in_recovery=False))
+    begun = postgres.Begun("tempo-infra-postgresql-1", settings, unread, time.monotonic())
+    started = time.monotonic()
+    assert postgres.read(begun, 5.0).wal_flush == Reading(None, "track_wal_io_timing is off")
+    assert time.monotonic() - started < 1
 
 
 TREE = (
