@@ -92,7 +92,11 @@ def _need_a_person(work: Work) -> None:
 
 def _hand_over(host: Host) -> None:
     typer.echo(f"{host.name} is drained and yours; Enter when it may go back")  # a whole line: others follow
-    if not sys.stdin.readline():
+    try:
+        answer = sys.stdin.readline()
+    except OSError:
+        answer = ""
+    if not answer:
         raise typer.Abort  # the terminal is gone, and so is the person
 
 

@@ -22,7 +22,7 @@ from tempo_infra.inventory.cluster import Role
 from tempo_infra.ssh import forward
 from tempo_infra.workload.smoke import SmokeResult, run_smoke
 from tests.lab import invariants
-from tests.lab.conftest import BRISK, COMMAND, DEADLINE_S, Inventory, Ran, containers
+from tests.lab.conftest import BRISK, COMMAND, Inventory, Ran, containers
 from tests.lab.moments import begun, decided, ended, journal_says, reached
 
 pytestmark = pytest.mark.faults
@@ -148,25 +148,23 @@ def test_a_command_that_fails_brings_the_host_back_and_the_next_is_not_begun(
 
 def test_a_host_is_handed_to_a_person_who_gives_it_back_by_enter(two: Inventory, lab: Lab) -> None:
     """Nobody reboots it: the session of before would still have its lock."""
-    name = history_only(two)
+    name, said = history_only(two), list[str]()
     terminal, its = pty.openpty()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [COMMAND, "maintain", name, "-i", two.path],
         stdin=its, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    os.close(its)
-    try:
-        assert process.stdout is not None
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if "is drained and yours" in line:
-                assert containers(lab, name) == {}
-                os.write(terminal, b"\n")
-        assert process.wait(DEADLINE_S) == 0, "".join(said)
-    finally:
-        process.kill()
-        os.close(terminal)
+    ) as process:  # fmt: skip
+        os.close(its)
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                said.append(line)
+                if "is drained and yours" in line:
+                    assert containers(lab, name) == {}
+                    os.write(terminal, b"\n")
+        finally:
+            os.close(terminal)  # whoever waits for Enter ends then
+    assert process.returncode == 0, "".join(said)
     assert f"{name}: back, everything is healthy\n" in said
     assert set(containers(lab, name)) == services(two, name)
 

@@ -11,7 +11,6 @@ import re
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -265,7 +264,7 @@ def test_a_wrong_password_is_found_before_any_service_is_switched(bed: Bed) -> N
     right = scram_sha_256(bed.secrets()[used.secret], salt=b"0123456789abcdef")
     bed.sql(f"alter role {used.role} password 'changed by hand, and nobody was told'")
     try:
-        ran = Inventory(Path(changed)).run("provision", *others)
+        ran = Inventory(changed).run("provision", *others)
     finally:
         bed.sql(f"alter role {used.role} password '{right}'")
         changed.unlink()
