@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import FrameType
 
@@ -35,6 +35,34 @@ def stopping(rollout: Rollout, inventory: Path) -> Iterator[None]:
             "  (again: leave it to the hosts)"
         )
 
+    with _handled_by(stop):
+        yield
+
+
+@contextlib.contextmanager
+def waiting(where: Callable[[], Iterable[str]]) -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the work after the step that runs: KeyboardInterrupt, once it has ended.
+
+    A second one ends this program at once, and says by `where` how things stand.
+    """
+    asked = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        del number, frame
+        if asked:
+            _say("\n".join(where()))
+            os._exit(ExitCode.FAILED)  # a thread waits for the host, which ends its step by itself
+        asked = True
+        _say("interrupted: the step that runs now is waited for (again: leave at once)")
+        raise KeyboardInterrupt
+
+    with _handled_by(stop):
+        yield
+
+
+@contextlib.contextmanager
+def _handled_by(stop: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

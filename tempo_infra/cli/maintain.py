@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet
+from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +46,7 @@ def maintain(
     cluster = load(inventory)
     chosen = [cluster.host(name) for name in dict.fromkeys(hosts)]
     work = Work(run, run_deadline, reboot)
+    _need_a_person(work)
     names = [host.name for host in cluster.hosts]
     with reached(inventory, None, ask=ask_sudo_password) as (fleet, _, _):
         for host in chosen:
@@ -64,31 +67,44 @@ def _announce(cluster: Cluster, host: Host, *, quiet: bool) -> None:
 
 
 def _one(maintenance: Maintenance, host: Host, work: Work, inventory: Path) -> None:
+    from tempo_infra.cli.interrupt import waiting
     from tempo_infra.errors import TempoInfraError
 
     try:
-        maintenance.one(host, work, _hand_over)
+        with waiting(lambda: _where(maintenance, inventory)):
+            maintenance.one(host, work, _hand_over)
     except TempoInfraError as error:
-        typer.echo(str(error), err=True)
-        _say_where(maintenance, inventory)
+        typer.echo("\n".join((str(error), *_where(maintenance, inventory))), err=True)
         raise typer.Exit(exit_code_of(error)) from error
-    except KeyboardInterrupt:
-        typer.echo("\ninterrupted", err=True)
-        _say_where(maintenance, inventory)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("\n".join(_where(maintenance, inventory)), err=True)
         raise typer.Exit(ExitCode.FAILED) from None
 
 
+def _need_a_person(work: Work) -> None:
+    """Raise InputError when a host would be drained for a person, and none is there to give it back."""
+    if not (work.command or work.reboot or sys.stdin.isatty()):
+        raise InputError(
+            "nobody is at a terminal to hand the host to, and there is nothing to do on it",
+            remedy="give --run COMMAND, --reboot, or both; nothing was contacted",
+        )
+
+
 def _hand_over(host: Host) -> None:
-    typer.prompt(
-        f"{host.name} is drained and yours; Enter when it may go back", default="", show_default=False
-    )
+    typer.echo(f"{host.name} is drained and yours; Enter when it may go back")  # a whole line: others follow
+    try:
+        answer = sys.stdin.readline()
+    except OSError:
+        answer = ""
+    if not answer:
+        raise typer.Abort  # the terminal is gone, and so is the person
 
 
-def _say_where(maintenance: Maintenance, inventory: Path) -> None:
+def _where(maintenance: Maintenance, inventory: Path) -> list[str]:
     """Say how every host stands that is not as it was, and what brings it back."""
     if not maintenance.where:
-        typer.echo("all hosts are in the cluster; no further one was begun", err=True)
-        return
-    for name, state in maintenance.where.items():
-        typer.echo(f"{name}: {state}", err=True)
-    typer.echo(f"  what now:  tempo-infra provision -i {inventory}      starts what is stopped", err=True)
+        return ["all hosts are in the cluster; no further one was begun"]
+    return [
+        *(f"{name}: {state}" for name, state in maintenance.where.items()),
+        f"  what now:  tempo-infra provision -i {inventory}      starts what is stopped",
+    ]

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tempo_infra.deploy.events import Progress, State
-from tempo_infra.errors import TempoInfraError
+from tempo_infra.errors import TempoInfraError, UnreachableError
 from tempo_infra.ssh import fan_out
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Fleet:
         self._open, self.report = open_host, report
         self._stack = contextlib.ExitStack()
         self._sessions: dict[str, Session] = {}
+        self._ends: dict[str, contextlib.ExitStack] = {}  # host -> what ends its session
         self._guard = threading.Lock()
         self.at: dict[str, str] = {}  # host -> the step that it began last
 
@@ -48,17 +49,24 @@ class Fleet:
         with self._guard:
             known = self._sessions.get(host.name)
         if known is None:
-            manager = self._open(host)
-            known = manager.__enter__()
+            end = contextlib.ExitStack()
+            known = end.enter_context(self._open(host))
             with self._guard:
-                self._stack.push(manager.__exit__)
-                self._sessions[host.name] = known
+                self._stack.push(end)
+                self._sessions[host.name], self._ends[host.name] = known, end
         return known
 
     def reopen(self, host: Host) -> Session:
-        """Forget a session that a reboot has ended, and open another one. UnreachableError."""
+        """End a session, which a reboot may have done already, and open another one. UnreachableError.
+
+        The program at its other end would keep the host's lock for as long as it has an operator.
+        """
         with self._guard:
             self._sessions.pop(host.name, None)
+            end = self._ends.pop(host.name, None)
+        if end is not None:
+            with contextlib.suppress(UnreachableError):
+                end.close()
         return self.session(host)
 
     @contextlib.contextmanager

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BOOT_DEADLINE_S = 900.0
 HEALTHY_S, BACK_S = 15.0, 180.0
+LET_GO_S = 15.0  # in which the program of a session that was ended lets go of its host's lock
 POLL_S = 2.0
 # On one host: what others need least goes first; the frontend last, so that the others can still be asked.
 ONE_HOST = ("ui", "worker", "matching", "history", "frontend")
@@ -129,13 +130,13 @@ class Maintenance:
         if host.has(Role.POSTGRESQL):
             ready = {"host": host.internal, "port": POSTGRESQL_PORT, "deadline_s": BACK_S}
             up = Step("up", {"services": ["postgresql"]})
-            self._must(
-                {host.name: [self._lock(), up, Step("postgres-ready", ready)]}, "the database is not back"
-            )
+            lock = self._lock(LET_GO_S)
+            self._must({host.name: [lock, up, Step("postgres-ready", ready)]}, "the database is not back")
             for group in BACK:
                 self._each(group, lambda services: [self._lock(), Step("up", {"services": services})])
         else:
-            self._must({host.name: [self._lock(), Step("up", {"services": []})]}, "it is not back")
+            up = Step("up", {"services": []})
+            self._must({host.name: [self._lock(LET_GO_S), up]}, "it is not back")
 
     def _healthy(self, deadline_s: float, otherwise: str) -> None:
         """Ask every role of every host, the database, and Temporal's own list of members."""
@@ -164,8 +165,8 @@ class Maintenance:
         for name, error in errors.items():
             raise _told(name, error, otherwise) from error
 
-    def _lock(self) -> Step:
-        return locks.lock_step(self.run)
+    def _lock(self, wait_s: float = 0.0) -> Step:
+        return locks.lock_step(self.run, wait_s)
 
     @property
     def _database(self) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DOWN_DEADLINE_S = 300.0
 KEPT_ASIDE = "taken-over"  # copies of files that somebody else wrote or edited: they stay
+BOOT_UNIT = "tempo-infra.service"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def remove(layout: Layout, args: RemoveArgs) -> Removed:
     refuse_open_run(layout)
     shipped = manifest(layout)
     owned = {path: one["sha256"] for path, one in shipped["files"].items() if path.startswith("etc/")}
+    run(["systemctl", "stop", BOOT_UNIT], deadline_s=60)  # after a boot it may yet start what is stopped here
     services = _down()
     put_back, left = _put_live_values_back(layout, owned)
     files, aside = _take_files_away(layout, args.run, owned)
@@ -76,17 +78,24 @@ def manifest(layout: Layout) -> "dict[str, Any]":
 
 
 def _down() -> "list[str]":
-    """Stop and remove our containers and network; each gets the time that its compose file grants."""
+    """Stop and remove our containers and network; each gets the time that its compose file grants.
+
+    The database stops last: the others write down what they hand over.
+    """
     if shutil.which("docker", path="/usr/bin:/usr/local/bin:/bin") is None:
         return []
     label = f"label=com.docker.compose.project={PROJECT}"
-    form = '{{.Label "com.docker.compose.service"}}'
-    names = must(["docker", "ps", "-a", "-f", label, "--format", form], deadline_s=30).out.split()
+    form = '{{.ID}} {{.Label "com.docker.compose.service"}} {{.State}}'
+    listed = must(["docker", "ps", "-a", "-f", label, "--format", form], deadline_s=30).out
+    rows = [line.split() for line in listed.splitlines()]
+    first = [id_ for id_, service, state in rows if service != "postgresql" and state == "running"]
+    if first:
+        must(["docker", "stop", *first], deadline_s=DOWN_DEADLINE_S)
     must(["docker", "compose", "-p", PROJECT, "down", "--remove-orphans"], deadline_s=DOWN_DEADLINE_S)
     left = must(["docker", "ps", "-aq", "-f", label], deadline_s=30).out.split()
     if left:
         raise StepError(f"{len(left)} containers of {PROJECT} are left: docker rm -f {' '.join(left)}")
-    return sorted(set(names))
+    return sorted({service for _, service, _ in rows})
 
 
 def _put_live_values_back(layout: Layout, owned: "Iterable[str]") -> "tuple[dict[str, str], list[str]]":

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,18 @@ import pytest
 from lab import hosts
 from lab.errors import LabError
 from lab.hosts import Lab
+from lab.paths import Home
+from lab.vm.spec import NAME as VM_NAME
 from tempo_infra.inventory import load
+from tests.lab import claims
 
 CHECKOUT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("tempo-infra")
 PROJECT = "label=com.docker.compose.project=tempo-infra"
 DEADLINE_S = 420
 FAILED = pytest.StashKey[int]()  # how many tests had failed when the cluster was last set right
+# A change of inventory by which a run waits for less; what is rendered is the same.
+BRISK = (r"(?m)^limits:\n", "rollout: {decide_after: 10s, soak: 0s}\n\nlimits:\n")
 # The same test over each transport; the second one is left to `make test-faults` where it takes long.
 OVER_BOTH = pytest.mark.parametrize("transport", ["paramiko", "openssh"], indirect=True)
 OVER_BOTH_LONG = pytest.mark.parametrize(
@@ -84,6 +89,19 @@ class Variants:
         return Inventory(path)
 
 
+def claim(root: Path, names: Iterable[str]) -> None:
+    """Have hosts of the lab for this session alone, or end it."""
+    try:
+        claims.claim(root, names)
+    except claims.InUseError as error:
+        pytest.exit(str(error), returncode=2)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("vm"):
+        claim(Home.locate().root, [VM_NAME])
+
+
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     """The lab's hosts that the inventory names: others may be somebody else's."""
@@ -92,6 +110,7 @@ def lab() -> Lab:
     except LabError as error:
         pytest.exit(f"the lab is not up: {error}; run `make lab-up`", returncode=2)
     named = {host.name for host in load(_path(everything)).hosts}
+    claim(everything.root, named)
     return replace(everything, hosts=tuple(host for host in everything.hosts if host.name in named))
 
 
@@ -130,6 +149,13 @@ def variant(inventory: Inventory, transport: str) -> Iterator[Variants]:
     yield variants
     for path in variants.made:
         path.unlink()
+
+
+@pytest.fixture
+def brisk(cluster: Inventory, variant: Variants) -> Inventory:
+    """The shared cluster, without a soak."""
+    del cluster
+    return variant(BRISK, name="brisk")
 
 
 @pytest.fixture(scope="session")

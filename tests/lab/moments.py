@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from lab.hosts import Host
 from tests.lab.conftest import COMMAND, DEADLINE_S, Inventory, Ran
+from tests.lab.reliability.bed import DECIDED
 
 DECIDED_S = 180.0  # a host decides after 60 s of silence, and putting back takes its time
 
@@ -31,25 +30,11 @@ def ended(process: subprocess.Popen[str]) -> Ran:
     return Ran(process.returncode, out, "")
 
 
-@contextmanager
-def when(come: Callable[[], bool], act: Callable[[], object]) -> Iterator[threading.Event]:
-    """Act once, as soon as the moment has come; the event says that it did."""
-    stop, acted = threading.Event(), threading.Event()
-
-    def watch() -> None:
-        while not stop.wait(0.05):
-            if come():
-                act()
-                acted.set()
-                return
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield acted
-    finally:
-        stop.set()
-        thread.join()
+def reached(process: subprocess.Popen[str], come: Callable[[], bool]) -> None:
+    """Wait until the moment has come; it must come before the command ends."""
+    while not come():
+        assert process.poll() is None, f"it ended before: {ended(process).said}"
+        time.sleep(0.01)
 
 
 def journal_says(host: Host, step: str) -> Callable[[], bool]:
@@ -70,8 +55,6 @@ def file_changes(path: Path) -> Callable[[], bool]:
 
 
 def decided(host: Host) -> None:
-    """Wait until a host has decided by itself about an unconfirmed change."""
-    end = time.monotonic() + DECIDED_S
-    while host.exec(["test", "-e", "/var/lib/tempo-infra/armed.json"]).returncode == 0:
-        assert time.monotonic() < end, f"{host.name} did not decide"
-        time.sleep(0.5)
+    """Wait until no run is at work on a host, and it has decided by itself about an unconfirmed change."""
+    done = host.exec(["python3", "-c", DECIDED, str(DECIDED_S)], timeout=DECIDED_S + 20)
+    assert done.returncode == 0, f"{host.name}: {done.stderr}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
@@ -24,7 +24,7 @@ from tempo_infra.render import Bundle, render
 from tempo_infra.secrets import SecretStore
 from tempo_infra.sizing import size
 from tests.lab import invariants
-from tests.lab.conftest import Inventory, Ran, Variants, containers
+from tests.lab.conftest import BRISK, Inventory, Ran, Variants, containers
 
 pytestmark = pytest.mark.faults
 STATE, DATA = "/var/lib/tempo-infra", "/srv/tempo/postgres"
@@ -93,17 +93,15 @@ class Ground:
 
 
 @pytest.fixture
-def ground(lab: Lab, inventory: Inventory, cluster: Inventory) -> Iterator[Ground]:
-    del cluster
-    database = load(inventory.path).with_role(Role.POSTGRESQL)[0].name
-    ground = Ground(lab, inventory, lab.host(database))
+def ground(lab: Lab, brisk: Inventory) -> Iterator[Ground]:
+    ground = Ground(lab, brisk, lab.host(load(brisk.path).database_host.name))
     yield ground
     assert invariants.problems(ground.host.container) == []
 
 
 @pytest.fixture
 def changed(ground: Ground, variant: Variants) -> Inventory:
-    return variant(less_memory(ground.host))
+    return variant(BRISK, less_memory(ground.host))
 
 
 def less_memory(host: Host) -> tuple[str, str]:
@@ -140,9 +138,8 @@ def read_only(folder: str) -> Plant:
 @contextmanager
 def unused_image_gone(host: Host) -> Iterator[None]:
     """A tool's image was pruned, and the registry is away."""
-    image = host.must(["sh", "-c", "docker images -q --filter reference='*/temporalio/admin-tools'"]).split()[
-        0
-    ]
+    words = ["docker", "images", "-q", "--filter", "reference=*/temporalio/admin-tools"]
+    [image] = set(host.must(words).split())
     host.must(["docker", "image", "rm", "-f", image])
     with faults.registry_away(host):
         yield
@@ -175,7 +172,7 @@ def test_a_port_that_a_stranger_took_is_named_with_its_owner(
     id_ = host.must(["docker", "ps", "-q", "-f", "label=com.docker.compose.service=ui"]).strip()
     host.must(["docker", "stop", "-t", "2", id_])
     script = f"import socket,time;s=socket.create_server(('{host.internal_address}',8080));time.sleep(600)"
-    host.must(["systemd-run", "--quiet", "--unit=stranger", "python3", "-c", script])
+    host.must(["systemd-run", "--quiet", "--collect", "--unit=stranger", "python3", "-c", script])
     try:
         host.must(["sh", "-c", "until ss -ltn | grep -q ':8080 '; do sleep 0.2; done"], timeout=20)
         ground.refused(ground.inventory, f"port {host.internal_address}:8080 is taken by python3 (pid ")
@@ -185,7 +182,7 @@ def test_a_port_that_a_stranger_took_is_named_with_its_owner(
 
 
 def test_another_major_version_of_postgresql_is_refused(ground: Ground, variant: Variants) -> None:
-    older = variant((r"version: 17\n", "version: 16\n"), (r"postgres:17: sha", "postgres:16: sha"))
+    older = variant(BRISK, (r"version: 17\n", "version: 16\n"), (r"postgres:17: sha", "postgres:16: sha"))
     ground.refused(older, "the data directory is PostgreSQL 17's, the image is 16: it can't start")
 
 
@@ -294,9 +291,9 @@ def test_the_database_is_known_by_its_number_from_the_first_provision_on(ground:
 def test_a_plan_says_how_long_the_services_were_away_when_they_were_last_made_anew(
     ground: Ground, changed: Inventory
 ) -> None:
-    with nullcontext(changed.provision()):
-        ran = ground.inventory.run("plan", "--no-diff")
-        ground.inventory.provision()
+    changed.provision()
+    ran = ground.inventory.run("plan", "--no-diff")
+    ground.inventory.provision()
     said = " ".join(ran.out.split())
     assert re.search(r"restarts postgresql: .*?; \d+\.\d s when last done here", said), ran.out
     assert re.search(r"postgresql.mem_limit 3?\d+m -> \d+m", said), ran.out

@@ -134,3 +134,11 @@ def test_the_shards_of_a_drained_host_must_be_owned_by_the_others_and_it_must_be
     away, back = [step.args for _, step in hosts.given if step.name == "owners"]
     assert away == {"owners": ["10.0.0.11:7234"], "gone": "10.0.0.12"}
     assert back == {"owners": ["10.0.0.11:7234", "10.0.0.12:7234"]}
+
+
+def test_after_a_hand_over_the_lock_of_the_session_before_is_waited_for() -> None:
+    """It was ended, and the program at its other end may take a moment to go."""
+    hosts, _, error = maintained(load(EXAMPLE), "history-1", Work())
+    assert error is None
+    before, after = [step.args["wait_s"] for host, step in hosts.given if step.name == "lock"]
+    assert (before, after > 1) == (0.0, True)

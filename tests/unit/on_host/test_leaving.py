@@ -98,6 +98,25 @@ def test_remove_leaves_data_and_other_peoples_files_and_nothing_of_ours(layout: 
     assert remove(layout, RemoveArgs("r2")).files == []
 
 
+def test_nothing_starts_services_again_and_the_database_stops_last(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def note(words: list[str], **_: object) -> Output:
+        done.append(" ".join(words[:4]))
+        listed = "a1 history running\nb2 postgresql running\nc3 ui exited\n"
+        return Output(0, listed if words[:3] == ["docker", "ps", "-a"] else "", "")
+
+    monkeypatch.setattr(leaving, "run", note)
+    monkeypatch.setattr(leaving, "must", note)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: "/usr/bin/docker")
+    assert remove(layout, RemoveArgs("r1")).services == ["history", "postgresql", "ui"]
+    assert [one for one in done if "stop" in one or "compose" in one] == [
+        "systemctl stop tempo-infra.service", "docker stop a1", "docker compose -p tempo-infra",
+    ]  # fmt: skip
+
+
 def test_kernel_values_become_what_they_were_and_the_one_in_force_is_the_one_written(layout: Layout) -> None:
     removed = remove(layout, RemoveArgs("r1"))
     assert removed.put_back == {"proc/sys/vm/swappiness": "60", "proc/sys/vm/dirty_ratio": "20"}
