@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -61,26 +62,25 @@ def test_a_run_that_waits_gets_in_when_the_other_one_lets_go() -> None:
 
 
 def test_of_two_runs_that_cross_one_gets_all_and_the_other_none() -> None:
-    """Again and again, both over the same hosts, asked in opposite orders."""
-    for _ in range(20):
-        hosts = FakeHosts({})
-        ended: dict[str, bool] = {}
+    """Twenty times, each over hosts of its own, asked in opposite orders."""
+    with ThreadPoolExecutor(20) as pool:
+        for ended, held_by in pool.map(lambda _: cross(), range(20)):
+            winners = [name for name, won in ended.items() if won]
+            assert len(winners) == 1
+            assert held_by == dict.fromkeys(NAMES, winners[0])
 
-        def run(name: str, order: tuple[Host, ...]) -> None:
-            with Fleet(hosts.open, lambda _: None) as fleet:  # noqa: B023 - joined below
-                ended[name] = not locks.take(fleet, order, name)  # noqa: B023 - joined below
 
-        threads = [
-            threading.Thread(target=run, args=("r1", HOSTS)),
-            threading.Thread(target=run, args=("r2", HOSTS[::-1])),
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        winners = [name for name, won in ended.items() if won]
-        assert len(winners) == 1
-        assert hosts.locks == dict.fromkeys(NAMES, winners[0])
+def cross() -> tuple[dict[str, bool], dict[str, str]]:
+    """Two runs at the same time: which got all, and who holds the hosts then."""
+    hosts = FakeHosts({})
+
+    def run(name: str, order: tuple[Host, ...]) -> bool:
+        with Fleet(hosts.open, lambda _: None) as fleet:
+            return not locks.take(fleet, order, name)
+
+    with ThreadPoolExecutor(2) as pool:
+        runs = {"r1": pool.submit(run, "r1", HOSTS), "r2": pool.submit(run, "r2", HOSTS[::-1])}
+    return {name: one.result() for name, one in runs.items()}, dict(hosts.locks)
 
 
 def test_a_provision_reads_hosts_under_their_locks_in_one_request_each() -> None:
