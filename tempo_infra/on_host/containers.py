@@ -101,6 +101,16 @@ def _ids() -> "dict[str, str]":
     return {row[0]: row[1] for row in rows if len(row) == 2}  # noqa: PLR2004 - name and id
 
 
+def before_ours(layout: Layout) -> dict[str, str]:
+    """Take our containers and network away, never data; on a host that was ejected its services run again."""
+    if layout.zero_compose_file.is_file():
+        words = ["-f", str(layout.zero_compose_file), "up", "-d", "--remove-orphans"]
+    else:
+        words = ["-p", PROJECT, "down", "--remove-orphans", "--timeout", "120"]
+    must(["docker", "compose", *words], deadline_s=UP_DEADLINE_S)
+    return {}
+
+
 @dataclass(frozen=True)
 class JobArgs:
     service: str
