@@ -58,7 +58,7 @@ def resume(
 
     with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, hosts):
         answers, errors = ask_runs(fleet, hosts, run, WAIT_S)
-    endings = {name: ending(runs) for name, runs in answers.items()}
+    endings = {name: ending(runs, run) for name, runs in answers.items()}
     for name, end in endings.items():
         typer.echo(f"{name:<12}{end.text}")
     code, states = _tell_errors(errors), {end.state for end in endings.values()}

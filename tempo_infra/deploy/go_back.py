@@ -11,6 +11,8 @@ from tempo_infra.deploy.resume import ask_runs
 from tempo_infra.deploy.steps import health_ports
 from tempo_infra.errors import InputError, StepFailedError
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.journal import name_of
+from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.wire import Step
 
 if TYPE_CHECKING:
@@ -33,22 +35,33 @@ class WayBack:
 
 
 def way_back(fleet: Fleet, hosts: Sequence[Host], to: str | None) -> WayBack:
-    """Find each host's generation: the named one (a prefix will do), or the one confirmed before this."""
+    """Find each host's generation: the named one (a prefix will do), or the one confirmed before this.
+
+    "0" is what was there before the first provision, and no prefix.
+    """
     answers, errors = ask_runs(fleet, hosts)
     targets: dict[str, str] = {}
     stay: dict[str, str] = {}
     for name, runs in answers.items():
         found = _target(runs, to)
         if found is None:
-            stay[name] = f"has no confirmed generation {to}" if to else "has no generation before this one"
-        elif found == runs.current:
-            stay[name] = f"is on {found[:12]} already"
+            stay[name] = _why_not(to)
+        elif found == (runs.current or ZERO):
+            stay[name] = f"is on {name_of(found)} already"
         else:
             targets[name] = found
     return WayBack(targets, {name: runs.current for name, runs in answers.items()}, stay, dict(errors))
 
 
+def _why_not(to: str | None) -> str:
+    if to is None:
+        return "has no generation before this one; --to 0 is what was there before the first provision"
+    return f"has no {'' if to == ZERO else 'confirmed '}generation {to}"
+
+
 def _target(runs: Runs, to: str | None) -> str | None:
+    if to == ZERO:
+        return ZERO if runs.zero or runs.current is None else None
     good: list[str] = []
     for entry in runs.entries:
         if entry.result == "confirmed" and entry.generation:
@@ -69,17 +82,19 @@ def go_back(
 ) -> tuple[str, Mapping[str, TempoInfraError], dict[str, str]]:
     """Go: the database first, then the others; confirmed when all are healthy, else all stay where they were.
 
-    Returns the run's id, errors by host, and what failed hosts are now.
+    To generation 0 the database goes last: the others need it until they have stopped. Returns the run's id,
+    errors by host, and what failed hosts are now.
     """
     run = randomness.token_hex(4)
     chosen = [host for host in hosts if host.name in way.to]
     database = [host for host in chosen if host.has(Role.POSTGRESQL)]
     others = [host for host in chosen if host not in database]
+    order = [others, database] if ZERO in way.to.values() else [database, others]
     touched: list[Host] = []
     with fleet.kept_alive(cluster.timing.decide_after_s / 3):
         if errors := locks.take(fleet, chosen, run):
             return run, errors, {}
-        for group in (database, others):
+        for group in order:
             touched += group
             errors = fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group)
             if errors:
@@ -102,13 +117,13 @@ def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
         "ports": health_ports(),
         "take_over": [],
         "grace_s": cluster.timing.decide_after_s,
-        "soak_s": cluster.timing.soak_s,
+        "soak_s": cluster.timing.soak_s if digest != ZERO else 0.0,  # there nothing of ours has to last
     }
     return [
         locks.lock_step(run),
         Step("arm", arm),
         Step("switch", {"digest": digest, "found": {}}),
-        Step("up", {"services": [], "remove_orphans": True}),
+        Step("before-ours") if digest == ZERO else Step("up", {"services": [], "remove_orphans": True}),
         Step("healthy", {"run": run}),
     ]
 

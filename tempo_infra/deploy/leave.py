@@ -39,7 +39,7 @@ def refuse_a_database_alone(cluster: Cluster, hosts: Sequence[Host]) -> None:
     if cluster.database_host in hosts and stay:
         raise InputError(
             f"{cluster.database_host.name} holds the database of {', '.join(stay)}",
-            remedy="remove the whole cluster: leave out --host",
+            remedy="the whole cluster at once: leave out --host",
         )
 
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from tempo_infra.deploy.answers import read
 from tempo_infra.errors import UnreachableError
+from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.runs import Runs
 from tempo_infra.on_host.wire import Step
 
@@ -27,7 +28,8 @@ WAIT_S = 180.0  # a host decides after its grace of silence, and putting back ta
 class Ending:
     """How a run ended on one host."""
 
-    state: str  # "confirmed", "rolled back", "held", "rollback failed", "not switched", "still open"
+    # "confirmed", "rolled back", "held", "rollback failed", "not switched", "still open", "not known"
+    state: str
     text: str
 
 
@@ -51,23 +53,28 @@ def ask_runs(
     return found, errors
 
 
-def ending(runs: Runs) -> Ending:
-    """Say how the run that was asked for ended on a host, from the host's own record."""
-    if runs.open_run:
+def ending(runs: Runs, run: str) -> Ending:
+    """Say how a run ended on a host, from the host's own record. Another run's state is not this one's."""
+    if runs.open_run == run:
         return Ending("still open", f"is not decided yet; it decides by itself in {runs.decides_in_s:.0f} s")
+    if runs.at_work == run:
+        return Ending("still open", "is still at work")
     last, generation, detail = "not switched", "", ""
     for entry in runs.entries:
         state = {"confirmed": "confirmed", "rolled back": "rolled back", "held": "held"}.get(entry.result)
         if entry.step == "rollback" and entry.result == "failed":
             state = "rollback failed"
+        if entry.step == "switch" and last == "not switched":
+            state = "not known"
         if state:
             last, generation, detail = state, entry.generation, entry.detail
-    name = generation[:12] or "what was there before the first provision (generation 0)"
+    name = name_of(generation)
     words = {
         "confirmed": f"confirmed {name}",
         "rolled back": f"rolled back to {name}",
         "held": f"held on {name}, unconfirmed",
         "rollback failed": "its rollback failed: a person is needed",
+        "not known": "was switched, and nothing says how it ended: see `tempo-infra status`",
         "not switched": "was not switched",
     }[last]
     return Ending(last, words + (f" ({detail})" if detail else ""))

@@ -20,16 +20,14 @@ LOCK_WAIT_S = 30.0
 
 def deadline(layout: Layout, run: str) -> int:
     """Wait until nothing was heard of the run for its grace, end what is left of it, and decide."""
-    while True:
-        armed = guard.read(layout)
-        if armed is None or armed.run != run or armed.phase not in guard.OPEN:
-            return 0
+    while (armed := guard.open_run(layout, run)) is not None:
         left_s = armed.grace_s - guard.silent_s(layout, run)
-        if left_s <= 0:
-            break
-        time.sleep(min(left_s, 5.0))
-    end_scope(run)
-    return _decide(layout, run, f"nothing was heard of the run for {armed.grace_s:g} s")
+        if left_s > 0:
+            time.sleep(min(left_s, 5.0))
+        elif guard.open_run(layout, run) == armed:  # else it was decided just now, and fell silent with that
+            end_scope(run)
+            return _decide(layout, run, f"nothing was heard of the run for {armed.grace_s:g} s")
+    return 0
 
 
 def boot(layout: Layout) -> int:
@@ -62,10 +60,19 @@ def after_boot(layout: Layout) -> int:
 def _decide(layout: Layout, run: str, why: str) -> int:
     lock = HostLock(layout)
     lock.acquire(run, "the host itself", wait_s=LOCK_WAIT_S)
-    armed = guard.read(layout)
-    if armed is None or armed.run != run or armed.phase not in guard.OPEN:
+    try:
+        return _decide_now(layout, run, why)
+    finally:
+        lock.release()
+
+
+def _decide_now(layout: Layout, run: str, why: str) -> int:
+    armed = guard.open_run(layout, run)
+    if armed is None:
+        guard.end_signs(layout, run)  # the one that decided may have been ended before it came to that
         return 0
-    if armed.phase == "restored" or armed.boot_id != guard.boot_id(layout):
+    rebooted = armed.phase == "restored" or armed.boot_id != guard.boot_id(layout)
+    if rebooted and not was_kept(layout, run):
         print(undo.roll_back(layout, armed, why))  # noqa: T201 - systemd's journal
     else:
         print(undo.settle(layout, armed, why))  # noqa: T201
@@ -83,5 +90,13 @@ def main() -> None:
         sys.exit(boot(layout) if word == "boot" else after_boot(layout))
     except (StepError, OSError) as error:
         print(error, getattr(error, "remedy", ""), file=sys.stderr)  # noqa: T201
+        sys.exit(1 if _is_open(layout) else 0)
+
+
+def _is_open(layout: Layout) -> bool:
+    """Whether it is still to be decided, so that systemd tries again; a damaged record is for a person."""
+    try:
         state = guard.read(layout)
-        sys.exit(1 if state is not None and state.phase in guard.OPEN else 0)
+    except StepError:
+        return False
+    return state is not None and state.phase in guard.OPEN

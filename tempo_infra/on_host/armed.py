@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
@@ -54,11 +54,23 @@ class Armed:
 
 
 def read(layout: Layout) -> Optional[Armed]:
-    """Return the change that is under way; None when there is none."""
+    """Return the change that is under way; None when there is none. StepError when its record is damaged.
+
+    What a later version wrote beside is left out.
+    """
     try:
-        return Armed(**json.loads(layout.armed.read_text()))
+        body = json.loads(layout.armed.read_text())
+        return Armed(**{name: body[name] for name in body.keys() & {one.name for one in fields(Armed)}})
     except FileNotFoundError:
         return None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StepError(f"{layout.armed} can't be read, so nobody may decide: {error}") from error
+
+
+def open_run(layout: Layout, run_id: str) -> Optional[Armed]:
+    """Return the change of a run when the host still has to decide about it."""
+    armed = read(layout)
+    return armed if armed is not None and armed.run == run_id and armed.phase in OPEN else None
 
 
 def not_over(armed: Armed) -> str:
@@ -128,16 +140,19 @@ def _start_timer(layout: Layout, armed: Armed) -> None:
 
 
 def disarm(layout: Layout, armed: Armed, *, keep_record: bool = False) -> None:
-    """Take the guard away; the record last, so that a crash between leaves it to be taken away again."""
+    """Take the guard away: the record after the units, so that a crash between leaves it to be done again.
+
+    The sign of life goes after the record: who misses it and then reads the record knows that it is over.
+    """
     for name in BOTH_UNITS:
         remove_file(layout.root / WANTS / name)
         remove_file(layout.root / "etc/systemd/system" / name)
     release_reserve(layout)
     if not keep_record:
         remove_file(layout.armed)
-    with _beating:
-        heartbeat(layout, armed.run).unlink(missing_ok=True)
-    run(["systemctl", "stop", "--no-block", f"{_timer(armed)}.timer"], deadline_s=20)
+    end_signs(layout, armed.run)
+    with contextlib.suppress(StepError):  # a timer that stays finds nothing to decide
+        run(["systemctl", "stop", f"{_timer(armed)}.timer"], deadline_s=20)
 
 
 def leavings(layout: Layout) -> "list[Path]":
@@ -163,6 +178,14 @@ def beat_on(layout: Layout, run_id: str) -> None:
     with _beating, contextlib.suppress(OSError):
         if heartbeat(layout, run_id).exists():
             beat(layout, run_id)
+
+
+def end_signs(layout: Layout, run_id: str) -> None:
+    """Take a run's sign of life away, and what a killed process left of one."""
+    path = heartbeat(layout, run_id)
+    with _beating:
+        path.unlink(missing_ok=True)
+        path.with_name(f"{path.name}.new").unlink(missing_ok=True)
 
 
 def silent_s(layout: Layout, run_id: str) -> float:
@@ -194,7 +217,8 @@ def _units(layout: Layout, armed: Armed) -> "dict[str, str]":
         AFTER_UNIT: f"{head}Description=tempo-infra: put back containers of an unconfirmed change\n"
         f"Wants=docker.service network-online.target\n"
         f"After=docker.service network-online.target {BOOT_UNIT}\n"
-        f"{tail}ExecStart={start} after-boot\nTimeoutStartSec=infinity\n",
+        f"{tail}ExecStart={start} after-boot\nTimeoutStartSec=infinity\n"
+        f"Restart=on-failure\nRestartSec=10s\n",  # the timer of before the boot is gone: nobody else would
     }
 
 

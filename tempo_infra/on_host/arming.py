@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import time
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
@@ -14,9 +16,9 @@ from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import engine, snapshot, undo
 from tempo_infra.on_host.containers import PullArgs, pull, running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
-from tempo_infra.on_host.garbage import ZERO, collect
-from tempo_infra.on_host.journal import last_good
+from tempo_infra.on_host.garbage import collect
 from tempo_infra.on_host.kernel_before import remember
+from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -54,11 +56,15 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
     earlier = guard.read(layout)
     if earlier is not None and earlier.phase in guard.OPEN:
         raise StepError(guard.not_over(earlier))
-    previous = earlier.previous if earlier else last_good(layout)
-    for generation in {args.digest, previous or args.digest}:
+    # Without a change that waits for a person, the current generation is the last that was kept or gone
+    # back to; the journal may have been lost.
+    previous = earlier.previous if earlier else now
+    if args.digest == ZERO and not snapshot.is_kept(layout.zero):
+        raise StepError(f"generation 0 is gone from {layout.generations}", remedy="nothing was switched")
+    for generation in sorted({args.digest, previous or ZERO} - {ZERO}):
         _need_images(layout, generation)
         _need_secrets(layout, generation)
-    before = earlier.before if earlier else _keep(layout, args, previous)
+    before = _keep(layout, args, earlier)
     _keep_aside(layout, args)
     armed = guard.Armed(
         run=args.run,
@@ -86,7 +92,7 @@ def _need_images(layout: Layout, generation: str) -> None:
     if not manifest.is_file():
         raise StepError(
             f"generation {generation[:12]} is gone from {layout.generations}",
-            remedy="nothing was switched",
+            remedy="nothing was switched; provision with the inventory that it was made from brings it back",
         )
     services = json.loads(manifest.read_text())["services"].values()
     wanted = sorted({one["image"] for one in services if not one["job"]})
@@ -106,18 +112,30 @@ def _need_secrets(layout: Layout, generation: str) -> None:
             )
 
 
-def _keep(layout: Layout, args: ArmArgs, previous: Optional[str]) -> str:
-    owned = set(_owned(layout, args.digest))
-    if layout.current.is_symlink():
-        owned |= set(_owned(layout, layout.current.resolve().name))
-    zero = layout.generations / ZERO
-    folder = zero if previous is None and not zero.exists() else layout.runs / args.run / "before"
-    remember(layout, snapshot.take(layout, folder, sorted(owned), layout.generations / args.digest))
+def _keep(layout: Layout, args: ArmArgs, earlier: Optional[Armed]) -> str:
+    """Keep what the change could overwrite and return the folder of that, in the state folder."""
+    new, wanted = layout.generations / args.digest, _owned(layout, args.digest)
+    shipped = _owned(layout, layout.current.resolve().name) if layout.current.is_symlink() else {}
+    if earlier is not None:  # what that one has changed must go back too, whatever comes on top of it
+        folder = layout.state / earlier.before
+        live = snapshot.add(layout, folder, wanted, new)
+    elif not layout.current.is_symlink():
+        folder = layout.zero
+        shutil.rmtree(folder, ignore_errors=True)  # of a first run before this one: nothing of it is in force
+        live = snapshot.take(layout, folder, wanted, new, beside=[layout.plain_compose_file])
+    else:
+        folder = layout.runs / args.run / "before"
+        live = snapshot.take(layout, folder, {*wanted, *shipped}, new)
+    if layout.zero.is_dir() and (first := set(wanted) - set(shipped) - snapshot.paths(layout.zero)):
+        snapshot.add(layout, layout.zero, first, new)  # files that are ours from now on only
+    remember(layout, live)
     return str(folder.relative_to(layout.state))
 
 
 def _keep_aside(layout: Layout, args: ArmArgs) -> None:
-    for path in args.take_over:
+    """Copy what will be overwritten of others: files that were named, and ours that somebody edited."""
+    shipped = _owned(layout, layout.current.resolve().name) if layout.current.is_symlink() else {}
+    for path in sorted({*args.take_over, *_edited(layout, shipped)}):
         target, copy = layout.installed(path), layout.state / "taken-over" / args.run / path
         if target.is_file() and not target.is_symlink() and not copy.exists():
             make_folder(copy.parent, 0o700)
@@ -125,14 +143,26 @@ def _keep_aside(layout: Layout, args: ArmArgs) -> None:
             fsync_folder(copy.parent)
 
 
-def _owned(layout: Layout, generation: str) -> "list[str]":
+def _edited(layout: Layout, shipped: "dict[str, str]") -> "list[str]":
+    targets = {path: layout.installed(path) for path in shipped}
+    return [
+        path
+        for path, target in targets.items()
+        if target.is_file() and sha256(target.read_bytes()).hexdigest() != shipped[path]
+    ]
+
+
+def _owned(layout: Layout, generation: str) -> "dict[str, str]":
+    """Return the owned files of a generation with their digests; those of generation 0 without."""
+    if generation == ZERO:
+        return dict.fromkeys(snapshot.paths(layout.zero), "")
     manifest = json.loads((layout.generations / generation / "manifest.json").read_text())
-    return [path for path in manifest["files"] if path.startswith("etc/")]
+    return {path: one["sha256"] for path, one in manifest["files"].items() if path.startswith("etc/")}
 
 
 def _ours(layout: Layout, run_id: str) -> Armed:
-    armed = guard.read(layout)
-    if armed is None or armed.run != run_id or armed.phase not in guard.OPEN:
+    armed = guard.open_run(layout, run_id)
+    if armed is None:
         raise StepError(
             f"run {run_id} is over on this host: it decided by itself",
             remedy=f"tempo-infra resume {run_id} says what it did",
@@ -158,7 +188,7 @@ def confirm(layout: Layout, args: RunArgs) -> "dict[str, str]":
 
 def rollback(layout: Layout, args: RunArgs, say: "Callable[[str], None]") -> "dict[str, str]":
     """Put the host back because another one failed; a run that is over here is left as it ended."""
-    armed = guard.read(layout)
-    if armed is None or armed.run != args.run or armed.phase not in guard.OPEN:
+    armed = guard.open_run(layout, args.run)
+    if armed is None:
         return {"now": "nothing to put back"}
     return {"now": undo.failed(layout, armed, args.why, say)}

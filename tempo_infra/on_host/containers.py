@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
 PULL_DEADLINE_S = 900.0
-UP_DEADLINE_S = 240.0
+UP_DEADLINE_S, DOWN_DEADLINE_S = 240.0, 300.0
+AT_BOOT = "tempo-infra.service"  # starts what Docker could not
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,38 @@ def _ids() -> "dict[str, str]":
     output = run([*words, "--format", form], deadline_s=20)
     rows = [line.split() for line in output.out.splitlines()]
     return {row[0]: row[1] for row in rows if len(row) == 2}  # noqa: PLR2004 - name and id
+
+
+def before_ours(layout: Layout) -> dict[str, str]:
+    """Take our containers and network away, never data; on a host that was ejected its services run again."""
+    file = layout.zero_compose_file
+    if file.is_file():
+        must(["docker", "compose", "-f", str(file), "up", "-d", "--remove-orphans"], deadline_s=UP_DEADLINE_S)
+    else:
+        down()
+    return {}
+
+
+def down() -> "list[str]":
+    """Stop and remove our containers and network, each in the time that its compose file grants; their names.
+
+    The database stops last: the others write down what they hand over.
+    """
+    run(["systemctl", "stop", AT_BOOT], deadline_s=60)  # after a boot it may yet start what is stopped here
+    if shutil.which("docker", path="/usr/bin:/usr/local/bin:/bin") is None:
+        return []
+    label = f"label=com.docker.compose.project={PROJECT}"
+    form = '{{.ID}} {{.Label "com.docker.compose.service"}} {{.State}}'
+    listed = must(["docker", "ps", "-a", "-f", label, "--format", form], deadline_s=30).out
+    rows = [line.split() for line in listed.splitlines()]
+    first = [id_ for id_, service, state in rows if service != "postgresql" and state == "running"]
+    if first:
+        must(["docker", "stop", *first], deadline_s=DOWN_DEADLINE_S)
+    must(["docker", "compose", "-p", PROJECT, "down", "--remove-orphans"], deadline_s=DOWN_DEADLINE_S)
+    left = must(["docker", "ps", "-aq", "-f", label], deadline_s=30).out.split()
+    if left:
+        raise StepError(f"{len(left)} containers of {PROJECT} are left: docker rm -f {' '.join(left)}")
+    return sorted({service for _, service, _ in rows})
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Ejected:
 def eject(layout: Layout, args: EjectArgs) -> Ejected:
     """Leave a compose file and a README; take away what only the tool needs. Nothing is restarted."""
     refuse_open_run(layout)
-    plain = layout.state / "docker-compose.yml"
+    plain = layout.plain_compose_file
     if not layout.current.is_symlink():
         if plain.is_file():
             return Ejected(str(plain))  # it was before
@@ -125,7 +125,7 @@ def _forget(layout: Layout, text: str) -> None:
         for child in folder.iterdir():
             if f"source: {child}\n" not in text:
                 shutil.rmtree(child)
-    kept = {layout.services, layout.secrets, layout.state / "docker-compose.yml", layout.state / "README.md"}
+    kept = {layout.services, layout.secrets, layout.plain_compose_file, layout.state / "README.md"}
     for child in layout.state.iterdir():
         if child in kept or child.name in (KEPT_ASIDE, layout.current.name) or f"source: {child}\n" in text:
             continue

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.journal import history, last_good
-from tempo_infra.on_host.layout import PROJECT
+from tempo_infra.on_host.layout import PROJECT, ZERO
 from tempo_infra.on_host.shell import must
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
 KEEP = 5  # confirmed generations that one can go back to
-ZERO = "0"  # what was there before the first provision
 
 
 def collect(layout: Layout) -> "list[str]":
@@ -34,9 +34,8 @@ def sweep(layout: Layout, mounted: "set[str]") -> "list[str]":
         for path in _files(layout.generations / generation)
         if path.startswith("services/")
     }
-    folders |= {
-        source.rpartition("/services/")[2].split("/")[0] for source in mounted if "/services/" in source
-    }
+    read = mounted | _read_before_ours(layout)
+    folders |= {source.rpartition("/services/")[2].split("/")[0] for source in read if "/services/" in source}
     armed = guard.read(layout)
     past = [path for path in _children(layout.generations) if path.name not in kept]
     past += [path for path in _children(layout.services) if path.name not in folders]
@@ -58,6 +57,12 @@ def _kept_generations(layout: Layout) -> "set[str]":
 def _files(generation: Path) -> "list[str]":
     manifest = generation / "manifest.json"
     return list(json.loads(manifest.read_text())["files"]) if manifest.is_file() else []
+
+
+def _read_before_ours(layout: Layout) -> "set[str]":
+    """Return what the services of generation 0 read, where a host had some: it was ejected once."""
+    file = layout.zero_compose_file
+    return set(re.findall(r"source: (\S+)", file.read_text())) if file.is_file() else set()
 
 
 def _children(folder: Path) -> "list[Path]":

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import snapshot
 from tempo_infra.on_host.durable import (
     fsync_folder,
     make_folder,
@@ -21,6 +22,7 @@ from tempo_infra.on_host.durable import (
     write_new,
 )
 from tempo_infra.on_host.kernel_before import give_back
+from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.leftovers import sweep
 from tempo_infra.on_host.shell import StepError, run
 from tempo_infra.on_host.snapshot import kernel_names
@@ -158,6 +160,8 @@ class Switched:
 
 def switch(layout: Layout, args: SwitchArgs) -> Switched:
     """Make a staged generation the current one and install its owned files under /etc."""
+    if args.digest == ZERO:
+        return _switch_to_zero(layout)
     generation = layout.generations / args.digest
     wanted = _owned(generation)
     shipped = _owned(layout.current) if layout.current.is_symlink() else {}
@@ -178,6 +182,22 @@ def switch(layout: Layout, args: SwitchArgs) -> Switched:
     give_back(layout, before - _kernel_names(layout, wanted))
     replace_symlink(layout.current, f"generations/{args.digest}")
     return Switched(installed, removed, _apply(layout, sorted(wanted)))
+
+
+def _switch_to_zero(layout: Layout) -> Switched:
+    """Put files and kernel values back as they were before the first provision; no generation is current."""
+    shipped = _owned(layout.current) if layout.current.is_symlink() else {}
+    ours = _kernel_names(layout, shipped)
+    kept = snapshot.paths(layout.zero)
+    for path in sorted(shipped.keys() - kept):
+        remove_file(layout.installed(path))
+    snapshot.put_back(layout, layout.zero)
+    give_back(layout, ours - snapshot.values(layout.zero).keys())
+    remove_file(layout.current)
+    if any(path.startswith("etc/systemd/") for path in shipped):
+        run(["systemctl", "daemon-reload"], deadline_s=60)
+    installed = sorted(path for path in kept if layout.installed(path).is_file())
+    return Switched(installed, sorted(shipped.keys() - set(installed)), [])
 
 
 def _kernel_names(layout: Layout, owned: "Iterable[str]") -> "set[str]":

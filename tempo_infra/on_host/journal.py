@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host.durable import append_line
+from tempo_infra.on_host.layout import ZERO
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
@@ -79,6 +80,18 @@ def confirmed(layout: Layout) -> Optional[str]:
         elif entry.step in ("switch", "rollback", "hold"):
             last = None
     return last
+
+
+def in_journal(generation: str) -> str:
+    """Return a generation as the journal names it: the one before the first provision has no name there."""
+    return "" if generation == ZERO else generation
+
+
+def name_of(generation: Optional[str]) -> str:
+    """Return what people read for a generation."""
+    if not generation or generation == ZERO:
+        return "what was there before the first provision (generation 0)"
+    return generation[:12]
 
 
 def was_kept(layout: Layout, run: str) -> bool:

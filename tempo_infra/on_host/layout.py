@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = "tempo-infra"  # the compose project
+ZERO = "0"  # the generation that was there before the first provision: files, and nothing of ours
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,20 @@ class Layout:
     @property
     def compose_file(self) -> Path:
         return self.current / "docker-compose.yml"
+
+    @property
+    def plain_compose_file(self) -> Path:
+        """What `eject` leaves: a person's from then on."""
+        return self.state / "docker-compose.yml"
+
+    @property
+    def zero(self) -> Path:
+        return self.generations / ZERO
+
+    @property
+    def zero_compose_file(self) -> Path:
+        """That of an ejected host which is provisioned again; usually there is none."""
+        return self.zero / "docker-compose.yml"
 
     @property
     def journal(self) -> Path:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import snapshot
+from tempo_infra.on_host.containers import down
 from tempo_infra.on_host.durable import make_folder, remove_file, write_new
 from tempo_infra.on_host.kernel_before import before as values_before
-from tempo_infra.on_host.layout import PROJECT
-from tempo_infra.on_host.shell import StepError, must, run
+from tempo_infra.on_host.shell import StepError, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
     from tempo_infra.on_host.layout import Layout
 
-DOWN_DEADLINE_S = 300.0
 KEPT_ASIDE = "taken-over"  # copies of files that somebody else wrote or edited: they stay
-BOOT_UNIT = "tempo-infra.service"
 
 
 @dataclass(frozen=True)
@@ -43,15 +41,15 @@ class Removed:
     left: "list[str]" = field(default_factory=list)  # kernel values that stay until the next boot
     data: "list[str]" = field(default_factory=list)
     images: "list[str]" = field(default_factory=list)
+    state: bool = False  # the state folder held more than a lock and copies of other people's files
 
 
 def remove(layout: Layout, args: RemoveArgs) -> Removed:
     """Take everything of ours away but data and images; again on a host without any of it does nothing."""
     refuse_open_run(layout)
-    shipped = manifest(layout)
+    shipped, state = manifest(layout), _has_state(layout)
     owned = {path: one["sha256"] for path, one in shipped["files"].items() if path.startswith("etc/")}
-    run(["systemctl", "stop", BOOT_UNIT], deadline_s=60)  # after a boot it may yet start what is stopped here
-    services = _down()
+    services = down()
     put_back, left = _put_live_values_back(layout, owned)
     files, aside = _take_files_away(layout, args.run, owned)
     _forget_state(layout)
@@ -59,7 +57,12 @@ def remove(layout: Layout, args: RemoveArgs) -> Removed:
         run(["systemctl", *words], deadline_s=60)
     images = sorted({str(one["image"]) for one in shipped["services"].values()})
     data = [str(path) for path in (layout.data / "postgres",) if path.exists()]
-    return Removed(services, files, aside, put_back, left, data, images)
+    return Removed(services, files, aside, put_back, left, data, images, state)
+
+
+def _has_state(layout: Layout) -> bool:
+    found = layout.state.iterdir() if layout.state.is_dir() else ()
+    return any(child.name not in (KEPT_ASIDE, layout.lock.name) for child in found)
 
 
 def refuse_open_run(layout: Layout) -> None:
@@ -75,27 +78,6 @@ def manifest(layout: Layout) -> "dict[str, Any]":
     except FileNotFoundError:
         return {"files": {}, "services": {}}
     return found
-
-
-def _down() -> "list[str]":
-    """Stop and remove our containers and network; each gets the time that its compose file grants.
-
-    The database stops last: the others write down what they hand over.
-    """
-    if shutil.which("docker", path="/usr/bin:/usr/local/bin:/bin") is None:
-        return []
-    label = f"label=com.docker.compose.project={PROJECT}"
-    form = '{{.ID}} {{.Label "com.docker.compose.service"}} {{.State}}'
-    listed = must(["docker", "ps", "-a", "-f", label, "--format", form], deadline_s=30).out
-    rows = [line.split() for line in listed.splitlines()]
-    first = [id_ for id_, service, state in rows if service != "postgresql" and state == "running"]
-    if first:
-        must(["docker", "stop", *first], deadline_s=DOWN_DEADLINE_S)
-    must(["docker", "compose", "-p", PROJECT, "down", "--remove-orphans"], deadline_s=DOWN_DEADLINE_S)
-    left = must(["docker", "ps", "-aq", "-f", label], deadline_s=30).out.split()
-    if left:
-        raise StepError(f"{len(left)} containers of {PROJECT} are left: docker rm -f {' '.join(left)}")
-    return sorted({service for _, service, _ in rows})
 
 
 def _put_live_values_back(layout: Layout, owned: "Iterable[str]") -> "tuple[dict[str, str], list[str]]":

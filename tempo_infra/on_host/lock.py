@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -16,6 +17,24 @@ if TYPE_CHECKING:
 
     from tempo_infra.on_host.layout import Layout
 
+AGAIN_S = 0.2
+LOOK_S = 0.3  # whoever looks at the lock has it for an instant: one more try, then it is a run
+
+
+def holder(layout: Layout) -> str:
+    """Return the run that is at work on this host; empty when none is, or it does not say which."""
+    try:
+        descriptor = os.open(layout.lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return str(_record(os.read(descriptor, 4096)).get("run", ""))
+    finally:
+        os.close(descriptor)
+    return ""
+
 
 class HostLock:
     """Held from the first changing step to the end of the session."""
@@ -29,25 +48,20 @@ class HostLock:
         if self._descriptor >= 0:
             return
         descriptor = self._opened()
-        end = time.monotonic() + wait_s
-        while not _taken(descriptor):
+        end = time.monotonic() + max(wait_s, LOOK_S)
+        while not self._taken(descriptor):
+            record = _record(os.read(descriptor, 4096))
+            os.close(descriptor)
             if time.monotonic() >= end:
-                holder = os.read(descriptor, 4096).decode(errors="replace")
-                os.close(descriptor)
-                if f'"run": "{run}"' in holder:
-                    raise StepError(
-                        "this run is at work on this machine already: has it two names in the inventory?"
-                    )
-                raise StepError(
-                    f"another run is at work on this host: {_describe(holder)}",
-                    remedy="wait for it with --lock-wait SECONDS",
-                )
-            time.sleep(0.2)
+                raise _refused(run, record)
+            time.sleep(AGAIN_S)
+            descriptor = self._opened()
         record = {"run": run, "who": who, "since": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())}
-        os.ftruncate(descriptor, 0)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        os.write(descriptor, json.dumps(record).encode())
         self._descriptor = descriptor
+        with contextlib.suppress(OSError):  # a full disk: who has the lock can't be read, and it is held
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, json.dumps(record).encode())
 
     def release(self) -> None:
         """Let go; without a lock there is nothing to let go of."""
@@ -63,18 +77,28 @@ class HostLock:
         except OSError as error:
             raise StepError(f"{self._path} can't be written: {error.strerror}") from error
 
+    def _taken(self, descriptor: int) -> bool:
+        """Whether it is ours now. A file that was removed meanwhile keeps nobody out: it does not count."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+        except (BlockingIOError, FileNotFoundError):
+            return False
 
-def _taken(descriptor: int) -> bool:
+
+def _refused(run: str, record: "dict[str, str]") -> StepError:
+    if record.get("run") == run:
+        return StepError("this run is at work on this machine already: has it two names in the inventory?")
+    known = f"{record.get('who')}, run {record.get('run')}, since {record.get('since')}"
+    return StepError(
+        f"another run is at work on this host: {known if record else 'holder unknown'}",
+        remedy="wait for it with --lock-wait SECONDS",
+    )
+
+
+def _record(text: bytes) -> "dict[str, str]":
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _describe(holder: str) -> str:
-    try:
-        record = json.loads(holder)
+        found = json.loads(text)
     except ValueError:
-        return "holder unknown"
-    return f"{record.get('who')}, run {record.get('run')}, since {record.get('since')}"
+        return {}
+    return found if isinstance(found, dict) else {}

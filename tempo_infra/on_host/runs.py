@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import undo
+from tempo_infra.on_host import snapshot, undo
 from tempo_infra.on_host.identity import pinned
 from tempo_infra.on_host.journal import Entry, confirmed, entries, last_good
-from tempo_infra.on_host.lock import HostLock
+from tempo_infra.on_host.lock import HostLock, holder
+from tempo_infra.on_host.scope import end_scope
+from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
 LATE_S = 30.0  # beyond its grace, the timer of a run should have fired
+LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,25 +36,20 @@ class Runs:
     confirmed: Optional[str]  # None while a change is not confirmed, or before the first
     last_good: Optional[str]
     open_run: str = ""  # a run that the host has not decided about
+    at_work: str = ""  # the run that has the lock
     phase: str = ""  # of the open, held or failed run
     decides_in_s: float = 0.0
     entries: "list[Entry]" = field(default_factory=list)
     database: str = ""  # the number of the database that lives here
+    zero: bool = False  # what was there before the first provision is kept
 
 
 def read_runs(layout: Layout, args: RunsArgs) -> Runs:
     """Read the journal; with `wait_s`, first wait until the run is over; settle it if its timer is gone."""
     end = time.monotonic() + args.wait_s
+    while args.run and _goes_on(layout, args.run) and time.monotonic() < end:
+        time.sleep(LOOK_EVERY_S)
     armed = guard.read(layout)
-    while args.run and armed is not None and armed.run == args.run and armed.phase in guard.OPEN:
-        late = guard.silent_s(layout, args.run) > armed.grace_s + LATE_S
-        if late and armed.boot_id == guard.boot_id(layout):
-            HostLock(layout).acquire(args.run, "resume")
-            undo.settle(layout, armed, "its timer was gone")
-        elif time.monotonic() >= end:
-            break
-        time.sleep(0.5)
-        armed = guard.read(layout)
     is_open = armed is not None and armed.phase in guard.OPEN
     left_s = armed.grace_s - guard.silent_s(layout, armed.run) if armed is not None and is_open else 0.0
     return Runs(
@@ -58,8 +57,35 @@ def read_runs(layout: Layout, args: RunsArgs) -> Runs:
         confirmed=confirmed(layout),
         last_good=last_good(layout),
         open_run=armed.run if armed is not None and is_open else "",
+        at_work=holder(layout),
         phase=armed.phase if armed is not None else "",
         decides_in_s=max(0.0, left_s),
+        zero=snapshot.is_kept(layout.zero),
         database=pin.system_identifier if (pin := pinned(layout)) else "",
         entries=[e for e in entries(layout) if not args.run or e.run == args.run],
     )
+
+
+def _goes_on(layout: Layout, run: str) -> bool:
+    """Whether a run is not over here: to be decided, at work before that, or not yet done with it after."""
+    armed = guard.open_run(layout, run)
+    if armed is None:
+        return holder(layout) == run
+    late = guard.silent_s(layout, run) > armed.grace_s + LATE_S
+    if late and armed.boot_id == guard.boot_id(layout):
+        with contextlib.suppress(StepError, OSError):  # someone is at it, or the journal has how it failed
+            _settle(layout, run)
+    return True
+
+
+def _settle(layout: Layout, run: str) -> None:
+    """Decide in the place of a timer that is gone; under the lock it may turn out that somebody has."""
+    lock = HostLock(layout)
+    lock.acquire(run, "resume")
+    try:
+        armed = guard.open_run(layout, run)
+        if armed is not None:
+            end_scope(run)
+            undo.settle(layout, armed, "its timer was gone")
+    finally:
+        lock.release()

@@ -98,9 +98,9 @@ class Session:
             signal.alarm(0)
             if frame is None:
                 return self._settle_alone()
+            self._beat()  # also a request: its operator is there, however late
             kind, body, payload = frame
             if kind == "alive":
-                self._beat()
                 continue
             if kind != "request":
                 raise WireError(f"unexpected frame {kind!r}")
@@ -133,8 +133,8 @@ class Session:
 
     def _settle_alone(self) -> None:
         """Decide now, by health, about what was switched and not confirmed: the operator is gone."""
-        armed = guard.read(self._layout)
-        if armed is None or armed.run != self._run or armed.phase not in guard.OPEN:
+        armed = self._undecided()
+        if armed is None:
             return
         stop = threading.Event()
         alive = threading.Thread(target=self._say_alive, args=(stop,), daemon=True)
@@ -164,10 +164,17 @@ class Session:
     def _failed(self, results: list[Any], step: Step, what: str, remedy: str) -> Reply:
         self._journal(step.name, "failed", detail=what)
         self._event(Event(step.name, "failed", what))
-        armed = guard.read(self._layout)
-        if armed is None or armed.run != self._run or armed.phase not in guard.OPEN:
+        armed = self._undecided()
+        if armed is None:
             return Reply(results, step.name, what, remedy)
         return self._put_back(results, armed, (step.name, what, remedy))
+
+    def _undecided(self) -> guard.Armed | None:
+        """Return this run's change while it is to be decided; a damaged record is said by who needs it."""
+        try:
+            return guard.open_run(self._layout, self._run)
+        except StepError:
+            return None
 
     def _put_back(self, results: list[Any], armed: guard.Armed, failure: tuple[str, str, str]) -> Reply:
         self._step, started = "rollback", time.monotonic()
@@ -289,6 +296,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "data": lambda s, step: database.make_data_folder(s.layout, database.DataArgs(**step.args)),
     "switch": Session.switch,
     "up": Session.up,
+    "before-ours": lambda s, _: containers.before_ours(s.layout),
     "postgres-ready": Session.postgres_ready,
     "sql": lambda s, step: database.sql(s.layout, database.SqlArgs(**step.args), step.payload),
     "schema": lambda s, step: containers.job(s.layout, containers.JobArgs(**step.args), b""),

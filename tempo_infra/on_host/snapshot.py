@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from tempo_infra.on_host.durable import fsync_folder, make_folder, remove_file, replace_file, write_new
 from tempo_infra.on_host.shell import StepError
@@ -22,6 +22,8 @@ LIVE = re.compile(r"^\s*-?([a-z0-9_.\-/]+)\s*=[ \t]*(.*?)\s*$", re.MULTILINE)  #
 WRITTEN = re.compile(  # a line of tmpfiles.d
     r"^w\S*[ \t]+(/sys/\S+|/proc/sys/\S+)(?:[ \t]+\S+){4}[ \t]+(.*?)[ \t]*$", re.MULTILINE
 )
+BODY = "before.json"  # in a snapshot: what it speaks of
+MORE = "more-"  # folders in a snapshot that later runs have added
 # Of each pair the kernel holds one; the other reads 0 then and can't be written back.
 INSTEAD = {f"proc/sys/vm/{name}_bytes": f"proc/sys/vm/{name}_ratio" for name in ("dirty", "dirty_background")}
 
@@ -35,13 +37,20 @@ class Kept:
     gid: int = 0
 
 
-def take(layout: Layout, folder: Path, owned: "list[str]", new: Path) -> "dict[str, str]":
-    """Keep the owned files and the live kernel values that they, or the new ones, speak of; return those."""
+def take(
+    layout: Layout, folder: Path, owned: "Iterable[str]", new: Path, beside: "Iterable[Path]" = ()
+) -> "dict[str, str]":
+    """Keep the owned files and the live kernel values that they, or the new ones, speak of; return those.
+
+    `new` holds the files that come; `beside` are others that are kept by their name, where they are there.
+    """
     temporary = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
+    if not folder.parent.is_dir():
+        make_folder(folder.parent, 0o755)
     make_folder(temporary, 0o700)
     kept, texts = {}, []
-    for path in owned:
+    for path in sorted(owned):
         target = layout.installed(path)
         if target.is_symlink() or (target.exists() and not target.is_file()):
             raise StepError(f"/{path} is not a plain file; it is left as it is, and nothing was switched")
@@ -52,23 +61,62 @@ def take(layout: Layout, folder: Path, owned: "list[str]", new: Path) -> "dict[s
             make_folder((temporary / path).parent, 0o700)
             write_new(temporary / path, content, 0o600)
             texts.append(content.decode(errors="replace"))
-        if (new / path).is_file():
-            texts.append((new / path).read_text(errors="replace"))
+    texts += [path.read_text(errors="replace") for path in (new / "etc").rglob("*") if path.is_file()]
+    for file in beside:
+        if file.is_file():
+            write_new(temporary / file.name, file.read_bytes(), 0o600)
     live = _live(layout, texts)
     body = {"files": {path: asdict(one) for path, one in kept.items()}, "live": live}
-    write_new(temporary / "before.json", json.dumps(body, sort_keys=True, indent=1).encode(), 0o600)
+    write_new(temporary / BODY, json.dumps(body, sort_keys=True, indent=1).encode(), 0o600)
     for inner in sorted({p for p in temporary.rglob("*") if p.is_dir()} | {temporary}, reverse=True):
         fsync_folder(inner)
-    make_folder(folder.parent, 0o755)
     temporary.rename(folder)
     fsync_folder(folder.parent)
     return live
 
 
+def add(layout: Layout, folder: Path, owned: "Iterable[str]", new: Path) -> "dict[str, str]":
+    """Keep, within a snapshot, what it does not speak of yet; return the live values as `take` does."""
+    return take(layout, folder / f"{MORE}{len(_parts(folder))}", set(owned) - paths(folder), new)
+
+
+def _parts(folder: Path) -> "list[Path]":
+    """Return the folders of a snapshot; of what several speak of, the first one counts."""
+    added = folder.glob(f"{MORE}*")
+    return [folder, *sorted(added, key=lambda part: int(part.name[len(MORE) :]))]
+
+
+def is_kept(folder: Path) -> bool:
+    return (folder / BODY).is_file()
+
+
+def paths(folder: Path) -> "set[str]":
+    """Return the owned files that a snapshot speaks of; empty where there is none."""
+    return {path for part in _parts(folder) for path in _body(part)["files"]} if is_kept(folder) else set()
+
+
+def values(folder: Path) -> "dict[str, str]":
+    """Return the kernel values that a snapshot keeps."""
+    found: "dict[str, str]" = {}
+    for part in reversed(_parts(folder)):
+        found |= _body(part)["live"]
+    return dict(sorted(found.items()))
+
+
+def _body(part: Path) -> "dict[str, dict[str, Any]]":
+    found: "dict[str, dict[str, Any]]" = json.loads((part / BODY).read_text())
+    return found
+
+
 def put_back(layout: Layout, folder: Path) -> None:
     """Put owned files and live kernel values back as they were; may be repeated."""
-    body = json.loads((folder / "before.json").read_text())
-    for path, entry in sorted(body["files"].items()):
+    for part in _parts(folder):
+        _put_files_back(layout, part)
+    set_live(layout, values(folder))
+
+
+def _put_files_back(layout: Layout, folder: Path) -> None:
+    for path, entry in sorted(_body(folder)["files"].items()):
         kept, target = Kept(**entry), layout.installed(path)
         if kept.mode is None:
             remove_file(target)
@@ -79,7 +127,6 @@ def put_back(layout: Layout, folder: Path) -> None:
             replace_file(target, content, kept.mode, kept.uid)
             if os.geteuid() == 0:
                 os.chown(target, kept.uid, kept.gid)
-    set_live(layout, body["live"])
 
 
 def set_live(layout: Layout, values: "dict[str, str]") -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import snapshot
-from tempo_infra.on_host.containers import UP_DEADLINE_S, compose, running
+from tempo_infra.on_host.containers import UP_DEADLINE_S, before_ours, compose, running
 from tempo_infra.on_host.database import Address, postgres_ready
 from tempo_infra.on_host.durable import remove_file, replace_symlink
-from tempo_infra.on_host.journal import Entry, record, was_kept
-from tempo_infra.on_host.layout import PROJECT
+from tempo_infra.on_host.journal import Entry, in_journal, name_of, record, was_kept
+from tempo_infra.on_host.layout import PROJECT, ZERO
 from tempo_infra.on_host.role_health import HEALTH_NAMES, RoleHealthArgs, role_health
 from tempo_infra.on_host.shell import StepError, run
 from tempo_infra.on_host.ui_health import ui_answers
@@ -31,6 +31,8 @@ TRIES, PAUSE_S = 8, 15.0  # Docker may need minutes after a boot; then a person 
 
 def kept_services(layout: Layout, generation: str) -> "list[str]":
     """Return the services of a generation that are kept running."""
+    if generation == ZERO:
+        return []
     manifest = json.loads((layout.generations / generation / "manifest.json").read_text())
     return sorted(name for name, one in manifest["services"].items() if not one["job"])
 
@@ -78,47 +80,70 @@ def soak(layout: Layout, armed: Armed) -> None:
 def confirm(layout: Layout, armed: Armed, by: str) -> None:
     """Keep the new generation. StepError when a container is not the one that was healthy."""
     soak(layout, armed)
-    record(layout, Entry(armed.run, "confirm", "confirmed", armed.generation, detail=by, who=armed.who))
+    _keep(layout, armed, by)
+
+
+def _keep(layout: Layout, armed: Armed, by: str) -> None:
+    generation = in_journal(armed.generation)
+    record(layout, Entry(armed.run, "confirm", "confirmed", generation, detail=by, who=armed.who))
     guard.disarm(layout, armed)
 
 
 def settle(layout: Layout, armed: Armed, why: str, say: "Callable[[str], None]" = lambda _: None) -> str:
     """Decide without an operator and return what the host is now, in words. StepError: a person is needed."""
-    if was_kept(layout, armed.run):
-        guard.disarm(layout, armed)  # the power went between the confirmation and taking the guard away
-        return f"confirmed: {armed.generation[:12]}"
-    if armed.phase == "healthy":
-        try:
-            check_health(layout, armed, armed.generation, deadline_s=AGAIN_S)
-            confirm(layout, armed, by=f"the host, by its health: {why}")
-        except StepError as error:
-            why = f"{why}; {error}"
-        else:
-            return f"confirmed: {armed.generation[:12]}"
+    if armed.phase == "healthy" and not was_kept(layout, armed.run):
+        problem = _why_not_keep(layout, armed)
+        if not problem:
+            _keep(layout, armed, f"the host, by its health: {why}")
+            return f"confirmed: {name_of(armed.generation)}"
+        why = f"{why}; {problem}"
     return failed(layout, armed, why, say)
 
 
+def _why_not_keep(layout: Layout, armed: Armed) -> str:
+    """Ask once more; also a generation whose files are gone or damaged is not healthy."""
+    try:
+        check_health(layout, armed, armed.generation, deadline_s=AGAIN_S)
+        soak(layout, armed)
+    except (StepError, OSError, ValueError, LookupError) as error:
+        return str(error) or type(error).__name__
+    return ""
+
+
 def failed(layout: Layout, armed: Armed, why: str, say: "Callable[[str], None]" = lambda _: None) -> str:
-    """Put the host back, or leave it where it is when that was asked for; what it is now, in words."""
+    """Put the host back, or leave it where it is when that was asked for; what it is now, in words.
+
+    What the journal says was confirmed stays: then only taking the guard away was cut short.
+    """
+    if was_kept(layout, armed.run):
+        guard.disarm(layout, armed)
+        return f"confirmed: {name_of(armed.generation)}"
     guard.release_reserve(layout)
     if armed.on_failure == "hold":
-        guard.enter(layout, armed, "held")
         record(layout, Entry(armed.run, "hold", "held", armed.generation, detail=why))
+        guard.enter(layout, armed, "held")
         guard.disarm(layout, armed, keep_record=True)
         return f"held on {armed.generation[:12]}, unconfirmed"
     return roll_back(layout, armed, why, say)
 
 
 def roll_back(layout: Layout, armed: Armed, why: str, say: "Callable[[str], None]" = lambda _: None) -> str:
-    """Files, kernel values, symlink, containers: as before the change. StepError: a person is needed."""
+    """Files, kernel values, symlink, containers: as before the change. StepError: a person is needed.
+
+    From the first file on there is one way only: who goes on after a crash must not ask for health, which
+    containers of the new generation still have while the files are those of the old one.
+    """
     guard.release_reserve(layout)
+    if armed.phase == "healthy":
+        armed = guard.enter(layout, armed, "armed")
     _note(layout, armed, "started", why)
     try:
         restore_files(layout, armed)
+        _read_units_again(layout, armed)
         _restore_containers(layout, armed, say)
-    except (StepError, OSError, ValueError) as error:
-        guard.enter(layout, armed, "failed")
+    except (StepError, OSError, ValueError, LookupError, TypeError) as error:
         _note(layout, armed, "failed", str(error))
+        guard.enter(layout, armed, "failed")
         guard.disarm(layout, armed, keep_record=True)
         raise StepError(f"the rollback failed: {error}", remedy=_by_hand(layout, armed)) from error
     done = Entry(armed.run, "rollback", "rolled back", armed.previous or "", detail=why, who=armed.who)
@@ -139,10 +164,6 @@ def _note(layout: Layout, armed: Armed, result: str, why: str) -> None:
         record(layout, Entry(armed.run, "rollback", result, armed.previous or "", detail=why, who=armed.who))
 
 
-def name_of(generation: Optional[str]) -> str:
-    return generation[:12] if generation else "what was there before the first provision (generation 0)"
-
-
 def restore_files(layout: Layout, armed: Armed) -> None:
     """Owned files and live values, then the symlink; needs no Docker and may be repeated."""
     snapshot.put_back(layout, layout.state / armed.before)
@@ -150,6 +171,13 @@ def restore_files(layout: Layout, armed: Armed) -> None:
         remove_file(layout.current)
     else:
         replace_symlink(layout.current, f"generations/{armed.previous}")
+
+
+def _read_units_again(layout: Layout, armed: Armed) -> None:
+    """Tell systemd where a unit's file went back; a boot reads them anyway."""
+    if any(path.startswith("etc/systemd/") for path in snapshot.paths(layout.state / armed.before)):
+        with contextlib.suppress(StepError):
+            run(["systemctl", "daemon-reload"], deadline_s=60)
 
 
 def _restore_containers(layout: Layout, armed: Armed, say: "Callable[[str], None]") -> None:
@@ -172,17 +200,18 @@ def _restore_containers(layout: Layout, armed: Armed, say: "Callable[[str], None
 
 def _containers_once(layout: Layout, armed: Armed) -> str:
     if armed.previous is None:
-        words = ["docker", "compose", "-p", PROJECT, "down", "--remove-orphans", "--timeout", "120"]
-        output = run(words, deadline_s=UP_DEADLINE_S)
-    else:
-        flags = ["up", "-d", "--remove-orphans"]  # pulls again what someone pruned meanwhile
-        output = compose(layout, *flags, deadline_s=UP_DEADLINE_S)
+        before_ours(layout)
+        return ""
+    flags = ["up", "-d", "--remove-orphans"]  # pulls again what someone pruned meanwhile
+    output = compose(layout, *flags, deadline_s=UP_DEADLINE_S)
     return "" if output.returncode == 0 else output.last_words
 
 
 def _by_hand(layout: Layout, armed: Armed) -> str:
     if armed.previous is None:
-        return f"on the host: docker compose -p {PROJECT} down   (data in /srv/tempo stays)"
+        ejected = layout.zero_compose_file.is_file()
+        words = f"-f {layout.zero_compose_file} up -d" if ejected else f"-p {PROJECT} down"
+        return f"on the host: docker compose {words}   (data in /srv/tempo stays)"
     return (
         f"files and {layout.current} are those of {armed.previous[:12]} unless the text above names one;\n"
         f"  on the host: docker compose -f {layout.compose_file} up -d --remove-orphans\n"

@@ -79,7 +79,8 @@ def read_frame(
 ) -> "Optional[tuple[str, Any, bytes]]":
     """Skip noise up to the next frame and return (kind, body, payload); None at the end of the stream.
 
-    WireError for what is no frame of ours or larger than `most_bytes`, and for noise that doesn't end.
+    WireError for what is no frame of ours, is cut short or larger than `most_bytes`, and for noise that
+    doesn't end.
     """
     line, start = _first_line(f"{MARKER} {nonce} ".encode(), read_line)
     if not line:
@@ -91,11 +92,14 @@ def read_frame(
         raise WireError(f"unreadable frame header: {line[:120]!r}") from error
     if min(sizes) < 0 or sum(sizes) > most_bytes:
         raise WireError(f"a frame of {sum(sizes)} bytes is refused")
+    text, payload = read_exact(sizes[0]), read_exact(sizes[1])
+    if (len(text), len(payload)) != sizes:
+        raise WireError(f"a frame of {sum(sizes)} bytes that ends after {len(text) + len(payload)}")
     try:
-        body = json.loads(read_exact(sizes[0]))
+        body = json.loads(text)
     except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested without end
         raise WireError(f"a frame that can't be read: {type(error).__name__}") from error
-    return kind, body, read_exact(sizes[1])
+    return kind, body, payload
 
 
 def _first_line(marker: bytes, read_line: "Callable[[], bytes]") -> "tuple[bytes, int]":

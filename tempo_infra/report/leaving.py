@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def removed_lines(name: str, removed: Removed) -> Iterator[str]:
     """Yield what was taken away from a host, and what stays there."""
-    if not (removed.services or removed.files):
+    if not (removed.services or removed.files or removed.state):
         yield f"{name}: nothing of ours is there"
     else:
         yield f"{name}: removed {', '.join(removed.services) or 'no service'}"

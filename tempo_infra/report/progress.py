@@ -48,6 +48,7 @@ SAY = {
 # What a host is doing while a step runs that is not worth a tick afterwards.
 NOW = {
     "up": "starting",
+    "before-ours": "stopping",
     "sql": "roles",
     "database-answers": "database",
     "validate": "compose file",

@@ -1,15 +1,18 @@
-"""A container reads its own generation's files, whatever happens to the host."""
+"""A container reads its own generation's files, whatever happens to the host; and generation 0 comes back."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from lab.hosts import Host, Lab
-from tests.lab.conftest import Inventory, Variants, containers
+from tempo_infra.inventory import load
+from tests.lab import invariants
+from tests.lab.conftest import Inventory, Variants, containers, starts
 
 SERVICES = "/var/lib/tempo-infra/services/"
 
@@ -99,3 +102,66 @@ def wait_until_running(lab: Lab, host: str, services: set[str]) -> None:
     while set(containers(lab, host)) < services:
         assert time.monotonic() < deadline, set(containers(lab, host))
         time.sleep(1)
+
+
+OWNED = "/etc/sysctl.d/60-tempo-infra.conf"
+ABSENT = ("/etc/security/limits.d/60-tempo-infra.conf", "/etc/systemd/system/tempo-infra.service")
+HAND_MADE = f"echo vm.swappiness = 42 > {OWNED} && chmod 640 {OWNED} && sysctl -q -p {OWNED}"
+
+
+@pytest.fixture
+def made_by_hand(cluster: Inventory, lab: Lab) -> Iterator[Inventory]:
+    """The cluster, adopted anew from hosts of which one had a file of its own in the place of ours."""
+    name, host = load(cluster.path).name, lab.host("front-1")
+    removed = cluster.run("remove", "--confirm-remove", name)
+    assert removed.code == 0, removed.said
+    host.must(["sh", "-c", HAND_MADE])
+    cluster.provision("--take-over")
+    yield cluster
+    host.must(["rm", "-f", OWNED])
+    cluster.provision("--take-over")
+
+
+@pytest.mark.faults
+def test_generation_0_is_what_was_there_before_the_first_provision(made_by_hand: Inventory, lab: Lab) -> None:
+    """Files with their mode, absent ones, live kernel values; no container of ours; data stays. Whoever asks
+    is told so, and a provision after it finds the data."""
+    cluster, host = load(made_by_hand.path), lab.host("front-1")
+    database = lab.host(cluster.database_host.name)
+    assert "vm.swappiness = 42" not in host.must(["cat", OWNED])
+    before = starts(lab)
+    refused = made_by_hand.run("rollback", "--to", "0")
+    assert refused.code == 2, refused.said
+    assert "--confirm-rollback" in refused.said
+    assert starts(lab) == before
+
+    ran = made_by_hand.run("rollback", "--to", "0", "--confirm-rollback", cluster.name)
+    assert ran.code == 0, ran.said
+    assert ran.out.count("(generation 0)") == len(lab.hosts), ran.said
+    for one in lab.hosts:
+        assert containers(lab, one.name) == {}
+        assert invariants.problems(one.container) == []
+        assert one.exec(["test", "-e", "/var/lib/tempo-infra/current"]).returncode != 0
+        for path in ABSENT:
+            assert one.exec(["test", "-e", path]).returncode != 0, (one.name, path)
+    assert host.must(["cat", OWNED]) == "vm.swappiness = 42\n"
+    assert host.must(["stat", "-c", "%a", OWNED]).strip() == "640"
+    assert host.must(["sysctl", "-n", "vm.swappiness"]).strip() == "42"
+    assert database.exec(["test", "-e", OWNED]).returncode != 0
+    assert database.must(["cat", "/srv/tempo/postgres/PG_VERSION"]).strip() == "17"
+
+    assert made_by_hand.run("status").out.count("(generation 0)") == len(lab.hosts)
+    assert made_by_hand.run("history").out.count("confirmed generation 0  ") == len(lab.hosts)
+    again = made_by_hand.run("rollback", "--to", "0", "--confirm-rollback", cluster.name)
+    assert again.code == 0, again.said
+    assert again.out.count("already") == len(lab.hosts), again.said
+    refused = made_by_hand.run("provision")
+    assert refused.code == 1, refused.said
+    assert f"{OWNED} was changed on the host" in refused.said
+    made_by_hand.provision("--take-over")
+    for one in lab.hosts:
+        assert invariants.problems(one.container) == []
+    end = time.monotonic() + 120
+    while (ran := made_by_hand.run("smoke", "--workflows", "8")).code != 0:
+        assert time.monotonic() < end, ran.said
+        time.sleep(3)

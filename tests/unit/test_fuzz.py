@@ -202,7 +202,7 @@ def test_whatever_a_host_says_of_its_runs_is_told_or_an_error(answer: bytes) -> 
     answers, errors = ask_runs(OneHost(answer), [])  # type: ignore[arg-type]  # as above
     assert bool(answers) != bool(errors)
     for runs in answers.values():
-        assert ending(runs).text
+        assert ending(runs, "r1").text
         assert status_line(runs)
 
 
@@ -276,7 +276,7 @@ def test_any_line_of_a_journal_is_an_entry_or_none(lines: list[bytes]) -> None:
         for read in (journal.confirmed, journal.history, journal.last_good, journal.restarts):
             read(layout)
     runs = Runs(None, None, None, entries=entries)
-    assert ending(runs).text
+    assert ending(runs, "r1").text
     assert len(list(history_lines(runs))) == len({entry.run for entry in entries})
 
 

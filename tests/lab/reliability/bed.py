@@ -35,10 +35,20 @@ ELSEWHERE = """  elsewhere:
 ROLES = {"light": "ui", "vm": "ui", "full": "postgresql, history, matching, worker, frontend, ui"}
 SERVICE = {"light": "ui", "vm": "ui", "full": "history"}  # made anew by a change
 
-# Runs on the host: waits until no run is at work and nothing is left to decide.
+# Runs on the host: waits until no run is at work and nothing is left to decide. Who decides may be the host
+# itself, and has the lock until all of the guard is taken away: the record goes before the rest.
 DECIDED = r"""
-import json, pathlib, sys, time
+import fcntl, json, pathlib, sys, time
 state = pathlib.Path("/var/lib/tempo-infra")
+def locked():
+    try:
+        with open(state / "lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 def working():
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
@@ -54,7 +64,7 @@ def undecided():
     except FileNotFoundError:
         return False
 end = time.monotonic() + float(sys.argv[1])
-while working() or undecided():
+while working() or undecided() or locked():
     if time.monotonic() > end:
         sys.exit("not decided: " + (state / "armed.json").read_text() if undecided() else "a run is at work")
     time.sleep(0.1)

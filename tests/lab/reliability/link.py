@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Literal
 
 from lab.relay import Cut, Relay
+from tests.lab import invariants
 from tests.lab.conftest import Ran
 from tests.lab.reliability.case import NEW, OLD, Case, Scene, ended
 from tests.lab.reliability.moments import AFTER_SWITCH, MOMENTS, UNARMED
@@ -16,6 +18,7 @@ from tests.lab.reliability.watch import Moment, Watcher
 
 UP_BYTES, DOWN_BYTES, CUTS = 96_000, 14_000, 8  # somewhat more than a run of the light bed sends and receives
 BASHRC = "/home/deploy/.bashrc"
+ASKED_S = 2.0  # enough for `resume` to have asked the host
 
 
 def _relay(scene: Scene, cut: Cut | None = None, rate: float = 0) -> Relay:
@@ -80,20 +83,45 @@ def shell_does(text: str, scene: Scene) -> Ran:
         return scene.provision()
 
 
-def away_and_back(moment: Moment, scene: Scene) -> Ran:
-    """Cut, and the operator asks how it ended: `resume` reads it from the host, and runs nothing again."""
-    with _relay(scene) as relay, Watcher(scene.bed.host, moment) as watcher:
+def away_and_back(moment: Moment, scene: Scene, *, at_once: bool = False) -> Ran:
+    """Cut, and the operator asks how it ended: `resume` reads it from the host, and runs nothing again.
+
+    `at_once`: while the run's process still stands still, so before the host has noticed anything.
+    """
+    bed = scene.bed
+    with _relay(scene) as relay, Watcher(bed.host, moment) as watcher:
         operator = scene.start(relay)
         assert watcher.seen(operator)
+        run = _run_at_work(scene)
         relay.break_all()
-        watcher.go_on()
+        if not at_once:
+            watcher.go_on()
         ran = ended(operator)
-    run = ran.said.partition("resume ")[2].split()[0]
-    asked = scene.bed.run(f"resume {run}", scene.bed.inventory(scene.change))
-    kept = scene.bed.look()["current"] != scene.notes
-    assert asked.code in (0, 1), asked.said
-    assert ("confirmed" if asked.code == 0 else "rolled back to") in asked.out, (kept, asked.said)
+        assert moment not in AFTER_SWITCH or f"resume {run}" in ran.said, ran.said
+        asking = bed.start(bed.inventory(scene.change), word=f"resume {run}")
+        if at_once:
+            time.sleep(ASKED_S)
+            watcher.go_on()
+        asked = ended(asking)
+    _is_true(scene, asked)
     return ran
+
+
+def _run_at_work(scene: Scene) -> str:
+    """Return the run that has the host's lock."""
+    record = json.loads(scene.bed.host.must(["cat", "/var/lib/tempo-infra/lock"]))
+    return str(record["run"])
+
+
+def _is_true(scene: Scene, asked: Ran) -> None:
+    """What `resume` says is what the host is, and nothing of the run is at work any more once it says so."""
+    seen = scene.bed.look()
+    assert invariants.wrong_with(seen, scene.bed.rows, settled=False) == [], asked.said
+    current = invariants.generation(seen)[:12]
+    told = [f"confirmed {current}", f"rolled back to {current}", "was not switched"]
+    said = [words for words in told if words in asked.said]
+    assert len(said) == 1, (current, asked.said)
+    assert asked.code == (0 if said == told[:1] else 1), asked.said
 
 
 def waits(seconds: float, act: Callable[[], object]) -> None:
@@ -140,6 +168,11 @@ def cases() -> list[Case]:
         Case("cut, then `resume`", str(moment), partial(away_and_back, moment), codes=frozenset({3}))
         for moment in AFTER_SWITCH
     ]
+    found += [
+        Case("cut, `resume` at once", str(moment), partial(away_and_back, moment, at_once=True),
+             codes=frozenset({3}), decide_after="30s")
+        for moment in (Moment("secrets"), *AFTER_SWITCH, Moment("confirm", "confirmed"))
+    ]  # fmt: skip
     found += [
         Case("link of 1 kB/s", "whole run", slow, frozenset({NEW}), frozenset({0})),
         Case("login hangs", "before the run", hanging_login, frozenset({OLD}), frozenset({3})),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from lab import faults
 from lab.hosts import Host
+from tempo_infra.inventory import load
 from tests.lab.conftest import Ran
 from tests.lab.reliability.bed import Change
 from tests.lab.reliability.case import NEW, OLD, Case, Scene, ended
@@ -123,11 +125,32 @@ def by_hand(scene: Scene) -> Ran:
     return ran
 
 
-def by_hand_cut(moment: Moment, scene: Scene) -> Ran:
+def to_zero(scene: Scene) -> tuple[Path, tuple[str, ...]]:
+    """Return what `rollback` takes to go to generation 0."""
+    inventory = scene.bed.inventory(scene.change)
+    return inventory, ("--to", "0", "--confirm-rollback", load(inventory).name)
+
+
+def by_hand_to_zero(scene: Scene) -> Ran:
+    """Nothing of ours runs any more, and whoever asks is told why."""
+    bed = scene.bed
+    inventory, words = to_zero(scene)
+    ran = bed.run("rollback", inventory, *words)
+    assert bed.look()["current"] is None, ran.said
+    assert "generation 0" in bed.run("status", inventory).out
+    assert "confirmed generation 0" in bed.run("history", inventory).out
+    again = bed.run("rollback", inventory, *words)
+    assert again.code == 0, again.said
+    assert "already" in again.out, again.said
+    return ran
+
+
+def by_hand_cut(moment: Moment, zero: bool, scene: Scene) -> Ran:
     """Going back by hand is guarded as going forward is."""
     bed = scene.bed
+    inventory, words = to_zero(scene) if zero else (bed.inventory(scene.change), ())
     with Watcher(bed.host, moment) as watcher:
-        operator = bed.start(bed.inventory(scene.change), word="rollback")
+        operator = bed.start(inventory, *words, word="rollback")
         assert watcher.seen(operator)
         operator.kill()
         watcher.go_on()
@@ -157,6 +180,7 @@ def cases() -> list[Case]:
              change=missing_image, after=Change.new(), says="nothing was switched"),
         Case("registry away", "images on the host", registry_away_and_pruned, new, fine),
         Case("back by hand", "--to a generation", by_hand, old, fine),
+        Case("back by hand", "--to 0", by_hand_to_zero, new, fine, retake=True),
         Case("kernel value set by hand", "before the run", drifted_kernel_value, new, fine),
     ]  # fmt: skip
     found += [
@@ -165,8 +189,13 @@ def cases() -> list[Case]:
     ]
     found += [
         Case(
-            "back by hand, operator SIGKILL", str(moment), partial(by_hand_cut, moment), codes=frozenset({-9})
+            f"back by hand{' to 0' if zero else ''}, operator SIGKILL",
+            str(moment),
+            partial(by_hand_cut, moment, zero),
+            codes=frozenset({-9}),
+            retake=zero,
         )
+        for zero in (False, True)
         for moment in (AFTER_SWITCH[0], AFTER_SWITCH[-1])
     ]
     return found

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from functools import partial
 
 from tests.lab.conftest import Ran
 from tests.lab.reliability.bed import Change
 from tests.lab.reliability.broken import ends_at_once
-from tests.lab.reliability.case import NEW, OLD, Case, Scene
+from tests.lab.reliability.case import NEW, OLD, Case, Scene, ended
 from tests.lab.reliability.moments import AFTER_SWITCH, BEFORE_SWITCH, MOMENTS
-from tests.lab.reliability.watch import Moment
+from tests.lab.reliability.watch import Moment, Watcher
 
 GOING_BACK = Moment("rollback", "started")
 KILL_RUN = "systemctl kill -s KILL 'tempo-infra-run-*.scope'"
@@ -26,6 +28,21 @@ def rebooted(moment: Moment, scene: Scene) -> Ran:
 def process_killed(moment: Moment, scene: Scene) -> Ran:
     """What works on the host is killed, with all that it has started."""
     return scene.at(moment, lambda _: scene.bed.host.must(["sh", "-c", KILL_RUN]))
+
+
+def killed_going_back_from_healthy(scene: Scene) -> Ran:
+    """The operator gives up a change that is healthy, and the process that puts it back is killed."""
+    host = scene.bed.host
+    with Watcher(host, GOING_BACK) as going_back, Watcher(host, Moment("healthy")) as healthy:
+        operator = scene.start()
+        assert healthy.seen(operator)
+        operator.send_signal(signal.SIGINT)
+        time.sleep(0.4)
+        healthy.go_on()
+        assert going_back.seen(operator)
+        host.must(["sh", "-c", KILL_RUN])
+        going_back.go_on()
+        return ended(operator)
 
 
 def broken_change() -> Change:
@@ -55,5 +72,7 @@ def cases() -> list[Case]:
              frozenset({1, 3}), boots=True, change=broken_change, after=Change.new()),
         Case("run's process killed while going back", "rollback begun", partial(process_killed, GOING_BACK),
              frozenset({OLD}), frozenset({3}), change=broken_change, after=Change.new()),
+        Case("run's process killed while going back", "rollback begun, from healthy",
+             killed_going_back_from_healthy, frozenset({OLD}), frozenset({1, 3})),
     ]  # fmt: skip
     return found

@@ -48,9 +48,20 @@ while True:
             if any(says(line) for line in file.read().splitlines()):
                 break
     time.sleep(0.003)
+def stands_still(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
 held = list(runs())
+asking = set(runs(sudo=True)) - set(held)
 for pid in held:
     os.kill(pid, signal.SIGSTOP)
+# sudo stops itself a moment after its command. Let go on before that it would stand still for good, and
+# with it the end of the operator's input.
+end = time.monotonic() + 1.0
+while asking and not any(map(stands_still, asking)) and time.monotonic() < end:
+    time.sleep(0.005)
 print("seen", flush=True)
 sys.stdin.readline()
 for pid in [*runs(sudo=True), *held]:  # sudo stands still as well, since its command does

@@ -58,6 +58,9 @@ def test_what_was_removed_is_said_with_what_stays() -> None:
     ):  # fmt: skip
         assert re.search(words, text), words
     assert list(removed_lines("db-1", Removed())) == ["db-1: nothing of ours is there"]
+    at_zero = "\n".join(removed_lines("db-1", Removed(state=True)))
+    assert "removed no service" in at_zero
+    assert "/var/lib/tempo-infra (generations" in at_zero
 
 
 def test_an_ejected_host_says_where_to_go_on() -> None:

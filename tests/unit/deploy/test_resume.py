@@ -12,6 +12,7 @@ SWITCHED = Entry("r1", "switch", "done", B)
 KEPT = Entry("r1", "confirm", "confirmed", B, "2026-01-01T00:00:00Z", "health", "me@desk")
 BACK = Entry("r1", "rollback", "rolled back", A, detail="serving: no")
 ZERO = Entry("r1", "rollback", "rolled back", "")
+AT_ZERO = Entry("r1", "confirm", "confirmed", "", detail="rolled back by hand")
 HELD = Entry("r1", "hold", "held", B)
 BROKEN = Entry("r1", "rollback", "failed", A, detail="no space")
 
@@ -25,18 +26,32 @@ BROKEN = Entry("r1", "rollback", "failed", A, detail="no space")
         ([SWITCHED, ZERO], "rolled back", "rolled back to what was there before the first provision"),
         ([SWITCHED, HELD], "held", f"held on {B[:12]}, unconfirmed"),
         ([SWITCHED, BROKEN], "rollback failed", "a person is needed (no space)"),
+        ([SWITCHED], "not known", "nothing says how it ended"),
+        ([SWITCHED, AT_ZERO], "confirmed", "before the first provision (generation 0)"),
     ],
 )
 def test_how_a_run_ended_is_the_last_word_of_the_journal(entries: list[Entry], state: str, says: str) -> None:
-    end = ending(Runs(B, B, B, entries=entries))
+    end = ending(Runs(B, B, B, entries=entries), "r1")
     assert end.state == state
     assert says in end.text
 
 
 def test_a_run_that_is_not_over_says_when_the_host_decides() -> None:
-    end = ending(Runs(B, None, A, open_run="r1", phase="armed", decides_in_s=42.0, entries=[SWITCHED]))
+    runs = Runs(B, None, A, open_run="r1", phase="armed", decides_in_s=42.0, entries=[SWITCHED])
+    end = ending(runs, "r1")
     assert end.state == "still open"
     assert "42 s" in end.text
+
+
+def test_a_run_at_work_before_it_is_armed_is_not_told_as_over() -> None:
+    """Its last request may be on the host already, and be done."""
+    end = ending(Runs(A, A, A, at_work="r1"), "r1")
+    assert (end.state, end.text) == ("still open", "is still at work")
+
+
+def test_the_state_of_another_run_is_not_told_as_this_ones() -> None:
+    runs = Runs(B, None, A, open_run="r2", at_work="r2", decides_in_s=42.0, entries=[SWITCHED, BACK])
+    assert ending(runs, "r1").state == "rolled back"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +64,9 @@ def test_a_run_that_is_not_over_says_when_the_host_decides() -> None:
         (Runs(B, None, A, open_run="r1", decides_in_s=7), "run r1 is not over; it decides by itself in 7 s"),
         (Runs(B, None, A, phase="held"), "held after a failure"),
         (Runs(A, None, A, phase="failed"), "a person is needed"),
+        (Runs(None, None, None, entries=[SWITCHED, ZERO]), "before the first provision (generation 0)"),
+        (Runs(None, None, None, entries=[KEPT, AT_ZERO]), "before the first provision (generation 0)"),
+        (Runs(None, B, B, entries=[KEPT]), f"no generation is current, and the journal says {B[:12]}"),
     ],
 )
 def test_a_status_line_says_where_a_host_stands(runs: Runs, says: str) -> None:
@@ -56,8 +74,10 @@ def test_a_status_line_says_where_a_host_stands(runs: Runs, says: str) -> None:
 
 
 def test_history_is_one_line_a_run_with_its_end() -> None:
-    runs = Runs(B, B, B, entries=[SWITCHED, KEPT, Entry("r2", "pull", "failed", time="later")])
+    gone = Entry("r3", "confirm", "confirmed", "", "last", "rolled back by hand")
+    runs = Runs(B, B, B, entries=[SWITCHED, KEPT, Entry("r2", "pull", "failed", time="later"), gone])
     assert list(history_lines(runs)) == [
         f"2026-01-01T00:00:00Z  r1  confirmed {B[:12]}  me@desk  health",
         "later  r2  ended at pull (failed)",
+        "last  r3  confirmed generation 0  rolled back by hand",
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import ejecting, leaving
+from tempo_infra.on_host import containers, ejecting, leaving
 from tempo_infra.on_host.ejecting import EjectArgs, eject
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
@@ -43,8 +43,9 @@ def _no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     def done(words: list[str], **_: object) -> Output:
         return Output(0, "", "")
 
-    for module in (leaving, ejecting):
+    for module in (leaving, ejecting, containers):
         monkeypatch.setattr(module, "run", done)
+    for module in (ejecting, containers):
         monkeypatch.setattr(module, "must", done)
 
 
@@ -95,7 +96,11 @@ def test_remove_leaves_data_and_other_peoples_files_and_nothing_of_ours(layout: 
     assert not (layout.root / WANTS).parent.exists()
     assert removed.files == sorted(FILES)
     assert removed.data == [str(layout.data / "postgres")]
-    assert remove(layout, RemoveArgs("r2")).files == []
+    assert removed.state
+    layout.state.mkdir()
+    layout.lock.touch()  # of the run that removes
+    again = remove(layout, RemoveArgs("r2"))
+    assert (again.files, again.state) == ([], False)
 
 
 def test_nothing_starts_services_again_and_the_database_stops_last(
@@ -108,8 +113,8 @@ def test_nothing_starts_services_again_and_the_database_stops_last(
         listed = "a1 history running\nb2 postgresql running\nc3 ui exited\n"
         return Output(0, listed if words[:3] == ["docker", "ps", "-a"] else "", "")
 
-    monkeypatch.setattr(leaving, "run", note)
-    monkeypatch.setattr(leaving, "must", note)
+    monkeypatch.setattr(containers, "run", note)
+    monkeypatch.setattr(containers, "must", note)
     monkeypatch.setattr("shutil.which", lambda *_, **__: "/usr/bin/docker")
     assert remove(layout, RemoveArgs("r1")).services == ["history", "postgresql", "ui"]
     assert [one for one in done if "stop" in one or "compose" in one] == [

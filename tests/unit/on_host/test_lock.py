@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.lock import HostLock
+from tempo_infra.on_host.lock import HostLock, holder
 from tempo_infra.on_host.shell import StepError
 
 
@@ -39,3 +43,74 @@ def test_the_same_run_may_ask_twice(tmp_path: Path) -> None:
     lock.acquire("7f3a", "kari@laptop")
     lock.acquire("7f3a", "kari@laptop")
     assert "7f3a" in Layout(tmp_path).lock.read_text()
+
+
+def test_the_lock_of_a_file_that_was_removed_keeps_nobody_out_and_does_not_count(tmp_path: Path) -> None:
+    """`remove` takes the file away while others wait for it: they must not be at work side by side."""
+    layout = Layout(tmp_path)
+    leaves, waits, comes = HostLock(layout), HostLock(layout), HostLock(layout)
+    leaves.acquire("7f3a", "kari@laptop")
+
+    def leave() -> None:
+        layout.lock.unlink()
+        leaves.release()
+
+    threading.Timer(0.3, leave).start()
+    waits.acquire("81bb", "ola@desk", wait_s=10.0)
+    with pytest.raises(StepError, match=r"ola@desk, run 81bb"):
+        comes.acquire("90cc", "liv@train")
+
+
+def test_who_is_at_work_is_what_has_the_lock_not_what_its_file_says(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    assert holder(layout) == ""
+    lock = HostLock(layout)
+    lock.acquire("7f3a", "kari@laptop")
+    assert holder(layout) == "7f3a"
+    text = layout.lock.read_text()
+    lock.release()
+    layout.lock.write_text(text)  # as a process leaves it that was killed
+    assert holder(layout) == ""
+
+
+def test_looking_at_the_lock_does_not_keep_a_run_from_taking_it(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.state.mkdir(parents=True)
+    layout.lock.touch()
+    looks = layout.lock.open()
+    fcntl.flock(looks, fcntl.LOCK_SH)
+    threading.Timer(0.1, looks.close).start()
+    HostLock(layout).acquire("81bb", "ola@desk")
+
+
+def test_a_file_that_is_removed_between_opening_and_locking_does_not_count_either(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+
+    class Slow(HostLock):
+        opened = 0
+
+        def _opened(self) -> int:
+            descriptor = super()._opened()
+            self.opened += 1
+            if self.opened == 1:
+                layout.lock.unlink()
+            return descriptor
+
+    Slow(layout).acquire("7f3a", "kari@laptop")
+    with pytest.raises(StepError, match=r"kari@laptop, run 7f3a"):
+        HostLock(layout).acquire("81bb", "ola@desk")
+
+
+def test_a_full_disk_does_not_keep_a_host_from_deciding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has the lock can't be written then; it is held all the same."""
+    layout = Layout(tmp_path)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    HostLock(layout).acquire("7f3a", "the host itself")
+    with pytest.raises(StepError, match="holder unknown"):
+        HostLock(layout).acquire("81bb", "ola@desk")

@@ -135,7 +135,7 @@ def test_a_generation_whose_password_a_rotation_retired_is_not_armed(tmp_path: P
     layout = host(tmp_path)
     guard.disarm(layout, ARMED)
     digest = "c" * 64
-    for generation in (digest, "a" * 64):
+    for generation in (digest, "b" * 64):
         folder = layout.generations / generation
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "manifest.json").write_text('{"files": {}, "services": {}}')

@@ -55,3 +55,11 @@ def test_frames_follow_each_other_without_a_gap() -> None:
 def test_an_unreadable_header_is_an_error_not_a_wait(header: str) -> None:
     with pytest.raises(WireError):
         read(io.BytesIO(f"\x01tempo-infra n1 {header}\n".encode()))
+
+
+@pytest.mark.parametrize("missing", [1, 3, 9])
+def test_a_request_that_was_cut_anywhere_is_no_request(missing: int) -> None:
+    """Also within the payload: a part of a statement or of a file is not what was sent."""
+    sent = encode_request("n1", [Step("sql", {}, b"drop all")])
+    with pytest.raises(WireError, match="ends after"):
+        read(io.BytesIO(sent[:-missing]))
