@@ -120,7 +120,12 @@ class Rollout:
             answers, errors = self._read(hosts)
         self._locked = lock
         states = {name: state for name, (state, _) in answers.items()}
-        found = [self._planned(host, *answers[host.name], states) for host in hosts if host.name in answers]
+        allowed = self._allowed()
+        found = [
+            self._planned(host, *answers[host.name], states, allowed)
+            for host in hosts
+            if host.name in answers
+        ]
         known = {name: told for name, state in states.items() if (told := warnings(state))}
         return Plan(tuple(found), errors, known, self._risks())
 
@@ -148,16 +153,19 @@ class Rollout:
             ),
         )
 
-    def _planned(
-        self, host: Host, state: HostState, digests: Mapping[str, str], states: Mapping[str, HostState]
-    ) -> HostPlan:
+    def _allowed(self) -> obstacles.Allowed:
         options = self._options
-        allowed = obstacles.Allowed(
-            options.bootstrap,
-            options.take_over,
-            options.new_database,
-            obstacles.fixed_values(list(self._bundles.values())),
-        )
+        fixed = obstacles.fixed_values(list(self._bundles.values()))
+        return obstacles.Allowed(options.bootstrap, options.take_over, options.new_database, fixed)
+
+    def _planned(
+        self,
+        host: Host,
+        state: HostState,
+        digests: Mapping[str, str],
+        states: Mapping[str, HostState],
+        allowed: obstacles.Allowed,
+    ) -> HostPlan:
         found = plan_host(
             host,
             self._bundles[host.name],
@@ -169,7 +177,7 @@ class Rollout:
         found = replace(found, restarts=restarts.with_history(found.restarts, host.name, states))
         if not found.new_data:
             return found
-        against = obstacles.elsewhere(host, states, new_database=options.new_database)
+        against = obstacles.elsewhere(host, states, new_database=allowed.new_database)
         return replace(found, problems=(*found.problems, *against))
 
     def apply(self, plan: Plan, report: Callable[[Progress], None]) -> Outcome:
