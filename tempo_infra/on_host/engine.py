@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import socket
 import time
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +15,9 @@ from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import StepError
 
 SOCKET = "/var/run/docker.sock"
-KEPT_RUNNING = {"label": [f"com.docker.compose.project={PROJECT}", "com.docker.compose.oneoff=False"]}
+OURS = [f"com.docker.compose.project={PROJECT}"]  # labels
+KEPT_RUNNING = [*OURS, "com.docker.compose.oneoff=False"]
+OK, NOT_FOUND = 200, 404  # of HTTP
 MOST_BYTES = 64 * 1024 * 1024
 
 
@@ -30,13 +31,13 @@ def ask(path: str, *, deadline_s: float) -> Any:
         raise StepError(
             f"Cannot connect to the Docker daemon at unix://{SOCKET}: {error.strerror or error}"
         ) from error
-    if status == HTTPStatus.NOT_FOUND:
+    if status == NOT_FOUND:
         return None
     try:
         answer = json.loads(body)
     except ValueError:
         raise StepError(f"the Docker engine did not answer {path} with JSON") from None
-    if status != HTTPStatus.OK:
+    if status != OK:
         raise StepError(f"the Docker engine answered {path} with {status}: {str(answer)[:200]}")
     return answer
 
@@ -71,14 +72,27 @@ def has_image(reference: str, *, deadline_s: float) -> bool:
 
 def containers(*, stopped: bool, deadline_s: float) -> "list[dict[str, Any]]":
     """Return what `docker inspect` says of the containers that our compose project keeps running."""
-    every = "&all=1" if stopped else ""
-    listed = ask(f"/containers/json?filters={quote(json.dumps(KEPT_RUNNING))}{every}", deadline_s=deadline_s)
-    found = [ask(f"/containers/{one['Id']}/json", deadline_s=deadline_s) for one in listed or ()]
+    found = [
+        ask(f"/containers/{one['Id']}/json", deadline_s=deadline_s)
+        for one in listed(KEPT_RUNNING, stopped=stopped, deadline_s=deadline_s)
+    ]
     return [one for one in found if one is not None]  # None: it went between the two questions
 
 
+def listed(labels: "list[str]", *, stopped: bool, deadline_s: float) -> "list[dict[str, Any]]":
+    """Return what `docker ps` knows of the containers with these labels, as the engine has it."""
+    every = "&all=1" if stopped else ""
+    filters = quote(json.dumps({"label": labels}))
+    return ask(f"/containers/json?filters={filters}{every}", deadline_s=deadline_s) or []
+
+
 def service_of(container: "dict[str, Any]") -> str:
-    return str((container["Config"].get("Labels") or {}).get("com.docker.compose.service", ""))
+    return named(container["Config"].get("Labels") or {})
+
+
+def named(labels: "dict[str, str]") -> str:
+    """Return the compose service of a container with these labels."""
+    return str(labels.get("com.docker.compose.service", ""))
 
 
 def bound(container: "dict[str, Any]") -> "list[str]":

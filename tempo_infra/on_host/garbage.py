@@ -7,9 +7,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import engine
 from tempo_infra.on_host.journal import history, last_good
-from tempo_infra.on_host.layout import PROJECT
-from tempo_infra.on_host.shell import must
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,9 +65,5 @@ def _children(folder: Path) -> "list[Path]":
 
 def mounted() -> "set[str]":
     """Return the sources of all mounts of our containers, also of those that do not run."""
-    label = f"label=com.docker.compose.project={PROJECT}"
-    ids = must(["docker", "ps", "-aq", "-f", label], deadline_s=20).out.split()
-    if not ids:
-        return set()
-    form = "{{range .Mounts}}{{.Source}}\n{{end}}"
-    return set(must(["docker", "inspect", "-f", form, *ids], deadline_s=20).out.split())
+    found = engine.listed(engine.OURS, stopped=True, deadline_s=20)
+    return {str(mount["Source"]) for one in found for mount in one.get("Mounts") or () if "Source" in mount}
