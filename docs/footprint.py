@@ -43,6 +43,7 @@ def places() -> tuple[Place, ...]:
         Place(str(layout.pin), "which database lives here", database_only=True),
         Place(str(layout.initdb), "what the image needs to make a new database, or not", database_only=True),
         Place(str(layout.kernel_before), "kernel values of before the first provision"),
+        Place(str(layout.compose_version), "which compose is here, until its files change"),
         Place(str(layout.lock), "a flock of the run that is at work"),
         Place(str(layout.runs), "what the last change could overwrite", lasts=False),
         Place(str(layout.armed), "the change that is not confirmed yet", lasts=False),

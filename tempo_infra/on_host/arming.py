@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import engine, snapshot, undo
+from tempo_infra.on_host.compose_version import remember as remember_compose
 from tempo_infra.on_host.containers import PullArgs, pull, running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
 from tempo_infra.on_host.garbage import ZERO, collect
@@ -151,8 +152,9 @@ def still(layout: Layout, args: RunArgs) -> "dict[str, str]":
 
 def confirm(layout: Layout, args: RunArgs) -> "dict[str, str]":
     undo.confirm(layout, _ours(layout, args.run), by=args.why)
-    with contextlib.suppress(StepError, OSError):  # the next one takes it away
+    with contextlib.suppress(StepError, OSError):  # the next one does it
         collect(layout)
+        remember_compose(layout)
     return {}
 
 

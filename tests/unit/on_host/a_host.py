@@ -54,6 +54,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.setattr(os, "fsync", lambda _: None)  # counted, and too slow to be done so often
     monkeypatch.setattr(arming, "running", lambda _: {})
     monkeypatch.setattr(arming, "collect", lambda _: [])
+    monkeypatch.setattr(arming, "remember_compose", lambda _: None)
     monkeypatch.setattr(undo, "running", lambda _: {})
     monkeypatch.setattr(undo, "check_health", lambda *_, **__: None)
     monkeypatch.setattr(undo, "_containers_once", lambda *_: "")
