@@ -64,6 +64,7 @@ UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs", "remove",
 PIECE_BYTES = 16 * 1024
 ALIVE_EVERY_S = 3.0  # a third of the shortest grace; the controller gives a silent host up after several
 MEASURING = {"facts", "clock"}  # steps that change nothing
+READING = {"lock", "unlock", "state", *MEASURING}  # nor do these: they may end with the login
 IDLE_S = 30  # after these, a silent operator is gone: a link that is dead says nothing for hours
 
 
@@ -83,6 +84,8 @@ class Session:
         self._run = ""
         self._writing = threading.Lock()
         self._step = ""
+        self._unsaid = b""
+        self._in_scope = False
         self._away: dict[str, float] = {}  # services made anew by this run -> since when
 
     def serve(self) -> None:
@@ -150,6 +153,7 @@ class Session:
             self._step, started = step.name, time.monotonic()
             self._event(Event(step.name, "started"))
             try:
+                self._outlive_the_login(step)
                 result = HANDLERS[step.name](self, step)
             except StepError as error:
                 return self._failed(results, step, str(error), error.remedy)
@@ -201,12 +205,17 @@ class Session:
             self._beat()
 
     def _event(self, event: Event) -> None:
-        self._send("event", asdict(event))
+        self._send("event", asdict(event), more=event.state == "ended")
 
-    def _send(self, kind: str, body: Any) -> None:
+    def _send(self, kind: str, body: Any, *, more: bool = False) -> None:
+        """Write a frame, with those that waited; `more`: the next one follows at once, so let it wait."""
         with self._writing:
+            self._unsaid += encode(self._nonce, kind, body)
+            if more:
+                return
+            data, self._unsaid = self._unsaid, b""
             try:
-                self._stdout.write(encode(self._nonce, kind, body))
+                self._stdout.write(data)
                 self._stdout.flush()
             except OSError:
                 pass  # the operator is gone; the work goes on, and the journal has the result
@@ -215,8 +224,13 @@ class Session:
         args = LockArgs(**step.args)
         self._lock.acquire(args.run, args.who, wait_s=args.wait_s)
         self._run = args.run
-        enter_scope(args.run)
         return {}
+
+    def _outlive_the_login(self, step: Step) -> None:
+        """Before anything is changed: the end of the operator's login must not end this process."""
+        if self._run and not self._in_scope and step.name not in READING:
+            enter_scope(self._run)
+            self._in_scope = True
 
     def unlock(self, _: Step) -> dict[str, str]:
         self._lock.release()
