@@ -91,9 +91,8 @@ def _need_images(layout: Layout, generation: str) -> None:
         )
     services = json.loads(manifest.read_text())["services"].values()
     wanted = sorted({one["image"] for one in services if not one["job"]})
-
-    absent = [image for image in wanted if not engine.has_image(image, deadline_s=20)]
-    pull(PullArgs(absent))
+    if absent := [image for image in wanted if not engine.has_image(image, deadline_s=20)]:
+        pull(PullArgs(absent))
 
 
 def _need_secrets(layout: Layout, generation: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,8 @@ class Pulled:
 
 def pull(args: PullArgs) -> Pulled:
     """Fetch the images that are not here yet, two at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(_pull, args.images))
     return Pulled(args.images)

@@ -7,8 +7,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tempo_infra.on_host import containers, engine, garbage
 from tempo_infra.on_host.layout import Layout
@@ -146,3 +149,8 @@ def test_an_engine_that_is_not_there_is_named_as_docker_itself_does(
     monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none"))
     with pytest.raises(StepError, match=r"Cannot connect to the Docker daemon at unix://.*No such file"):
         engine.version(deadline_s=1)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+def test_paths_are_quoted_as_the_standard_library_does(text: str) -> None:
+    assert engine._quoted(text) == quote(text)

@@ -6,22 +6,10 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.role_health import (
-    DATA,
-    GOAWAY,
-    HEADERS,
-    PING,
-    SETTINGS,
-    RoleHealthArgs,
-    _frame,
-    ask,
-    role_health,
-)
+from tempo_infra.on_host.role_health import DATA, GOAWAY, HEADERS, PING, SETTINGS, _frame, ask
 
 SETTINGS_FRAME = _frame(SETTINGS, 0, 0, b"")
 HEADERS_FRAME = _frame(HEADERS, 4, 1, b"\x88")
@@ -72,10 +60,6 @@ def test_the_servers_word_is_read_whatever_frames_come_before_it(
 ) -> None:
     with server(*pieces) as port:
         assert ask("127.0.0.1", port, "temporal.api.workflowservice.v1.HistoryService") == said
-
-
-def test_a_host_without_roles_asks_nobody(tmp_path: Path) -> None:
-    assert role_health(Layout(tmp_path), RoleHealthArgs("127.0.0.1", {}, deadline_s=0)) == {}
 
 
 def test_a_silent_server_is_no_answer() -> None:
