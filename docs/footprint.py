@@ -48,7 +48,7 @@ def places() -> tuple[Place, ...]:
         Place(str(layout.runs), "what the last change could overwrite", lasts=False),
         Place(str(layout.armed), "the change that is not confirmed yet", lasts=False),
         Place(str(layout.state / "reserve"), "space set aside for going back", lasts=False),
-        Place(str(layout.state / "program-*.zip"), "what the host runs by itself", lasts=False),
+        Place(str(layout.state / "program-*.zip"), "what runs here, so that it need not be sent each time"),
         Place(str(layout.state / "taken-over"), "copies of other people's files that were written over"),
         Place(str(layout.data / "postgres"), "PostgreSQL's data; never taken away", database_only=True),
         *(Place(f"/{spec.path}", _what(spec), database_only=spec is files.THP) for spec in _owned()),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import engine, snapshot, undo
+from tempo_infra.on_host import engine, program, snapshot, undo
 from tempo_infra.on_host.compose_version import remember as remember_compose
 from tempo_infra.on_host.containers import PullArgs, pull, running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
@@ -68,7 +68,7 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
         generation=args.digest,
         previous=previous,
         before=before,
-        program=guard.save_program(layout),
+        program=program.save(layout),
         host=args.host,
         ports=args.ports,
         on_failure=args.on_failure,

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import engine
+from tempo_infra.on_host import engine, program
 from tempo_infra.on_host.journal import history, last_good
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def sweep(layout: Layout, mounted: "set[str]") -> "list[str]":
     past = [path for path in _children(layout.generations) if path.name not in kept]
     past += [path for path in _children(layout.services) if path.name not in folders]
     if armed is None:
-        past += [*_children(layout.runs), *layout.state.glob("program-*.zip")]
+        past += [*_children(layout.runs), *program.others(layout)]
     for path in past:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return sorted(path.name for path in past)

@@ -8,6 +8,7 @@ timer that `arm` started decides.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -78,8 +79,12 @@ class LockArgs:
 class Session:
     """One connection's worth of work on a host."""
 
-    def __init__(self, nonce: str, stdin: BinaryIO, stdout: BinaryIO, layout: Layout) -> None:
+    def __init__(
+        self, nonce: str, stdin: BinaryIO, stdout: BinaryIO, layout: Layout, ahead: bytes = b""
+    ) -> None:
+        """`ahead` was read from the input already."""
         self._nonce, self._stdin, self._stdout, self._layout = nonce, stdin, stdout, layout
+        self._ahead = io.BytesIO(ahead)
         self._lock = HostLock(layout)
         self._run = ""
         self._writing = threading.Lock()
@@ -120,19 +125,25 @@ class Session:
 
     def _next_frame(self) -> tuple[str, Any, bytes] | None:
         try:
-            return read_frame(self._nonce, self._stdin.readline, self._read)
+            return read_frame(self._nonce, self._readline, self._read)
         except (WireError, ValueError, OSError):
             return None  # a request cut in the middle is no request: the operator is gone
+
+    def _readline(self) -> bytes:
+        return self._ahead.readline() or self._stdin.readline()
 
     def _read(self, count: int) -> bytes:
         """Read in pieces, and say after each that something arrives: the link may be slow."""
         pieces = []
-        while count > 0 and (piece := self._stdin.read(min(count, PIECE_BYTES))):
+        while count > 0 and (piece := self._piece(min(count, PIECE_BYTES))):
             pieces.append(piece)
             count -= len(piece)
             if count:
                 self._event(Event(self._step, "alive"))
         return b"".join(pieces)
+
+    def _piece(self, count: int) -> bytes:
+        return self._ahead.read(count) or self._stdin.read(count)
 
     def _settle_alone(self) -> None:
         """Decide now, by health, about what was switched and not confirmed: the operator is gone."""
@@ -333,9 +344,9 @@ def _plain(result: Any) -> Any:
     return asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
 
 
-def main(nonce: str) -> None:
-    """Serve one connection; called by the bootstrap line that the controller sends."""
+def main(nonce: str, request: bytes = b"") -> None:
+    """Serve one connection; called by the line that the controller sends, which may have read a request."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost terminal must not stop a step half way
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o022)
-    Session(nonce, sys.stdin.buffer, sys.stdout.buffer, Layout()).serve()
+    Session(nonce, sys.stdin.buffer, sys.stdout.buffer, Layout(), request).serve()
