@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.on_host import identity
-from tempo_infra.on_host.probes.docker import COMPOSE_FLOOR, ENGINE_FLOOR
+from tempo_infra.on_host import engine, identity
 from tempo_infra.render import parse
 
 if TYPE_CHECKING:
@@ -121,9 +120,9 @@ def _docker(state: HostState, *, bootstrap: bool) -> Iterator[str]:
             yield f"Docker: {docker.problem}" + (
                 "; --bootstrap installs the distribution's own" if missing else ""
             )
-    elif version(docker.engine) < ENGINE_FLOOR:
+    elif version(docker.engine) < engine.FLOOR:
         yield f"Docker engine {docker.engine} is too old: 24 is the oldest that works"
-    elif docker.compose is None or version(docker.compose) < COMPOSE_FLOOR:
+    elif docker.compose is None or version(docker.compose) < engine.COMPOSE_FLOOR:
         found = docker.compose or "no `docker compose`"
         yield (
             f"{found} on {state.os_id}: compose 2.20 is the oldest that works; install docker-compose-plugin"

@@ -14,6 +14,9 @@ from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import StepError
 
 SOCKET = "/var/run/docker.sock"
+FLOOR = (24,)  # older engines are refused
+ADVISED = (28,)  # it keeps the local network away from ports that are not published
+COMPOSE_FLOOR = (2, 20)
 OURS = [f"com.docker.compose.project={PROJECT}"]  # labels
 KEPT_RUNNING = [*OURS, "com.docker.compose.oneoff=False"]
 OK, NOT_FOUND = 200, 404  # of HTTP
