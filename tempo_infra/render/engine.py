@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, is_dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,9 @@ from jinja2.exceptions import SecurityError, TemplateSyntaxError
 from jinja2.loaders import BaseLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-import tempo_infra
 from tempo_infra.errors import InputError
 from tempo_infra.render.quoting import FORMATS, Scalar
+from tempo_infra.render.templates import built_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -187,14 +186,6 @@ class Engine:
         except (TemplateError, ValueError, TypeError, RecursionError) as error:
             raise _failed(name, self._loader.find(name), error) from error
         return Rendered(Path(template.filename or name), form, tuple(record.printed))
-
-
-@cache
-def built_in() -> Path:
-    """Return the folder of our templates: package data in a wheel, beside the package in a checkout."""
-    package = Path(tempo_infra.__file__).parent
-    inside = package / "templates"
-    return inside if inside.is_dir() else package.parent / "templates"
 
 
 def _read(path: Path) -> str:

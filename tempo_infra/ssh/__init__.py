@@ -1,7 +1,7 @@
 """Reaching hosts: one narrow door, `connect`, before two transports."""
 
 from tempo_infra.ssh.door import LOST, Completed, Connection, Process
-from tempo_infra.ssh.fanout import fan_out
+from tempo_infra.ssh.fanout import AT_ONCE, fan_out
 from tempo_infra.ssh.forward import forward
 from tempo_infra.ssh.lazily import import_when_used
 from tempo_infra.ssh.reach import connect, offered_key
@@ -10,6 +10,7 @@ from tempo_infra.ssh.target import Target, resolve
 import_when_used("invoke")
 
 __all__ = [
+    "AT_ONCE",
     "LOST",
     "Completed",
     "Connection",
