@@ -211,13 +211,13 @@ def _bounded(chunks: Iterable[str]) -> str:
 
 def _bound(tree: nodes.Template, filename: str | None) -> None:
     """Refuse what could run on and on; count the turns of what remains, the loops."""
-    for node in tree.find_all(REFUSED):
-        raise TemplateSyntaxError(f"{type(node).__name__} is refused", node.lineno, filename=filename)
-    for loop in tree.find_all(nodes.For):
-        if loop.recursive or loop.test is not None:
-            raise TemplateSyntaxError("only a plain loop is allowed", loop.lineno, filename=filename)
+    for node in tree.find_all((*REFUSED, nodes.For)):
+        if not isinstance(node, nodes.For):
+            raise TemplateSyntaxError(f"{type(node).__name__} is refused", node.lineno, filename=filename)
+        if node.recursive or node.test is not None:
+            raise TemplateSyntaxError("only a plain loop is allowed", node.lineno, filename=filename)
         tick = nodes.Filter(nodes.Const(""), TICK, [], [], None, None)
-        loop.body.insert(0, nodes.ExprStmt(tick).set_lineno(loop.lineno))
+        node.body.insert(0, nodes.ExprStmt(tick).set_lineno(node.lineno))
 
 
 @pass_context
