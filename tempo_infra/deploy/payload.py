@@ -16,8 +16,11 @@ from tempo_infra.on_host.program import NAME_DIGITS
 # Lines before the nonce are skipped: sudo may not have taken the password line that was meant for it. The
 # first request follows the nonce at once: mostly the program is there, and nobody waits to be asked for it.
 # A line for each piece: on a slow link the controller sees that something arrives.
+# The collector looks seldom, and not at the end: what is imported lives as long as the program.
 START = """
 import hashlib, os, sys
+import gc
+gc.set_threshold(50000)
 print("tempo-infra", flush=True)
 nonce, name = sys.argv[1:]
 source, state = sys.stdin.buffer, "/var/lib/tempo-infra"
@@ -73,6 +76,7 @@ else:
         sys.exit("the program arrived cut")
     serve = main(content)
 serve(nonce, request)
+gc.freeze()
 """.strip()
 
 # The same zip is kept on the host; while a change is not confirmed, systemd starts it.
