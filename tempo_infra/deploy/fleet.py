@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.errors import TempoInfraError, UnreachableError
-from tempo_infra.ssh import AT_ONCE, fan_out
+from tempo_infra.ssh import fan_out, threads_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ class Fleet:
 
     def reach(self, hosts: Sequence[Host]) -> None:
         """Begin to open sessions, and return; who asks for one waits for it, or has its error."""
-        pool = ThreadPoolExecutor(max_workers=max(1, min(AT_ONCE, len(hosts))))
+        pool = threads_for(len(hosts))
         self._opening = {host.name: pool.submit(self._opened, host) for host in hosts}
         pool.shutdown(wait=False)
 

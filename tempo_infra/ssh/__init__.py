@@ -1,7 +1,7 @@
 """Reaching hosts: one narrow door, `connect`, before two transports."""
 
 from tempo_infra.ssh.door import LOST, Completed, Connection, Process
-from tempo_infra.ssh.fanout import AT_ONCE, fan_out
+from tempo_infra.ssh.fanout import fan_out, threads_for
 from tempo_infra.ssh.forward import forward
 from tempo_infra.ssh.lazily import import_when_used
 from tempo_infra.ssh.reach import connect, offered_key
@@ -10,7 +10,6 @@ from tempo_infra.ssh.target import Target, resolve
 import_when_used("invoke")
 
 __all__ = [
-    "AT_ONCE",
     "LOST",
     "Completed",
     "Connection",
@@ -21,4 +20,5 @@ __all__ = [
     "forward",
     "offered_key",
     "resolve",
+    "threads_for",
 ]
