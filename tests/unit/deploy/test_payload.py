@@ -85,6 +85,11 @@ def link(kept: Path) -> None:
     kept.symlink_to("elsewhere")
 
 
+def folder(kept: Path) -> None:
+    kept.unlink()
+    kept.mkdir()
+
+
 def cut(kept: Path) -> None:
     kept.write_bytes(kept.read_bytes()[:-1])
 
@@ -94,7 +99,7 @@ UNTRUSTED: dict[str, Callable[[Path], object]] = {
     "cut": cut,
     "empty": lambda kept: kept.write_bytes(b""),
     "a link": link,
-    "a folder": lambda kept: (kept.unlink(), kept.mkdir()),
+    "a folder": folder,
     "writable by the group": lambda kept: kept.chmod(0o660),
     "in a folder that all may write": lambda kept: kept.parent.chmod(0o777),
     "another program's": lambda kept: kept.rename(kept.with_name(kept.name.replace("-", "-0", 1))),

@@ -61,7 +61,7 @@ def test_reading_a_host_leaves_the_process_where_the_login_put_it(
 ) -> None:
     """Before the first change, and once, it moves out of the way of the login's end."""
     moved: list[str] = []
-    monkeypatch.setattr(session, "enter_scope", lambda run: bool(moved.append(run)))
+    monkeypatch.setattr(session, "enter_scope", moved.append)
     lock = Step("lock", {"run": "r1", "who": "x"})
     serve(Layout(tmp_path), [lock, Step("clock")], [Step("unlock")])
     assert moved == []

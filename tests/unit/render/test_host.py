@@ -309,7 +309,12 @@ def test_with_our_own_templates_nothing_is_wrong_any_more_before_anything_is_ren
     """An own template is looked at first, a good one too."""
     order: list[str] = []
     made = host_module.bundle
-    monkeypatch.setattr(host_module, "bundle", lambda *a: (order.append("bundle"), made(*a))[1])
+
+    def bundle(*words: Any) -> Bundle:
+        order.append("bundle")
+        return made(*words)
+
+    monkeypatch.setattr(host_module, "bundle", bundle)
     render(solo(), size(solo()), lambda: order.append("sound"))
     (tmp_path / "templates").mkdir()
     one = replace(solo(), path=tmp_path / "inventory.yaml")
