@@ -134,8 +134,8 @@ bench-fsync: venv ## the fsync probe beside fio (which it installs), 2 minutes: 
 
 .PHONY: bench
 bench: lab-up ## wall time and round trips, alone and beside pyinfra, Ansible and ssh: docs/benchmarks/
-	$(BIN)/python -m bench
-	$(BIN)/python -m bench.provisioning
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench.provisioning
 
 .PHONY: bench-sizing
 bench-sizing: venv ## what our settings bring, beside others': about an hour, into docs/benchmarks/sizing.md

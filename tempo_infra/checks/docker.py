@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.checks.check import check
 from tempo_infra.checks.finding import Finding, Outcome, Severity, follow, judged, noting, one_of, unread
-from tempo_infra.on_host.probes.docker import COMPOSE_FLOOR, ENGINE_ADVISED, ENGINE_FLOOR, at_version
+from tempo_infra.on_host.engine import ADVISED, COMPOSE_FLOOR, FLOOR
+from tempo_infra.on_host.probes.docker import at_version
 
 if TYPE_CHECKING:
     from tempo_infra.checks.expected import Expected
@@ -49,14 +50,14 @@ def answers(facts: Facts, expected: Expected) -> Finding:
     "docker.version",
     "the Docker engine is new enough",
     severity=Severity.MAJOR,
-    wants=f"at least {_dotted(ENGINE_ADVISED)}; below {_dotted(ENGINE_FLOOR)} it fails",
+    wants=f"at least {_dotted(ADVISED)}; below {_dotted(FLOOR)} it fails",
     remedy="upgrade the engine by its own package source; tempo-infra never replaces one that is there",
     source="https://docs.docker.com/engine/release-notes/",
 )
 def engine(facts: Facts, expected: Expected) -> Finding:
     del expected
     reading = follow(facts.docker, lambda part: part.engine)
-    return judged(reading, lambda found: _at_least(found, ENGINE_FLOOR, ENGINE_ADVISED))
+    return judged(reading, lambda found: _at_least(found, FLOOR, ADVISED))
 
 
 @check(

@@ -17,6 +17,7 @@ from tempo_infra import __version__
 from tempo_infra.cli.capacity import capacity
 from tempo_infra.cli.check_host import check_host
 from tempo_infra.cli.checks import checks
+from tempo_infra.cli.collector import spare
 from tempo_infra.cli.diff import diff
 from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
 from tempo_infra.cli.explain import explain
@@ -91,6 +92,7 @@ app.command("eject")(eject)
 
 def run() -> None:
     """Run the command line; the console script's entry point."""
+    spare()
     threading.excepthook = _in_a_thread
     _speak_utf8()
     try:

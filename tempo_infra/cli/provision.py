@@ -71,7 +71,7 @@ def provision(
     from tempo_infra.cli.interrupt import stopping
     from tempo_infra.cli.run import opened
     from tempo_infra.deploy.binding import moved, read_plan
-    from tempo_infra.deploy.rollout import Options
+    from tempo_infra.deploy.options import Options
     from tempo_infra.inventory import load
 
     started = time.monotonic()

@@ -10,7 +10,7 @@ import typer
 
 from tempo_infra.cli.sudo import ask_password
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.rollout import Options, Rollout
+from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
 from tempo_infra.render import render
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tempo_infra.deploy.events import Progress
+    from tempo_infra.deploy.rollout import Rollout
     from tempo_infra.inventory.cluster import Cluster, Host
 
 
@@ -50,14 +51,16 @@ def opened(
     inventory: Path,
     names: list[str] | None,
     *,
-    options: Options | None = None,
+    options: Options = USUAL,
     ask_sudo_password: bool = False,
 ) -> Iterator[Run]:
-    """Load, size, render and open the secrets; sessions are closed at the end. Any TempoInfraError."""
+    """Load, size, open the secrets and render; sessions are closed at the end. Any TempoInfraError.
+
+    Hosts are reached as soon as nothing in the input can be wrong any more, while the rest is done here.
+    """
     cluster = load(inventory)
     hosts = cluster.only(names)
     settings = size(cluster)
-    bundles = render(cluster, settings)
     store = SecretStore.open(cluster.secrets)
     secrets = store.ensure([cluster.secrets.login.secret])
     for notice in store.notices:
@@ -65,5 +68,8 @@ def opened(
     sudo = Sudo(ask_password() if ask_sudo_password else None)
     relay = Relay()
     with Fleet(lambda host: open_session(host, sudo), relay) as fleet:
-        rollout = Rollout(cluster, bundles, secrets, fleet, options or Options(), settings)
+        bundles = render(cluster, settings, sound=lambda: fleet.reach(hosts))
+        from tempo_infra.deploy.rollout import Rollout
+
+        rollout = Rollout(cluster, bundles, secrets, fleet, options, settings)
         yield Run(cluster, hosts, rollout, relay, fleet, store)

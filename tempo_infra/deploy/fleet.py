@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.errors import TempoInfraError, UnreachableError
-from tempo_infra.ssh import fan_out
+from tempo_infra.ssh import fan_out, threads_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -32,6 +34,7 @@ class Fleet:
         self._open, self.report = open_host, report
         self._stack = contextlib.ExitStack()
         self._sessions: dict[str, Session] = {}
+        self._opening: dict[str, Future[Session]] = {}
         self._ends: dict[str, contextlib.ExitStack] = {}  # host -> what ends its session
         self._guard = threading.Lock()
         self.at: dict[str, str] = {}  # host -> the step that it began last
@@ -42,19 +45,31 @@ class Fleet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        wait([opening for opening in self._opening.values() if not opening.cancel()])
         self._stack.close()
+
+    def reach(self, hosts: Sequence[Host]) -> None:
+        """Begin to open sessions, and return; who asks for one waits for it, or has its error."""
+        pool = threads_for(len(hosts))
+        self._opening = {host.name: pool.submit(self._opened, host) for host in hosts}
+        pool.shutdown(wait=False)
 
     def session(self, host: Host) -> Session:
         """Return a host's session, opened at the first call."""
         with self._guard:
             known = self._sessions.get(host.name)
-        if known is None:
-            end = contextlib.ExitStack()
-            known = end.enter_context(self._open(host))
-            with self._guard:
-                self._stack.push(end)
-                self._sessions[host.name], self._ends[host.name] = known, end
-        return known
+            opening = self._opening.pop(host.name, None)
+        if known is not None:
+            return known
+        return opening.result() if opening else self._opened(host)
+
+    def _opened(self, host: Host) -> Session:
+        end = contextlib.ExitStack()
+        session = end.enter_context(self._open(host))
+        with self._guard:
+            self._stack.push(end)
+            self._sessions[host.name], self._ends[host.name] = session, end
+        return session
 
     def reopen(self, host: Host) -> Session:
         """End a session, which a reboot may have done already, and open another one. UnreachableError.

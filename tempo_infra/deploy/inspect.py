@@ -46,6 +46,11 @@ def _adapter() -> TypeAdapter[HostState]:
     return TypeAdapter(HostState)
 
 
+def prepare() -> None:
+    """Make ready what reads answers: here it is made once, and while hosts are still being reached."""
+    _adapter()
+
+
 def read_state(
     session: Session, bundle: Bundle, secrets: Secrets, first: Sequence[Step] = ()
 ) -> tuple[HostState, Mapping[str, str]]:

@@ -6,11 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.on_host import identity
-from tempo_infra.on_host.probes.docker import COMPOSE_FLOOR, ENGINE_FLOOR
+from tempo_infra.on_host import engine, identity
+from tempo_infra.render import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,14 +63,16 @@ def to_bind(bundle: Bundle, state: HostState) -> list[str]:
 
 
 def compose_services(text: str) -> dict[str, Any]:
-    services: dict[str, Any] = yaml.safe_load(text)["services"]
+    """Return the services of a compose file; ValueError, KeyError or TypeError when it is none."""
+    body: Any = parse.yaml(text)
+    services: dict[str, Any] = body["services"]
     return services
 
 
 def fixed_values(bundles: Sequence[Bundle]) -> Fixed:
     """Read what is fixed from the rendered server.yaml of any host: an own template may say another name."""
     for file in (file for bundle in bundles for file in bundle.files if file.path.endswith("/server.yaml")):
-        body = yaml.safe_load(file.content.decode())
+        body: Any = parse.yaml(file.content.decode())
         stores = body["persistence"].get("datastores", {})
         return Fixed(
             body["persistence"]["numHistoryShards"],
@@ -120,9 +120,9 @@ def _docker(state: HostState, *, bootstrap: bool) -> Iterator[str]:
             yield f"Docker: {docker.problem}" + (
                 "; --bootstrap installs the distribution's own" if missing else ""
             )
-    elif version(docker.engine) < ENGINE_FLOOR:
+    elif version(docker.engine) < engine.FLOOR:
         yield f"Docker engine {docker.engine} is too old: 24 is the oldest that works"
-    elif docker.compose is None or version(docker.compose) < COMPOSE_FLOOR:
+    elif docker.compose is None or version(docker.compose) < engine.COMPOSE_FLOOR:
         found = docker.compose or "no `docker compose`"
         yield (
             f"{found} on {state.os_id}: compose 2.20 is the oldest that works; install docker-compose-plugin"

@@ -13,7 +13,7 @@ from tempo_infra.deploy.obstacles import Allowed, problems, to_bind, version
 from tempo_infra.deploy.restarts import services
 from tempo_infra.deploy.values import value_changes
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.on_host.probes.docker import ENGINE_ADVISED
+from tempo_infra.on_host import engine
 from tempo_infra.render.bundle import STATE, logical
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def _conflicts(
 def warnings(state: HostState) -> list[str]:
     """Return what is worth knowing about a host without standing in the way."""
     found = []
-    if state.docker.engine and version(state.docker.engine) < ENGINE_ADVISED:
+    if state.docker.engine and version(state.docker.engine) < engine.ADVISED:
         found.append(
             f"Docker engine {state.docker.engine}: before 28, ports published on one address can be reached "
             "from the same network segment by another"

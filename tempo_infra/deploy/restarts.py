@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from tempo_infra.deploy.obstacles import compose_services
 from tempo_infra.render.bundle import logical
 
@@ -71,7 +69,7 @@ def _services_of(text: str) -> Mapping[str, Any]:
     try:
         found = compose_services(text)
         pairs = list(found.items())
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return {}
     return {name: one for name, one in pairs if isinstance(one, dict)}
 

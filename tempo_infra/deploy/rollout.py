@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import batches, locks, obstacles, restarts, steps
 from tempo_infra.deploy.events import Progress, State
-from tempo_infra.deploy.inspect import read_state
+from tempo_infra.deploy.inspect import prepare, read_state
+from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Role
@@ -74,17 +75,6 @@ class Outcome:
         return not self.errors and not self.interrupted
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a run is done, apart from what it does."""
-
-    bootstrap: bool = False
-    on_failure: str = "rollback"  # or "hold": a failed host is left as it is, for a person
-    lock_wait_s: float = 0.0
-    take_over: bool = False  # write over owned files that were edited on the host, and keep them aside
-    new_database: bool = False  # make an empty database although there was one: it is given up
-
-
 class Rollout:
     """One run over an inventory: `plan` reads, `apply` does what was planned."""
 
@@ -94,7 +84,7 @@ class Rollout:
         bundles: Sequence[Bundle],
         secrets: Secrets,
         fleet: Fleet,
-        options: Options = Options(),
+        options: Options = USUAL,
         settings: Settings | None = None,
     ) -> None:
         self._cluster, self._secrets, self._fleet, self._options = cluster, secrets, fleet, options
@@ -120,7 +110,12 @@ class Rollout:
             answers, errors = self._read(hosts)
         self._locked = lock
         states = {name: state for name, (state, _) in answers.items()}
-        found = [self._planned(host, *answers[host.name], states) for host in hosts if host.name in answers]
+        allowed = self._allowed()
+        found = [
+            self._planned(host, *answers[host.name], states, allowed)
+            for host in hosts
+            if host.name in answers
+        ]
         known = {name: told for name, state in states.items() if (told := warnings(state))}
         return Plan(tuple(found), errors, known, self._risks())
 
@@ -141,6 +136,7 @@ class Rollout:
     def _read(
         self, hosts: Sequence[Host], first: Sequence[Step] = ()
     ) -> tuple[dict[str, tuple[HostState, Mapping[str, str]]], dict[str, TempoInfraError]]:
+        prepare()
         return self._fleet.each(
             hosts,
             lambda host: read_state(
@@ -148,16 +144,19 @@ class Rollout:
             ),
         )
 
-    def _planned(
-        self, host: Host, state: HostState, digests: Mapping[str, str], states: Mapping[str, HostState]
-    ) -> HostPlan:
+    def _allowed(self) -> obstacles.Allowed:
         options = self._options
-        allowed = obstacles.Allowed(
-            options.bootstrap,
-            options.take_over,
-            options.new_database,
-            obstacles.fixed_values(list(self._bundles.values())),
-        )
+        fixed = obstacles.fixed_values(list(self._bundles.values()))
+        return obstacles.Allowed(options.bootstrap, options.take_over, options.new_database, fixed)
+
+    def _planned(
+        self,
+        host: Host,
+        state: HostState,
+        digests: Mapping[str, str],
+        states: Mapping[str, HostState],
+        allowed: obstacles.Allowed,
+    ) -> HostPlan:
         found = plan_host(
             host,
             self._bundles[host.name],
@@ -169,7 +168,7 @@ class Rollout:
         found = replace(found, restarts=restarts.with_history(found.restarts, host.name, states))
         if not found.new_data:
             return found
-        against = obstacles.elsewhere(host, states, new_database=options.new_database)
+        against = obstacles.elsewhere(host, states, new_database=allowed.new_database)
         return replace(found, problems=(*found.problems, *against))
 
     def apply(self, plan: Plan, report: Callable[[Progress], None]) -> Outcome:

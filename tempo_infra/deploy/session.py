@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tempo_infra.deploy import answers
-from tempo_infra.deploy.payload import START, opening
+from tempo_infra.deploy.payload import answer, command, opening, wish
 from tempo_infra.errors import RollbackFailedError, StepFailedError, UnreachableError
 from tempo_infra.on_host.wire import (
     MAX_BODY_BYTES,
@@ -58,9 +58,12 @@ class Session:
         self.host = host
         self._process, self._nonce = process, nonce
         self._sending = threading.Lock()
+        self._opened = self._supplied = self._heard = False
 
     def ping(self) -> None:
         """Tell the host that its operator is there; nothing is answered. A dead link is found by `call`."""
+        if not self._heard:  # the program may still be on its way
+            return
         with self._sending, contextlib.suppress(UnreachableError):
             self._process.send(encode(self._nonce, "alive", {}), deadline_s=PING_S)
 
@@ -77,8 +80,10 @@ class Session:
         StepFailedError when one fails (the rest is not begun); UnreachableError when the host falls silent,
         is not done by the deadline, or says something else than an answer.
         """
+        request = encode_request(self._nonce, list(steps))
         with self._sending:
-            self.send(encode_request(self._nonce, list(steps)), steps[0].name)
+            self.send(request if self._opened else opening(self._nonce, request), steps[0].name)
+            self._opened = True
         until, name = time.monotonic() + deadline_s, steps[0].name
         for _ in range(FRAMES):
             if time.monotonic() > until:
@@ -118,7 +123,7 @@ class Session:
         try:
             frame = read_frame(
                 self._nonce,
-                lambda: self._process.read_line(deadline_s=SILENCE_S),
+                self._read_line,
                 lambda count: self._process.read_exact(count, deadline_s=SILENCE_S),
                 most_bytes,
             )
@@ -128,7 +133,16 @@ class Session:
             raise UnreachableError(f"unreachable: {step}: {error.what}", host=self.host) from error
         if frame is None:
             raise self._why_ended(step)
+        self._heard = True
         return frame[0], frame[1]
+
+    def _read_line(self) -> bytes:
+        """Return the next line; a host that asks for the program is sent it, once."""
+        line = self._process.read_line(deadline_s=SILENCE_S)
+        if not self._supplied and line.strip() == wish(self._nonce):
+            self._supplied = True
+            self.send(answer(), "start")
+        return line
 
     def _why_ended(self, step: str) -> Exception:
         done = self._process.finish(deadline_s=SILENCE_S)
@@ -155,17 +169,14 @@ def open_session(host: Host, sudo: Sudo) -> Iterator[Session]:
     """Log in, become root and start our program. HostKeyError, UnreachableError."""
     with connect(resolve(host.name, host.ssh)) as connection:
         nonce = secrets.token_hex(12)
-        process = _start(connection, host, sudo, nonce)
-        session = Session(host.name, process, nonce)
+        process = _start(connection, host, sudo, command(nonce))
         try:
-            session.send(opening(nonce), "start")
-            yield session
+            yield Session(host.name, process, nonce)
         finally:
             process.close_stdin()
 
 
-def _start(connection: Connection, host: Host, sudo: Sudo, nonce: str) -> Process:
-    python = ["python3", "-I", "-c", START, nonce]
+def _start(connection: Connection, host: Host, sudo: Sudo, python: list[str]) -> Process:
     if host.ssh.user == "root":
         return connection.start(python)
     if sudo.password is None:

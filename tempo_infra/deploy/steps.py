@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
-import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -213,6 +211,9 @@ def _switch(work: Work) -> Step:
 
 def pack(bundle: Bundle) -> bytes:
     """Pack a bundle and its manifest; the same bytes for the same bundle."""
+    import gzip
+    import tarfile
+
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, content in (

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.inventory.cluster import InstanceClass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+CLASSES = Path(__file__).with_name("classes.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,9 @@ def built_in() -> Catalogue:
     """Return the package's classes, from classes.yaml."""
     import yaml
 
-    data = yaml.safe_load(files("tempo_infra.inventory").joinpath("classes.yaml").read_text("utf-8"))
+    from tempo_infra.inventory.document import LOADER
+
+    data = yaml.load(CLASSES.read_text("utf-8"), Loader=LOADER)  # noqa: S506 - a safe loader, by its type
     thresholds = {name: float(value) for name, value in data["thresholds"].items()}
     classes = {
         name: InstanceClass(

@@ -12,7 +12,12 @@ from tempo_infra.inventory.document import WrittenFloat, WrittenInt
 
 class Section(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        defer_build=True,  # the whole is validated: its parts need no validators of their own
     )
 
 

@@ -6,20 +6,20 @@ While `armed.json` exists, the host will keep or put back its generation by itse
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host.durable import make_folder, remove_file, replace_file, replace_symlink
 from tempo_infra.on_host.shell import StepError, must, run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tempo_infra.on_host.layout import Layout
 
 BOOT_UNIT, AFTER_UNIT = "tempo-infra-boot.service", "tempo-infra-after-boot.service"
@@ -105,15 +105,6 @@ def since_boot_s() -> float:
 
 def boot_id(layout: Layout) -> str:
     return (layout.root / "proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def save_program(layout: Layout) -> str:
-    """Keep the running program under a name made of its content, and return that name."""
-    content = Path(sys.path[0]).read_bytes()
-    name = f"program-{hashlib.sha256(content).hexdigest()[:12]}.zip"
-    if not (layout.state / name).exists():
-        replace_file(layout.state / name, content, 0o600)
-    return name
 
 
 def guard(layout: Layout, armed: Armed) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import engine, snapshot, undo
+from tempo_infra.on_host import engine, program, snapshot, undo
+from tempo_infra.on_host.compose_version import remember as remember_compose
 from tempo_infra.on_host.containers import PullArgs, pull, running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
 from tempo_infra.on_host.garbage import collect
@@ -73,7 +74,7 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
         generation=args.digest,
         previous=previous,
         before=before,
-        program=guard.save_program(layout),
+        program=program.save(layout),
         host=args.host,
         ports=args.ports,
         on_failure=args.on_failure,
@@ -96,9 +97,8 @@ def _need_images(layout: Layout, generation: str) -> None:
         )
     services = json.loads(manifest.read_text())["services"].values()
     wanted = sorted({one["image"] for one in services if not one["job"]})
-
-    absent = [image for image in wanted if not engine.has_image(image, deadline_s=20)]
-    pull(PullArgs(absent))
+    if absent := [image for image in wanted if not engine.has_image(image, deadline_s=20)]:
+        pull(PullArgs(absent))
 
 
 def _need_secrets(layout: Layout, generation: str) -> None:
@@ -181,8 +181,9 @@ def still(layout: Layout, args: RunArgs) -> "dict[str, str]":
 
 def confirm(layout: Layout, args: RunArgs) -> "dict[str, str]":
     undo.confirm(layout, _ours(layout, args.run), by=args.why)
-    with contextlib.suppress(StepError, OSError):  # the next one takes it away
+    with contextlib.suppress(StepError, OSError):  # the next one does it
         collect(layout)
+        remember_compose(layout)
     return {}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,8 @@ class Pulled:
 
 def pull(args: PullArgs) -> Pulled:
     """Fetch the images that are not here yet, two at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(_pull, args.images))
     return Pulled(args.images)
@@ -96,11 +97,8 @@ def up(layout: Layout, args: UpArgs) -> Brought:
 
 def _ids() -> "dict[str, str]":
     """Return service -> container that runs."""
-    words = ["docker", "ps", "--no-trunc", "-f", f"label=com.docker.compose.project={PROJECT}"]
-    form = '{{.Label "com.docker.compose.service"}} {{.ID}}'
-    output = run([*words, "--format", form], deadline_s=20)
-    rows = [line.split() for line in output.out.splitlines()]
-    return {row[0]: row[1] for row in rows if len(row) == 2}  # noqa: PLR2004 - name and id
+    found = engine.listed(engine.OURS, stopped=False, deadline_s=20)
+    return {engine.named(one["Labels"]): str(one["Id"]) for one in found}
 
 
 def before_ours(layout: Layout) -> dict[str, str]:
@@ -174,14 +172,11 @@ def running(layout: Layout) -> "dict[str, str]":
 
 def restart_counts() -> "dict[str, int]":
     """Return by service how often Docker has restarted our containers, those that are down just now too."""
-    label = f"label=com.docker.compose.project={PROJECT}"
-    listed = run(["docker", "ps", "-aq", "-f", label], deadline_s=20)
-    if listed.returncode != 0 or not listed.out.split():
+    try:
+        found = engine.containers(stopped=True, deadline_s=20)
+    except StepError:
         return {}
-    form = '{{index .Config.Labels "com.docker.compose.service"}} {{.RestartCount}}'
-    found = run(["docker", "inspect", "-f", form, *listed.out.split()], deadline_s=20)
-    rows = [line.split() for line in found.out.splitlines()] if found.returncode == 0 else []
-    return {row[0]: int(row[1]) for row in rows if len(row) == 2}  # noqa: PLR2004 - name and count
+    return {engine.service_of(one): int(one["RestartCount"]) for one in found}
 
 
 def why_not_running(layout: Layout, service: str) -> str:

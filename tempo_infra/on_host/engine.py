@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import socket
 import time
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import StepError
 
 SOCKET = "/var/run/docker.sock"
-KEPT_RUNNING = {"label": [f"com.docker.compose.project={PROJECT}", "com.docker.compose.oneoff=False"]}
+FLOOR = (24,)  # older engines are refused
+ADVISED = (28,)  # it keeps the local network away from ports that are not published
+COMPOSE_FLOOR = (2, 20)
+OURS = [f"com.docker.compose.project={PROJECT}"]  # labels
+KEPT_RUNNING = [*OURS, "com.docker.compose.oneoff=False"]
+OK, NOT_FOUND = 200, 404  # of HTTP
 MOST_BYTES = 64 * 1024 * 1024
+PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")  # in a path
 
 
 def ask(path: str, *, deadline_s: float) -> Any:
@@ -30,13 +34,13 @@ def ask(path: str, *, deadline_s: float) -> Any:
         raise StepError(
             f"Cannot connect to the Docker daemon at unix://{SOCKET}: {error.strerror or error}"
         ) from error
-    if status == HTTPStatus.NOT_FOUND:
+    if status == NOT_FOUND:
         return None
     try:
         answer = json.loads(body)
     except ValueError:
         raise StepError(f"the Docker engine did not answer {path} with JSON") from None
-    if status != HTTPStatus.OK:
+    if status != OK:
         raise StepError(f"the Docker engine answered {path} with {status}: {str(answer)[:200]}")
     return answer
 
@@ -61,24 +65,42 @@ def _exchange(path: str, until: float) -> "tuple[int, bytes]":
     return int(words[1]), body
 
 
+def _quoted(text: str) -> str:
+    """Quote as urllib does, which takes longer to import than the engine takes to answer."""
+    return "".join(chr(byte) if byte in PLAIN else f"%{byte:02X}" for byte in text.encode())
+
+
 def version(*, deadline_s: float) -> str:
     return str(ask("/version", deadline_s=deadline_s)["Version"])
 
 
 def has_image(reference: str, *, deadline_s: float) -> bool:
-    return ask(f"/images/{quote(reference)}/json", deadline_s=deadline_s) is not None
+    return ask(f"/images/{_quoted(reference)}/json", deadline_s=deadline_s) is not None
 
 
 def containers(*, stopped: bool, deadline_s: float) -> "list[dict[str, Any]]":
     """Return what `docker inspect` says of the containers that our compose project keeps running."""
-    every = "&all=1" if stopped else ""
-    listed = ask(f"/containers/json?filters={quote(json.dumps(KEPT_RUNNING))}{every}", deadline_s=deadline_s)
-    found = [ask(f"/containers/{one['Id']}/json", deadline_s=deadline_s) for one in listed or ()]
+    found = [
+        ask(f"/containers/{one['Id']}/json", deadline_s=deadline_s)
+        for one in listed(KEPT_RUNNING, stopped=stopped, deadline_s=deadline_s)
+    ]
     return [one for one in found if one is not None]  # None: it went between the two questions
 
 
+def listed(labels: "list[str]", *, stopped: bool, deadline_s: float) -> "list[dict[str, Any]]":
+    """Return what `docker ps` knows of the containers with these labels, as the engine has it."""
+    every = "&all=1" if stopped else ""
+    filters = _quoted(json.dumps({"label": labels}))
+    return ask(f"/containers/json?filters={filters}{every}", deadline_s=deadline_s) or []
+
+
 def service_of(container: "dict[str, Any]") -> str:
-    return str((container["Config"].get("Labels") or {}).get("com.docker.compose.service", ""))
+    return named(container["Config"].get("Labels") or {})
+
+
+def named(labels: "dict[str, str]") -> str:
+    """Return the compose service of a container with these labels."""
+    return str(labels.get("com.docker.compose.service", ""))
 
 
 def bound(container: "dict[str, Any]") -> "list[str]":

@@ -8,9 +8,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import engine, program
 from tempo_infra.on_host.journal import history, last_good
-from tempo_infra.on_host.layout import PROJECT, ZERO
-from tempo_infra.on_host.shell import must
+from tempo_infra.on_host.layout import ZERO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ def sweep(layout: Layout, mounted: "set[str]") -> "list[str]":
     past = [path for path in _children(layout.generations) if path.name not in kept]
     past += [path for path in _children(layout.services) if path.name not in folders]
     if armed is None:
-        past += [*_children(layout.runs), *layout.state.glob("program-*.zip")]
+        past += [*_children(layout.runs), *program.others(layout)]
     for path in past:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return sorted(path.name for path in past)
@@ -71,9 +71,5 @@ def _children(folder: Path) -> "list[Path]":
 
 def mounted() -> "set[str]":
     """Return the sources of all mounts of our containers, also of those that do not run."""
-    label = f"label=com.docker.compose.project={PROJECT}"
-    ids = must(["docker", "ps", "-aq", "-f", label], deadline_s=20).out.split()
-    if not ids:
-        return set()
-    form = "{{range .Mounts}}{{.Source}}\n{{end}}"
-    return set(must(["docker", "inspect", "-f", form, *ids], deadline_s=20).out.split())
+    found = engine.listed(engine.OURS, stopped=True, deadline_s=20)
+    return {str(mount["Source"]) for one in found for mount in one.get("Mounts") or () if "Source" in mount}

@@ -181,6 +181,8 @@ def switch(layout: Layout, args: SwitchArgs) -> Switched:
         remove_file(layout.installed(path))
     give_back(layout, before - _kernel_names(layout, wanted))
     replace_symlink(layout.current, f"generations/{args.digest}")
+    if any(path.startswith("etc/systemd/") for path in (*installed, *removed)):
+        run(["systemctl", "daemon-reload"], deadline_s=60)  # a boot reads them anyway
     return Switched(installed, removed, _apply(layout, sorted(wanted)))
 
 
@@ -221,8 +223,6 @@ def _refuse_when_moved(layout: Layout, found: dict[str, str | None]) -> None:
 def _apply(layout: Layout, owned: list[str]) -> list[str]:
     """Bring owned kernel settings to life; what the kernel refuses is said, not hidden."""
     notes = []
-    if any(path.startswith("etc/systemd/") for path in owned):
-        run(["systemctl", "daemon-reload"], deadline_s=60)  # a boot reads them anyway
     for path in owned:
         target = str(layout.installed(path))
         if path.startswith("etc/sysctl.d/"):

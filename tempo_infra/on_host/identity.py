@@ -8,9 +8,9 @@ to make a database (a password for its first start) only while one is wanted: se
 from __future__ import annotations
 
 import json
+import os
 import struct
 import time
-import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Optional
 
@@ -73,7 +73,7 @@ def keep(layout: Layout, run: str, answered: str) -> Pin:
 def permit(layout: Layout, *, wanted: bool) -> None:
     """Let the image make a database at its next start, or not: then the password that it wants is empty."""
     make_folder(layout.initdb, 0o700, POSTGRES_UID)
-    word = uuid.uuid4().hex if wanted else ""
+    word = os.urandom(16).hex() if wanted else ""
     path = layout.initdb / "password"
     if wanted or not path.is_file() or path.stat().st_size:
         replace_file(path, word.encode(), 0o400, POSTGRES_UID)

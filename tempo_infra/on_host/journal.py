@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host.durable import append_line
@@ -42,8 +43,13 @@ def entries(layout: Layout) -> "list[Entry]":
     """Read the journal; a last line cut by a power failure is not an entry."""
     if not layout.journal.exists():
         return []
+    return _parsed(layout.journal.read_text(errors="replace"))
+
+
+@lru_cache(maxsize=1)  # several ask between two lines
+def _parsed(text: str) -> "list[Entry]":
     found = []
-    for line in layout.journal.read_text(errors="replace").splitlines():
+    for line in text.splitlines():
         try:
             body = json.loads(line)
             entry = Entry(**{name: body[name] for name in body.keys() & FIELDS})

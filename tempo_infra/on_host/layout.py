@@ -70,6 +70,10 @@ class Layout:
         return self.state / "kernel-before.json"
 
     @property
+    def compose_version(self) -> Path:
+        return self.state / "compose.json"
+
+    @property
     def runs(self) -> Path:
         return self.state / "runs"
 

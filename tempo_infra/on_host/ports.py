@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
@@ -20,7 +19,7 @@ LONGEST = 15  # of a command's name, as the kernel keeps it
 def taken(wanted: Sequence[str], proc: Path = PROC) -> "dict[str, str]":
     """Return those of `address:port` on which something listens, with its name: "nginx (pid 12)"."""
     inodes = {}
-    for address, port, inode in _listeners(proc):
+    for address, port, inode in _listeners(proc) if wanted else ():
         for one in wanted:
             host, _, number = one.rpartition(":")
             if number == port and address in (host, *ANY):
@@ -43,6 +42,8 @@ def _listeners(proc: Path) -> "Iterator[tuple[str, str, str]]":
 
 def _address(text: str) -> str:
     """Four bytes at a time in the machine's own order, as the kernel prints them."""
+    import ipaddress
+
     words = [int(text[i : i + 8], 16).to_bytes(4, "little") for i in range(0, len(text), 8)]
     found = ipaddress.ip_address(b"".join(words))
     mapped = getattr(found, "ipv4_mapped", None)

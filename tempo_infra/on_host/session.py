@@ -8,6 +8,7 @@ timer that `arm` started decides.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -64,6 +65,7 @@ UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs", "remove",
 PIECE_BYTES = 16 * 1024
 ALIVE_EVERY_S = 3.0  # a third of the shortest grace; the controller gives a silent host up after several
 MEASURING = {"facts", "clock"}  # steps that change nothing
+READING = {"lock", "unlock", "state", *MEASURING}  # nor do these: they may end with the login
 IDLE_S = 30  # after these, a silent operator is gone: a link that is dead says nothing for hours
 
 
@@ -77,12 +79,18 @@ class LockArgs:
 class Session:
     """One connection's worth of work on a host."""
 
-    def __init__(self, nonce: str, stdin: BinaryIO, stdout: BinaryIO, layout: Layout) -> None:
+    def __init__(
+        self, nonce: str, stdin: BinaryIO, stdout: BinaryIO, layout: Layout, ahead: bytes = b""
+    ) -> None:
+        """`ahead` was read from the input already."""
         self._nonce, self._stdin, self._stdout, self._layout = nonce, stdin, stdout, layout
+        self._ahead = io.BytesIO(ahead)
         self._lock = HostLock(layout)
         self._run = ""
         self._writing = threading.Lock()
         self._step = ""
+        self._unsaid = b""
+        self._in_scope = False
         self._away: dict[str, float] = {}  # services made anew by this run -> since when
 
     def serve(self) -> None:
@@ -117,19 +125,25 @@ class Session:
 
     def _next_frame(self) -> tuple[str, Any, bytes] | None:
         try:
-            return read_frame(self._nonce, self._stdin.readline, self._read)
+            return read_frame(self._nonce, self._readline, self._read)
         except (WireError, ValueError, OSError):
             return None  # a request cut in the middle is no request: the operator is gone
+
+    def _readline(self) -> bytes:
+        return self._ahead.readline() or self._stdin.readline()
 
     def _read(self, count: int) -> bytes:
         """Read in pieces, and say after each that something arrives: the link may be slow."""
         pieces = []
-        while count > 0 and (piece := self._stdin.read(min(count, PIECE_BYTES))):
+        while count > 0 and (piece := self._piece(min(count, PIECE_BYTES))):
             pieces.append(piece)
             count -= len(piece)
             if count:
                 self._event(Event(self._step, "alive"))
         return b"".join(pieces)
+
+    def _piece(self, count: int) -> bytes:
+        return self._ahead.read(count) or self._stdin.read(count)
 
     def _settle_alone(self) -> None:
         """Decide now, by health, about what was switched and not confirmed: the operator is gone."""
@@ -150,6 +164,7 @@ class Session:
             self._step, started = step.name, time.monotonic()
             self._event(Event(step.name, "started"))
             try:
+                self._outlive_the_login(step)
                 result = HANDLERS[step.name](self, step)
             except StepError as error:
                 return self._failed(results, step, str(error), error.remedy)
@@ -208,12 +223,17 @@ class Session:
             self._beat()
 
     def _event(self, event: Event) -> None:
-        self._send("event", asdict(event))
+        self._send("event", asdict(event), more=event.state == "ended")
 
-    def _send(self, kind: str, body: Any) -> None:
+    def _send(self, kind: str, body: Any, *, more: bool = False) -> None:
+        """Write a frame, with those that waited; `more`: the next one follows at once, so let it wait."""
         with self._writing:
+            self._unsaid += encode(self._nonce, kind, body)
+            if more:
+                return
+            data, self._unsaid = self._unsaid, b""
             try:
-                self._stdout.write(encode(self._nonce, kind, body))
+                self._stdout.write(data)
                 self._stdout.flush()
             except OSError:
                 pass  # the operator is gone; the work goes on, and the journal has the result
@@ -222,8 +242,13 @@ class Session:
         args = LockArgs(**step.args)
         self._lock.acquire(args.run, args.who, wait_s=args.wait_s)
         self._run = args.run
-        enter_scope(args.run)
         return {}
+
+    def _outlive_the_login(self, step: Step) -> None:
+        """Before anything is changed: the end of the operator's login must not end this process."""
+        if self._run and not self._in_scope and step.name not in READING:
+            enter_scope(self._run)
+            self._in_scope = True
 
     def unlock(self, _: Step) -> dict[str, str]:
         self._lock.release()
@@ -327,9 +352,9 @@ def _plain(result: Any) -> Any:
     return asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
 
 
-def main(nonce: str) -> None:
-    """Serve one connection; called by the bootstrap line that the controller sends."""
+def main(nonce: str, request: bytes = b"") -> None:
+    """Serve one connection; called by the line that the controller sends, which may have read a request."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost terminal must not stop a step half way
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o022)
-    Session(nonce, sys.stdin.buffer, sys.stdout.buffer, Layout()).serve()
+    Session(nonce, sys.stdin.buffer, sys.stdout.buffer, Layout(), request).serve()

@@ -6,10 +6,9 @@ import hashlib
 import hmac
 import json
 import os
-import platform
 import shutil
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +16,11 @@ from typing import TYPE_CHECKING
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import engine, identity, live, ports, preflight
 from tempo_infra.on_host.bootstrap import os_id
+from tempo_infra.on_host.compose_version import compose_version
 from tempo_infra.on_host.journal import confirmed, last_good, restarts
 from tempo_infra.on_host.leftovers import find
 from tempo_infra.on_host.network_addresses import addresses
-from tempo_infra.on_host.shell import StepError, run
+from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
@@ -104,48 +104,50 @@ class StateArgs:
 
 
 def read_state(layout: Layout, args: StateArgs) -> HostState:
-    """Read everything that the plan needs; nothing is changed."""
+    """Read everything that the plan needs; nothing is changed.
+
+    An engine that does not answer is asked nothing more: each question would take its whole deadline.
+    """
     manifest = _text(layout.current / "manifest.json")
     shipped = json.loads(manifest)["files"] if manifest else {}
     armed = guard.read(layout)
     owned = {path for path in (*args.wanted, *shipped) if path.startswith("etc/")}
     number = identity.number_of(layout.data / "postgres")
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        docker, containers = pool.submit(_docker), pool.submit(_with_live)
-        images = pool.submit(_images, args.images)
-        usage = os.statvfs(preflight.nearest(layout.state))
-        return HostState(
-            hostname=socket.gethostname(),
-            boot_id=_text(layout.root / "proc/sys/kernel/random/boot_id").strip(),
-            os_id=os_id(_text(Path("/etc/os-release"))),
-            python=platform.python_version(),
-            service_manager=Path("/run/systemd/system").is_dir(),
-            docker=docker.result(),
-            generation=layout.current.resolve().name if layout.current.is_symlink() else None,
-            confirmed=confirmed(layout),
-            manifest=manifest,
-            installed={path: _digest(layout.installed(path)) for path in sorted(owned)},
-            texts=_texts(layout, args.wanted, shipped),
-            secrets=_secret_digests(layout, args),
-            containers=containers.result()[0],
-            addresses=addresses(),
-            state_free_bytes=usage.f_bavail * usage.f_frsize,
-            state_free_inodes=usage.f_favail,
-            data_version=_text(layout.data / "postgres/PG_VERSION").strip() or None,
-            images=images.result(),
-            last_good=last_good(layout),
-            edited=_edited(layout, owned, args.wanted, shipped),
-            tampered=_tampered(layout, shipped),
-            leftovers=len(find(layout)),
-            open_run=guard.not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
-            system_identifier=number,
-            pinned=identity.pinned(layout),
-            data_others=[] if number else identity.foreign(layout.data / "postgres"),
-            live=containers.result()[1],
-            taken=ports.taken(args.bindings),
-            read_only=preflight.read_only(layout),
-            restarts=restarts(layout),
-        )
+    docker = _docker(layout)
+    containers = _containers() if docker.engine else []
+    usage = os.statvfs(preflight.nearest(layout.state))
+    return HostState(
+        hostname=socket.gethostname(),
+        boot_id=_text(layout.root / "proc/sys/kernel/random/boot_id").strip(),
+        os_id=os_id(_text(Path("/etc/os-release"))),
+        python=sys.version.split()[0],
+        service_manager=Path("/run/systemd/system").is_dir(),
+        docker=docker,
+        generation=layout.current.resolve().name if layout.current.is_symlink() else None,
+        confirmed=confirmed(layout),
+        manifest=manifest,
+        installed={path: _digest(layout.installed(path)) for path in sorted(owned)},
+        texts=_texts(layout, args.wanted, shipped),
+        secrets=_secret_digests(layout, args),
+        containers=containers,
+        addresses=addresses(),
+        state_free_bytes=usage.f_bavail * usage.f_frsize,
+        state_free_inodes=usage.f_favail,
+        data_version=_text(layout.data / "postgres/PG_VERSION").strip() or None,
+        images=_images(args.images) if docker.engine else [],
+        last_good=last_good(layout),
+        edited=_edited(layout, owned, args.wanted, shipped),
+        tampered=_tampered(layout, shipped),
+        leftovers=len(find(layout)),
+        open_run=guard.not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
+        system_identifier=number,
+        pinned=identity.pinned(layout),
+        data_others=[] if number else identity.foreign(layout.data / "postgres"),
+        live=_live(containers),
+        taken=ports.taken(args.bindings),
+        read_only=preflight.read_only(layout),
+        restarts=restarts(layout),
+    )
 
 
 def _text(path: Path) -> str:
@@ -202,29 +204,20 @@ def _secret_digests(layout: Layout, args: StateArgs) -> dict[str, str | None]:
     return digests
 
 
-def _docker() -> Docker:
+def _docker(layout: Layout) -> Docker:
     if shutil.which("docker", path="/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin") is None:
         return Docker(None, None, "not installed")
-    compose = _compose_version()
+    compose = compose_version(layout)
     try:
         return Docker(engine.version(deadline_s=ASK_S), compose)
     except StepError as error:
         return Docker(None, compose, str(error))
 
 
-def _compose_version() -> str | None:
-    try:
-        output = run(["docker", "compose", "version", "--short"], deadline_s=ASK_S)
-    except StepError:
-        return None
-    return output.out.strip().lstrip("v") if output.returncode == 0 else None
-
-
-def _with_live() -> tuple[list[Container], live.Live]:
-    """Our containers, and what the database among them says."""
-    found = _containers()
-    database = next((one.id for one in found if one.service == "postgresql" and one.running), None)
-    return found, live.read(database) if database else live.Live()
+def _live(containers: list[Container]) -> live.Live:
+    """Return what the database among them says."""
+    database = next((one.id for one in containers if one.service == "postgresql" and one.running), None)
+    return live.read(database) if database else live.Live()
 
 
 def _containers() -> list[Container]:

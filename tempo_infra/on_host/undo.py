@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import snapshot
 from tempo_infra.on_host.containers import UP_DEADLINE_S, before_ours, compose, running
-from tempo_infra.on_host.database import Address, postgres_ready
 from tempo_infra.on_host.durable import remove_file, replace_symlink
 from tempo_infra.on_host.journal import Entry, in_journal, name_of, record, was_kept
+from tempo_infra.on_host.later import Later
 from tempo_infra.on_host.layout import PROJECT, ZERO
-from tempo_infra.on_host.role_health import HEALTH_NAMES, RoleHealthArgs, role_health
 from tempo_infra.on_host.shell import StepError, run
-from tempo_infra.on_host.ui_health import ui_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tempo_infra.on_host import database, role_health, ui_health
     from tempo_infra.on_host.armed import Armed
     from tempo_infra.on_host.layout import Layout
+else:
+    database, role_health, ui_health = map(Later, ("database", "role_health", "ui_health"))
 
 POSTGRES_PORT = 5432
 HEALTH_DEADLINE_S, AGAIN_S, LOOK_EVERY_S = 120.0, 30.0, 2.0
@@ -42,12 +43,16 @@ def check_health(
 ) -> None:
     """Ask the database and every role of a generation themselves; StepError names who does not serve."""
     wanted = kept_services(layout, generation)
+    if not wanted:
+        return
     if "postgresql" in wanted:
-        postgres_ready(layout, Address(armed.host, POSTGRES_PORT, deadline_s))
-    ports = {role: armed.ports[role] for role in HEALTH_NAMES if role in wanted and role in armed.ports}
-    role_health(layout, RoleHealthArgs(armed.host, ports, deadline_s))
-    if "ui" in wanted and "ui" in armed.ports:
-        ui_answers(layout, armed.host, armed.ports["ui"], deadline_s)
+        database.postgres_ready(layout, database.Address(armed.host, POSTGRES_PORT, deadline_s))
+    ports = {role: port for role, port in armed.ports.items() if role in wanted}
+    ui = ports.pop("ui", None)
+    if ports:
+        role_health.role_health(layout, role_health.RoleHealthArgs(armed.host, ports, deadline_s))
+    if ui is not None:
+        ui_health.ui_answers(layout, armed.host, ui, deadline_s)
     missing = sorted(set(wanted) - set(running(layout)))
     if missing:
         raise StepError(f"not running: {', '.join(missing)}")

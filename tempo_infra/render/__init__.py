@@ -7,24 +7,35 @@ from typing import TYPE_CHECKING
 from tempo_infra.render.bundle import Bundle, File, Service
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tempo_infra.inventory.cluster import Cluster
     from tempo_infra.sizing import Settings
 
 __all__ = ["Bundle", "File", "Service", "render"]
 
 
-def render(cluster: Cluster, settings: Settings) -> tuple[Bundle, ...]:
+def render(
+    cluster: Cluster, settings: Settings, sound: Callable[[], None] = lambda: None
+) -> tuple[Bundle, ...]:
     """Return one bundle a host, in the inventory's order.
 
     A folder `templates/` beside the inventory replaces single templates. InputError when one of them fails,
     is unbounded, or renders what does not read back as it was meant; the text names its file and line.
+    `sound` is called when nothing that came in can be refused any more, which may be long before the end.
     """
-    from tempo_infra.render.engine import Engine, built_in
-    from tempo_infra.render.host import bundle
+    from tempo_infra.render.templates import own_templates
     from tempo_infra.render.views import cluster_view
 
-    own = cluster.path.parent / "templates"
-    usable = own.is_dir() and own.resolve() != built_in().resolve()
-    engine = Engine(own if usable else None)
+    own = own_templates(cluster)
     view = cluster_view(cluster, settings)
-    return tuple(bundle(engine, cluster, host, settings.host(host.name), view) for host in cluster.hosts)
+    if own is None:
+        sound()
+    from tempo_infra.render.engine import Engine
+    from tempo_infra.render.host import bundle
+
+    engine = Engine(own)
+    bundles = tuple(bundle(engine, cluster, host, settings.host(host.name), view) for host in cluster.hosts)
+    if own is not None:
+        sound()
+    return bundles

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, is_dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,9 @@ from jinja2.exceptions import SecurityError, TemplateSyntaxError
 from jinja2.loaders import BaseLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-import tempo_infra
 from tempo_infra.errors import InputError
 from tempo_infra.render.quoting import FORMATS, Scalar
+from tempo_infra.render.templates import built_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -189,14 +188,6 @@ class Engine:
         return Rendered(Path(template.filename or name), form, tuple(record.printed))
 
 
-@cache
-def built_in() -> Path:
-    """Return the folder of our templates: package data in a wheel, beside the package in a checkout."""
-    package = Path(tempo_infra.__file__).parent
-    inside = package / "templates"
-    return inside if inside.is_dir() else package.parent / "templates"
-
-
 def _read(path: Path) -> str:
     try:
         source = path.read_text(encoding="utf-8")
@@ -220,13 +211,13 @@ def _bounded(chunks: Iterable[str]) -> str:
 
 def _bound(tree: nodes.Template, filename: str | None) -> None:
     """Refuse what could run on and on; count the turns of what remains, the loops."""
-    for node in tree.find_all(REFUSED):
-        raise TemplateSyntaxError(f"{type(node).__name__} is refused", node.lineno, filename=filename)
-    for loop in tree.find_all(nodes.For):
-        if loop.recursive or loop.test is not None:
-            raise TemplateSyntaxError("only a plain loop is allowed", loop.lineno, filename=filename)
+    for node in tree.find_all((*REFUSED, nodes.For)):
+        if not isinstance(node, nodes.For):
+            raise TemplateSyntaxError(f"{type(node).__name__} is refused", node.lineno, filename=filename)
+        if node.recursive or node.test is not None:
+            raise TemplateSyntaxError("only a plain loop is allowed", node.lineno, filename=filename)
         tick = nodes.Filter(nodes.Const(""), TICK, [], [], None, None)
-        loop.body.insert(0, nodes.ExprStmt(tick).set_lineno(loop.lineno))
+        node.body.insert(0, nodes.ExprStmt(tick).set_lineno(node.lineno))
 
 
 @pass_context

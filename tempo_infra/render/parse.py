@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml as pyyaml
 
+from tempo_infra.inventory.document import LOADER
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LOADER: type[pyyaml.SafeLoader] = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)
 PGCONF_LINE = re.compile(
     r"(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(?P<value>'(?:[^'\\\n]|\\.|'')*'|[^\s#']+)\s*(?:#.*)?"
 )

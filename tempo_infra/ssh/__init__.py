@@ -1,7 +1,7 @@
 """Reaching hosts: one narrow door, `connect`, before two transports."""
 
 from tempo_infra.ssh.door import LOST, Completed, Connection, Process
-from tempo_infra.ssh.fanout import fan_out
+from tempo_infra.ssh.fanout import fan_out, threads_for
 from tempo_infra.ssh.forward import forward
 from tempo_infra.ssh.lazily import import_when_used
 from tempo_infra.ssh.reach import connect, offered_key
@@ -20,4 +20,5 @@ __all__ = [
     "forward",
     "offered_key",
     "resolve",
+    "threads_for",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import HostKeyError, InputError
@@ -37,20 +38,25 @@ def pinned_keys(file: Path, address: str, port: int) -> list[PinnedKey]:
 
 def keys_of(file: Path, name: str) -> list[PinnedKey]:
     """As `pinned_keys`, by the name under which OpenSSH looks a host up."""
+    return [pinned for entry, pinned in _entries(file, tuple(_lines(file))) if _names(entry, name)]
+
+
+@lru_cache(maxsize=2)
+def _entries(file: Path, lines: tuple[str, ...]) -> list[tuple[HostKeyEntry, PinnedKey]]:
+    """Parse what the file says, once for all the hosts in it."""
     from paramiko.hostkeys import HostKeyEntry
 
     found = []
-    for number, line in enumerate(_lines(file), start=1):
-        text = line.strip()
-        if not text or text.startswith(("#", "@cert-authority")):
+    for number, line in enumerate(map(str.strip, lines), start=1):
+        if not line or line.startswith(("#", "@cert-authority")):
             continue
-        revoked = text.startswith("@revoked")
+        revoked = line.startswith("@revoked")
         try:
-            entry = HostKeyEntry.from_line(text.removeprefix("@revoked").strip(), number)
+            entry = HostKeyEntry.from_line(line.removeprefix("@revoked").strip(), number)
         except Exception as error:
             raise InputError(f"{file}:{number}: unreadable line in known_hosts: {error}") from error
-        if entry is not None and _names(entry, name):
-            found.append(PinnedKey(number, entry.key, revoked))
+        if entry is not None:
+            found.append((entry, PinnedKey(number, entry.key, revoked)))
     return found
 
 

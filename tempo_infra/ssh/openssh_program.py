@@ -55,14 +55,19 @@ class Program:
         except FileNotFoundError:
             return Log("")
 
+    def _size(self) -> int:
+        return self._log.stat().st_size if self._log.exists() else 0
+
     def wait_for(self, arrived: Callable[[Log], bool]) -> Log:
         """Wait for something in the log; UnreachableError names the stage and the seconds."""
         key_exchange_until = self.started + LOGIN_S
+        log, read = Log(""), -1
         while True:
             ended = self.popen.poll() is not None
-            log = self.log()
-            if arrived(log):
-                return log
+            if (size := self._size()) != read:
+                log, read = self.log(), size
+                if arrived(log):
+                    return log
             late = time.monotonic() - key_exchange_until
             if ended or late > (LOGIN_S if log.stage is Stage.LOGIN else 0):
                 self.end()

@@ -16,7 +16,8 @@ import pytest
 
 from lab.hosts import Host, Lab
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.rollout import Options, Rollout
+from tempo_infra.deploy.options import Options
+from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.errors import StepFailedError
 from tempo_infra.inventory import load

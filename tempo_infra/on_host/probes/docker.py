@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 DEADLINE_S = 8.0
 MAX_CONTAINERS = 200
-ENGINE_FLOOR = (24,)  # older engines are refused
-ENGINE_ADVISED = (28,)  # it keeps the local network away from ports that are not published
-COMPOSE_FLOOR = (2, 20)
 _COMPONENTS = "{{range .Server.Components}}{{.Name}}={{.Version}} {{end}}"
 _CGROUPS = "{{.CgroupVersion}} {{.CgroupDriver}}"
 _SOCKET = "/var/run/docker.sock"

@@ -16,7 +16,7 @@ from tests.lab.reliability.case import NEW, OLD, Case, Scene, ended
 from tests.lab.reliability.moments import AFTER_SWITCH, MOMENTS, UNARMED
 from tests.lab.reliability.watch import Moment, Watcher
 
-UP_BYTES, DOWN_BYTES, CUTS = 96_000, 14_000, 8  # somewhat more than a run of the light bed sends and receives
+UP_BYTES, DOWN_BYTES, CUTS = 15_000, 14_000, 8  # somewhat more than a run of the light bed sends and receives
 BASHRC = "/home/deploy/.bashrc"
 ASKED_S = 2.0  # enough for `resume` to have asked the host
 

@@ -32,3 +32,11 @@ def test_the_start_costs_little_more_than_typer_itself() -> None:
     ours = _cpu_seconds("import tempo_infra.cli.main")
     typer = _cpu_seconds("import typer, typer.main")
     assert ours <= typer + SPARE_S, statistics.mean((ours, typer))
+
+
+def test_the_collector_is_not_told_to_look_through_everything_at_the_end() -> None:
+    code = (
+        "import atexit, gc\nfrom tempo_infra.cli.collector import spare\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 0))\nspare()\nprint(gc.isenabled())"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["True", "True"]

@@ -1,8 +1,9 @@
-"""Sessions to hosts: opened when they are first asked for, ended together, or one by one."""
+"""Sessions to hosts: opened when they are first asked for or ahead of that, ended together or one by one."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,3 +49,60 @@ def test_a_host_that_is_opened_again_was_let_go_of_before(*, lost: bool) -> None
         assert fleet.reopen(FRONT) is not first
         assert seen == ["open front-1", "end front-1", "open front-1"]
     assert seen[3:] == ["end front-1"]
+
+
+class Doors:
+    """Hosts that open when they may; one of them never does."""
+
+    def __init__(self) -> None:
+        self.may_open = threading.Event()
+        self.opened: list[str] = []
+        self.closed: list[str] = []
+
+    @contextlib.contextmanager
+    def open(self, host: Host) -> Iterator[Any]:
+        assert self.may_open.wait(10)
+        self.opened.append(host.name)
+        if host.name == "db-1":
+            raise UnreachableError("no route", host=host.name)
+        yield host.name
+        self.closed.append(host.name)
+
+
+def test_who_asks_for_a_session_waits_for_the_one_that_is_being_opened() -> None:
+    doors = Doors()
+    with Fleet(doors.open, lambda _: None) as fleet:
+        fleet.reach(CLUSTER.hosts)
+        assert doors.opened == []
+        doors.may_open.set()
+        answers, errors = fleet.each(CLUSTER.hosts, fleet.session)
+        assert sorted(answers) == ["front-1", "history-1"]
+        assert {name: error.what for name, error in errors.items()} == {"db-1": "no route"}
+        assert fleet.session(FRONT) == answers[FRONT.name]
+        assert sorted(doors.opened) == sorted(host.name for host in CLUSTER.hosts)
+    assert sorted(doors.closed) == ["front-1", "history-1"]
+
+
+def test_a_host_that_could_not_be_reached_is_tried_again_when_asked_for_again() -> None:
+    doors = Doors()
+    doors.may_open.set()
+    with Fleet(doors.open, lambda _: None) as fleet:
+        fleet.reach([DATABASE])
+        for _ in range(2):
+            with pytest.raises(UnreachableError):
+                fleet.session(DATABASE)
+    assert doors.opened == ["db-1", "db-1"]
+
+
+def test_sessions_that_nobody_asked_for_are_closed() -> None:
+    doors = Doors()
+
+    def rendering_fails() -> None:
+        with Fleet(doors.open, lambda _: None) as fleet:
+            fleet.reach(CLUSTER.hosts)
+            doors.may_open.set()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        rendering_fails()
+    assert sorted(doors.closed) == sorted({*doors.opened} - {"db-1"})

@@ -8,7 +8,8 @@ import pytest
 from tempo_infra.deploy import obstacles
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.obstacles import Allowed, Fixed
-from tempo_infra.deploy.rollout import Options, Rollout
+from tempo_infra.deploy.options import Options
+from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.inventory import load
 from tempo_infra.on_host.identity import Pin
 from tempo_infra.on_host.live import Live

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import arming, leftovers, undo
+from tempo_infra.on_host import arming, leftovers, program, undo
 from tempo_infra.on_host.journal import Entry, confirmed, record
 from tempo_infra.on_host.layout import Layout
 
@@ -54,11 +54,12 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.setattr(os, "fsync", lambda _: None)  # counted, and too slow to be done so often
     monkeypatch.setattr(arming, "running", lambda _: {})
     monkeypatch.setattr(arming, "collect", lambda _: [])
+    monkeypatch.setattr(arming, "remember_compose", lambda _: None)
     monkeypatch.setattr(undo, "running", lambda _: {})
     monkeypatch.setattr(undo, "check_health", lambda *_, **__: None)
     monkeypatch.setattr(undo, "_containers_once", lambda *_: "")
     monkeypatch.setattr(guard, "_start_timer", lambda *_: None)
-    monkeypatch.setattr(guard, "save_program", lambda _: "program-x.zip")
+    monkeypatch.setattr(program, "save", lambda _: "program-x.zip")
     monkeypatch.setattr(guard, "run", lambda *_, **__: None)
     return layout
 

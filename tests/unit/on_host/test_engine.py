@@ -7,10 +7,13 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tempo_infra.on_host import containers, engine
+from tempo_infra.on_host import containers, engine, garbage
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
 
@@ -24,6 +27,19 @@ ANSWERS = {
         "Config": {"Image": "i", "Labels": {"com.docker.compose.service": "history"}},
     },
 }
+
+
+LISTED = [
+    {
+        "Id": "a",
+        "Labels": {"com.docker.compose.service": "history"},
+        "Mounts": [
+            {"Type": "bind", "Source": "/var/lib/tempo-infra/services/history-3f", "Destination": "/etc"},
+            {"Type": "tmpfs", "Destination": "/tmp"},
+        ],
+    },
+    {"Id": "gone", "Labels": {}, "Mounts": None},
+]
 
 
 class Engine:
@@ -53,7 +69,7 @@ class Engine:
 
     def _answer(self, path: str) -> bytes:
         if path.startswith("/containers/json?"):
-            body: object = [{"Id": "a"}, {"Id": "gone"}]
+            body: object = LISTED
         elif path not in ANSWERS:
             return b'HTTP/1.0 404 Not Found\r\n\r\n{"message":"no such"}'
         else:
@@ -81,6 +97,24 @@ def test_running_containers_are_told_apart_by_id_start_and_restarts(played: Engi
     assert containers.running(Layout(tmp_path)) == {"history": "a,2026-01-01T00:00:00Z,2"}
     assert "com.docker.compose.oneoff" in played.asked[0]
     assert "all=1" not in played.asked[0]
+
+
+def test_restarts_are_counted_of_those_that_are_down_just_now_too(played: Engine) -> None:
+    assert containers.restart_counts() == {"history": 2}
+    assert "all=1" in played.asked[0]
+
+
+def test_nobody_counts_restarts_where_the_engine_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none"))
+    assert containers.restart_counts() == {}
+
+
+def test_mounts_are_those_of_every_container_of_ours(played: Engine) -> None:
+    assert garbage.mounted() == {"/var/lib/tempo-infra/services/history-3f"}
+    assert "all=1" in played.asked[0]
+    assert "oneoff" not in played.asked[0]  # a job reads its files, too
 
 
 def test_stopped_ones_are_listed_when_asked_for(played: Engine) -> None:
@@ -115,3 +149,8 @@ def test_an_engine_that_is_not_there_is_named_as_docker_itself_does(
     monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none"))
     with pytest.raises(StepError, match=r"Cannot connect to the Docker daemon at unix://.*No such file"):
         engine.version(deadline_s=1)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+def test_paths_are_quoted_as_the_standard_library_does(text: str) -> None:
+    assert engine._quoted(text) == quote(text)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+
+import pytest
 
 from tempo_infra.on_host.garbage import KEEP, sweep
 from tempo_infra.on_host.journal import Entry, record
@@ -55,3 +58,14 @@ def test_the_current_generation_is_kept_however_old(tmp_path: Path) -> None:
     sweep(layout, set())
     assert "02" in left(layout.generations)
     assert "history-02" in left(layout.services)
+
+
+def test_the_running_program_stays_for_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = host(tmp_path)
+    running, name = tmp_path / "running.zip", "0" * 32
+    running.write_bytes(b"a zip, and its comment " + name.encode())
+    monkeypatch.setattr(sys, "path", [str(running)])
+    for other in (f"program-{name}-aa.zip", f"program-{'1' * 32}-bb.zip"):
+        (layout.state / other).write_text("")
+    sweep(layout, set())
+    assert [path.name for path in layout.state.glob("program-*")] == [f"program-{name}-aa.zip"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.deploy.steps import pack
+from tempo_infra.on_host import generation
 from tempo_infra.on_host.generation import StageArgs, SwitchArgs, stage, switch
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
@@ -137,3 +138,17 @@ def test_a_folder_that_was_edited_in_place_is_put_right_and_kept_aside(tmp_path:
     stage(layout, replace(args(made, archive), repair=[FOLDER], aside="taken-over/r1"), archive)
     assert file.read_text() == "a: 1\n"
     assert (layout.state / "taken-over/r1" / FOLDER / "server.yaml").read_text() == "mine\n"
+
+
+def test_systemd_reads_its_units_anew_when_one_of_them_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads all units of the host then, and runs its generators: too dear for another sysctl."""
+    ran: list[list[str]] = []
+    monkeypatch.setattr(generation, "run", lambda words, **_: ran.append(words))
+    layout, unit = Layout(tmp_path), {"etc__systemd__x_dot_service": "[Service]\n"}
+    for made in (bundle(**unit), bundle(**unit, etc__x_dot_d__60_dot_conf="k = 2\n"), bundle()):
+        staged(layout, made)
+        switch(layout, SwitchArgs(made.digest, {}))
+        ran.append([])
+    assert ran == [["systemctl", "daemon-reload"], [], [], ["systemctl", "daemon-reload"], []]

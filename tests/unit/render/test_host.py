@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import Login
-from tempo_infra.render import Bundle, parse, render
+from tempo_infra.render import Bundle, parse, render, views
+from tempo_infra.render import host as host_module
 from tempo_infra.sizing import size
 from tempo_infra.sizing.temporal import PORTS
 from tests.unit.sizing.clusters import ALL, cluster, host, solo, trio
@@ -295,8 +297,39 @@ def test_a_bad_template_is_named(tmp_path: Path, name: str, source: str, message
     own.parent.mkdir(parents=True)
     own.write_text(source)
     one = replace(trio(), path=tmp_path / "inventory.yaml")
+    sound: list[str] = []
     with pytest.raises(InputError, match=f"templates/{name}.*{message}"):
-        render(one, size(one))
+        render(one, size(one), lambda: sound.append("hosts may be contacted"))
+    assert sound == []
+
+
+def test_with_our_own_templates_nothing_is_wrong_any_more_before_anything_is_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An own template is looked at first, a good one too."""
+    order: list[str] = []
+    made = host_module.bundle
+
+    def bundle(*words: Any) -> Bundle:
+        order.append("bundle")
+        return made(*words)
+
+    monkeypatch.setattr(host_module, "bundle", bundle)
+    render(solo(), size(solo()), lambda: order.append("sound"))
+    (tmp_path / "templates").mkdir()
+    one = replace(solo(), path=tmp_path / "inventory.yaml")
+    render(one, size(one), lambda: order.append("sound"))
+    assert order == ["sound", "bundle", "bundle", "sound"]
+
+
+def test_an_inventory_that_leaves_no_network_free_is_not_sound() -> None:
+    sound: list[str] = []
+    addresses = [str(ip_network(one)[9]) for one in views.SUBNETS]
+    hosts = [replace(trio().hosts[0], name=f"h-{i}", internal=one) for i, one in enumerate(addresses)]
+    one = replace(trio(), hosts=(*trio().hosts, *hosts))
+    with pytest.raises(InputError, match="internal addresses lie in each of"):
+        render(one, size(trio()), lambda: sound.append("hosts may be contacted"))
+    assert sound == []
 
 
 def test_no_path_of_this_machine_is_rendered(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from tempo_infra.render.engine import built_in
 from tempo_infra.render.files import COMPOSE, LIMITS, NAMESPACES, SERVICE_FILES, SYSCTL, THP, UNIT, WANTS
 from tempo_infra.render.roundtrip import FILTERS
+from tempo_infra.render.templates import built_in
 
 PRINTED = re.compile(r"{{(.*?)}}", re.DOTALL)
 READERS = {

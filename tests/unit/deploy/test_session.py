@@ -1,0 +1,48 @@
+"""What goes to the program on a host, and when: the first request ahead, the program where it is missing."""
+
+from __future__ import annotations
+
+from tempo_infra.deploy import payload
+from tempo_infra.deploy.session import Session
+from tempo_infra.on_host.wire import Step, encode, encode_request
+from tests.unit.deploy.test_hostile_hosts import NONCE, Says
+
+STEPS = [Step("clock")]
+REQUEST = encode_request(NONCE, STEPS)
+REPLY = encode(NONCE, "reply", {"results": [1]})
+HELLO, WISH = b"tempo-infra\n", payload.wish(NONCE) + b"\n"
+
+
+class Hears(Says):
+    """A program that keeps what it is sent."""
+
+    def __init__(self, *said: bytes) -> None:
+        super().__init__(iter(said))
+        self.sent: list[bytes] = []
+
+    def send(self, data: bytes, *, deadline_s: float) -> None:
+        del deadline_s
+        self.sent.append(data)
+
+
+def test_a_host_that_has_the_program_is_sent_requests_alone() -> None:
+    process = Hears(HELLO, REPLY, REPLY)
+    session = Session("db-1", process, NONCE)
+    assert (session.call(STEPS), session.call(STEPS)) == ([1], [1])
+    assert process.sent == [payload.opening(NONCE, REQUEST), REQUEST]
+
+
+def test_a_host_that_asks_for_the_program_is_sent_it_once() -> None:
+    process = Hears(HELLO, WISH, HELLO, WISH, REPLY)
+    assert Session("db-1", process, NONCE).call(STEPS) == [1]
+    assert process.sent == [payload.opening(NONCE, REQUEST), payload.answer()]
+
+
+def test_a_sign_of_life_never_comes_between_the_request_and_the_program() -> None:
+    process = Hears(HELLO, REPLY)
+    session = Session("db-1", process, NONCE)
+    session.ping()
+    assert process.sent == []
+    session.call(STEPS)
+    session.ping()
+    assert process.sent[1:] == [encode(NONCE, "alive", {})]
