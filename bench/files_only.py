@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tempo_infra.cli.collector import spare
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.rollout import Plan, Rollout
 from tempo_infra.deploy.session import Sudo, open_session
@@ -24,7 +25,7 @@ from tempo_infra.secrets import TEMPORAL_DB, Secret
 from tempo_infra.sizing import size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.deploy.rollout import Outcome
@@ -76,8 +77,8 @@ def owned(bundle: Bundle) -> Bundle:
     return replace(bundle, files=files, services=())
 
 
-def bundles(cluster: Cluster) -> list[Bundle]:
-    return [owned(bundle) for bundle in render(cluster, size(cluster))]
+def bundles(cluster: Cluster, sound: Callable[[], None] = lambda: None) -> list[Bundle]:
+    return [owned(bundle) for bundle in render(cluster, size(cluster), sound=sound)]
 
 
 class RunPerHost(Rollout):
@@ -93,7 +94,8 @@ def push(path: Path) -> Outcome:
     hosts = [host for host in cluster.hosts if not host.has(Role.POSTGRESQL)]
     secrets = {TEMPORAL_DB: Secret(TEMPORAL_DB, "never sent")}
     with Fleet(lambda host: open_session(host, Sudo()), lambda _: None) as fleet:
-        rollout = RunPerHost(cluster, bundles(cluster), secrets, fleet)
+        rendered = bundles(cluster, sound=lambda: fleet.reach(hosts))
+        rollout = RunPerHost(cluster, rendered, secrets, fleet)
         return rollout.apply(_without_containers(rollout.plan(hosts, lock=True)), lambda _: None)
 
 
@@ -113,6 +115,7 @@ def _without_containers(plan: Plan) -> Plan:
 
 
 def main() -> None:
+    spare()
     outcome = push(Path(sys.argv[1]))
     for name, error in (outcome.plan.errors | outcome.errors).items():
         print(f"{name}: {error}", file=sys.stderr)

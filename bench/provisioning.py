@@ -219,9 +219,9 @@ Ratios of medians in the same run, beside what was asked for; bare ssh is `ssh h
 {ratios}
 
 Where a time is more than was asked for: a run starts Python twice, here with the inventory's, the
-templates' and ssh's libraries, and on the host, where nothing is resident and so the program is sent and
-compiled each time. A push also waits for fsyncs, and for systemd to take the timer and the units that put
-the host back. Ten hosts on the same two cores start ten of those programs.
+templates' and ssh's libraries, and on the host, where nothing is resident; the program is kept there,
+with its bytecode, and started for each connection. A push also waits for fsyncs, and for systemd to take the
+timer and the units that put the host back. Ten hosts on the same two cores start ten of those programs.
 """
 
 
