@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
 
@@ -14,10 +15,19 @@ LISTEN = "0A"  # include/net/tcp_states.h
 PROC = Path("/proc")
 ANY = ("0.0.0.0", "::")  # noqa: S104 - read, not bound
 LONGEST = 15  # of a command's name, as the kernel keeps it
+CONTAINER = re.compile(r"[0-9a-f]{64}")  # in the name of a process's control group
 
 
-def taken(wanted: Sequence[str], proc: Path = PROC) -> "dict[str, str]":
-    """Return those of `address:port` on which something listens, with its name: "nginx (pid 12)"."""
+@dataclass(frozen=True)
+class Holder:
+    """Who listens: "nginx (pid 12)", and the container that it runs in, empty outside of any."""
+
+    name: str = "another program"
+    container: str = ""
+
+
+def taken(wanted: Sequence[str], proc: Path = PROC) -> "dict[str, Holder]":
+    """Return those of `address:port` on which something listens."""
     inodes = {}
     for address, port, inode in _listeners(proc) if wanted else ():
         for one in wanted:
@@ -25,7 +35,7 @@ def taken(wanted: Sequence[str], proc: Path = PROC) -> "dict[str, str]":
             if number == port and address in (host, *ANY):
                 inodes[one] = inode
     names = _holders(set(inodes.values()), proc) if inodes else {}
-    return {one: names.get(inode, "another program") for one, inode in inodes.items()}
+    return {one: names.get(inode, Holder()) for one, inode in inodes.items()}
 
 
 def _listeners(proc: Path) -> "Iterator[tuple[str, str, str]]":
@@ -50,14 +60,15 @@ def _address(text: str) -> str:
     return str(mapped or found)
 
 
-def _holders(inodes: "set[str]", proc: Path) -> "dict[str, str]":
+def _holders(inodes: "set[str]", proc: Path) -> "dict[str, Holder]":
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
     names = {}
     for folder in proc.glob("[0-9]*/fd"):
         for link in wanted.keys() & _links(folder):
             with contextlib.suppress(OSError):  # it ended while it was looked at
                 name = re.sub(r"[^\w.-]", "?", (folder.parent / "comm").read_text().strip())[:LONGEST]
-                names[wanted[link]] = f"{name} (pid {folder.parent.name})"
+                group = CONTAINER.search((folder.parent / "cgroup").read_text())
+                names[wanted[link]] = Holder(f"{name} (pid {folder.parent.name})", group[0] if group else "")
     return names
 
 

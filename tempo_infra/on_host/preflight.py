@@ -69,7 +69,7 @@ def _address(_: Layout, args: PreflightArgs) -> "list[str]":
 
 
 def _ports(_: Layout, args: PreflightArgs) -> "list[str]":
-    return [f"port {one} is taken by {who}" for one, who in ports.taken(args.bindings).items()]
+    return [f"port {one} is taken by {who.name}" for one, who in ports.taken(args.bindings).items()]
 
 
 def _data(layout: Layout, args: PreflightArgs) -> "list[str]":

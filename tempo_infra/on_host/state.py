@@ -114,7 +114,9 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
     owned = {path for path in (*args.wanted, *shipped) if path.startswith("etc/")}
     number = identity.number_of(layout.data / "postgres")
     docker = _docker(layout)
-    containers = _containers() if docker.engine else []
+    listening = ports.taken(args.bindings)
+    containers = _containers(listening) if docker.engine else []
+    ours = {container.id for container in containers}
     usage = os.statvfs(preflight.nearest(layout.state))
     return HostState(
         hostname=socket.gethostname(),
@@ -144,7 +146,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         pinned=identity.pinned(layout),
         data_others=[] if number else identity.foreign(layout.data / "postgres"),
         live=_live(containers),
-        taken=ports.taken(args.bindings),
+        taken={one: who.name for one, who in listening.items() if who.container not in ours},
         read_only=preflight.read_only(layout),
         restarts=restarts(layout),
     )
@@ -220,7 +222,8 @@ def _live(containers: list[Container]) -> live.Live:
     return live.read(database) if database else live.Live()
 
 
-def _containers() -> list[Container]:
+def _containers(listening: "dict[str, ports.Holder]") -> list[Container]:
+    """Return our containers; one on the host's own network publishes nothing, and listens by itself."""
     try:
         found = engine.containers(stopped=True, deadline_s=ASK_S)
     except StepError:
@@ -232,7 +235,7 @@ def _containers() -> list[Container]:
             one["State"]["Running"],
             one["State"]["StartedAt"],
             one["Config"]["Image"],
-            engine.bound(one),
+            engine.bound(one) or [at for at, who in listening.items() if who.container == one["Id"]],
         )
         for one in found
     )

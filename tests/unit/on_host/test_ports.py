@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host.network_addresses import addresses
-from tempo_infra.on_host.ports import taken
+from tempo_infra.on_host.ports import Holder, taken
 
 FIB = """Main:
   +-- 0.0.0.0/0 3 0 5
@@ -40,7 +40,7 @@ def listening(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def test_who_listens_is_named(listening: int) -> None:
     found = taken([f"127.0.0.1:{listening}"])
-    assert found[f"127.0.0.1:{listening}"].endswith(f"(pid {os.getpid()})")
+    assert found[f"127.0.0.1:{listening}"].name.endswith(f"(pid {os.getpid()})")
 
 
 def test_a_free_port_and_another_address_are_not_taken() -> None:
@@ -60,3 +60,24 @@ def test_second_addresses_count_and_broadcasts_do_not(tmp_path: Path) -> None:
 
 def test_this_machine_has_a_loopback_address() -> None:
     assert "127.0.0.1" in addresses()
+
+
+def test_a_container_on_the_hosts_own_network_is_told_from_a_stranger(tmp_path: Path) -> None:
+    """A played /proc: port 7233 is held by a process in a container, 80 by one outside."""
+    (tmp_path / "net").mkdir()
+    row = "   0: 0B00630A:{port:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 {inode} 1"
+    lines = [row.format(port=7233, inode=71), row.format(port=80, inode=72)]
+    (tmp_path / "net/tcp").write_text("\n".join(["  sl  local_address", *lines]) + "\n")
+    container = "ab" * 32
+    for pid, inode, name, group in (
+        (31, 71, "temporal-server", f"/docker/{container}"),
+        (32, 72, "nginx", "/"),
+    ):
+        (tmp_path / f"{pid}/fd").mkdir(parents=True)
+        (tmp_path / f"{pid}/fd/5").symlink_to(f"socket:[{inode}]")
+        (tmp_path / f"{pid}/comm").write_text(f"{name}\n")
+        (tmp_path / f"{pid}/cgroup").write_text(f"0::{group}\n")
+    assert taken(["10.99.0.11:7233", "10.99.0.11:80", "10.99.0.11:81"], tmp_path) == {
+        "10.99.0.11:7233": Holder("temporal-server (pid 31)", container),
+        "10.99.0.11:80": Holder("nginx (pid 32)", ""),
+    }
