@@ -68,7 +68,7 @@ browser: ## chromium, in which the tests open the HTML report
 CHECK_HOST := healthy_hosts planted_faults check_host_is_harmless symptom installed
 
 .PHONY: test-check-host
-test-check-host: lab-up ## check-host alone: healthy hosts twenty times, each fault of the lab, what it leaves; not timed yet
+test-check-host: lab-up ## check-host alone: healthy hosts twenty times, each fault of the lab, what it leaves; 12 minutes
 	$(BIN)/pytest $(CHECK_HOST:%=tests/lab/test_%.py) --durations 15
 
 .PHONY: test-faults
@@ -84,7 +84,7 @@ test-sdks: venv ## worker snippets by the compilers of Go, Java and TypeScript
 	$(BIN)/pytest tests/lab -m sdks
 
 .PHONY: test-vm-faults
-test-vm-faults: lab-vm-up ## faults that need a kernel, clock and disks of their own, planted in the VM; not timed yet
+test-vm-faults: lab-vm-up ## faults that need a kernel, clock and disks of their own, planted in the VM; 12 minutes
 	$(BIN)/pytest tests/lab -m 'faults and vm' --durations 15
 
 .PHONY: test-openssh

@@ -41,7 +41,8 @@ Everything passes but for these, reviewed one by one. `pass or warn` stands wher
 machine's other work in it: the lab's hosts share its CPUs and its disk.
 """
 PLACES = {VM_ROLE: "VM"}
-RACK_TAKES = VM_TAKES = "not timed yet on a quiet machine"
+RACK_TAKES = "11 min 16 s on two quiet cores, 8 min 30 s of it faults and healthy hosts"
+VM_TAKES = "11 min 4 s, beside other work"
 
 
 def page() -> str:
