@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -48,13 +49,28 @@ def boot(layout: Layout) -> int:
 
 
 def after_boot(layout: Layout) -> int:
-    """With Docker up: make the containers anew from what the files say again."""
+    """With Docker up: make the containers anew as the files say again; end a guard without a record."""
     armed = guard.read(layout)
-    if armed is None or armed.phase not in guard.OPEN or armed.boot_id == guard.boot_id(layout):
+    if armed is None:
+        return _take_away(layout)
+    if armed.phase not in guard.OPEN or armed.boot_id == guard.boot_id(layout):
         return 0
     if armed.phase == "healthy":  # the files could not be put back before Docker: do it all now
         guard.enter(layout, armed, "armed")
     return _decide(layout, armed.run, "the host was rebooted before the change was confirmed")
+
+
+def _take_away(layout: Layout) -> int:
+    """End what a power cut left between the decision and its end, unless a run arms just now."""
+    lock = HostLock(layout)
+    with contextlib.suppress(StepError):
+        lock.acquire("", "the host itself")
+        try:
+            if guard.read(layout) is None:
+                guard.take_away(layout)
+        finally:
+            lock.release()
+    return 0
 
 
 def _decide(layout: Layout, run: str, why: str) -> int:

@@ -131,19 +131,25 @@ def _start_timer(layout: Layout, armed: Armed) -> None:
 
 
 def disarm(layout: Layout, armed: Armed, *, keep_record: bool = False) -> None:
-    """Take the guard away: the record after the units, so that a crash between leaves it to be done again.
+    """Take the guard away: the record before the units, for a record without them waits for ever.
 
-    The sign of life goes after the record: who misses it and then reads the record knows that it is over.
+    Units without a record decide nothing, and the one that runs after a boot takes them away. The sign of
+    life goes after the record: who misses it and then reads the record knows that it is over.
     """
+    if not keep_record:
+        remove_file(layout.armed)
+    take_away(layout)
+    end_signs(layout, armed.run)
+    with contextlib.suppress(StepError):  # a timer that stays finds nothing to decide
+        run(["systemctl", "stop", f"{_timer(armed)}.timer"], deadline_s=20)
+
+
+def take_away(layout: Layout) -> None:
+    """Remove the units and the reserve; nothing happens where there are none."""
     for name in BOTH_UNITS:
         remove_file(layout.root / WANTS / name)
         remove_file(layout.root / "etc/systemd/system" / name)
     release_reserve(layout)
-    if not keep_record:
-        remove_file(layout.armed)
-    end_signs(layout, armed.run)
-    with contextlib.suppress(StepError):  # a timer that stays finds nothing to decide
-        run(["systemctl", "stop", f"{_timer(armed)}.timer"], deadline_s=20)
 
 
 def leavings(layout: Layout) -> "list[Path]":
@@ -199,10 +205,11 @@ def _start(layout: Layout, armed: Armed) -> "list[str]":
 
 def _units(layout: Layout, armed: Armed) -> "dict[str, str]":
     start = " ".join(_start(layout, armed))
-    head = f"[Unit]\nConditionPathExists={layout.armed}\nRequiresMountsFor={layout.state}\n"
+    head = f"[Unit]\nRequiresMountsFor={layout.state}\n"
     tail = "\n[Service]\nType=oneshot\n"
     return {
-        BOOT_UNIT: f"{head}Description=tempo-infra: put back files of an unconfirmed change\n"
+        BOOT_UNIT: f"{head}ConditionPathExists={layout.armed}\n"
+        f"Description=tempo-infra: put back files of an unconfirmed change\n"
         f"Before=docker.service containerd.service\nAfter=systemd-sysctl.service\n"
         f"{tail}ExecStart={start} boot\n",
         AFTER_UNIT: f"{head}Description=tempo-infra: put back containers of an unconfirmed change\n"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tempo_infra.on_host import alone, arming
+from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.generation import SwitchArgs, switch
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
@@ -39,9 +40,10 @@ def change(layout: Layout) -> None:
 
 
 def back(layout: Layout) -> None:
-    """What the host does with a change that is not confirmed, after a boot: both of its units."""
-    alone.boot(layout)
-    alone.after_boot(layout)
+    """What the host does with a change that is not confirmed, after a boot: its units, if they are there."""
+    for unit, work in ((guard.BOOT_UNIT, alone.boot), (guard.AFTER_UNIT, alone.after_boot)):
+        if (layout.root / guard.WANTS / unit).exists():
+            work(layout)
 
 
 def cut_before(number: int, work: Callable[[], object]) -> bool:

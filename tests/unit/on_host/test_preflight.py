@@ -57,7 +57,7 @@ def test_an_address_that_went_away_is_named(layout: Layout) -> None:
 
 
 def test_a_port_that_a_stranger_took_is_named(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "taken", lambda wanted: dict.fromkeys(wanted, "nginx (pid 12)"))
+    monkeypatch.setattr(ports, "taken", lambda wanted: dict.fromkeys(wanted, ports.Holder("nginx (pid 12)")))
     assert refusal(layout, FINE) == "port 127.0.0.1:7233 is taken by nginx (pid 12)"
 
 
