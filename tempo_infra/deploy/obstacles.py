@@ -106,7 +106,7 @@ def _machine(host: Host, bundle: Bundle, state: HostState) -> Iterator[str]:
     if state.state_free_bytes < size:
         free = state.state_free_bytes // 2**20
         yield f"/var/lib/tempo-infra needs {size // 2**20} MiB, {free} MiB are free"
-    if 0 < state.state_free_inodes < files:
+    if state.state_free_inodes is not None and state.state_free_inodes < files:
         yield f"/var/lib/tempo-infra has only {state.state_free_inodes} inodes left"
     for folder in state.read_only:
         yield f"{folder} is mounted read-only"

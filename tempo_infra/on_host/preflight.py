@@ -50,7 +50,7 @@ def _room(layout: Layout, args: PreflightArgs) -> "list[str]":
     free, found = usage.f_bavail * usage.f_frsize, []
     if free < args.bytes:
         found.append(f"{place} needs {args.bytes >> 20} MiB, {free >> 20} MiB are free")
-    if 0 < usage.f_favail < args.files:
+    if usage.f_files and usage.f_favail < args.files:  # some file systems count none
         found.append(f"{place} needs {args.files} inodes, {usage.f_favail} are free")
     return found
 

@@ -75,7 +75,7 @@ class HostState:
     containers: list[Container]
     addresses: list[str]
     state_free_bytes: int
-    state_free_inodes: int
+    state_free_inodes: int | None  # None: the file system counts none
     data_version: str | None  # PG_VERSION of the data directory
     images: list[str] = field(default_factory=list)  # wanted images that are on the host
     last_good: str | None = None  # the generation that a failed change goes back to
@@ -134,7 +134,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         containers=containers,
         addresses=addresses(),
         state_free_bytes=usage.f_bavail * usage.f_frsize,
-        state_free_inodes=usage.f_favail,
+        state_free_inodes=usage.f_favail if usage.f_files else None,
         data_version=_text(layout.data / "postgres/PG_VERSION").strip() or None,
         images=_images(args.images) if docker.engine else [],
         last_good=last_good(layout),

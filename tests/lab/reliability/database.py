@@ -50,6 +50,8 @@ def writes(scene: Scene) -> Iterator[None]:
         writer.terminate()
         thread.join()
         writer.wait()
+        assert writer.stdout is not None
+        writer.stdout.close()
         assert scene.bed.rows is not None
         assert committed, "nothing was written"
         scene.bed.rows += len(committed)
@@ -115,11 +117,11 @@ def fsync_fails(scene: Scene) -> Ran:
     return scene.at(Moment("postgres-ready"), fail)
 
 
-def wants_too_much() -> Change:
-    """PostgreSQL's own check takes it: the memory is asked for at the start only."""
+def wants_what_is_not_there() -> Change:
+    """PostgreSQL's own check takes it: the library is looked for at the start only."""
     path = "services/postgresql/postgresql.conf.j2"
     text = (CHECKOUT / "templates" / path).read_text()
-    return Change.new(templates=((path, f"{text}\nshared_buffers = 900GB\n"),))
+    return Change.new(templates=((path, f"{text}\nshared_preload_libraries = 'no_such_library'\n"),))
 
 
 def with_shim() -> Change:
@@ -155,7 +157,7 @@ def cases() -> list[Case]:
         Case("history ends at once", "serving", plain, old, failed, change=history, after=Change.new(),
              says="ended 5 times"),
         Case("PostgreSQL does not start with its settings", "trial start", untouched, old, failed,
-             change=wants_too_much, after=Change.new(), says="PostgreSQL does not start"),
+             change=wants_what_is_not_there, after=Change.new(), says="PostgreSQL does not start"),
         Case("PostgreSQL of another major version", "plan", untouched, old, failed,
              change=other, after=Change.new(), says="17"),
         Case("data folder is another, empty one", "plan", data_gone, old, failed),

@@ -10,7 +10,7 @@ from functools import partial
 from tests.lab.conftest import Ran
 from tests.lab.reliability.bed import Change
 from tests.lab.reliability.case import NEW, OLD, Case, Scene, ended
-from tests.lab.reliability.moments import AFTER_SWITCH, MOMENTS, UNARMED
+from tests.lab.reliability.moments import AFTER_SWITCH, HEALTHY, MOMENTS, UNARMED
 from tests.lab.reliability.watch import Moment, Watcher
 
 KILLED = frozenset({-signal.SIGKILL})
@@ -74,8 +74,8 @@ def cases() -> list[Case]:
         kept = moment.result == "confirmed"
         must = frozenset({OLD} if before else {NEW} if kept else {OLD, NEW})
         for number in (signal.SIGINT, signal.SIGTERM):
-            codes = frozenset({0, 1} if kept else {1})
-            outcomes = frozenset({NEW} if kept else {OLD})
+            codes = frozenset({0, 1} if kept or moment == HEALTHY else {1})
+            outcomes = frozenset({NEW} if kept else {OLD, NEW} if moment == HEALTHY else {OLD})
             send = partial(signalled, moment, number, 1)
             found.append(Case(f"operator {number.name}", str(moment), send, outcomes, codes))
         kill = partial(signalled, moment, signal.SIGKILL, 1)
@@ -87,7 +87,7 @@ def cases() -> list[Case]:
     ]  # fmt: skip
     found += [
         Case("operator suspended", str(moment), partial(suspended, moment))
-        for moment in (Moment("secrets"), Moment("switch"), Moment("healthy"))
+        for moment in (Moment("secrets"), Moment("switch"), Moment("up"))
     ]
     found += [
         Case("two operators", str(moment), partial(meets, moment), frozenset({NEW}), frozenset({0}),

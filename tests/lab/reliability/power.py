@@ -10,7 +10,7 @@ from tests.lab.conftest import Ran
 from tests.lab.reliability.bed import Change
 from tests.lab.reliability.broken import ends_at_once
 from tests.lab.reliability.case import NEW, OLD, Case, Scene, ended
-from tests.lab.reliability.moments import AFTER_SWITCH, BEFORE_SWITCH, MOMENTS
+from tests.lab.reliability.moments import AFTER_SWITCH, BEFORE_SWITCH, HEALTHY, MOMENTS
 from tests.lab.reliability.watch import Moment, Watcher
 
 GOING_BACK = Moment("rollback", "started")
@@ -50,7 +50,9 @@ def broken_change() -> Change:
 
 
 def _after_boot(moment: Moment) -> frozenset[str]:
-    return frozenset({NEW} if moment.result == "confirmed" else {OLD})
+    if moment.result == "confirmed":
+        return frozenset({NEW})
+    return frozenset({OLD, NEW} if moment == HEALTHY else {OLD})
 
 
 def cases() -> list[Case]:

@@ -152,6 +152,7 @@ def test_a_secret_that_differs_is_named_and_not_shown() -> None:
         ),
         ({"state_free_bytes": 1 << 20}, "1 MiB are free"),
         ({"state_free_inodes": 10}, "only 10 inodes"),
+        ({"state_free_inodes": 0}, "only 0 inodes"),
         ({"docker": Docker(None, None, "not installed")}, "not installed; --bootstrap"),
         ({"docker": Docker(None, "2.35.0", "Cannot connect to the Docker daemon")}, "Cannot connect"),
         ({"docker": Docker("20.10.24", "2.35.0")}, "20.10.24 is too old"),

@@ -36,7 +36,7 @@ def test_a_host_that_is_fine_passes_all_guards(layout: Layout) -> None:
 
 
 def test_room_is_asked_for_in_bytes_and_inodes(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = SimpleNamespace(f_bavail=3, f_frsize=1 << 20, f_favail=7, f_flag=0)
+    usage = SimpleNamespace(f_bavail=3, f_frsize=1 << 20, f_files=99, f_favail=7, f_flag=0)
     monkeypatch.setattr(os, "statvfs", lambda _: usage)
     said = refusal(layout, replace(FINE, bytes=5 << 20, files=9))
     assert f"{layout.state} needs 5 MiB, 3 MiB are free" in said
