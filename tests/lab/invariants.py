@@ -136,7 +136,7 @@ def the_journal_says_what_the_host_is(seen: Look) -> Iterator[str]:
         yield f"current is {generation(seen)[:12]}, the journal's last word is {last[:12] or 'nothing'}"
 
 
-MOST_GENERATIONS = 8
+MOST_GENERATIONS = 12
 DECISIONS = (("confirm", "confirmed"), ("rollback", "rolled back"), ("rollback", "failed"))
 
 
@@ -182,7 +182,7 @@ def containers(seen: Look) -> dict[str, dict[str, Any]]:
 
 
 def generations_do_not_pile_up(seen: Look) -> Iterator[str]:
-    """Some confirmed ones are kept to go back to; a run that was cut may have left one more."""
+    """Some are kept to go back to; each that the host confirmed alone stays until a run changes something."""
     if len(seen["generations"]) > MOST_GENERATIONS:
         yield f"{len(seen['generations'])} generations are kept"
 
