@@ -84,7 +84,9 @@ def test_ctrl_c_ends_a_watch_cleanly_with_the_last_exit_code(tmp_path: Path) -> 
         "--format",
         "json",
     ]
-    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored under nohup
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # nohup ignores it
+    )
     code += "from tempo_infra.cli.main import run; sys.exit(run())"
     process = subprocess.Popen(
         [sys.executable, "-c", code, *words],
