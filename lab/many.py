@@ -25,6 +25,8 @@ UNIT = "lab-many.service"
 OWN = ("/var/lib/tempo-infra", "/etc/sysctl.d", "/etc/tmpfiles.d", "/etc/security", "/etc/systemd/system")
 
 # A mount namespace an address, kept by a bind mount; sshd enters the one of the address it was reached by.
+# A kernel that numbers namespaces in batches a CPU may give a new one a lower number than the host's own, and
+# then refuses the bind mount: on another CPU it gets a higher one.
 MAKE = f"""
 set -eu
 mkdir -p {FOLDER} {" ".join(OWN)}
@@ -44,9 +46,14 @@ chmod 755 {FOLDER}/enter {FOLDER}/docker-for-reading
 cp /usr/bin/docker {FOLDER}/docker
 for address in $ADDRESSES; do
   touch {FOLDER}/$address
-  unshare --mount={FOLDER}/$address sh -c 'for own in {" ".join(OWN)}; do mount -t tmpfs none $own; done
+  made=
+  for cpu in $(seq 0 $(($(nproc --all) - 1))); do
+    if taskset -c $cpu unshare --mount={FOLDER}/$address sh -c '
+    for own in {" ".join(OWN)}; do mount -t tmpfs none $own; done
     mkdir /etc/security/limits.d /etc/systemd/system/multi-user.target.d
-    mount --bind {FOLDER}/docker-for-reading /usr/bin/docker'
+    mount --bind {FOLDER}/docker-for-reading /usr/bin/docker'; then made=yes; break; fi
+  done
+  [ -n "$made" ]
   ip address add $address/32 dev eth0
 done
 cat > {FOLDER}/config <<END
