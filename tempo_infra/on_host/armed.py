@@ -146,16 +146,20 @@ def disarm(layout: Layout, armed: Armed, *, keep_record: bool = False) -> None:
 
 def take_away(layout: Layout) -> None:
     """Remove the units and the reserve; nothing happens where there are none."""
-    for name in BOTH_UNITS:
-        remove_file(layout.root / WANTS / name)
-        remove_file(layout.root / "etc/systemd/system" / name)
+    for path in _unit_files(layout):
+        remove_file(path)
     release_reserve(layout)
 
 
 def leavings(layout: Layout) -> "list[Path]":
     """Return the parts of a guard that are there."""
-    units = [layout.root / folder / name for folder in (WANTS, "etc/systemd/system") for name in BOTH_UNITS]
-    return [path for path in (*units, layout.state / RESERVE) if path.is_symlink() or path.exists()]
+    parts = (*_unit_files(layout), layout.state / RESERVE)
+    return [path for path in parts if path.is_symlink() or path.exists()]
+
+
+def _unit_files(layout: Layout) -> "list[Path]":
+    """Return the links that start the units, and then the units."""
+    return [layout.root / folder / name for folder in (WANTS, "etc/systemd/system") for name in BOTH_UNITS]
 
 
 def heartbeat(layout: Layout, run_id: str) -> Path:

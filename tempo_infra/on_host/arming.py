@@ -115,7 +115,7 @@ def _need_secrets(layout: Layout, generation: str) -> None:
 def _keep(layout: Layout, args: ArmArgs, earlier: Optional[Armed]) -> str:
     """Keep what the change could overwrite and return the folder of that, in the state folder."""
     new, wanted = layout.generations / args.digest, _owned(layout, args.digest)
-    shipped = _owned(layout, layout.current.resolve().name) if layout.current.is_symlink() else {}
+    shipped = _shipped(layout)
     if earlier is not None:  # what that one has changed must go back too, whatever comes on top of it
         folder = layout.state / earlier.before
         live = snapshot.add(layout, folder, wanted, new)
@@ -134,7 +134,7 @@ def _keep(layout: Layout, args: ArmArgs, earlier: Optional[Armed]) -> str:
 
 def _keep_aside(layout: Layout, args: ArmArgs) -> None:
     """Copy what will be overwritten of others: files that were named, and ours that somebody edited."""
-    shipped = _owned(layout, layout.current.resolve().name) if layout.current.is_symlink() else {}
+    shipped = _shipped(layout)
     for path in sorted({*args.take_over, *_edited(layout, shipped)}):
         target, copy = layout.installed(path), layout.state / "taken-over" / args.run / path
         if target.is_file() and not target.is_symlink() and not copy.exists():
@@ -158,6 +158,11 @@ def _owned(layout: Layout, generation: str) -> "dict[str, str]":
         return dict.fromkeys(snapshot.paths(layout.zero), "")
     manifest = json.loads((layout.generations / generation / "manifest.json").read_text())
     return {path: one["sha256"] for path, one in manifest["files"].items() if path.startswith("etc/")}
+
+
+def _shipped(layout: Layout) -> "dict[str, str]":
+    """Return the owned files of the current generation, as `_owned` does; nothing where there is none."""
+    return _owned(layout, layout.current.resolve().name) if layout.current.is_symlink() else {}
 
 
 def _ours(layout: Layout, run_id: str) -> Armed:

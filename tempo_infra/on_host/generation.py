@@ -164,7 +164,7 @@ def switch(layout: Layout, args: SwitchArgs) -> Switched:
         return _switch_to_zero(layout)
     generation = layout.generations / args.digest
     wanted = _owned(generation)
-    shipped = _owned(layout.current) if layout.current.is_symlink() else {}
+    shipped = _shipped(layout)
     _refuse_when_moved(layout, args.found)
     before = _kernel_names(layout, shipped)
     installed = []
@@ -181,14 +181,13 @@ def switch(layout: Layout, args: SwitchArgs) -> Switched:
         remove_file(layout.installed(path))
     give_back(layout, before - _kernel_names(layout, wanted))
     replace_symlink(layout.current, f"generations/{args.digest}")
-    if any(path.startswith("etc/systemd/") for path in (*installed, *removed)):
-        run(["systemctl", "daemon-reload"], deadline_s=60)  # a boot reads them anyway
+    _reload_units((*installed, *removed))
     return Switched(installed, removed, _apply(layout, sorted(wanted)))
 
 
 def _switch_to_zero(layout: Layout) -> Switched:
     """Put files and kernel values back as they were before the first provision; no generation is current."""
-    shipped = _owned(layout.current) if layout.current.is_symlink() else {}
+    shipped = _shipped(layout)
     ours = _kernel_names(layout, shipped)
     kept = snapshot.paths(layout.zero)
     for path in sorted(shipped.keys() - kept):
@@ -196,10 +195,20 @@ def _switch_to_zero(layout: Layout) -> Switched:
     snapshot.put_back(layout, layout.zero)
     give_back(layout, ours - snapshot.values(layout.zero).keys())
     remove_file(layout.current)
-    if any(path.startswith("etc/systemd/") for path in shipped):
-        run(["systemctl", "daemon-reload"], deadline_s=60)
+    _reload_units(shipped)
     installed = sorted(path for path in kept if layout.installed(path).is_file())
     return Switched(installed, sorted(shipped.keys() - set(installed)), [])
+
+
+def _shipped(layout: Layout) -> "dict[str, dict[str, str]]":
+    """Return the owned files of the current generation; nothing where there is none."""
+    return _owned(layout.current) if layout.current.is_symlink() else {}
+
+
+def _reload_units(changed: "Iterable[str]") -> None:
+    """Have systemd read its units anew when one of them changed; a boot reads them anyway."""
+    if any(path.startswith("etc/systemd/") for path in changed):
+        run(["systemctl", "daemon-reload"], deadline_s=60)
 
 
 def _kernel_names(layout: Layout, owned: "Iterable[str]") -> "set[str]":

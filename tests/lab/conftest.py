@@ -102,13 +102,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         claim(Home.locate().root, [VM_NAME])
 
 
+def running_lab(started_by: str) -> Lab:
+    """Return the lab; where it is not up the session ends, and says which command starts it."""
+    try:
+        return hosts.load()
+    except LabError as error:
+        pytest.exit(f"the lab is not up: {error}; run `{started_by}`", returncode=2)
+
+
+def push_files(inventory: Path, timeout_s: float) -> Ran:
+    """Push owned system files alone, as the bench does (bench/files_only.py)."""
+    words = [sys.executable, "-m", "bench.files_only", str(inventory)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=timeout_s, check=False, cwd=CHECKOUT)
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     """The lab's hosts that the inventory names: others may be somebody else's."""
-    try:
-        everything = hosts.load()
-    except LabError as error:
-        pytest.exit(f"the lab is not up: {error}; run `make lab-up`", returncode=2)
+    everything = running_lab("make lab-up")
     named = {host.name for host in load(_path(everything)).hosts}
     claim(everything.root, named)
     return replace(everything, hosts=tuple(host for host in everything.hosts if host.name in named))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from bench import files_only
 from lab.hosts import Host, Lab
 from lab.keys import HOST_KEY
 from lab.many import PORT, many
-from tests.lab.conftest import CHECKOUT, Ran
+from tests.lab.conftest import Ran, push_files
 
 ON_HOST = "/run/lab-certificates"
 
@@ -38,9 +37,7 @@ class Authority:
             transport=transport,
         )
         inventory.write_text(text)
-        words = [sys.executable, "-m", "bench.files_only", str(inventory)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, cwd=CHECKOUT)
-        return Ran(done.returncode, done.stdout, done.stderr)
+        return push_files(inventory, timeout_s=120)
 
 
 def keygen(*words: str | Path) -> None:

@@ -6,18 +6,14 @@ a hundred programs at once want two gigabytes. About four minutes for each trans
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench import files_only
-from lab import hosts
-from lab.errors import LabError
 from lab.hosts import Host
 from lab.many import PORT, UNIT, many
-from tests.lab.conftest import CHECKOUT, Ran, claim
+from tests.lab.conftest import Ran, claim, push_files, running_lab
 
 pytestmark = [pytest.mark.faults, pytest.mark.parametrize("transport", ["paramiko", "openssh"])]
 DROPPED = "drop connection"  # sshd's word for what MaxStartups does
@@ -26,10 +22,7 @@ IDLE = "extra-1"
 
 @pytest.fixture(scope="module")
 def host() -> Host:
-    try:
-        lab = hosts.load()
-    except LabError as error:
-        pytest.exit(f"the lab is not up: {error}; run `python3 -m lab up --hosts 4`", returncode=2)
+    lab = running_lab("python3 -m lab up --hosts 4")
     chosen = max(lab.hosts, key=lambda one: (one.name == IDLE, one.memory_mb))
     claim(lab.root, [chosen.name])
     return chosen
@@ -47,9 +40,7 @@ def pushed(host: Host, addresses: list[str], folder: Path, transport: str, somax
         somaxconn=somaxconn,
     )
     inventory.write_text(text)
-    words = [sys.executable, "-m", "bench.files_only", str(inventory)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=400, check=False, cwd=CHECKOUT)
-    return Ran(done.returncode, done.stdout, done.stderr)
+    return push_files(inventory, timeout_s=400)
 
 
 def dropped(host: Host) -> int:

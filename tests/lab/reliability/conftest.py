@@ -12,11 +12,10 @@ from collections import Counter
 
 import pytest
 
-from lab import hosts
 from lab.errors import LabError
 from lab.hosts import Lab
 from tests.lab import invariants
-from tests.lab.conftest import claim
+from tests.lab.conftest import claim, running_lab
 from tests.lab.reliability import results
 from tests.lab.reliability.bed import Bed, Change, Kind
 from tests.lab.reliability.case import Case
@@ -134,10 +133,7 @@ class Beds:
 
 @pytest.fixture(scope="session")
 def beds(pytestconfig: pytest.Config) -> Beds:
-    try:
-        lab = hosts.load()
-    except LabError as error:
-        pytest.exit(f"the lab is not up: {error}; run `python3 -m lab up --hosts 5`", returncode=2)
+    lab = running_lab("python3 -m lab up --hosts 5")
     only = pytestconfig.getoption("--reliability-host")
     claim(lab.root, [only] if only else BEDS)
     return Beds(lab)

@@ -18,7 +18,7 @@ from tempo_infra.on_host.layout import ZERO, Layout
 from tempo_infra.on_host.runs import RunsArgs, read_runs
 from tempo_infra.on_host.shell import Output, StepError
 from tests.unit.on_host.a_host import Start, boot, make
-from tests.unit.on_host.test_cut_at_every_write import MANY, cut_before
+from tests.unit.on_host.test_cut_at_every_write import MANY, back, cut_before
 
 SYSCTL, LIMITS = "etc/sysctl.d/60-tempo-infra.conf", "etc/security/limits.d/60-tempo-infra.conf"
 THP, UNIT = "etc/tmpfiles.d/60-tempo-infra.conf", "etc/systemd/system/tempo-infra.service"
@@ -192,8 +192,7 @@ def test_a_cut_at_every_change_on_the_way_to_generation_0(layout: Layout, tmp_pa
     while cut_before(number, lambda: go(layout, "r3", ZERO)):
         if who == "a boot":
             boot(tmp_path, "boot-2")
-            alone.boot(layout)
-            alone.after_boot(layout)
+            back(layout)
         else:
             (tmp_path / "run/tempo-infra-r3").unlink(missing_ok=True)
             alone.deadline(layout, "r3")
