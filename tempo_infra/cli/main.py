@@ -94,6 +94,7 @@ def run() -> None:
     """Run the command line; the console script's entry point."""
     spare()
     threading.excepthook = _in_a_thread
+    _open_streams()
     _speak_utf8()
     try:
         app()
@@ -112,6 +113,13 @@ def run() -> None:
     except Exception as error:  # noqa: BLE001 - no traceback is for an operator, and values stand in one
         typer.echo(_bug(error), err=True)
         sys.exit(ExitCode.FAILED)
+
+
+def _open_streams() -> None:
+    """Let a standard stream that was closed lead nowhere, before a file or a socket gets its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None and os.open(os.devnull, os.O_RDWR) == number:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def _speak_utf8() -> None:
