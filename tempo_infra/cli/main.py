@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import sys
@@ -39,6 +40,7 @@ from tempo_infra.errors import InputError, TempoInfraError
 
 TRACEBACK = "TEMPO_INFRA_TRACEBACK"  # environment variable
 OURS = "/tempo_infra/"
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 app = typer.Typer(
     name="tempo-infra",
@@ -111,7 +113,7 @@ def run() -> None:
         typer.echo("interrupted", err=True)
         sys.exit(ExitCode.FAILED)
     except Exception as error:  # noqa: BLE001 - no traceback is for an operator, and values stand in one
-        typer.echo(_bug(error), err=True)
+        typer.echo(_of_this_machine(error) or _bug(error), err=True)
         sys.exit(ExitCode.FAILED)
 
 
@@ -136,6 +138,16 @@ def _as_it_came(error: UnicodeError) -> tuple[bytes, int]:
     found = error.object[error.start : error.end]
     escaped = range(0xDC80, 0xDD00)
     return b"".join(bytes([ord(c) & 0xFF]) if ord(c) in escaped else b"?" for c in found), error.end
+
+
+def _of_this_machine(error: BaseException) -> str:
+    """Say which file this machine refuses, or that it is full; what a connection says names no file."""
+    if not isinstance(error, OSError) or os.environ.get(TRACEBACK):
+        return ""
+    if error.filename is None and error.errno not in NO_ROOM:
+        return ""
+    where = f"{error.filename}: " if error.filename is not None else "writing: "
+    return f"error: {where}{(error.strerror or str(error)).lower()}"
 
 
 def _bug(error: BaseException) -> str:

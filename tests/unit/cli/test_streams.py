@@ -36,3 +36,8 @@ def test_a_closed_standard_input_is_nobody_at_a_terminal(words: tuple[str, ...],
 def test_a_closed_output_hides_the_words_and_not_the_exit_code() -> None:
     assert ran(">&-", "inventory", "show", "-i", str(EXAMPLE)).returncode == 0
     assert ran("2>&-", "inventory", "show", "-i", "/nowhere.yaml").returncode == 2
+
+
+def test_an_output_without_room_is_said_to_be_that() -> None:
+    done = ran(">/dev/full", "render", "--stdout", "-i", str(EXAMPLE))
+    assert (done.returncode, done.stderr) == (1, "error: writing: no space left on device\n")
