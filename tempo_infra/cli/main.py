@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import getpass
 import io
 import os
 import sys
@@ -98,6 +99,7 @@ def run() -> None:
     threading.excepthook = _in_a_thread
     _open_streams()
     _speak_utf8()
+    _be_somebody()
     try:
         app()
     except TempoInfraError as error:
@@ -138,6 +140,18 @@ def _as_it_came(error: UnicodeError) -> tuple[bytes, int]:
     found = error.object[error.start : error.end]
     escaped = range(0xDC80, 0xDD00)
     return b"".join(bytes([ord(c) & 0xFF]) if ord(c) in escaped else b"?" for c in found), error.end
+
+
+def _be_somebody() -> None:
+    """Give a user whom the machine doesn't know, as in a container, a name, and a home that holds nothing."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = f"uid-{os.getuid()}"
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = os.devnull
 
 
 def _of_this_machine(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")  # as OpenSSH tries them
 MAX_KEYS = 5  # sshd's MaxAuthTries is 6 by default
+JUMP = re.compile(r"(ssh://)?((?P<user>[^@\s]+)@)?(?P<host>\[[^]\s]+\]|[^@:\s\[\]/]+)(:(?P<port>\d{1,5}))?/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +75,33 @@ def resolve(name: str, ssh: Ssh, config_file: Path | None = None) -> Target:
 
 def _configured(address: str, config_file: Path | None) -> dict[str, Any]:
     file = config_file or Path.home() / ".ssh" / "config"
-    if not file.is_file():
+    try:
+        text = file.read_text("utf-8", errors="surrogateescape")
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    from paramiko import SSHConfig
+    except OSError as error:
+        raise InputError(f"{file} can't be read: {(error.strerror or str(error)).lower()}") from error
+    from paramiko import SSHConfig, SSHException
 
-    return dict(SSHConfig.from_path(str(file)).lookup(address))
+    try:
+        return dict(SSHConfig.from_text(text).lookup(address))
+    except SSHException as error:
+        raise InputError(
+            f"{file} can't be understood: {error}", remedy="`ssh.transport: openssh` lets ssh itself read it"
+        ) from error
 
 
 def jump_target(text: str, via: Target) -> Target:
     """Parse `[user@]host[:port]` of a ProxyJump; key files and known_hosts are those of the target."""
-    user, _, place = text.rpartition("@")
-    address, _, port = place.partition(":")
+    found = JUMP.fullmatch(text)
+    if found is None or int(found["port"] or 22) >= 1 << 16:
+        raise InputError(f"ProxyJump {text!r}: expected [user@]host[:port]", host=via.name)
+    address = found["host"].strip("[]")
     return Target(
         f"{via.name} (jump {address})",
         address,
-        int(port or 22),
-        user or via.user,
+        int(found["port"] or 22),
+        found["user"] or via.user,
         via.keys,
         via.known_hosts,
         jump=address,

@@ -45,11 +45,43 @@ def test_without_a_configuration_the_address_is_as_written(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("bastion", ("deploy", "bastion", 22)), ("ops@bastion:2200", ("ops", "bastion", 2200))],
+    [
+        ("bastion", ("deploy", "bastion", 22)),
+        ("ops@bastion:2200", ("ops", "bastion", 2200)),
+        ("ops@[2001:db8::7]:2200", ("ops", "2001:db8::7", 2200)),
+        ("[::1]", ("deploy", "::1", 22)),
+        ("ssh://ops@bastion:2200", ("ops", "bastion", 2200)),
+    ],
 )
 def test_a_jump_is_user_host_and_port(tmp_path: Path, text: str, expected: tuple[str, str, int]) -> None:
     hop = jump_target(text, resolve("db-1", SSH, tmp_path / "none"))
     assert (hop.user, hop.address, hop.port) == expected
+
+
+@pytest.mark.parametrize("text", ["", "bastion:", "bastion:99999", "::1", "bastion:ssh", "a b", "ops@"])
+def test_what_is_no_jump_is_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"db-1: ProxyJump .*: expected \[user@\]host\[:port\]"):
+        jump_target(text, resolve("db-1", SSH, tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("Match exec\n", "can't be understood"), ("Host *\n  Match final all\n", "can't be understood")],
+)
+def test_a_configuration_that_is_not_understood_is_named(config: Path, text: str, says: str) -> None:
+    config.write_text(text)
+    with pytest.raises(InputError, match=f"{config} {says}"):
+        resolve("db-1", SSH, config)
+
+
+def test_a_configuration_may_hold_any_bytes(config: Path) -> None:
+    config.write_bytes(b"# bl\xe5b\xe6r\n" + CONFIG.encode())
+    assert resolve("db-1", SSH, config).address == "192.0.2.13"
+
+
+def test_a_configuration_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="can't be read: is a directory"):
+        resolve("db-1", SSH, tmp_path)
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
