@@ -111,13 +111,11 @@ def jump_target(text: str, via: Target) -> Target:
 def identities(target: Target) -> list[PKey]:
     """Return the private keys to offer: the named files, else the agent's and the usual files.
 
-    InputError for a named key that is missing, readable by others, or locked by a passphrase.
+    InputError for a named key that is missing, readable by others, or behind a passphrase and in no agent.
     """
     if target.keys:
         return [load_key(path) for path in target.keys][:MAX_KEYS]
-    from paramiko import Agent
-
-    keys: list[PKey] = list(Agent().get_keys())
+    keys = [*_agents()]
     for name in DEFAULT_KEYS:
         path = Path.home() / ".ssh" / name
         if path.is_file():
@@ -129,18 +127,42 @@ def identities(target: Target) -> list[PKey]:
 
 
 def load_key(path: Path) -> PKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from paramiko import PasswordRequiredException, PKey
+    from paramiko.pkey import UnknownKeyType
     from paramiko.ssh_exception import SSHException
 
     check_key_file(path)
     try:
         return PKey.from_path(path)
-    except PasswordRequiredException as error:
+    except (PasswordRequiredException, TypeError) as error:  # a TypeError is how its backend asks for one
+        if (unlocked := _in_agent(path)) is not None:
+            return unlocked
         raise InputError(
-            f"ssh key {path} has a passphrase", remedy=f"ssh-add {path}, and drop `keys`"
+            f"ssh key {path} has a passphrase",
+            remedy=f"ssh-add {path}; an agent's key is known by the public one in {path}.pub",
         ) from error
-    except (SSHException, ValueError, OSError) as error:
+    except (SSHException, ValueError, OSError, UnsupportedAlgorithm, UnknownKeyType) as error:
         raise InputError(f"ssh key {path}: not a private key that can be used: {error}") from error
+
+
+def _in_agent(path: Path) -> PKey | None:
+    """Return the key of this file as the agent has it, by the public part beside it."""
+    try:
+        public = Path(f"{path}.pub").read_text("utf-8", errors="replace").split()
+    except OSError:
+        return None
+    return next((key for key in _agents() if key.get_base64() in public), None)
+
+
+def _agents() -> Sequence[PKey]:
+    """Return the keys of the agent; one that ends the connection has none."""
+    from paramiko import Agent, SSHException
+
+    try:
+        return Agent().get_keys()
+    except (SSHException, OSError):
+        return ()
 
 
 def check_key_file(path: Path) -> None:
