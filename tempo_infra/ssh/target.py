@@ -43,7 +43,7 @@ class Target:
 
     def refused(self, offered: Sequence[str]) -> UnreachableError:
         """Return the error for a login that was refused with these keys."""
-        keys = ", ".join(offered) or "none (no agent, no key file)"
+        keys = ", ".join(offered) or "none (none in an agent, no usual key without a passphrase)"
         return UnreachableError(
             f"login as {self.user} was refused; keys offered: {keys}",
             host=self.name,
