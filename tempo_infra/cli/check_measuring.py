@@ -131,7 +131,7 @@ def kept(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
     hosts = found.get("hosts") if isinstance(found, dict) else None
     if not isinstance(hosts, dict) or not hosts:

@@ -29,5 +29,5 @@ def diff(
     for line in lines or [] if errors else lines or ["no drift"]:
         typer.echo(line)
     for name, error in errors.items():
-        typer.echo(f"{name:<12}? {error.what}", err=True)
+        typer.echo(f"{name:<12}? {error.told}", err=True)
     raise typer.Exit(ExitCode.FAILED if lines else ExitCode.UNREACHABLE if errors else ExitCode.OK)

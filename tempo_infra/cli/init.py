@@ -60,7 +60,6 @@ def init(
     given = dict(scaffold.parse_host(option, layout) for option in host or [])
     hosts = _completed(layout, given)
     text = scaffold.scaffold(layout, answers, hosts, path, None if goal is None else _shards(goal))
-    path.parent.mkdir(parents=True, exist_ok=True)
     edit.write(path, text)
     again = scaffold.command(layout, answers, hosts, path) if len(given) < len(hosts) else ()
     _say_what_is_next(path, [*again, *(("--workflows-per-second", f"{goal:g}") if again and goal else ())])

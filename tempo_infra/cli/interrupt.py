@@ -8,6 +8,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+import typer
+
 from tempo_infra.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -59,6 +61,17 @@ def waiting(where: Callable[[], Iterable[str]]) -> Iterator[None]:
 
     with _handled_by(stop):
         yield
+
+
+@contextlib.contextmanager
+def stoppable(*lines: str) -> Iterator[None]:
+    """As `waiting`, for a command that has the same to say whenever it is stopped."""
+    try:
+        with waiting(lambda: lines):
+            yield
+    except KeyboardInterrupt:
+        _say("\n".join(lines))
+        raise typer.Exit(ExitCode.FAILED) from None
 
 
 @contextlib.contextmanager

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from tempo_infra.errors import TempoInfraError
 
+AGAIN = "the same command goes on from here"
+
 
 def remove(
     inventory: InventoryFile = DEFAULT_INVENTORY,
@@ -29,6 +31,7 @@ def remove(
     Example: tempo-infra remove -i inventory.yaml
     """
     from tempo_infra.cli.confirmation import confirm
+    from tempo_infra.cli.interrupt import stoppable
     from tempo_infra.cli.resume import reached
     from tempo_infra.deploy.leave import refuse_a_database_alone
     from tempo_infra.deploy.leave import remove as do
@@ -40,7 +43,7 @@ def remove(
     refuse_a_database_alone(cluster, hosts)
     typer.echo(f"{cluster.name}: its services stop on {', '.join(one.name for one in hosts)}; data stays")
     confirm(cluster.name, confirm_remove, "--confirm-remove")
-    with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, chosen):
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, chosen), stoppable(AGAIN):
         answers, errors = do(fleet, cluster, chosen)
     for name, removed in answers.items():
         for line in removed_lines(name, removed):
@@ -62,6 +65,7 @@ def eject(
     Example: tempo-infra eject -i inventory.yaml
     """
     from tempo_infra.cli.confirmation import confirm
+    from tempo_infra.cli.interrupt import stoppable
     from tempo_infra.cli.resume import reached
     from tempo_infra.deploy.leave import eject as do
     from tempo_infra.inventory import load
@@ -71,7 +75,7 @@ def eject(
     names = ", ".join(one.name for one in cluster.only(host))
     typer.echo(f"{cluster.name}: {names} will run without this tool; services go on, nothing restarts")
     confirm(cluster.name, confirm_eject, "--confirm-eject")
-    with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, chosen):
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, chosen), stoppable(AGAIN):
         answers, errors = do(fleet, chosen)
     for name, ejected in answers.items():
         for line in ejected_lines(name, ejected):
@@ -85,5 +89,5 @@ def _end(errors: Mapping[str, TempoInfraError]) -> None:
     for name, error in errors.items():
         typer.echo(f"{name}: {error.told}", err=True)
     if errors:
-        typer.echo("the same command goes on from here", err=True)
+        typer.echo(AGAIN, err=True)
     raise typer.Exit(worst(errors.values()) if errors else ExitCode.OK)

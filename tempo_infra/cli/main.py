@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import errno
+import getpass
 import io
 import os
 import sys
@@ -39,6 +41,7 @@ from tempo_infra.errors import InputError, TempoInfraError
 
 TRACEBACK = "TEMPO_INFRA_TRACEBACK"  # environment variable
 OURS = "/tempo_infra/"
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 app = typer.Typer(
     name="tempo-infra",
@@ -94,7 +97,9 @@ def run() -> None:
     """Run the command line; the console script's entry point."""
     spare()
     threading.excepthook = _in_a_thread
+    _open_streams()
     _speak_utf8()
+    _be_somebody()
     try:
         app()
     except TempoInfraError as error:
@@ -110,8 +115,15 @@ def run() -> None:
         typer.echo("interrupted", err=True)
         sys.exit(ExitCode.FAILED)
     except Exception as error:  # noqa: BLE001 - no traceback is for an operator, and values stand in one
-        typer.echo(_bug(error), err=True)
+        typer.echo(_of_this_machine(error) or _bug(error), err=True)
         sys.exit(ExitCode.FAILED)
+
+
+def _open_streams() -> None:
+    """Let a standard stream that was closed lead nowhere, before a file or a socket gets its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None and os.open(os.devnull, os.O_RDWR) == number:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def _speak_utf8() -> None:
@@ -128,6 +140,28 @@ def _as_it_came(error: UnicodeError) -> tuple[bytes, int]:
     found = error.object[error.start : error.end]
     escaped = range(0xDC80, 0xDD00)
     return b"".join(bytes([ord(c) & 0xFF]) if ord(c) in escaped else b"?" for c in found), error.end
+
+
+def _be_somebody() -> None:
+    """Give a user whom the machine doesn't know, as in a container, a name, and a home that holds nothing."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = f"uid-{os.getuid()}"
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = os.devnull
+
+
+def _of_this_machine(error: BaseException) -> str:
+    """Say which file this machine refuses, or that it is full; what a connection says names no file."""
+    if not isinstance(error, OSError) or os.environ.get(TRACEBACK):
+        return ""
+    if error.filename is None and error.errno not in NO_ROOM:
+        return ""
+    where = f"{error.filename}: " if error.filename is not None else "writing: "
+    return f"error: {where}{(error.strerror or str(error)).lower()}"
 
 
 def _bug(error: BaseException) -> str:

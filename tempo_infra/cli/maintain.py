@@ -76,7 +76,7 @@ def _one(maintenance: Maintenance, host: Host, work: Work, inventory: Path) -> N
     except TempoInfraError as error:
         typer.echo("\n".join((str(error), *_where(maintenance, inventory))), err=True)
         raise typer.Exit(exit_code_of(error)) from error
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort, BrokenPipeError):
         typer.echo("\n".join(_where(maintenance, inventory)), err=True)
         raise typer.Exit(ExitCode.FAILED) from None
 
@@ -103,7 +103,7 @@ def _hand_over(host: Host) -> None:
 def _where(maintenance: Maintenance, inventory: Path) -> list[str]:
     """Say how every host stands that is not as it was, and what brings it back."""
     if not maintenance.where:
-        return ["all hosts are in the cluster; no further one was begun"]
+        return ["this run keeps no host out of the cluster; no further one was begun"]
     return [
         *(f"{name}: {state}" for name, state in maintenance.where.items()),
         f"  what now:  tempo-infra provision -i {inventory}      starts what is stopped",

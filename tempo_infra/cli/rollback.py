@@ -12,7 +12,7 @@ from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, O
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tempo_infra.deploy.go_back import WayBack
+    from tempo_infra.deploy.go_back import Gone, WayBack
 
 
 def rollback(
@@ -37,27 +37,38 @@ def rollback(
 
     Example: tempo-infra rollback -i inventory.yaml --host front-1
     """
+    from tempo_infra.cli.interrupt import stoppable
     from tempo_infra.cli.resume import reached
     from tempo_infra.deploy.go_back import go_back, way_back
-    from tempo_infra.on_host.journal import name_of
     from tempo_infra.on_host.layout import ZERO
 
     if to == ZERO:
         _ask(inventory, host, confirm_rollback)
-    with reached(inventory, host, ask=ask_sudo_password) as (fleet, cluster, hosts):
+    with (
+        reached(inventory, host, ask=ask_sudo_password) as (fleet, cluster, hosts),
+        stoppable(f"tempo-infra status -i {inventory}      says how each host stands; nothing is half done"),
+    ):
         way = way_back(fleet, hosts, to)
         _refuse(way)
         for name, why in way.stay.items():
             typer.echo(f"{name:<12}{why}")
-        run, errors, now = go_back(fleet, cluster, hosts, way)
-    for name, error in errors.items():
+        gone = go_back(fleet, cluster, hosts, way)
+    _tell(gone, way, inventory)
+    codes = [exit_code_of(error) for error in gone.errors.values()]
+    raise typer.Exit(max(codes, default=ExitCode.FAILED if gone.stopped else ExitCode.OK))
+
+
+def _tell(gone: Gone, way: WayBack, inventory: Path) -> None:
+    from tempo_infra.on_host.journal import name_of
+
+    for name, error in gone.errors.items():
         typer.echo(f"{name}: {error.told}", err=True)
+    unknown = f"not known: tempo-infra resume {gone.run} -i {inventory}"
     for name, generation in way.to.items():
-        back = f"back on {name_of(generation)}"
-        typer.echo(f"{name:<12}{now.get(name, f'see resume {run}') if errors else back}")
-    if way.to and not errors:
+        state = f"back on {name_of(generation)}" if gone.ok else gone.now.get(name, unknown)
+        typer.echo(f"{name:<12}{state}")
+    if way.to and gone.ok:
         typer.echo(f"the inventory says something newer: tempo-infra plan -i {inventory}")
-    raise typer.Exit(max((exit_code_of(error) for error in errors.values()), default=ExitCode.OK))
 
 
 def _ask(inventory: Path, names: list[str] | None, given: str | None) -> None:
@@ -75,7 +86,7 @@ def _ask(inventory: Path, names: list[str] | None, given: str | None) -> None:
 
 def _refuse(way: WayBack) -> None:
     for name, error in way.errors.items():
-        typer.echo(f"{name}: {error.what}", err=True)
+        typer.echo(f"{name}: {error.told}", err=True)
     if way.errors:
         typer.echo("nothing was changed on any host", err=True)
-        raise typer.Exit(ExitCode.UNREACHABLE)
+        raise typer.Exit(max(exit_code_of(error) for error in way.errors.values()))

@@ -13,6 +13,8 @@ from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Q
 if TYPE_CHECKING:
     from tempo_infra.cli.run import Run
 
+UNFINISHED = "both logins work; the same command goes on from here"
+
 
 def rotate(
     inventory: InventoryFile = DEFAULT_INVENTORY,
@@ -54,11 +56,14 @@ def _retire(run: Run) -> ExitCode:
     from tempo_infra.cli.provision import worst
     from tempo_infra.deploy.rotation import retire
 
+    if run.rollout.stopped:
+        typer.echo(UNFINISHED, err=True)
+        return ExitCode.FAILED
     errors = retire(run.fleet, run.cluster, run.rollout.run)
     for name, error in errors.items():
         typer.echo(f"{name}: {error.told}", err=True)
     if errors:
-        typer.echo("both logins work; the same command goes on from here", err=True)
+        typer.echo(UNFINISHED, err=True)
         return worst(errors.values())
     run.store.forget([run.cluster.secrets.login.other.secret])
     return ExitCode.OK

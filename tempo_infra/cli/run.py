@@ -14,7 +14,7 @@ from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
 from tempo_infra.render import render
-from tempo_infra.secrets import SecretStore
+from tempo_infra.secrets import SecretStore, redactor
 from tempo_infra.sizing import size
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def opened(
         typer.echo(f"note: {notice}", err=True)
     sudo = Sudo(ask_password() if ask_sudo_password else None)
     relay = Relay()
-    with Fleet(lambda host: open_session(host, sudo), relay) as fleet:
+    hide = redactor(store.read().values())
+    with Fleet(lambda host: open_session(host, sudo, hide), relay) as fleet:
         bundles = render(cluster, settings, sound=lambda: fleet.reach(hosts))
         from tempo_infra.deploy.rollout import Rollout
 

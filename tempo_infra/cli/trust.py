@@ -36,10 +36,21 @@ def trust(
             raise InputError(
                 "another key is pinned", host=offer.host.name, remedy="reinstalled? add --replace"
             )
-        if fingerprint and not offer.fingerprint.endswith(fingerprint):
+        if fingerprint and not offer.is_fingerprint(fingerprint):
             raise InputError(
                 f"the host offers {offer.fingerprint}", host=offer.host.name, remedy="nothing was pinned"
             )
-        if fingerprint or typer.confirm("  is this the fingerprint in the provider's console?"):
+        if fingerprint or _agreed(offer.host.name):
             pin_key(offer, replace=replace)
             typer.echo(f"  pinned in {offer.host.ssh.known_hosts}")
+
+
+def _agreed(host: str) -> bool:
+    try:
+        return typer.confirm("  is this the fingerprint in the provider's console?")
+    except typer.Abort:
+        raise InputError(
+            "nobody answered; its key was not pinned",
+            host=host,
+            remedy=f"without a terminal: tempo-infra trust {host} --fingerprint SHA256:…, from that console",
+        ) from None

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from tempo_infra.errors import StepFailedError, UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tempo_infra.on_host.state import HostState
 
@@ -23,14 +23,14 @@ _UNFIT = re.compile(
 Answer = TypeVar("Answer")
 
 
-def harmless(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return it with a question mark for every character that could steer a terminal."""
+def harmless(value: Any, hide: Callable[[str], str] = str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return it without secrets, and with a question mark for every character that could steer a terminal."""
     if isinstance(value, str):
-        return _UNFIT.sub("?", value)
+        return _UNFIT.sub("?", hide(value))
     if isinstance(value, list):
-        return [harmless(one) for one in value]
+        return [harmless(one, hide) for one in value]
     if isinstance(value, dict):
-        return {harmless(key): harmless(one) for key, one in value.items()}
+        return {harmless(key, hide): harmless(one, hide) for key, one in value.items()}
     return value
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.runs import Runs
 
 
+LISTED = "tempo-infra history lists them"
+
+
 @dataclass(frozen=True, slots=True)
 class WayBack:
     """Where each host would go, and why some would not."""
@@ -34,19 +37,35 @@ class WayBack:
     errors: dict[str, TempoInfraError] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """How going back ended."""
+
+    run: str
+    errors: Mapping[str, TempoInfraError]
+    now: dict[str, str]  # host -> what it is after a run that did not end well
+    stopped: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return not self.errors and not self.stopped
+
+
 def way_back(fleet: Fleet, hosts: Sequence[Host], to: str | None) -> WayBack:
     """Find each host's generation: the named one (a prefix will do), or the one confirmed before this.
 
-    "0" is what was there before the first provision, and no prefix.
+    "0" is what was there before the first provision, and no prefix. InputError for a name that no host knows.
     """
     answers, errors = ask_runs(fleet, hosts)
     targets: dict[str, str] = {}
     stay: dict[str, str] = {}
-    for name, runs in answers.items():
-        found = _target(runs, to)
+    wanted = {name: _target(runs, to) for name, runs in answers.items()}
+    if to not in (None, ZERO) and not errors and not any(wanted.values()):
+        raise InputError(f"--to {to}: no host has a confirmed generation {to}", remedy=LISTED)
+    for name, found in wanted.items():
         if found is None:
             stay[name] = _why_not(to)
-        elif found == (runs.current or ZERO):
+        elif found == (answers[name].current or ZERO):
             stay[name] = f"is on {name_of(found)} already"
         else:
             targets[name] = found
@@ -69,7 +88,7 @@ def _target(runs: Runs, to: str | None) -> str | None:
     if to is None:
         before = [one for one in good if one != runs.current]
         return before[-1] if before else None
-    found = [one for one in good if one.startswith(to)]
+    found = [one for one in good if to and one.startswith(to)]
     if len(found) > 1:
         raise InputError(
             f"--to {to}: {len(found)} generations begin so: {', '.join(one[:12] for one in found)}"
@@ -77,33 +96,36 @@ def _target(runs: Runs, to: str | None) -> str | None:
     return found[0] if found else None
 
 
-def go_back(
-    fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack
-) -> tuple[str, Mapping[str, TempoInfraError], dict[str, str]]:
+def go_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack) -> Gone:
     """Go: the database first, then the others; confirmed when all are healthy, else all stay where they were.
 
-    To generation 0 the database goes last: the others need it until they have stopped. Returns the run's id,
-    errors by host, and what failed hosts are now.
+    To generation 0 the database goes last: the others need it until they have stopped. KeyboardInterrupt
+    ends it as a failure does.
     """
     run = randomness.token_hex(4)
     chosen = [host for host in hosts if host.name in way.to]
     database = [host for host in chosen if host.has(Role.POSTGRESQL)]
     others = [host for host in chosen if host not in database]
     order = [others, database] if ZERO in way.to.values() else [database, others]
-    touched: list[Host] = []
+    begun: list[list[Host]] = []
     with fleet.kept_alive(cluster.timing.decide_after_s / 3):
         if errors := locks.take(fleet, chosen, run):
-            return run, errors, {}
-        for group in order:
-            touched += group
-            errors = fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group)
-            if errors:
-                return run, errors, _put_back(fleet, touched, errors, run)
-        errors = fleet.do({host.name: [Step("still", {"run": run})] for host in chosen}, chosen)
-        if errors:
-            return run, errors, _put_back(fleet, touched, errors, run)
+            return Gone(run, errors, dict.fromkeys(way.to, "as it was"))
+        stopped = False
+        try:
+            for group in order:
+                begun.append(group)
+                if errors := fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group):
+                    break
+            else:
+                errors = fleet.do({host.name: [Step("still", {"run": run})] for host in chosen}, chosen)
+        except KeyboardInterrupt:
+            errors, stopped = {}, True
+        if errors or stopped:
+            now, failures = _put_back(fleet, begun, errors, run)
+            return Gone(run, {**errors, **failures}, now, stopped)
         confirm = Step("confirm", {"run": run, "why": "rolled back by hand"})
-        return run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {}
+        return Gone(run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {})
 
 
 def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
@@ -129,11 +151,16 @@ def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
 
 
 def _put_back(
-    fleet: Fleet, touched: Sequence[Host], errors: Mapping[str, TempoInfraError], run: str
-) -> dict[str, str]:
+    fleet: Fleet, begun: Sequence[Sequence[Host]], errors: Mapping[str, TempoInfraError], run: str
+) -> tuple[dict[str, str], dict[str, TempoInfraError]]:
+    """Put back what was begun, the last first; who failed has decided already. What hosts are, and errors."""
     now = {name: e.now for name, e in errors.items() if isinstance(e, StepFailedError) and e.now}
-    left = [host for host in touched if host.name not in errors]
-    words = {"run": run, "why": "another host could not go back"}
-    answers, failures = fleet.ask({host.name: [Step("rollback", words)] for host in left}, left)
-    now |= {name: str(answer[0].get("now", "")) for name, answer in answers.items()}
-    return now | {name: e.now for name, e in failures.items() if isinstance(e, StepFailedError)}
+    words = {"run": run, "why": "another host could not go back" if errors else "stopped by the operator"}
+    failed: dict[str, TempoInfraError] = {}
+    for group in reversed(begun):
+        left = [host for host in group if host.name not in errors]
+        answers, failures = fleet.ask({host.name: [Step("rollback", words)] for host in left}, left)
+        now |= {name: str(answer[0].get("now", "")) for name, answer in answers.items()}
+        now |= {name: e.now for name, e in failures.items() if isinstance(e, StepFailedError)}
+        failed |= failures
+    return now, failed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.deploy import locks
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.steps import members
-from tempo_infra.errors import StepFailedError, UnreachableError
+from tempo_infra.errors import HostKeyError, StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.on_host.wire import Step
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT
@@ -26,6 +26,7 @@ BOOT_DEADLINE_S = 900.0
 HEALTHY_S, BACK_S = 15.0, 180.0
 LET_GO_S = 15.0  # in which the program of a session that was ended lets go of its host's lock
 POLL_S = 2.0
+NOT_BACK = "look at its console at the provider; once it is up, its own services start by themselves"
 # On one host: what others need least goes first; the frontend last, so that the others can still be asked.
 ONE_HOST = ("ui", "worker", "matching", "history", "frontend")
 # When the database goes, everything goes: first what brings work in, last what writes it down.
@@ -58,21 +59,29 @@ class Maintenance:
 
     def one(self, host: Host, work: Work, hand_over: Callable[[Host], None]) -> None:
         """Maintain a host. MaintenanceError, UnreachableError: `where` says what it is now."""
-        self._healthy(HEALTHY_S, "not begun: the cluster is not healthy")
-        self.where[host.name] = "being drained"
+        self._healthy(
+            HEALTHY_S, "not begun: the cluster is not healthy (drained before? provision ends that)"
+        )
+        self._stands(host, "being drained")
         if host.has(Role.POSTGRESQL):
             self._drain_everything()
         else:
             self._drain(host)
-        self.where[host.name] = "drained: its services are stopped"
+        self._stands(host, "drained: its services are stopped")
         problem = self._do(host, work, hand_over)
-        self.where[host.name] = "coming back"
+        self._stands(host, "coming back")
         self._back(host)
         self._healthy(BACK_S, "it is not healthy again")
         self._moved_back(host)
-        del self.where[host.name]
+        self.where.clear()
         if problem is not None:
             raise problem
+
+    def _stands(self, host: Host, state: str) -> None:
+        """Note how things stand; with the database, all that needs it stops."""
+        others = self.cluster.hosts if host.has(Role.POSTGRESQL) else ()
+        self.where |= {one.name: f"its services stop with {host.name}'s database" for one in others}
+        self.where[host.name] = state
 
     def _drain(self, host: Host) -> None:
         services = [role for role in ONE_HOST if Role(role) in host.roles]
@@ -112,6 +121,7 @@ class Maintenance:
         self.report(Progress(host.name, "boot", State.STARTED))
         started = time.monotonic()
         self._must({host.name: [Step("reboot")]}, "it would not reboot")
+        why = ""
         while time.monotonic() < started + BOOT_DEADLINE_S:
             time.sleep(POLL_S)
             try:
@@ -119,9 +129,13 @@ class Maintenance:
                 if self._boot_id(host) != before:
                     self.report(Progress(host.name, "boot", State.DONE, time.monotonic() - started))
                     return
-            except UnreachableError:
-                continue
-        raise UnreachableError(f"did not come back within {BOOT_DEADLINE_S:g} s", host=host.name)
+            except HostKeyError:
+                raise  # another system answers: one for rescue, or somebody else's
+            except UnreachableError as error:
+                why = f": {error.what}"
+        raise UnreachableError(
+            f"did not come back within {BOOT_DEADLINE_S:g} s{why}", host=host.name, remedy=NOT_BACK
+        )
 
     def _boot_id(self, host: Host) -> str:
         return str(self.fleet.session(host).call([Step("boot-id")])[0]["boot_id"])

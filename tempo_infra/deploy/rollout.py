@@ -97,6 +97,10 @@ class Rollout:
         """Begin nothing more; what is not confirmed is put back."""
         self._stop.set()
 
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
     def plan(self, hosts: Sequence[Host], *, lock: bool = False) -> Plan:
         """Read the hosts side by side and compare each with its bundle.
 

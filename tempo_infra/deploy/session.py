@@ -7,7 +7,7 @@ import math
 import secrets
 import threading
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tempo_infra.deploy import answers
@@ -54,9 +54,10 @@ class Sudo:
 class Session:
     """An open program on a host."""
 
-    def __init__(self, host: str, process: Process, nonce: str) -> None:
+    def __init__(self, host: str, process: Process, nonce: str, hide: Callable[[str], str] = str) -> None:
+        """`hide` takes secrets out of what the host says: somebody may have written one into a file there."""
         self.host = host
-        self._process, self._nonce = process, nonce
+        self._process, self._nonce, self._hide = process, nonce, hide
         self._sending = threading.Lock()
         self._opened = self._supplied = self._heard = False
 
@@ -90,18 +91,22 @@ class Session:
                 raise UnreachableError(f"{name}: not done after {deadline_s:g} s", host=self.host)
             kind, body = self._next_frame(name, most_bytes)
             if kind == "event":
-                on_event(self._told(Event, body, name))
+                event = self._told(Event, body, name)
+                on_event(replace(event, detail=self._hide(event.detail)))
                 continue
             reply = self._told(Reply, body, name)
             if reply.failed:
                 kind_of = RollbackFailedError if reply.needs_person else StepFailedError
-                what = clean(f"{reply.failed}: {reply.error}")
-                remedy, now = clean(reply.remedy), clean(reply.now)
+                what = self._clean(f"{reply.failed}: {reply.error}")
+                remedy, now = self._clean(reply.remedy), self._clean(reply.now)
                 raise kind_of(what, host=self.host, remedy=remedy, now=now, step=clean(reply.failed))
             if len(reply.results) != len(steps):
                 raise UnreachableError(f"{name}: its answer is incomplete", host=self.host)
-            return list(answers.harmless(reply.results))
+            return list(answers.harmless(reply.results, self._hide))
         raise UnreachableError(f"{name}: its answer doesn't end", host=self.host)
+
+    def _clean(self, text: str) -> str:
+        return clean(self._hide(text))
 
     def _told(self, kind: type[Told], body: Any, step: str) -> Told:  # noqa: ANN401 - a JSON value
         """Make what a host sent into what it should be; UnreachableError when it is something else."""
@@ -165,13 +170,13 @@ class Session:
 
 
 @contextlib.contextmanager
-def open_session(host: Host, sudo: Sudo) -> Iterator[Session]:
+def open_session(host: Host, sudo: Sudo, hide: Callable[[str], str] = str) -> Iterator[Session]:
     """Log in, become root and start our program. HostKeyError, UnreachableError."""
     with connect(resolve(host.name, host.ssh)) as connection:
         nonce = secrets.token_hex(12)
         process = _start(connection, host, sudo, command(nonce))
         try:
-            yield Session(host.name, process, nonce)
+            yield Session(host.name, process, nonce, hide)
         finally:
             process.close_stdin()
 

@@ -57,8 +57,19 @@ def change(path: Path, changes: Sequence[tuple[Loc, str]]) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace the file at once, keeping its mode; what a reader sees is the old text or the new one."""
-    target = path.resolve()
+    """Replace the file at once, keeping its mode; what a reader sees is the old text or the new one.
+
+    InputError when the machine does not let it.
+    """
+    try:
+        _replace(path.resolve(), text)
+    except OSError as error:
+        cause = (error.strerror or str(error)).lower()
+        raise InputError(f"{path} can't be written: {cause}") from error
+
+
+def _replace(target: Path, text: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host.durable import replace_file
+from tempo_infra.on_host.durable import remove_file, replace_file
 from tempo_infra.on_host.journal import confirmed
 from tempo_infra.on_host.leaving import KEPT_ASIDE, manifest, refuse_open_run
 from tempo_infra.on_host.shell import StepError, must, run
@@ -77,8 +77,10 @@ def eject(layout: Layout, args: EjectArgs) -> Ejected:
     refuse_open_run(layout)
     plain = layout.plain_compose_file
     if not layout.current.is_symlink():
-        if plain.is_file():
-            return Ejected(str(plain))  # it was before
+        if plain.is_file():  # it was before
+            if layout.generations.is_dir() and not _at_zero(layout):  # and was cut off
+                _forget(layout, plain.read_text())
+            return Ejected(str(plain))
         raise StepError("nothing is provisioned on this host", remedy="there is nothing to eject")
     if confirmed(layout) != layout.current.resolve().name:
         raise StepError(
@@ -92,6 +94,11 @@ def eject(layout: Layout, args: EjectArgs) -> Ejected:
     _leave_unit(layout, plain)
     _forget(layout, text)
     return Ejected(str(plain), services)
+
+
+def _at_zero(layout: Layout) -> bool:
+    """Whether the plain file was put back by going back to before the first provision: all else stays."""
+    return layout.journal.exists() and confirmed(layout) is None
 
 
 def _readme(layout: Layout, args: EjectArgs, shipped: "dict[str, Any]", services: "list[str]") -> str:
@@ -117,17 +124,21 @@ def _leave_unit(layout: Layout, plain: Path) -> None:
 
 
 def _forget(layout: Layout, text: str) -> None:
-    """Take away generations, journal, and the folders that the compose file doesn't name."""
+    """Take away generations, journal, and the folders that the compose file doesn't name.
+
+    `current` and the journal go first, generations last: so who comes again sees that this was cut off.
+    """
     armed = guard.read(layout)
     if armed is not None:
         guard.disarm(layout, armed)
+    remove_file(layout.current)
+    remove_file(layout.journal)
     for folder in (layout.services, layout.secrets):
         for child in folder.iterdir():
             if f"source: {child}\n" not in text:
                 shutil.rmtree(child)
     kept = {layout.services, layout.secrets, layout.plain_compose_file, layout.state / "README.md"}
-    for child in layout.state.iterdir():
-        if child in kept or child.name in (KEPT_ASIDE, layout.current.name) or f"source: {child}\n" in text:
+    for child in sorted(layout.state.iterdir(), key=lambda child: child == layout.generations):
+        if child in kept or child.name == KEPT_ASIDE or f"source: {child}\n" in text:
             continue
         shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
-    layout.current.unlink()

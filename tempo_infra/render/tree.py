@@ -28,8 +28,16 @@ def write(bundles: Sequence[Bundle], folder: Path, *, whole: bool) -> None:
     """Write FOLDER/<host>/…; remove what an earlier run wrote and this one does not.
 
     `whole`: these are all hosts, so folders of others go too. InputError, with nothing changed, when the
-    folder holds anything that is not such a host's.
+    folder holds anything that is not such a host's; also when this machine refuses a file.
     """
+    try:
+        _write(bundles, folder, whole=whole)
+    except OSError as error:
+        cause = (error.strerror or str(error)).lower()
+        raise InputError(f"{error.filename or folder} can't be written: {cause}") from error
+
+
+def _write(bundles: Sequence[Bundle], folder: Path, *, whole: bool) -> None:
     there = _hosts_in(folder)
     for bundle in bundles:
         _write_host(bundle, folder / bundle.host)

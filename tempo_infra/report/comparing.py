@@ -92,7 +92,7 @@ def read_report(path: Path) -> dict[str, Any]:
         _outcomes(found)
     except OSError as error:
         raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: no report of check-host", remedy=remedy) from error
     if found.get("schema") != SCHEMA:
         raise InputError(f"{path}: a report of schema {found.get('schema')!r}; this version reads {SCHEMA}")

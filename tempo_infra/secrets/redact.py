@@ -7,10 +7,11 @@ import json
 import re
 import shlex
 import urllib.parse
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tempo_infra.secrets.secret import Secret
 
@@ -18,7 +19,12 @@ SHORTEST_CHARACTERS: Final = 6  # a shorter value would black out innocent words
 
 
 def redact(text: str, secrets: Iterable[Secret]) -> str:
-    """Return the text with every form of each secret replaced by `<secret NAME>`.
+    """Return the text with every form of each secret replaced by `<secret NAME>`."""
+    return redactor(secrets)(text)
+
+
+def redactor(secrets: Iterable[Secret]) -> Callable[[str], str]:
+    """Return what takes every form of these secrets out of a text, and puts `<secret NAME>` there.
 
     Forms: as it is, base64 (both alphabets, at any offset inside a longer text), percent-encoded,
     hexadecimal, quoted for a shell, for JSON and by Python's repr.
@@ -26,10 +32,10 @@ def redact(text: str, secrets: Iterable[Secret]) -> str:
     """
     forms = [(form, secret.name) for secret in secrets for form in _long_forms(secret.value)]
     if not forms:
-        return text
+        return str
     forms.sort(key=lambda one: len(one[0]), reverse=True)  # the longest first: it may hold a shorter one
     pattern = re.compile("|".join(f"({_pattern(form)})" for form, _ in forms))
-    return pattern.sub(lambda found: f"<secret {forms[(found.lastindex or 1) - 1][1]}>", text)
+    return partial(pattern.sub, lambda found: f"<secret {forms[(found.lastindex or 1) - 1][1]}>")
 
 
 def _pattern(form: str) -> str:

@@ -77,7 +77,7 @@ class SecretStore:
         folder = identity_folder or identity.default_folder(environ, Path.home())
         own = folder / identity.FILE_NAME
         named = environ.get(identity.VARIABLE, "")
-        identities = [identity.read(Path(named).expanduser())] if named else []
+        identities = [identity.read(Path(os.path.expanduser(named)))] if named else []  # noqa: PTH111
         notices = []
         if own.exists():
             identities.append(identity.read(own))

@@ -98,7 +98,7 @@ def measured(path: Path) -> Coefficients:
     """Read a cluster's own figures: JSON, `{"date": "2026-11-20", "wal_kb_per_transition": 8.1, …}`."""
     try:
         body = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: can't be read as JSON: {error}") from None
     if not isinstance(body, dict) or not isinstance(body.get("date"), str):
         raise InputError(f"{path}: is no measurement", remedy='write {"date": "2026-11-20", "name": number}')

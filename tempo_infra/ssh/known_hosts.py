@@ -65,6 +65,8 @@ def _lines(file: Path) -> list[str]:
         return file.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise InputError(f"{file} can't be read: {(error.strerror or str(error)).lower()}") from error
 
 
 def _names(entry: HostKeyEntry, name: str) -> bool:
@@ -122,11 +124,19 @@ def pin(file: Path, address: str, port: int, key: PKey, *, replace: bool) -> Non
 
 
 def pin_as(file: Path, name: str, key: PKey, *, replace: bool) -> None:
-    """As `pin`, by the name under which OpenSSH looks a host up."""
+    """As `pin`, by the name under which OpenSSH looks a host up. What is revoked stays so."""
+    try:
+        _pin(file, name, key, replace=replace)
+    except OSError as error:
+        cause = (error.strerror or str(error)).lower()
+        raise InputError(f"{file} can't be written: {cause}", remedy="nothing was pinned") from error
+
+
+def _pin(file: Path, name: str, key: PKey, *, replace: bool) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+", encoding="utf-8") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        old = {entry.line for entry in keys_of(file, name)} if replace else set()
+        old = {one.line for one in keys_of(file, name) if not one.revoked} if replace else set()
         kept = [line for number, line in enumerate(_lines(file), start=1) if number not in old]
         handle.truncate(0)
         handle.write("".join(f"{line}\n" for line in (*kept, f"{name} {key.get_name()} {key.get_base64()}")))

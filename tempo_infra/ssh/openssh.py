@@ -126,7 +126,7 @@ class ProgramConnection(Connection):
         super().__init__(target)
         self._folder, self._ssh = folder, executable()
         self._config = folder / "config"
-        self._config.write_text(config_text(target))
+        self._config.write_bytes(os.fsencode(config_text(target)))  # a path has the bytes that it has
         self._running: list[Program | PipeProcess] = []
         self._numbers = itertools.count()
 

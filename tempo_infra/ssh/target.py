@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")  # as OpenSSH tries them
 MAX_KEYS = 5  # sshd's MaxAuthTries is 6 by default
+JUMP = re.compile(r"(ssh://)?((?P<user>[^@\s]+)@)?(?P<host>\[[^]\s]+\]|[^@:\s\[\]/]+)(:(?P<port>\d{1,5}))?/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Target:
 
     def refused(self, offered: Sequence[str]) -> UnreachableError:
         """Return the error for a login that was refused with these keys."""
-        keys = ", ".join(offered) or "none (no agent, no key file)"
+        keys = ", ".join(offered) or "none (none in an agent, no usual key without a passphrase)"
         return UnreachableError(
             f"login as {self.user} was refused; keys offered: {keys}",
             host=self.name,
@@ -73,22 +75,33 @@ def resolve(name: str, ssh: Ssh, config_file: Path | None = None) -> Target:
 
 def _configured(address: str, config_file: Path | None) -> dict[str, Any]:
     file = config_file or Path.home() / ".ssh" / "config"
-    if not file.is_file():
+    try:
+        text = file.read_text("utf-8", errors="surrogateescape")
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    from paramiko import SSHConfig
+    except OSError as error:
+        raise InputError(f"{file} can't be read: {(error.strerror or str(error)).lower()}") from error
+    from paramiko import SSHConfig, SSHException
 
-    return dict(SSHConfig.from_path(str(file)).lookup(address))
+    try:
+        return dict(SSHConfig.from_text(text).lookup(address))
+    except SSHException as error:
+        raise InputError(
+            f"{file} can't be understood: {error}", remedy="`ssh.transport: openssh` lets ssh itself read it"
+        ) from error
 
 
 def jump_target(text: str, via: Target) -> Target:
     """Parse `[user@]host[:port]` of a ProxyJump; key files and known_hosts are those of the target."""
-    user, _, place = text.rpartition("@")
-    address, _, port = place.partition(":")
+    found = JUMP.fullmatch(text)
+    if found is None or int(found["port"] or 22) >= 1 << 16:
+        raise InputError(f"ProxyJump {text!r}: expected [user@]host[:port]", host=via.name)
+    address = found["host"].strip("[]")
     return Target(
         f"{via.name} (jump {address})",
         address,
-        int(port or 22),
-        user or via.user,
+        int(found["port"] or 22),
+        found["user"] or via.user,
         via.keys,
         via.known_hosts,
         jump=address,
@@ -98,13 +111,11 @@ def jump_target(text: str, via: Target) -> Target:
 def identities(target: Target) -> list[PKey]:
     """Return the private keys to offer: the named files, else the agent's and the usual files.
 
-    InputError for a named key that is missing, readable by others, or locked by a passphrase.
+    InputError for a named key that is missing, readable by others, or behind a passphrase and in no agent.
     """
     if target.keys:
         return [load_key(path) for path in target.keys][:MAX_KEYS]
-    from paramiko import Agent
-
-    keys: list[PKey] = list(Agent().get_keys())
+    keys = [*_agents()]
     for name in DEFAULT_KEYS:
         path = Path.home() / ".ssh" / name
         if path.is_file():
@@ -116,18 +127,42 @@ def identities(target: Target) -> list[PKey]:
 
 
 def load_key(path: Path) -> PKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from paramiko import PasswordRequiredException, PKey
+    from paramiko.pkey import UnknownKeyType
     from paramiko.ssh_exception import SSHException
 
     check_key_file(path)
     try:
         return PKey.from_path(path)
-    except PasswordRequiredException as error:
+    except (PasswordRequiredException, TypeError) as error:  # a TypeError is how its backend asks for one
+        if (unlocked := _in_agent(path)) is not None:
+            return unlocked
         raise InputError(
-            f"ssh key {path} has a passphrase", remedy=f"ssh-add {path}, and drop `keys`"
+            f"ssh key {path} has a passphrase",
+            remedy=f"ssh-add {path}; an agent's key is known by the public one in {path}.pub",
         ) from error
-    except (SSHException, ValueError, OSError) as error:
+    except (SSHException, ValueError, OSError, UnsupportedAlgorithm, UnknownKeyType) as error:
         raise InputError(f"ssh key {path}: not a private key that can be used: {error}") from error
+
+
+def _in_agent(path: Path) -> PKey | None:
+    """Return the key of this file as the agent has it, by the public part beside it."""
+    try:
+        public = Path(f"{path}.pub").read_text("utf-8", errors="replace").split()
+    except OSError:
+        return None
+    return next((key for key in _agents() if key.get_base64() in public), None)
+
+
+def _agents() -> Sequence[PKey]:
+    """Return the keys of the agent; one that ends the connection has none."""
+    from paramiko import Agent, SSHException
+
+    try:
+        return Agent().get_keys()
+    except (SSHException, OSError):
+        return ()
 
 
 def check_key_file(path: Path) -> None:

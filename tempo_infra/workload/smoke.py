@@ -159,6 +159,8 @@ async def _connect(run: _Run) -> Client:
     try:
         async with asyncio.timeout(_CONNECT_S):
             return await Client.connect(run.address, namespace=run.options.namespace)
+    except ValueError:  # as the SDK says it
+        raise InputError(f"--address {run.address}: write HOST:PORT") from None
     except (RuntimeError, RPCError, TimeoutError) as error:
         raise UnreachableError(
             f"no Temporal frontend answers at {run.address} (waited up to {_CONNECT_S:.0f} s)",

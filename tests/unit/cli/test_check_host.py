@@ -253,3 +253,11 @@ def test_an_output_that_cannot_be_written_is_said_before_anything_is_measured(tm
     done = tempo_infra("check-host", "--local", "--output", str(tmp_path / "none/r.html"))
     assert done.returncode == 2
     assert f"no folder {tmp_path}/none" in done.stderr
+
+
+def test_facts_without_an_end_to_their_depth_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    file.write_text("[" * 100_000)
+    done = tempo_infra("check-host", "--facts", str(file))
+    assert done.returncode == 2
+    assert "not JSON" in done.stderr

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from tempo_infra.cli.confirmation import confirm
+from tempo_infra.cli.interrupt import stoppable
 from tempo_infra.cli.main import app
 from tempo_infra.errors import InputError
 from tempo_infra.on_host.ejecting import Ejected
@@ -69,3 +73,11 @@ def test_an_ejected_host_says_where_to_go_on() -> None:
     )
     assert "cd /var/lib/tempo-infra && docker compose ps" in text
     assert "ejected before" in "\n".join(ejected_lines("db-1", Ejected("/x/docker-compose.yml")))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_stopped_says_how_to_go_on(number: signal.Signals, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, stoppable("the same command goes on from here"):
+        os.kill(os.getpid(), number)
+    assert ended.value.exit_code == 1
+    assert capfd.readouterr().err.endswith("\nthe same command goes on from here\n")

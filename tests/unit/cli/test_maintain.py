@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Never, cast
 
 import pytest
 import typer
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from tempo_infra.cli import maintain
 from tempo_infra.cli.interrupt import waiting
 from tempo_infra.cli.main import app
+from tempo_infra.deploy.maintain import Maintenance, Work
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import load
 
@@ -67,3 +69,22 @@ def test_the_second_one_leaves_at_once_and_says_how_things_stand() -> None:
     assert done.returncode == 1
     assert "history-1: drained\nwhat now\n" in done.stderr
     assert done.stdout == ""
+
+
+class NobodyReads:
+    """A maintenance whose words went into a pipe that was closed."""
+
+    where = {"history-1": "drained: its services are stopped"}  # noqa: RUF012
+
+    def one(self, *_: object) -> Never:
+        raise BrokenPipeError
+
+
+def test_where_nobody_reads_on_the_drained_host_is_named_all_the_same(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    host, work = load(EXAMPLE).host("history-1"), Work()
+    with pytest.raises(typer.Exit) as ended:
+        maintain._one(cast("Maintenance", NobodyReads()), host, work, EXAMPLE)
+    assert ended.value.exit_code == 1
+    assert "history-1: drained: its services are stopped" in capsys.readouterr().err

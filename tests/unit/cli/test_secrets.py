@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pyrage
 import pytest
 from typer.testing import CliRunner
 
+from tempo_infra.cli import rotate
+from tempo_infra.cli.exit_codes import ExitCode
 from tempo_infra.cli.main import app
+from tempo_infra.cli.run import Run
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import load
 from tempo_infra.secrets import TEMPORAL_DB, SecretStore
@@ -46,6 +51,12 @@ def test_a_new_recipient_is_shown_before_and_after_the_rekey(inventory: Path) ->
     )
     assert run("rekey", "-i", str(inventory)).startswith(f"+ {BOB}\n")
     assert f"{BOB}  inventory  can open it\n" in run("show-recipients", "-i", str(inventory))
+
+
+def test_a_rotation_that_was_stopped_retires_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    run = cast("Run", SimpleNamespace(rollout=SimpleNamespace(stopped=True)))  # it reaches no host
+    assert rotate._retire(run) is ExitCode.FAILED
+    assert "both logins work; the same command goes on" in capsys.readouterr().err
 
 
 def test_without_a_file_there_is_nothing_to_rekey(inventory: Path) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
 from tempo_infra.cli.main import app
 from tempo_infra.cli.smoke import document, event_line, result_lines, seconds
-from tempo_infra.errors import UnreachableError
+from tempo_infra.errors import InputError, UnreachableError
 from tempo_infra.workload.smoke import Event, SmokeResult
 from tests.unit.workload.devserver import BINARY, DevServer
 
@@ -82,6 +82,13 @@ def test_the_document_says_whether_it_is_ok_and_why_not() -> None:
     bad = json.loads(document(BAD))
     assert bad["ok"] is False
     assert len(bad["problems"]) == 12
+
+
+@pytest.mark.parametrize("address", ["a b", "x:99999"])
+def test_what_is_no_address_is_named(address: str) -> None:
+    ended = CliRunner().invoke(app, ["smoke", "--address", address])
+    assert isinstance(ended.exception, InputError)
+    assert ended.exception.what == f"--address {address}: write HOST:PORT"
 
 
 def test_nothing_at_the_address_is_exit_code_3() -> None:

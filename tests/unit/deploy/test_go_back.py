@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.go_back import WayBack, go_back, way_back
+from tempo_infra.deploy.go_back import Gone, WayBack, go_back, way_back
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import load
+from tempo_infra.inventory.cluster import Host
 from tempo_infra.on_host.journal import Entry
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.runs import Runs
@@ -61,7 +63,6 @@ def test_a_host_goes_to_the_named_generation_or_to_the_one_before(
     ("runs", "to", "says"),
     [
         (Runs(A, A, A, zero=True, entries=KEPT[:1]), None, "--to 0 is what was there before the first"),
-        (Runs(B, B, B, zero=True, entries=KEPT), "cc", "has no confirmed generation cc"),
         (Runs(B, B, B, zero=True, entries=KEPT), "0b", f"is on {B[:12]} already"),
         (Runs(B, B, B, entries=KEPT), "0", "has no generation 0"),
         (Runs(None, None, None, zero=True, entries=KEPT), "0", "(generation 0) already"),
@@ -74,6 +75,12 @@ def test_a_host_that_stays_says_why(runs: Runs, to: str | None, says: str) -> No
     assert [says in why for why in found.stay.values()] == [True]
 
 
+@pytest.mark.parametrize("to", ["cc", ""])
+def test_a_generation_that_no_host_knows_is_an_error(to: str) -> None:
+    with pytest.raises(InputError, match="no host has a confirmed generation"):
+        way(Runs(B, B, B, zero=True, entries=KEPT), to)
+
+
 def test_a_prefix_of_two_generations_is_an_error() -> None:
     with pytest.raises(InputError, match="2 generations begin so"):
         way(Runs(C, C, C, zero=True, entries=[*KEPT, Entry("r1", "confirm", "confirmed", "0bff")]), "0b")
@@ -83,10 +90,14 @@ def order(hosts: FakeHosts, step: str) -> list[str]:
     return [name for name, one in hosts.asked if one == step]
 
 
-def gone(hosts: FakeHosts, to: str) -> Mapping[str, Exception]:
+def ended(hosts: FakeHosts, to: str) -> Gone:
     found = WayBack(dict.fromkeys(NAMES, to), dict.fromkeys(NAMES, B), {})
     with Fleet(hosts.open, lambda _: None) as fleet:
-        return go_back(fleet, CLUSTER, CLUSTER.hosts, found)[1]
+        return go_back(fleet, CLUSTER, CLUSTER.hosts, found)
+
+
+def gone(hosts: FakeHosts, to: str) -> Mapping[str, Exception]:
+    return ended(hosts, to).errors
 
 
 @pytest.mark.parametrize(("to", "place"), [(A, 0), (ZERO, -1)])
@@ -112,3 +123,60 @@ def test_a_host_that_can_not_go_leaves_the_database_and_puts_the_others_back() -
     assert hosts.steps_of("db-1") == ["lock"]
     assert "rollback" in hosts.steps_of("front-1")
     assert "confirm" not in {step for _, step in hosts.asked}
+
+
+@pytest.mark.parametrize(
+    ("to", "fails"), [(A, ("history-1", "up")), (A, ("front-1", "still")), (ZERO, ("db-1", "still"))]
+)
+def test_what_came_last_is_put_back_first(to: str, fails: tuple[str, str]) -> None:
+    hosts = FakeHosts({}, fails={fails})
+    assert list(gone(hosts, to)) == [fails[0]]
+    went = [name for name in order(hosts, "switch") if name != fails[0]]
+    back = order(hosts, "rollback")
+    assert sorted(back) == sorted(went)
+    assert back.index("db-1") == len(back) - 1 if to == A else "db-1" not in back
+
+
+def test_a_host_that_can_not_be_put_back_is_an_error_of_the_run() -> None:
+    hosts = FakeHosts({}, fails={("history-1", "up"), ("db-1", "rollback")})
+    assert sorted(gone(hosts, A)) == ["db-1", "history-1"]
+
+
+class Interrupted(FakeHosts):
+    """Hosts whose operator stops the run, once, when one of them comes to a step."""
+
+    def __init__(self, host: str, step: str) -> None:
+        super().__init__({})
+        self.stop_at = (host, step)
+
+    @contextlib.contextmanager
+    def open(self, host: Host) -> Iterator[Any]:
+        with super().open(host) as session:
+            call = session.call
+
+            def stopped(steps: Sequence[Step], *more: Any) -> list[Any]:
+                answers: list[Any] = call(steps, *more)
+                if self.stop_at in {(host.name, step.name) for step in steps}:
+                    raise KeyboardInterrupt
+                return answers
+
+            session.call = stopped
+            yield session
+
+
+@pytest.mark.parametrize(
+    ("to", "host", "step", "back"),
+    [
+        (A, "db-1", "switch", ["db-1"]),
+        (A, "history-1", "switch", ["front-1", "history-1", "db-1"]),
+        (A, "history-1", "still", ["front-1", "history-1", "db-1"]),
+        (ZERO, "front-1", "switch", ["front-1", "history-1"]),
+    ],
+)
+def test_who_stops_it_has_every_host_where_it_was(to: str, host: str, step: str, back: list[str]) -> None:
+    hosts = Interrupted(host, step)
+    found = ended(hosts, to)
+    assert (found.stopped, found.ok, found.errors) == (True, False, {})
+    assert sorted(order(hosts, "rollback")) == sorted(back)
+    assert order(hosts, "rollback")[-1:] == back[-1:] or to == ZERO
+    assert order(hosts, "confirm") == []

@@ -119,6 +119,7 @@ def test_going_back_by_hand_locks_all_before_any_host_moves() -> None:
     hosts = FakeHosts({}, locks={"front-1": "r0"})
     way = WayBack(dict.fromkeys(NAMES, "a" * 64), dict.fromkeys(NAMES), {})
     with Fleet(hosts.open, lambda _: None) as fleet:
-        _, errors, _ = go_back(fleet, CLUSTER, HOSTS, way)
-    assert list(errors) == ["front-1"]
+        gone = go_back(fleet, CLUSTER, HOSTS, way)
+    assert list(gone.errors) == ["front-1"]
+    assert gone.now == dict.fromkeys(NAMES, "as it was")
     assert {step for _, step in hosts.asked} == {"lock", "unlock"}

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tempo_infra.deploy import maintain
 from tempo_infra.deploy.events import Progress
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.maintain import Maintenance, MaintenanceError, Work, what_waits
+from tempo_infra.errors import HostKeyError, UnreachableError
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Cluster, Host
 from tempo_infra.inventory.load import loads
+from tempo_infra.on_host.wire import Step
 from tests.fakes import FakeHosts
 
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
@@ -142,3 +148,57 @@ def test_after_a_hand_over_the_lock_of_the_session_before_is_waited_for() -> Non
     assert error is None
     before, after = [step.args["wait_s"] for host, step in hosts.given if step.name == "lock"]
     assert (before, after > 1) == (0.0, True)
+
+
+def test_with_the_database_it_is_said_of_every_host_that_its_services_stop() -> None:
+    _, run, error = maintained(load(EXAMPLE), "db-1", Work("true"), {("db-1", "up")})
+    assert error is not None
+    assert run.where.pop("db-1") == "coming back"
+    assert set(run.where) == {"front-1", "history-1"}
+    assert set(run.where.values()) == {"its services stop with db-1's database"}
+
+
+class Away(FakeHosts):
+    """Hosts that can't be reached once one was told to reboot."""
+
+    error: UnreachableError = UnreachableError("unreachable: no route")
+
+    @contextlib.contextmanager
+    def open(self, host: Host) -> Iterator[Any]:
+        if ("history-1", "reboot") in self.asked:
+            raise self.error
+        with super().open(host) as session:
+            session.call = lambda steps, *more: self._answers(session, steps, *more)
+            yield session
+
+    @staticmethod
+    def _answers(session: Any, steps: Sequence[Step], *more: Any) -> list[Any]:
+        return [answer or {"boot_id": "b1"} for answer in type(session).call(session, steps, *more)]
+
+
+def rebooted(
+    error: UnreachableError, monkeypatch: pytest.MonkeyPatch
+) -> tuple[UnreachableError, Maintenance]:
+    monkeypatch.setattr(maintain, "POLL_S", 0.01)
+    monkeypatch.setattr(maintain, "BOOT_DEADLINE_S", 0.1)
+    hosts = Away({})
+    hosts.error = error
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        run = Maintenance(fleet, load(EXAMPLE), lambda _: None)
+        with pytest.raises(UnreachableError) as caught:
+            run.one(run.cluster.host("history-1"), Work(reboot=True), lambda _: None)
+    return caught.value, run
+
+
+def test_a_host_that_does_not_come_back_says_what_was_seen_last_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    error, run = rebooted(UnreachableError("unreachable: no route"), monkeypatch)
+    assert error.what == "did not come back within 0.1 s: unreachable: no route"
+    assert "console" in error.remedy
+    assert run.where == {"history-1": "drained: its services are stopped"}
+
+
+def test_another_system_at_its_address_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = HostKeyError("refused: the host key has changed")
+    assert rebooted(told, monkeypatch)[0] is told

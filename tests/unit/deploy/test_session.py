@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from tempo_infra.deploy import payload
 from tempo_infra.deploy.session import Session
-from tempo_infra.on_host.wire import Step, encode, encode_request
+from tempo_infra.errors import StepFailedError
+from tempo_infra.on_host.wire import Event, Step, encode, encode_request
+from tempo_infra.secrets import Secret, redactor
 from tests.unit.deploy.test_hostile_hosts import NONCE, Says
 
 STEPS = [Step("clock")]
@@ -46,3 +52,35 @@ def test_a_sign_of_life_never_comes_between_the_request_and_the_program() -> Non
     session.call(STEPS)
     session.ping()
     assert process.sent[1:] == [encode(NONCE, "alive", {})]
+
+
+PASSWORD = Secret("temporal_db", "KYlnPzJ7vtsDlWtJqGhW2w")
+HIDDEN = "<secret temporal_db>"
+
+
+def told(*frames: tuple[str, dict[str, Any]]) -> Session:
+    said = [encode(NONCE, kind, body) for kind, body in frames]
+    return Session("db-1", Hears(HELLO, *said), NONCE, redactor([PASSWORD]))
+
+
+def test_a_password_that_somebody_wrote_into_a_file_there_is_in_no_answer() -> None:
+    """A plan is posted on pull requests, with what was edited on the host in its diff."""
+    edited = {"tampered": {"services/history/server.yaml": f"password: {PASSWORD.value}\n"}}
+    session = told(("reply", {"results": [edited]}))
+    assert session.call(STEPS) == [{"tampered": {"services/history/server.yaml": f"password: {HIDDEN}\n"}}]
+
+
+def test_a_password_is_in_no_event_and_in_no_error() -> None:
+    event = {"step": "up", "state": "progress", "detail": f"at {PASSWORD.value}"}
+    words = {
+        "failed": "up",
+        "error": f"near {PASSWORD.value}",
+        "remedy": PASSWORD.value,
+        "now": PASSWORD.value,
+    }
+    seen: list[Event] = []
+    with pytest.raises(StepFailedError) as caught:
+        told(("event", event), ("reply", {"results": [], **words})).call(STEPS, seen.append)
+    assert [one.detail for one in seen] == [f"at {HIDDEN}"]
+    error = caught.value
+    assert (error.what, error.remedy, error.now) == (f"up: near {HIDDEN}", HIDDEN, HIDDEN)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,14 +158,20 @@ def test_nothing_is_left_while_a_run_is_open(layout: Layout) -> None:
     assert layout.installed(CONF).exists()
 
 
+LEFT = {
+    "docker-compose.yml", "README.md", "services/history-aaa/server.yaml",
+    "secrets/temporal-green/db_password", "initdb/password",
+}  # fmt: skip
+
+
+def files_of(layout: Layout) -> set[str]:
+    return {str(path.relative_to(layout.state)) for path in layout.state.rglob("*") if path.is_file()}
+
+
 def test_eject_leaves_what_the_compose_file_reads_and_forgets_the_rest(layout: Layout) -> None:
     done = eject(layout, EjectArgs("10.0.0.1"))
     assert done.services == ["history"]
-    left = {str(path.relative_to(layout.state)) for path in layout.state.rglob("*") if path.is_file()}
-    assert left == {
-        "docker-compose.yml", "README.md", "services/history-aaa/server.yaml",
-        "secrets/temporal-green/db_password", "initdb/password",
-    }  # fmt: skip
+    assert files_of(layout) == LEFT
     text = Path(done.compose_file).read_text()
     assert text.startswith("# Left by `tempo-infra eject`")
     assert text.partition("\n")[2] == COMPOSE.format(state=layout.state).partition("\n")[2]
@@ -175,6 +184,39 @@ def test_eject_twice_is_fine_and_on_a_bare_host_is_refused(layout: Layout, tmp_p
     assert eject(layout, EjectArgs("10.0.0.1")).services == []
     with pytest.raises(StepError, match="nothing is provisioned"):
         eject(Layout(tmp_path / "bare"), EjectArgs("10.0.0.1"))
+
+
+def test_eject_that_was_cut_off_is_gone_on_with(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before each thing that it takes away, one run after the other."""
+    taken: set[Path] = set()
+
+    def cutting(whole: Callable[..., None]) -> Callable[..., None]:
+        def cut(target: Path, **more: object) -> None:
+            if target.is_relative_to(layout.state) and target not in taken:
+                taken.add(target)
+                raise InterruptedError
+            whole(target, **more)
+
+        return cut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", cutting(shutil.rmtree))
+        patch.setattr(Path, "unlink", cutting(Path.unlink))
+        for _ in range(50):
+            with contextlib.suppress(InterruptedError):
+                eject(layout, EjectArgs("10.0.0.1"))
+                break
+    assert {path.name for path in taken} >= {"current", "journal.jsonl", "generations", "history-old"}
+    assert files_of(layout) == LEFT
+
+
+def test_a_second_eject_takes_nothing_of_the_persons_away(layout: Layout) -> None:
+    eject(layout, EjectArgs("10.0.0.1"))
+    mine = layout.secrets / "mine" / "password"
+    mine.parent.mkdir()
+    mine.touch()
+    eject(layout, EjectArgs("10.0.0.1"))
+    assert mine.exists()
 
 
 def test_an_unconfirmed_generation_is_not_ejected(layout: Layout) -> None:

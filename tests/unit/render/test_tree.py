@@ -130,3 +130,9 @@ def test_an_edited_manifest_alone_shows(tmp_path: Path) -> None:
     tree.write(bundles(), tmp_path, whole=True)
     (tmp_path / "db-1" / "manifest.json").write_text("{}\n")
     assert "+++ b/db-1/manifest.json" in tree.difference(bundles(), tmp_path, whole=True)
+
+
+def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
+    name = "n" * 300
+    with pytest.raises(InputError, match=f"{name} can't be written: file name too long"):
+        tree.write(bundles(), tmp_path / name, whole=True)

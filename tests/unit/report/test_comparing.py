@@ -60,6 +60,7 @@ def test_a_report_is_read_back(tmp_path: Path) -> None:
     [
         ("", "no report of check-host"),
         ("[]", "no report of check-host"),
+        ("[" * 100_000, "no report of check-host"),
         ('{"hosts": [{"name": 1}]}', "no report of check-host"),
         ('{"schema": 9, "hosts": []}', "schema 9"),
     ],

@@ -145,6 +145,13 @@ def test_a_named_identity_and_the_own_one_are_both_tried(tmp_path: Path) -> None
     assert store.read() == secrets
 
 
+def test_an_identity_in_the_home_of_a_stranger_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="can't read the identity ~nobody-of-that-name/key"):
+        SecretStore.open(
+            File(tmp_path / "s.age"), tmp_path / "none", environ={VARIABLE: "~nobody-of-that-name/key"}
+        )
+
+
 @pytest.mark.parametrize(
     ("environ", "folder"),
     [

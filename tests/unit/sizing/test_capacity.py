@@ -146,6 +146,7 @@ def test_an_own_measurement_replaces_coefficients(tmp_path: Path) -> None:
     ("text", "what"),
     [
         ("nonsense", "can't be read as JSON"),
+        ("[" * 100_000, "can't be read as JSON"),
         ("[]", "is no measurement"),
         ("{}", "is no measurement"),
         ('{"date": "2026-11-20", "speed": 1}', "unknown coefficient 'speed'"),

@@ -117,7 +117,7 @@ def running(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator
         thread.join()
 
 
-def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, Path]:
+def certificate(folder: Path, name: str, ends_in_h: float = 1.0) -> tuple[ssl.SSLContext, Path]:
     """Make an authority for that name and 127.0.0.1; return the server's side and the PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
@@ -127,8 +127,8 @@ def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, Path]:
     )
     made = (
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
+        .not_valid_before(now - dt.timedelta(hours=2))
+        .not_valid_after(now + dt.timedelta(hours=ends_in_h))
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

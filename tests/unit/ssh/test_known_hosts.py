@@ -96,6 +96,21 @@ def test_replacing_takes_the_old_keys_of_that_host_away_and_no_others(
         check(file, key)
 
 
+def test_replacing_leaves_revoked_what_is_revoked(file: Path, key: PKey, other: PKey) -> None:
+    file.write_text(f"@revoked 192.0.2.1 {key.get_name()} {key.get_base64()}\n")
+    pin(file, "192.0.2.1", 22, other, replace=True)
+    check(file, other)
+    with pytest.raises(HostKeyError, match="is revoked"):
+        check(file, key)
+
+
+def test_a_file_that_the_machine_refuses_is_named(tmp_path: Path, key: PKey) -> None:
+    with pytest.raises(InputError, match="can't be read: is a directory"):
+        check(tmp_path, key)
+    with pytest.raises(InputError, match="can't be written: is a directory"):
+        pin(tmp_path, "192.0.2.1", 22, key, replace=False)
+
+
 def test_a_damaged_line_is_named(file: Path) -> None:
     file.write_text("\n192.0.2.1 ssh-ed25519 AAAA!notbase64\n")
     with pytest.raises(InputError, match=r"known_hosts:2"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tempo_infra.inventory.cluster import SshTransport
 from tempo_infra.ssh import openssh_config
+from tempo_infra.ssh.openssh import ProgramConnection
 from tempo_infra.ssh.target import Target
 
 LOOSE = """
@@ -94,3 +96,10 @@ def test_named_keys_are_the_only_ones_that_are_offered(target: Target, tmp_path:
     found = asked(replace(target, keys=(tmp_path / "my key",)), tmp_path, "192.0.2.99")
     assert found["identityfile"] == str(tmp_path / "my key")
     assert found["identitiesonly"] == "yes"
+
+
+def test_a_folder_may_have_any_bytes_in_its_name(target: Target, tmp_path: Path) -> None:
+    known = Path(os.fsdecode(os.fsencode(tmp_path) + b"/bl\xe5b\xe6r/known_hosts"))
+    connection = ProgramConnection(replace(target, known_hosts=known), tmp_path)
+    assert os.fsencode(known) in (tmp_path / "config").read_bytes()
+    connection.close()

@@ -145,6 +145,15 @@ def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path: Path) -> Non
             assert "--ca-file" in str(caught.value)
 
 
+def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
+    tls, pem = certificate(tmp_path, "registry.example", ends_in_h=-1.0)
+    with (
+        running(Behaviour(), tls) as address,
+        pytest.raises(UnreachableError, match="not trusted: certificate has expired"),
+    ):
+        digest_of(Registry("registry.example", pem, address), "postgres:17")
+
+
 def test_a_certificate_of_another_name_is_refused(tmp_path: Path) -> None:
     tls, pem = certificate(tmp_path, "registry.example")
     with (

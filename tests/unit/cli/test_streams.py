@@ -1,0 +1,43 @@
+"""Standard streams that are closed, full or gone: still one line and the right exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
+SHELL = """exec "$0" -c 'from tempo_infra.cli.main import run; run()' "$@" """
+
+
+def ran(redirection: str, *words: str) -> subprocess.CompletedProcess[str]:
+    argv = ["sh", "-c", SHELL + redirection, sys.executable, *words]
+    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    return subprocess.run(argv, capture_output=True, text=True, check=False, env=environ, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("maintain", "history-1"), "nobody is at a terminal"),
+        (("remove",), "--confirm-remove oslo"),
+        (("rollback", "--to", "0"), "--confirm-rollback oslo"),
+    ],
+)
+def test_a_closed_standard_input_is_nobody_at_a_terminal(words: tuple[str, ...], says: str) -> None:
+    done = ran("<&-", *words, "-i", str(EXAMPLE))
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_a_closed_output_hides_the_words_and_not_the_exit_code() -> None:
+    assert ran(">&-", "inventory", "show", "-i", str(EXAMPLE)).returncode == 0
+    assert ran("2>&-", "inventory", "show", "-i", "/nowhere.yaml").returncode == 2
+
+
+def test_an_output_without_room_is_said_to_be_that() -> None:
+    done = ran(">/dev/full", "render", "--stdout", "-i", str(EXAMPLE))
+    assert (done.returncode, done.stderr) == (1, "error: writing: no space left on device\n")
