@@ -119,7 +119,11 @@ def _parameter(one: Any) -> str:
     names = ", ".join(f"`{word}`" for word in words)
     meaning = (getattr(one, "help", "") or "").replace("|", "\\|")
     kind = one.type_descriptor.annotation
-    values = f" One of {', '.join(f'`{choice}`' for choice in kind)}." if isinstance(kind, EnumType) else ""
+    values = (
+        f" One of {', '.join(f'`{choice}`' for choice in kind)}."
+        if isinstance(kind, EnumType) and not one.metavar
+        else ""
+    )
     return f"| {names} | {meaning}{values} | {_default(one)} |"
 
 
