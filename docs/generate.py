@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from enum import EnumType
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,13 +118,15 @@ def _parameter(one: Any) -> str:
     words = [_word(one)] if is_argument else [*one.opts, *one.secondary_opts]
     names = ", ".join(f"`{word}`" for word in words)
     meaning = (getattr(one, "help", "") or "").replace("|", "\\|")
-    kind = one.type_descriptor.annotation
-    values = (
-        f" One of {', '.join(f'`{choice}`' for choice in kind)}."
-        if isinstance(kind, EnumType) and not one.metavar
-        else ""
-    )
+    values = f" One of {', '.join(_choices(one))}." if _choices(one) else ""
     return f"| {names} | {meaning}{values} | {_default(one)} |"
+
+
+def _choices(one: Any) -> list[str]:
+    """Return the values to choose from; an option with a word of its own names them in its help."""
+    kind = one.type_descriptor.annotation
+    is_choice = isinstance(kind, type) and issubclass(kind, Enum) and not one.metavar
+    return [f"`{choice.value}`" for choice in kind] if is_choice else []
 
 
 def _default(one: Any) -> str:

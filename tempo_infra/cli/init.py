@@ -25,7 +25,7 @@ class Layout(StrEnum):
 
 def init(
     layout: Annotated[
-        Layout, typer.Argument(help="One host for everything, or three hosts.", metavar="LAYOUT")
+        Layout, typer.Argument(help="One host for everything (single), or three (trio).", metavar="LAYOUT")
     ] = Layout.TRIO,
     *,
     host: Annotated[
