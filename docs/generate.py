@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer.main
 
-from docs import faults_page, footprint
+from docs import faults_page, footprint, inventory_page
 from tempo_infra.cli.main import app
 from tempo_infra.inventory.load import loads
-from tempo_infra.inventory.schema import schema as json_schema
 from tempo_infra.report import checks_page, sizing_pages
 from tempo_infra.sizing import size
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 REFERENCE = Path(__file__).parent / "reference"
 EXAMPLE = Path(__file__).parents[1] / "inventory" / "oslo-trio.yaml"
-NAMES = {"string": "text", "object": "mapping", "boolean": "yes or no"}
 HEAD = "<!-- made by `make docs` from the code; edit the code -->\n\n"
 
 
@@ -32,7 +31,7 @@ def pages() -> dict[str, str]:
     """Return every generated page by its file name."""
     return {
         "commands.md": commands(),
-        "inventory.md": inventory(),
+        "inventory.md": HEAD + inventory_page.page(),
         "checks.md": checks_page.page(),
         "faults.md": HEAD + faults_page.page(),
         "footprint.md": HEAD + footprint.page([*_examples(), *_database_hosts()]),
@@ -59,15 +58,26 @@ def _examples() -> list[tuple[Cluster, Settings]]:
     return [(cluster, size(cluster)) for cluster in clusters]
 
 
+EXIT_CODES = """\
+| exit code | meaning |
+|---:|---|
+| 0 | fine |
+| 1 | something failed: a check, a step, a comparison |
+| 2 | usage or bad input; no host was contacted |
+| 3 | a host could not be reached, or something wanted could not be measured |
+| 4 | changes are pending (`plan --detailed-exitcode` only) |
+| 5 | a rollback failed: a person is needed |
+"""
+
+
 def commands() -> str:
-    root = typer.main.get_command(app)
+    found = list(_walk("tempo-infra", typer.main.get_command(app)))
+    listed = "\n".join(f"| [`{name}`](#{_anchor(name, one)}) | {_summary(one)} |" for name, one in found)
     parts = [
-        HEAD + "# Commands\n\nEvery command takes `--help`. Exit codes: 0 fine · 1 something failed · "
-        "2 usage or bad input, nothing was contacted · 3 a host could not be reached, or something wanted "
-        "could not be measured · "
-        "4 changes pending (`plan --detailed-exitcode`) · 5 a rollback failed.\n"
+        HEAD + f"# Commands\n\nEvery command takes `--help`.\n\n| command | does |\n|---|---|\n{listed}\n",
+        f"## Exit codes\n\n{EXIT_CODES}",
     ]
-    parts += [_command(name, command) for name, command in _walk("tempo-infra", root)]
+    parts += [_command(name, command) for name, command in found]
     return "\n".join(parts)
 
 
@@ -79,64 +89,54 @@ def _walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
         yield from _walk(f"{name} {child}", inner)
 
 
+def _summary(command: Any) -> str:
+    return str(command.help or "").strip().partition("\n\n")[0].replace("\n", " ")
+
+
+def _title(name: str, command: Any) -> str:
+    words = [_word(one) for one in command.params if one.param_type_name == "argument"]
+    return " ".join((name, *words))
+
+
+def _word(one: Any) -> str:
+    word = f"{(one.metavar or one.name).upper()}{'...' if one.nargs < 0 else ''}"
+    return word if one.required else f"[{word}]"
+
+
+def _anchor(name: str, command: Any) -> str:
+    return re.sub(r"[^\w\- ]", "", _title(name, command).lower()).replace(" ", "-")
+
+
 def _command(name: str, command: Any) -> str:
     rows = [_parameter(one) for one in command.params if one.name != "help"]
-    words = " ".join(
-        f"[{(one.metavar or one.name).upper()}]"
-        for one in command.params
-        if one.param_type_name == "argument"
-    )
     table = "| option | meaning | default |\n|---|---|---|\n" + "\n".join(rows) + "\n" if rows else ""
-    return f"## `{f'{name} {words}'.strip()}`\n\n{(command.help or '').strip()}\n\n{table}"
+    return f"## `{_title(name, command)}`\n\n{(command.help or '').strip()}\n\n{table}"
 
 
 def _parameter(one: Any) -> str:
-    names = ", ".join(f"`{name}`" for name in (*one.opts, *one.secondary_opts))
-    shown = "" if one.default in (None, False, (), [], "") or callable(one.default) else f"`{one.default}`"
+    is_argument = one.param_type_name == "argument"
+    words = [_word(one)] if is_argument else [*one.opts, *one.secondary_opts]
+    names = ", ".join(f"`{word}`" for word in words)
     meaning = (getattr(one, "help", "") or "").replace("|", "\\|")
-    return f"| {names} | {meaning} | {shown} |"
+    values = f" One of {', '.join(_choices(one))}." if _choices(one) else ""
+    return f"| {names} | {meaning}{values} | {_default(one)} |"
 
 
-def inventory() -> str:
-    schema = json_schema()
-    parts = [
-        HEAD + "# The inventory\n\nOne YAML file, read by the YAML 1.2 core schema (`NO` is text). "
-        "`tempo-infra inventory schema` prints the JSON Schema for editors.\n"
-    ]
-    parts.append(_section("the file", schema, schema))
-    parts += [
-        _section(name, part, schema) for name, part in schema.get("$defs", {}).items() if "properties" in part
-    ]
-    return "\n".join(parts)
+def _choices(one: Any) -> list[str]:
+    """Return the values to choose from; an option with a word of its own names them in its help."""
+    kind = one.type_descriptor.annotation
+    is_choice = isinstance(kind, type) and issubclass(kind, Enum) and not one.metavar
+    return [f"`{choice.value}`" for choice in kind] if is_choice else []
 
 
-def _section(name: str, part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    required = set(part.get("required", ()))
-    rows = []
-    for key, value in part.get("properties", {}).items():
-        needed = "yes" if key in required else ""
-        rows.append(f"| `{key}` | {_type(value, schema)} | {needed} | {value.get('description', '')} |")
-    title = name.removesuffix("Section")
-    about = (part.get("description") or "").strip()
-    return (
-        f"## {title}\n\n{about}\n\n| key | is | required | meaning |\n|---|---|---|---|\n"
-        + "\n".join(rows)
-        + "\n"
-    )
-
-
-def _type(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    if "$ref" in value:
-        return f"[{value['$ref'].rpartition('/')[2].removesuffix('Section')}]" if schema else ""
-    if "anyOf" in value:
-        return " or ".join(_type(one, schema) for one in value["anyOf"] if one.get("type") != "null")
-    if value.get("type") == "array":
-        return f"list of {_type(value.get('items', {}), schema)}"
-    if value.get("type") == "object" and isinstance(value.get("additionalProperties"), dict):
-        return f"mapping to {_type(value['additionalProperties'], schema)}"
-    kinds = value.get("type", "string")
-    named = [NAMES.get(kind, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
-    return " or ".join(named)
+def _default(one: Any) -> str:
+    if one.required:
+        return "required"
+    if one.default in (None, False, (), [], "") or callable(one.default):
+        return ""
+    if one.secondary_opts:
+        return f"`{one.opts[0]}`"
+    return f"`{getattr(one.default, 'value', one.default)}`"
 
 
 def main() -> int:

@@ -56,6 +56,11 @@ class Check:
         module = self.function.__module__.rpartition(".")[2]
         return {"containers": "generation", "temporal": "roles"}.get(module, module)
 
+    @property
+    def general_remedy(self) -> str:
+        """Return the remedy for whoever reads about the check, without an inventory or a host at hand."""
+        return self.remedy.replace("{inventory}", "inventory.yaml").replace("{host}", "HOST")
+
     def evaluate(self, facts: Facts, expected: Expected) -> tuple[Finding, ...]:
         """Judge one host; a judge that crashes has found nothing out, and says so."""
         try:

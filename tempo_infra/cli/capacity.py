@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from tempo_infra.sizing.coefficients import Coefficients
 
 Goal = Annotated[
-    float | None, typer.Option("--workflows-per-second", min=0.001, max=1e7, help="The goal, on average.")
+    float | None,
+    typer.Option("--workflows-per-second", min=0.001, max=1e7, help="The goal, on average.", metavar="N"),
 ]
 Own = Annotated[
     Path | None, typer.Option("--measured", help="This cluster's own coefficients, JSON.", metavar="FILE")
 ]
 OwnInventory = Annotated[
-    Path | None, typer.Option("--inventory", "-i", help="What does this inventory carry?", metavar="FILE")
+    Path | None, typer.Option("--inventory", "-i", help="Say what this inventory carries.", metavar="FILE")
 ]
 
 
@@ -29,10 +30,16 @@ def capacity(
     *,
     goal: Goal = None,
     inventory: OwnInventory = None,
-    activities: Annotated[float, typer.Option(min=0, max=1000, help="Activities a workflow.")] = 2,
-    payload: Annotated[str, typer.Option(help="Size of an input or result, such as 1KiB.")] = "1KiB",
-    retention: Annotated[str, typer.Option(help="How long closed workflows are kept.")] = "72h",
-    peak_factor: Annotated[float, typer.Option(min=1, max=100, help="Peak over average.")] = 2,
+    activities: Annotated[
+        float, typer.Option(min=0, max=1000, help="Activities a workflow.", metavar="N")
+    ] = 2,
+    payload: Annotated[
+        str, typer.Option(help="Size of an input or result, such as 1KiB.", metavar="SIZE")
+    ] = "1KiB",
+    retention: Annotated[
+        str, typer.Option(help="How long closed workflows are kept.", metavar="TIME")
+    ] = "72h",
+    peak_factor: Annotated[float, typer.Option(min=1, max=100, help="Peak over average.", metavar="N")] = 2,
     measured: Own = None,
     output: Format = OutputFormat.TEXT,
 ) -> None:
@@ -55,15 +62,15 @@ def capacity(
     if output is OutputFormat.JSON:
         typer.echo(report.as_json((*needed, *paper), found, words, used))
         return
+    typer.echo(f"coefficients:\n{report.coefficients(used)}\n")
     if goal is not None:
         peak = goal * peak_factor
         typer.echo(f"{goal:g} workflows/s of {activities:g} activities, {peak:g}/s at the peak")
         typer.echo(report.figures((*needed, *paper)))
-        typer.echo(wrapped(words, 2, "store: ") + "\n")
+        typer.echo(wrapped(words, 2, "store: ") + ("\n" if found else ""))
     if found:
         typer.echo(f"{inventory} carries, in workflows/s:")
-        typer.echo(report.limits(found, None if goal is None else goal * peak_factor) + "\n")
-    typer.echo(f"coefficients:\n{report.coefficients(used)}")
+        typer.echo(report.limits(found, None if goal is None else goal * peak_factor))
 
 
 def _load(activities: float, payload: str, retention: str, peak_factor: float) -> Load:

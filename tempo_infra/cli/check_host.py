@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tempo_infra.cli.options import AskSudo, OnlyHosts, Quiet  # noqa: TC001 - as above
+from tempo_infra.cli.options import AskSudo, OnlyHosts, Quiet, flag
 
 
 class PhaseName(StrEnum):
@@ -30,50 +30,61 @@ class FormatName(StrEnum):
 
 
 Ids = list[str] | None
+FORMATS = "For people: text. For programs: json, junit, sarif, prometheus. For both: markdown, html."
 
 
 def check_host(
     targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[USER@HOST]...", help="Hosts without an inventory.")
+        list[str] | None, typer.Argument(metavar="USER@HOST", help="Hosts without an inventory.")
     ] = None,
     inventory: Annotated[
         Path | None,
         typer.Option(
-            "--inventory", "-i", metavar="FILE", help="The inventory file; inventory.yaml if none is named."
+            "--inventory",
+            "-i",
+            metavar="FILE",
+            help="The inventory file; inventory.yaml when no host is named.",
         ),
     ] = None,
     host: OnlyHosts = None,
     *,
-    local: Annotated[bool, typer.Option("--local", help="This machine, without SSH.")] = False,
+    local: Annotated[bool, flag("--local", help="This machine, without SSH.")] = False,
     instance_class: Annotated[
-        str, typer.Option("--class", metavar="NAME", help="Whose thresholds count without an inventory.")
+        str,
+        typer.Option(
+            "--class", metavar="NAME", help="The class whose thresholds count, without an inventory."
+        ),
     ] = "NVMe-Series",
-    only: Annotated[Ids, typer.Option("--only", metavar="ID", help="Only this check, or group.")] = None,
-    skip: Annotated[Ids, typer.Option("--skip", metavar="ID", help="This check is not wanted.")] = None,
+    only: Annotated[
+        Ids, typer.Option("--only", metavar="ID", help="Only this check, or this group of checks.")
+    ] = None,
+    skip: Annotated[Ids, typer.Option("--skip", metavar="ID", help="Leave this check out.")] = None,
     ignore: Annotated[
-        Ids, typer.Option("--ignore", metavar="ID", help="Lower what this check finds to a warning.")
+        Ids, typer.Option("--ignore", metavar="ID", help="Let this check warn, never fail.")
     ] = None,
     phase: Annotated[
         PhaseName, typer.Option("--phase", help="Checks for before or after `provision`.")
     ] = PhaseName.BOTH,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings and unknowns fail too.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="No load and no writes: a second or two.")] = False,
+    strict: Annotated[bool, flag("--strict", help="Warnings and unknowns fail too.")] = False,
+    quick: Annotated[bool, flag("--quick", help="No load and no writes: a second or two.")] = False,
     thorough: Annotated[
-        bool, typer.Option("--thorough", help="Four times as long: steadier figures, about a minute.")
+        bool, flag("--thorough", help="Four times as long: steadier figures, about a minute.")
     ] = False,
     with_load: Annotated[
-        bool, typer.Option("--with-load", help="Measure by load even where a database runs.")
+        bool, flag("--with-load", help="Measure by load even where a database runs.")
     ] = False,
     data_directory: Annotated[
         str, typer.Option("--data-dir", metavar="DIR", help="Where durable writes are measured.")
     ] = "/srv/tempo",
     report_format: Annotated[
-        FormatName, typer.Option("--format", help="Text for people, the others for programs.")
+        FormatName, typer.Option("--format", metavar="FORMAT", help=FORMATS)
     ] = FormatName.TEXT,
     output: Annotated[
         list[str] | None,
         typer.Option(
-            "--output", metavar="FILE", help="Also write this file; .html, .xml … or FORMAT:FILE say what."
+            "--output",
+            metavar="FILE",
+            help="Write a report to this file too, in the format of its ending or as FORMAT:FILE.",
         ),
     ] = None,
     compare: Annotated[
@@ -81,19 +92,30 @@ def check_host(
     ] = None,
     watch: Annotated[
         str,
-        typer.Option("--watch", metavar="TIME", help="Again every 30s, 5m …; show changes till Ctrl-C."),
+        typer.Option(
+            "--watch", metavar="TIME", help="Repeat every 30s, 5m …, and show changes until Ctrl-C."
+        ),
     ] = "",
     symptom: Annotated[
-        str, typer.Option("--symptom", metavar="NAME", help="Find the cause of context-deadline-exceeded.")
+        str,
+        typer.Option(
+            "--symptom", metavar="NAME", help="Find its cause. The one known: context-deadline-exceeded."
+        ),
     ] = "",
     frontend: Annotated[
         str,
-        typer.Option("--frontend", metavar="HOST:PORT", help="Time connections to it: for hosts of workers."),
+        typer.Option(
+            "--frontend",
+            metavar="HOST:PORT",
+            help="Time connections to this frontend; for hosts where workers run.",
+        ),
     ] = "",
     worker_metrics: Annotated[
         list[str] | None,
         typer.Option(
-            "--worker-metrics", metavar="HOST:PORT", help="Where a worker's metrics are, as hosts see it."
+            "--worker-metrics",
+            metavar="HOST:PORT",
+            help="Where a worker tells its metrics, as seen from the hosts.",
         ),
     ] = None,
     save_facts: Annotated[
@@ -102,17 +124,16 @@ def check_host(
     facts: Annotated[
         Path | None, typer.Option("--facts", metavar="FILE", help="Judge kept facts; contact no host.")
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what passed, too.")] = False,
+    verbose: Annotated[bool, flag("--verbose", "-v", help="Show what passed, too.")] = False,
     quiet: Quiet = False,
-    ascii_only: Annotated[bool, typer.Option("--ascii", help="No symbols beyond ASCII.")] = False,
+    ascii_only: Annotated[bool, flag("--ascii", help="No symbols beyond ASCII.")] = False,
     ask_sudo_password: AskSudo = False,
 ) -> None:
     """Measure hosts, judge them, and change nothing.
 
     Example: tempo-infra check-host root@203.0.113.11
 
-    Of an inventory's hosts all are checked, or those named by --host. Exit code: 0 fine, 1 something failed,
-    3 something could not be measured.
+    Exit code: 0 fine, 1 something failed, 3 something could not be measured.
     """
     from tempo_infra.cli import check_measuring, check_outputs, check_running, checking
 

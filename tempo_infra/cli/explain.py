@@ -10,9 +10,14 @@ from tempo_infra.cli.options import DEFAULT_INVENTORY, Format, InventoryFile, Ou
 
 
 def explain(
-    host: Annotated[str, typer.Argument(help="A host of the inventory; all without it.")] = "",
+    host: Annotated[
+        str, typer.Argument(help="A host of the inventory; all when none is named.", metavar="HOST")
+    ] = "",
     setting: Annotated[
-        str, typer.Argument(metavar="[FILE.SETTING]", help="postgresql.jit, a file, or a setting's name.")
+        str,
+        typer.Argument(
+            metavar="SETTING", help="Such as postgresql.jit, or jit; postgresql for the whole file."
+        ),
     ] = "",
     *,
     inventory: InventoryFile = DEFAULT_INVENTORY,

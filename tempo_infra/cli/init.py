@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tempo_infra.cli.options import flag
 from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,27 +24,35 @@ class Layout(StrEnum):
 
 
 def init(
-    layout: Annotated[Layout, typer.Argument(help="One host for everything, or three hosts.")] = Layout.TRIO,
+    layout: Annotated[
+        Layout, typer.Argument(help="One host for everything (single), or three (trio).", metavar="LAYOUT")
+    ] = Layout.TRIO,
     *,
     host: Annotated[
         list[str] | None,
-        typer.Option("--host", help="A host's addresses (once a host).", metavar="NAME=SSH,INTERNAL"),
+        typer.Option("--host", help="A host's addresses; once for each host.", metavar="NAME=SSH,INTERNAL"),
     ] = None,
-    cluster: Annotated[str, typer.Option(help="The cluster's name.")] = "oslo",
-    country: Annotated[str, typer.Option(help="Where the hosts are, ISO 3166.")] = "NO",
-    provider: Annotated[str, typer.Option(help="Who rents them out.")] = "my-provider",
-    user: Annotated[str, typer.Option(help="Who logs in; may use sudo.")] = "deploy",
+    cluster: Annotated[str, typer.Option(help="The cluster's name.", metavar="NAME")] = "oslo",
+    country: Annotated[str, typer.Option(help="Where the hosts are, ISO 3166.", metavar="CODE")] = "NO",
+    provider: Annotated[str, typer.Option(help="Who rents them out.", metavar="NAME")] = "my-provider",
+    user: Annotated[str, typer.Option(help="Who logs in; may use sudo.", metavar="NAME")] = "deploy",
     goal: Annotated[
         float | None,
-        typer.Option("--workflows-per-second", min=0.001, max=1e6, help="The goal, for the shards."),
+        typer.Option(
+            "--workflows-per-second",
+            min=0.001,
+            max=1e6,
+            help="The goal that the shards are for.",
+            metavar="N",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Where to write it; inventory/CLUSTER.yaml when not given.", metavar="FILE"
+            "--output", "-o", help="The file to write; else inventory/ and the name.", metavar="FILE"
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    force: Annotated[bool, flag("--force", help="Overwrite the file.")] = False,
 ) -> None:
     """Write a commented inventory: asks for the addresses, or takes them as options.
 

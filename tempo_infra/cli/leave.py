@@ -22,7 +22,8 @@ def remove(
     host: OnlyHosts = None,
     *,
     confirm_remove: Annotated[
-        str | None, typer.Option("--confirm-remove", help="The cluster's name.", metavar="NAME")
+        str | None,
+        typer.Option("--confirm-remove", help="The cluster's name, instead of typing it.", metavar="NAME"),
     ] = None,
     ask_sudo_password: AskSudo = False,
 ) -> None:
@@ -56,7 +57,8 @@ def eject(
     host: OnlyHosts = None,
     *,
     confirm_eject: Annotated[
-        str | None, typer.Option("--confirm-eject", help="The cluster's name.", metavar="NAME")
+        str | None,
+        typer.Option("--confirm-eject", help="The cluster's name, instead of typing it.", metavar="NAME"),
     ] = None,
     ask_sudo_password: AskSudo = False,
 ) -> None:

@@ -28,6 +28,7 @@ from tempo_infra.cli.init import init
 from tempo_infra.cli.inventory import app as inventory
 from tempo_infra.cli.leave import eject, remove
 from tempo_infra.cli.maintain import maintain
+from tempo_infra.cli.options import flag
 from tempo_infra.cli.plan import plan
 from tempo_infra.cli.provision import provision
 from tempo_infra.cli.render import render
@@ -62,7 +63,7 @@ def _version(value: bool) -> None:
 def main(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, flag("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Provision, tune and verify production Temporal clusters on VPSs over SSH."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
-from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet
+from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet, flag
 from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,18 +19,16 @@ if TYPE_CHECKING:
 
 
 def maintain(
-    hosts: Annotated[list[str], typer.Argument(help="Hosts, one after the other.", metavar="HOST...")],
+    hosts: Annotated[list[str], typer.Argument(help="Hosts, one after the other.", metavar="HOST")],
     inventory: InventoryFile = DEFAULT_INVENTORY,
     *,
     run: Annotated[
         str, typer.Option("--run", help="Run this on each drained host, as root.", metavar="COMMAND")
     ] = "",
     run_deadline: Annotated[
-        float, typer.Option("--run-deadline", help="For the command.", metavar="SECONDS", min=1)
+        float, typer.Option("--run-deadline", help="How long the command may take.", metavar="SECONDS", min=1)
     ] = 3600.0,
-    reboot: Annotated[
-        bool, typer.Option("--reboot", help="Reboot each drained host (after the command).")
-    ] = False,
+    reboot: Annotated[bool, flag("--reboot", help="Reboot each drained host (after the command).")] = False,
     quiet: Quiet = False,
     ask_sudo_password: AskSudo = False,
 ) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+flag = partial(typer.Option, metavar="")  # it takes no value, so help names no type
 
 InventoryFile = Annotated[
     Path, typer.Option("--inventory", "-i", help="The inventory file.", show_default=True, metavar="FILE")
@@ -14,7 +17,7 @@ InventoryFile = Annotated[
 OnlyHosts = Annotated[
     list[str] | None, typer.Option("--host", help="Only this host (may be repeated).", metavar="NAME")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what failed.")]
+Quiet = Annotated[bool, flag("--quiet", "-q", help="Say only what failed.")]
 
 
 class OutputFormat(StrEnum):
@@ -25,16 +28,18 @@ class OutputFormat(StrEnum):
 Format = Annotated[OutputFormat, typer.Option("--format", help="Text for people, JSON for programs.")]
 
 AskSudo = Annotated[
-    bool, typer.Option("--ask-sudo-password", help="Ask for the sudo password; it is tried once a host.")
+    bool, flag("--ask-sudo-password", help="Ask for the sudo password, and try it once on each host.")
 ]
 
 PlanOut = Annotated[
     Path | None,
-    typer.Option("--out", help="Keep the plan, for `provision --plan`.", metavar="FILE", dir_okay=False),
+    typer.Option(
+        "--out", help="Write the plan to this file, for `provision --plan`.", metavar="FILE", dir_okay=False
+    ),
 ]
 PlanIn = Annotated[
     Path | None,
-    typer.Option("--plan", help="Do exactly this plan, or refuse if a host moved since.", metavar="FILE"),
+    typer.Option("--plan", help="Do exactly this plan; refuse if a host has changed since.", metavar="FILE"),
 ]
 
 DEFAULT_INVENTORY = Path("inventory.yaml")

@@ -15,6 +15,7 @@ from tempo_infra.cli.options import (
     OnlyHosts,
     OutputFormat,
     PlanOut,
+    flag,
 )
 from tempo_infra.errors import InputError
 
@@ -26,11 +27,11 @@ def plan(
     inventory: InventoryFile = DEFAULT_INVENTORY,
     host: OnlyHosts = None,
     *,
-    diff: Annotated[bool, typer.Option("--diff/--no-diff", help="Show each file's diff.")] = True,
+    diff: Annotated[bool, flag("--diff/--no-diff", help="Show each file's diff.")] = True,
     out: PlanOut = None,
     output: Format = OutputFormat.TEXT,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit 4 when there is something to do.")
+        bool, flag("--detailed-exitcode", help="Exit 4 when there is something to do.")
     ] = False,
     ask_sudo_password: AskSudo = False,
 ) -> None:

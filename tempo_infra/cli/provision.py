@@ -18,6 +18,7 @@ from tempo_infra.cli.options import (
     OutputFormat,
     PlanIn,
     Quiet,
+    flag,
 )
 
 if TYPE_CHECKING:
@@ -38,24 +39,26 @@ def provision(
     host: OnlyHosts = None,
     *,
     bootstrap: Annotated[
-        bool, typer.Option("--bootstrap", help="Install the distribution's Docker where there is none.")
+        bool, flag("--bootstrap", help="Install the distribution's Docker where there is none.")
     ] = False,
     plan_file: PlanIn = None,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Write over edited owned files; a copy stays on the host.")
+        bool, flag("--take-over", help="Overwrite files of ours that were edited; a copy stays on the host.")
     ] = False,
     on_failure: Annotated[
         OnFailure,
-        typer.Option("--on-failure", help="A host that fails goes back, or is left for you to look."),
+        typer.Option(
+            "--on-failure", help="Put a host that fails back, or leave it as it is, to be looked at."
+        ),
     ] = OnFailure.ROLLBACK,
     lock_wait: Annotated[
-        float, typer.Option("--lock-wait", help="Wait so long for another run to end.", metavar="SECONDS")
+        float, typer.Option("--lock-wait", help="How long to wait for another run to end.", metavar="SECONDS")
     ] = 0.0,
     new_database: Annotated[
         str,
         typer.Option(
             "--new-database",
-            help="Make an empty database although there was one, which is given up: type the cluster's name.",
+            help="Give up the database that was there and make an empty one: the cluster's name.",
             metavar="CLUSTER",
         ),
     ] = "",
@@ -65,7 +68,9 @@ def provision(
 ) -> None:
     """Provision the hosts: files, images, database, schema, Temporal, each verified.
 
-    Again with nothing changed it changes nothing. Example: tempo-infra provision -i inventory.yaml
+    Example: tempo-infra provision -i inventory.yaml
+
+    Run again with nothing changed, it changes nothing.
     """
     from tempo_infra.cli.confirmation import confirm
     from tempo_infra.cli.interrupt import stopping

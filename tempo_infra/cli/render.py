@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra.cli.exit_codes import ExitCode
-from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile, OnlyHosts
+from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile, OnlyHosts, flag
 from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Check = Annotated[
     Path | None,
     typer.Option("--check", help="Compare with DIR, print the difference, exit 1.", metavar="DIR"),
 ]
-ToStdout = Annotated[bool, typer.Option("--stdout", help="Print the files themselves.")]
+ToStdout = Annotated[bool, flag("--stdout", help="Print the files themselves.")]
 
 
 def render(

@@ -44,7 +44,7 @@ def _tell_errors(errors: Mapping[str, TempoInfraError]) -> ExitCode:
 
 
 def resume(
-    run: Annotated[str, typer.Argument(help="The run's id, as `provision` said it.", metavar="RUN")],
+    run: Annotated[str, typer.Argument(help="The run's id: `provision` and `status` say it.", metavar="RUN")],
     inventory: InventoryFile = DEFAULT_INVENTORY,
     host: OnlyHosts = None,
     *,

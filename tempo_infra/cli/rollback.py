@@ -23,13 +23,17 @@ def rollback(
         str | None,
         typer.Option(
             "--to",
-            help="This generation (`history` lists them); 0: as before the first provision.",
+            help="To this generation (`history` lists them); 0 is before the first provision.",
             metavar="GENERATION",
         ),
     ] = None,
     confirm_rollback: Annotated[
         str | None,
-        typer.Option("--confirm-rollback", help="The cluster's name, for `--to 0`.", metavar="NAME"),
+        typer.Option(
+            "--confirm-rollback",
+            help="The cluster's name, instead of typing it for `--to 0`.",
+            metavar="NAME",
+        ),
     ] = None,
     ask_sudo_password: AskSudo = False,
 ) -> None:

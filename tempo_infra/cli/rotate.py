@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra.cli.exit_codes import ExitCode
-from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet
+from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet, flag
 
 if TYPE_CHECKING:
     from tempo_infra.cli.run import Run
@@ -21,14 +21,16 @@ def rotate(
     *,
     keep_old: Annotated[
         bool,
-        typer.Option("--keep-old", help="Leave the old login usable; the same command retires it later."),
+        flag("--keep-old", help="Leave the old login usable; the same command retires it later."),
     ] = False,
     quiet: Quiet = False,
     ask_sudo_password: AskSudo = False,
 ) -> None:
     """Change the database password: the other login is made, tried and taken into use, the old one retired.
 
-    Again after a failure it goes on. Example: tempo-infra secrets rotate -i inventory.yaml
+    Example: tempo-infra secrets rotate -i inventory.yaml
+
+    After a failure the same command goes on.
     """
     from tempo_infra.cli.interrupt import stopping
     from tempo_infra.cli.provision import apply, refuse

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile
+from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile, flag
 from tempo_infra.cli.rotate import rotate
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def rekey(
     *,
     only_listed: Annotated[
         bool,
-        typer.Option("--only-listed", help="Drop earlier operators whom the inventory doesn't list."),
+        flag("--only-listed", help="Drop earlier operators whom the inventory doesn't list."),
     ] = False,
 ) -> None:
     """Encrypt the secrets file again for the inventory's recipients.

@@ -36,7 +36,7 @@ def smoke(
     *,
     workflows: Annotated[int, typer.Option(help="How many workflows, 4 to 200.", metavar="N")] = 20,
     retry_interval: Annotated[
-        str, typer.Option(help="Between attempts to charge a card, e.g. 500ms or 24h.", metavar="TIME")
+        str, typer.Option(help="Between attempts to charge a card, such as 500ms or 24h.", metavar="TIME")
     ] = "1s",
     address: Annotated[
         str, typer.Option(help="Frontend to use directly, without ssh.", metavar="HOST:PORT")

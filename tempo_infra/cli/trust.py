@@ -6,17 +6,18 @@ from typing import Annotated
 
 import typer
 
-from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile
+from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile, flag
 from tempo_infra.errors import InputError
 
 
 def trust(
-    hosts: Annotated[list[str] | None, typer.Argument(help="Host names; all when none is named.")] = None,
+    hosts: Annotated[
+        list[str] | None,
+        typer.Argument(help="Hosts of the inventory; all when none is named.", metavar="HOST"),
+    ] = None,
     *,
     inventory: InventoryFile = DEFAULT_INVENTORY,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Take the new key of a reinstalled host.")
-    ] = False,
+    replace: Annotated[bool, flag("--replace", help="Take the new key of a reinstalled host.")] = False,
     fingerprint: Annotated[
         str, typer.Option(help="Pin only this fingerprint (SHA256:…), without asking.", metavar="SHA256")
     ] = "",

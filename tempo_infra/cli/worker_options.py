@@ -23,9 +23,13 @@ class ActivityKind(StrEnum):
 
 def worker_options(
     *,
-    sdk: Annotated[SdkName, typer.Option(help="The SDK that the worker is written with.")],
-    vcpu: Annotated[int, typer.Option(min=1, max=1024, help="Virtual processors for the worker.")],
-    memory: Annotated[str, typer.Option(help="Memory for the worker, such as 8GiB.")],
+    sdk: Annotated[
+        SdkName, typer.Option(help="The worker's SDK: go, python, java, typescript, dotnet.", metavar="SDK")
+    ],
+    vcpu: Annotated[
+        int, typer.Option(min=1, max=1024, help="Virtual processors for the worker.", metavar="N")
+    ],
+    memory: Annotated[str, typer.Option(help="Memory for the worker, such as 8GiB.", metavar="SIZE")],
     activities: Annotated[
         ActivityKind, typer.Option(help="What activities mostly do: wait (io) or compute (cpu).")
     ] = ActivityKind.IO,

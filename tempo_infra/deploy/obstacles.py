@@ -186,7 +186,7 @@ def _fixed_in(fixed: Fixed, state: HostState) -> Iterator[str]:
     live = state.live
     if fixed.cluster and live.clusters and fixed.cluster not in live.clusters:
         had = ", ".join(sorted(live.clusters))
-        yield f"the cluster's name is fixed at first start: the database holds {had}, not {fixed.cluster}"
+        yield f"Temporal's cluster name is fixed at first start: the database has {had}, not {fixed.cluster}"
     shards = live.clusters.get(fixed.cluster, 0)
     if fixed.shards and shards and shards != fixed.shards:
         yield _other_shards(str(shards), str(fixed.shards))

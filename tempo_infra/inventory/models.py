@@ -210,7 +210,9 @@ class TemporalSection(Section):
 class PostgresSection(Section):
     """The database."""
 
-    version: PostgresVersion = Field(description="The major version: 15, 16 or 17.")
+    version: PostgresVersion = Field(
+        description="The major version: 15, 16 or 17. Fixed when the cluster first starts."
+    )
 
 
 class ImagesSection(Section):
@@ -336,7 +338,7 @@ class HostSection(Section):
 class InventoryFile(Section):
     """An inventory of tempo-infra: the hosts of one Temporal cluster and what should run on them."""
 
-    cluster: Name = Field(description="The cluster's name. Fixed when the cluster first starts.")
+    cluster: Name = Field(description="The cluster's name, for people; `remove` and its like ask for it.")
     country: Country = Field(description="Where the hosts are: two letters of ISO 3166, such as NO.")
     provider: Title = Field(description="Who rents them out.")
     ssh: SshSection = Field(description="How hosts are reached.")

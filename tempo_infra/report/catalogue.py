@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 
 from tempo_infra.checks import CHECKS, Check, Phase, find
+from tempo_infra.report.wrapping import wrapped
+
+BESIDE = 14  # columns of the words before a line
 
 
 def as_lines() -> str:
@@ -24,12 +27,11 @@ def details(identifier: str) -> str:
 
 def _details(one: Check) -> str:
     phase = "before and after" if one.phase is Phase.BOTH else one.phase
-    return "\n".join(
-        (
-            f"{one.id}: {one.title}",
-            f"  severity    {one.severity}, {phase} provisioning",
-            f"  passes when {one.wants}",
-            f"  what to do  {one.remedy}",
-            f"  source      {one.source}",
-        )
+    lines = (
+        ("severity", f"{one.severity}, {phase} provisioning"),
+        ("passes when", one.wants),
+        ("what to do", one.general_remedy),
+        ("source", one.source),
     )
+    told = (wrapped(text, BESIDE, f"  {name:<{BESIDE - 2}}") for name, text in lines)
+    return "\n".join((f"{one.id}: {one.title}", *told))

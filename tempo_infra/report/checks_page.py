@@ -43,7 +43,7 @@ def _section(one: Check) -> str:
 {one.title[0].upper()}{one.title[1:]}.
 
 - passes when: {one.wants}
-- what to do: {one.remedy}
+- what to do: {one.general_remedy}
 - source: {one.source}
 """
 

@@ -22,7 +22,7 @@ def status_line(runs: Runs) -> str:
     if runs.phase == "held":
         return f"{now}  ! held after a failure, not confirmed; `tempo-infra provision` goes on from there"
     if runs.phase == "failed":
-        return f"{now}  ✗ its rollback failed: a person is needed (tempo-infra history says why)"
+        return f"{now}  ✗ its rollback failed: a person is needed (`tempo-infra history` says why)"
     if runs.current is None:
         return now
     database = f"  database {runs.database}" if runs.database else ""
@@ -47,7 +47,7 @@ def history_lines(runs: Runs) -> Iterator[str]:
         end = last or entries[-1]
         words = f"{end.result} {_short(end)}" if last else f"ended at {end.step} ({end.result})"
         who = f"  {end.who}" if end.who else ""
-        why = f"  {end.detail}" if last and end.detail else ""
+        why = f"  {end.detail}" if end.detail and (last or end.result == "failed") else ""
         yield f"{end.time}  {run}  {words.strip()}{who}{why}"
 
 

@@ -48,7 +48,7 @@ def from_bytes(path: Path, data: bytes) -> Content:
     except ValueError:
         document = None
     if not isinstance(document, dict) or document.get("version") != _VERSION:
-        raise _wrong(path, f"its content is not version {_VERSION} of a tempo-infra secrets file")
+        raise _wrong(path, f"its content is not version {_VERSION} of the secrets file's format")
     values = document.get("secrets")
     operators, recipients = document.get("operators"), document.get("recipients")
     if not (_is_text_mapping(values) and _is_text_list(operators) and _is_text_list(recipients)):

@@ -16,7 +16,7 @@ from tempo_infra.sizing.temporal import NAMESPACE_COUNT, POLLER_SHARE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-POLLERS = 16  # measured against 2: +10 to 20 % on a fast disk; with 64 shards 3.6 times on one of 5 ms
+POLLERS = 16  # 2 reached 0.73 of its rate at 0 ms and 0.65 at 5 ms a flush (docs/benchmarks/sizing.md)
 LEAST_POLLERS = 2
 LEAST_MEMORY = 256 * MIB
 SOURCE = "https://docs.temporal.io/develop/worker-performance"
@@ -175,7 +175,7 @@ def _reasons(
         f"{count} for {vcpu} vCPU and {memory_bytes / GIB:.4g} GiB: {rule.why}",
         f"workflow tasks: {workflow} a process (SDK: {default_workflow}, article: 50)",
         f"activities: {kind}, at most {rule.activity_most} a process (SDK: {default_activity}, article: 100)",
-        f"pollers: {POLLERS}, at most half the slots; measured +10 to 20 % on a fast disk, 3.6 x on a slow",
+        f"pollers: {POLLERS}, at most half the slots; the SDK's 2 reached about 0.7 of the rate in the bench",
         f"cache: {rule.cached_per_gib} workflows a GiB of what the process has beside its own needs",
         f"all pollers of a namespace: at most {pollers_per_frontend()} a frontend",
     )

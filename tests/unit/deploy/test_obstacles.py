@@ -44,7 +44,7 @@ def test_a_cluster_as_it_was_has_nothing_against_it() -> None:
         ),
         (
             replace(RAN, live=replace(LIVE, clusters={"oslo": 512})),
-            "the cluster's name is fixed at first start: the database holds oslo, not active",
+            "Temporal's cluster name is fixed at first start: the database has oslo, not active",
         ),
         (
             replace(RAN, live=replace(LIVE, databases=["postgres", "temporal"])),

@@ -75,9 +75,11 @@ def test_a_status_line_says_where_a_host_stands(runs: Runs, says: str) -> None:
 
 def test_history_is_one_line_a_run_with_its_end() -> None:
     gone = Entry("r3", "confirm", "confirmed", "", "last", "rolled back by hand")
-    runs = Runs(B, B, B, entries=[SWITCHED, KEPT, Entry("r2", "pull", "failed", time="later"), gone])
+    stuck = Entry("r4", "rollback", "failed", A, "after", "no engine")
+    runs = Runs(B, B, B, entries=[SWITCHED, KEPT, Entry("r2", "pull", "failed", time="later"), gone, stuck])
     assert list(history_lines(runs)) == [
         f"2026-01-01T00:00:00Z  r1  confirmed {B[:12]}  me@desk  health",
         "later  r2  ended at pull (failed)",
         "last  r3  confirmed generation 0  rolled back by hand",
+        "after  r4  ended at rollback (failed)  no engine",
     ]
