@@ -91,19 +91,18 @@ def go_back(
     others = [host for host in chosen if host not in database]
     order = [others, database] if ZERO in way.to.values() else [database, others]
     touched: list[Host] = []
-    with fleet.kept_alive(cluster.timing.decide_after_s / 3):
-        if errors := locks.take(fleet, chosen, run):
-            return run, errors, {}
-        for group in order:
-            touched += group
-            errors = fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group)
-            if errors:
-                return run, errors, _put_back(fleet, touched, errors, run)
-        errors = fleet.do({host.name: [Step("still", {"run": run})] for host in chosen}, chosen)
+    if errors := locks.take(fleet, chosen, run):
+        return run, errors, {}
+    for group in order:
+        touched += group
+        errors = fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group)
         if errors:
             return run, errors, _put_back(fleet, touched, errors, run)
-        confirm = Step("confirm", {"run": run, "why": "rolled back by hand"})
-        return run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {}
+    errors = fleet.do({host.name: [Step("still", {"run": run})] for host in chosen}, chosen)
+    if errors:
+        return run, errors, _put_back(fleet, touched, errors, run)
+    confirm = Step("confirm", {"run": run, "why": "rolled back by hand"})
+    return run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {}
 
 
 def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:

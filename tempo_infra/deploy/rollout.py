@@ -181,14 +181,13 @@ class Rollout:
         errors = {} if self._locked else dict(self._lock([one.host for one in work.values()]))
         if errors:
             return self._failed(plan, work, armed, errors)
-        with self._fleet.kept_alive(self._cluster.timing.decide_after_s / 3):
-            for stage in self._stages(work):
-                if self._stop.is_set():
-                    return self._failed(plan, work, armed, {})
-                armed |= {name for name, todo in stage.items() if any(step.name == "arm" for step in todo)}
-                errors = self._fleet.do(stage, self._cluster.hosts)
-                if errors:
-                    return self._failed(plan, work, armed, errors)
+        for stage in self._stages(work):
+            if self._stop.is_set():
+                return self._failed(plan, work, armed, {})
+            armed |= {name for name, todo in stage.items() if any(step.name == "arm" for step in todo)}
+            errors = self._fleet.do(stage, self._cluster.hosts)
+            if errors:
+                return self._failed(plan, work, armed, errors)
         return Outcome(self.run, plan, {}, tuple(work), ())
 
     def _lock(self, hosts: Sequence[Host]) -> Mapping[str, TempoInfraError]:

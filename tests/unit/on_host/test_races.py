@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import alone, arming, runs, undo
+from tempo_infra.on_host import alone, arming, runs, session, undo
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.arming import ArmArgs, RunArgs
 from tempo_infra.on_host.generation import SwitchArgs, switch
@@ -213,19 +214,34 @@ def test_a_late_request_is_a_sign_of_life(layout: Layout, monkeypatch: pytest.Mo
     """Whoever carries it out must not be ended by the timer in its first seconds."""
     switched(layout, grace_s=60.0)
     guard.heartbeat(layout, RUN).write_text("0")
-    session = Session("n", io.BytesIO(encode_request("n", [Step("clock")])), io.BytesIO(), layout)
-    session._run = RUN
-    frame = session._next_frame
+    work = Session("n", io.BytesIO(encode_request("n", [Step("clock")])), io.BytesIO(), layout)
+    work._run = RUN
+    frame = work._next_frame
     seen: list[float] = []
 
     def noted() -> object:
         seen.append(guard.silent_s(layout, RUN))
         return frame()
 
-    monkeypatch.setattr(session, "_next_frame", noted)
-    monkeypatch.setattr(session, "_settle_alone", lambda: None)  # the test's input ends
-    session.serve()
+    monkeypatch.setattr(work, "_next_frame", noted)
+    monkeypatch.setattr(work, "_settle_alone", lambda: None)  # the test's input ends
+    work.serve()
     assert seen[0] > seen[1]
+
+
+@pytest.mark.parametrize(("is_healthy", "ends"), [(True, "new"), (False, "old")])
+def test_a_silent_operator_whose_timer_does_not_come_is_decided_about(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, *, is_healthy: bool, ends: str
+) -> None:
+    """The timer can't end a process that systemd would not move into its scope: it waits for the lock."""
+    (healthy if is_healthy else switched)(layout, grace_s=0.1)
+    monkeypatch.setattr(session, "SILENT_S", 0.2)
+    reads, writes = os.pipe()
+    with os.fdopen(reads, "rb") as said, os.fdopen(writes, "wb", buffering=0) as operator:
+        operator.write(encode_request("n", [Step("lock", {"run": RUN, "who": "someone"})]))
+        Session("n", said, io.BytesIO(), layout).serve()
+    assert is_whole(layout) == ends
+    assert "nothing was heard of the operator for 0.3 s" in entries(layout)[-1].detail
 
 
 def test_what_was_confirmed_stays_although_its_guard_could_not_be_taken_away(
