@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,37 @@ def test_files_and_symlink_go_back_to_the_generation_before(tmp_path: Path) -> N
     layout = host(tmp_path)
     restore_files(layout, ARMED)
     assert layout.installed(CONF).read_text() == "old\n"
+    assert layout.current.readlink() == Path(f"generations/{'a' * 64}")
+
+
+OTHERS = ("etc/a.d/1.conf", "etc/z.d/9.conf")  # of the new generation: not there before
+
+
+@pytest.mark.parametrize("stuck", [CONF, OTHERS[0]])
+def test_a_file_that_can_not_be_put_back_is_named_and_keeps_nothing_else_from_it(
+    tmp_path: Path, stuck: str
+) -> None:
+    """Somebody has made a folder of it. What a person reads then: all but what is named is as it was."""
+    layout = host(tmp_path)
+    take(layout, layout.state / "runs/r2/before", [CONF, *OTHERS], layout.generations / ("b" * 64))
+    layout.installed(CONF).write_text("new\n")
+    (tmp_path / "proc/sys/vm").mkdir(parents=True)
+    (tmp_path / "proc/sys/vm/swappiness").write_text("1")
+    for other in OTHERS:
+        layout.installed(other).parent.mkdir()
+        layout.installed(other).write_text("new\n")
+    body = json.loads((layout.state / "runs/r2/before/before.json").read_text())
+    body["live"] = {"proc/sys/vm/swappiness": "60"}
+    (layout.state / "runs/r2/before/before.json").write_text(json.dumps(body))
+    (layout.state / "runs/r2/before" / CONF).write_text("old\n")
+    layout.installed(stuck).unlink()
+    (layout.installed(stuck) / "kept").mkdir(parents=True)
+    with pytest.raises(StepError, match=f"/{stuck} can't be put back: Is a directory") as told:
+        restore_files(layout, replace(ARMED, before="runs/r2/before"))
+    assert str(told.value).count("put back") == 1
+    left = [path for path in (CONF, *OTHERS) if path != stuck and layout.installed(path).is_file()]
+    assert [layout.installed(path).read_text() for path in left] == ["old\n"] * (stuck != CONF)
+    assert (tmp_path / "proc/sys/vm/swappiness").read_text() == "60\n"
     assert layout.current.readlink() == Path(f"generations/{'a' * 64}")
 
 
