@@ -126,8 +126,10 @@ def _forget(layout: Layout, text: str) -> None:
             if f"source: {child}\n" not in text:
                 shutil.rmtree(child)
     kept = {layout.services, layout.secrets, layout.plain_compose_file, layout.state / "README.md"}
+    last = (layout.current, layout.lock)  # as in `remove`
     for child in layout.state.iterdir():
-        if child in kept or child.name in (KEPT_ASIDE, layout.current.name) or f"source: {child}\n" in text:
+        if child in kept or child in last or child.name == KEPT_ASIDE or f"source: {child}\n" in text:
             continue
         shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
-    layout.current.unlink()
+    for path in last:
+        path.unlink(missing_ok=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -182,3 +186,36 @@ def test_an_unconfirmed_generation_is_not_ejected(layout: Layout) -> None:
     with pytest.raises(StepError, match="not confirmed"):
         eject(layout, EjectArgs("10.0.0.1"))
     assert layout.current.is_symlink()
+
+
+@pytest.mark.parametrize(
+    "leave", [lambda la: remove(la, RemoveArgs("r1")), lambda la: eject(la, EjectArgs("10.0.0.1"))]
+)
+def test_the_lock_goes_last_so_that_nobody_works_beside_the_one_who_leaves(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, leave: Callable[[Layout], object]
+) -> None:
+    """Whoever waits makes a new file where there is none, and has the host."""
+    early = [name for name, locked in _taken_away(layout, monkeypatch, leave) if not locked]
+    assert early == ["lock"]
+
+
+def _taken_away(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, leave: Callable[[Layout], object], cut_after: int = 99
+) -> list[tuple[str, bool]]:
+    """Leave, cut short after so many; what goes, in order, and whether the lock still has its file then."""
+    seen: list[tuple[str, bool]] = []
+
+    def noted(real: Callable[..., None]) -> Callable[..., None]:
+        def call(path: Path, **more: Any) -> None:
+            if len(seen) == cut_after:
+                raise OSError(errno.EIO, "the power goes")
+            real(path, **more)
+            seen.append((path.name, layout.lock.exists()))
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", noted(shutil.rmtree))
+        patch.setattr(Path, "unlink", noted(Path.unlink))
+        leave(layout)
+    return seen
