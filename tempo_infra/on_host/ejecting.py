@@ -126,10 +126,10 @@ def _forget(layout: Layout, text: str) -> None:
             if f"source: {child}\n" not in text:
                 shutil.rmtree(child)
     kept = {layout.services, layout.secrets, layout.plain_compose_file, layout.state / "README.md"}
-    last = (layout.current, layout.lock)  # as in `remove`
-    for child in layout.state.iterdir():
-        if child in kept or child in last or child.name == KEPT_ASIDE or f"source: {child}\n" in text:
+    # While there is a `current`, a run that was cut off begins again and reads these; the lock: see `remove`.
+    last = [layout.current, layout.generations, layout.journal, layout.lock]
+    first = [child for child in layout.state.iterdir() if child not in last]
+    for child in [*first, *(path for path in last if path.is_symlink() or path.exists())]:
+        if child in kept or child.name == KEPT_ASIDE or f"source: {child}\n" in text:
             continue
         shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
-    for path in last:
-        path.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.leaving import RemoveArgs, remove
 from tempo_infra.on_host.shell import Output, StepError
+from tests.unit.on_host.a_host import Start
 from tests.unit.on_host.test_undo import ARMED
 
 DIGEST = "d" * 64
@@ -219,3 +220,20 @@ def _taken_away(
         patch.setattr(Path, "unlink", noted(Path.unlink))
         leave(layout)
     return seen
+
+
+def test_an_eject_that_was_cut_short_is_finished_by_the_same_command(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(one: Layout) -> object:
+        return eject(one, EjectArgs("10.0.0.1"))
+
+    start = Start(tmp_path)
+    for number in range(len(_taken_away(layout, monkeypatch, leave))):
+        start.again()
+        with pytest.raises(OSError, match="the power goes"):
+            _taken_away(layout, monkeypatch, leave, cut_after=number)
+        eject(layout, EjectArgs("10.0.0.1"))
+        assert layout.plain_compose_file.is_file()
+        assert not layout.current.is_symlink()
+        assert [path.name for path in layout.secrets.iterdir()] == ["temporal-green"]
