@@ -40,9 +40,9 @@ def boot(layout: Layout) -> int:
         guard.disarm(layout, armed)
         return 0
     guard.release_reserve(layout)
-    record(
-        layout, Entry(armed.run, "rollback", "started", armed.previous or "", detail="the host was rebooted")
-    )
+    started = Entry(armed.run, "rollback", "started", armed.previous or "", detail="the host was rebooted")
+    with contextlib.suppress(OSError):  # a full disk must not stop it
+        record(layout, started)
     undo.restore_files(layout, armed)
     guard.enter(layout, armed, "restored")
     return 0

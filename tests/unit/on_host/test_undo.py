@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tempo_infra.on_host import alone
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.alone import after_boot, boot
 from tempo_infra.on_host.arming import ArmArgs, RunArgs, arm, confirm, rollback
@@ -102,6 +104,21 @@ def test_a_boot_puts_files_back_before_docker_and_says_so(tmp_path: Path) -> Non
     assert state is not None
     assert state.phase == "restored"
     assert [(e.step, e.result) for e in entries(layout)] == [("rollback", "started")]
+
+
+def test_a_full_disk_keeps_a_boot_from_nothing_but_its_line_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else Docker would start with the new generation's files; /etc may well be on another disk."""
+    layout = host(tmp_path, boot_id="boot-2")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(alone, "record", full)
+    assert boot(layout) == 0
+    assert layout.installed(CONF).read_text() == "old\n"
+    assert layout.current.readlink() == Path(f"generations/{'a' * 64}")
 
 
 @pytest.mark.parametrize("program", [boot, after_boot])
