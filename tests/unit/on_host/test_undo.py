@@ -151,6 +151,14 @@ def test_a_host_that_decided_by_itself_takes_no_confirmation_any_more(tmp_path: 
     assert rollback(layout, RunArgs("r1"), print) == {"now": "nothing to put back"}
 
 
+def test_a_host_that_is_confirmed_says_so_when_it_is_told_to_go_back(tmp_path: Path) -> None:
+    """Another one failed at the confirmation: the operator must learn which hosts are new now."""
+    layout = host(tmp_path)
+    record(layout, Entry("r1", "confirm", "confirmed", "b" * 64))
+    guard.disarm(layout, ARMED)
+    assert rollback(layout, RunArgs("r1"), print) == {"now": f"confirmed: {'b' * 12}"}
+
+
 @pytest.mark.parametrize(("seen", "says"), [("c" * 64, "moved since the plan"), ("b" * 64, "is not over")])
 def test_nothing_is_armed_over_an_open_run_or_a_host_that_moved(tmp_path: Path, seen: str, says: str) -> None:
     layout = host(tmp_path)
