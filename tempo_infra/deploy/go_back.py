@@ -97,10 +97,10 @@ def go_back(
         touched += group
         errors = fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group)
         if errors:
-            return run, errors, _put_back(fleet, touched, errors, run)
+            return run, *_put_back(fleet, touched, errors, run)
     errors = fleet.do({host.name: [Step("still", {"run": run})] for host in chosen}, chosen)
     if errors:
-        return run, errors, _put_back(fleet, touched, errors, run)
+        return run, *_put_back(fleet, touched, errors, run)
     confirm = Step("confirm", {"run": run, "why": "rolled back by hand"})
     return run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {}
 
@@ -129,10 +129,12 @@ def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
 
 def _put_back(
     fleet: Fleet, touched: Sequence[Host], errors: Mapping[str, TempoInfraError], run: str
-) -> dict[str, str]:
+) -> tuple[Mapping[str, TempoInfraError], dict[str, str]]:
+    """Put the others back; all errors, and what hosts are now."""
     now = {name: e.now for name, e in errors.items() if isinstance(e, StepFailedError) and e.now}
     left = [host for host in touched if host.name not in errors]
     words = {"run": run, "why": "another host could not go back"}
     answers, failures = fleet.ask({host.name: [Step("rollback", words)] for host in left}, left)
     now |= {name: str(answer[0].get("now", "")) for name, answer in answers.items()}
-    return now | {name: e.now for name, e in failures.items() if isinstance(e, StepFailedError)}
+    now |= {name: e.now for name, e in failures.items() if isinstance(e, StepFailedError)}
+    return {**errors, **failures}, now

@@ -201,6 +201,8 @@ class Session:
         self._journal(step.name, "failed", detail=what)
         self._event(Event(step.name, "failed", what))
         armed = self._undecided()
+        if armed is None and step.name == "rollback":
+            return Reply(results, step.name, what, remedy, now=what, needs_person=True)
         if armed is None:
             return Reply(results, step.name, what, remedy)
         return self._put_back(results, armed, (step.name, what, remedy))

@@ -176,6 +176,24 @@ def test_what_resume_could_not_put_back_is_in_its_answer(
     assert words(layout) == ["started", "failed"]
 
 
+def test_a_rollback_that_was_ordered_and_failed_needs_a_person(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one after this host's own failure does: exit code 5, and what the host is now."""
+
+    def refuses(*_: object) -> str:
+        raise StepError("no engine")
+
+    monkeypatch.setattr(undo, "_restore_containers", refuses)
+    switched(layout)
+    work = Session("n", io.BytesIO(), io.BytesIO(), layout)
+    work._run = RUN
+    reply = work._do([Step("rollback", {"run": RUN, "why": "another host failed"})])
+    assert (reply.needs_person, reply.now) == (True, "the rollback failed: no engine")
+    assert "docker compose -f" in reply.remedy
+    assert words(layout) == ["started", "failed"]
+
+
 def test_the_timer_ends_no_process_that_has_just_decided(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
