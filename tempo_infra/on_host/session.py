@@ -211,7 +211,7 @@ class Session:
         """Return this run's change while it is to be decided; a damaged record is said by who needs it."""
         try:
             return guard.open_run(self._layout, self._run)
-        except StepError:
+        except (StepError, OSError):
             return None
 
     def _put_back(self, results: list[Any], armed: guard.Armed, failure: tuple[str, str, str]) -> Reply:

@@ -122,6 +122,14 @@ def test_who_only_reads_may_be_silent(operator: Operator, tmp_path: Path) -> Non
     assert time.monotonic() - started > 1.2
 
 
+def test_a_record_that_can_not_be_read_leaves_the_operator_with_an_answer(tmp_path: Path) -> None:
+    """A disk that is out of order; who decides then finds out by himself."""
+    layout = Layout(tmp_path)
+    layout.armed.mkdir(parents=True)
+    out = serve(layout, [LOCK, Step("boot-id")], [LOCK])
+    assert [words[-1] for words in out.writes if words[-1] == "reply"] == ["reply", "reply"]
+
+
 def test_reading_a_host_leaves_the_process_where_the_login_put_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
