@@ -387,6 +387,33 @@ def test_a_record_that_a_later_version_wrote_is_read_and_a_damaged_one_is_told(l
     assert "armed.json can't be read" in reply.error
 
 
+def test_after_a_boot_the_host_waits_for_its_address_before_it_decides(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A VPN may bring it minutes later; nothing can be published there before, and every try would fail."""
+    switched(layout)
+    boot(layout.root, "boot-2")
+    alone.boot(layout)
+    up = [["127.0.0.1"], ["127.0.0.1"], ["127.0.0.1", "10.0.0.1"]]
+    monkeypatch.setattr(alone, "ADDRESS_AGAIN_S", 0.0)
+    monkeypatch.setattr(alone, "addresses", lambda: up.pop(0))
+    monkeypatch.setattr(undo, "_containers_once", lambda *_: "" if not up else "can't assign the address")
+    assert alone.after_boot(layout) == 0
+    assert up == []
+    assert is_whole(layout) == "old"
+
+
+def test_after_a_boot_the_host_does_not_wait_for_an_address_for_ever(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switched(layout)
+    boot(layout.root, "boot-2")
+    monkeypatch.setattr(alone, "ADDRESS_S", 0.0)
+    monkeypatch.setattr(alone, "addresses", list)
+    assert alone.after_boot(layout) == 0
+    assert is_whole(layout) == "old"
+
+
 def test_after_a_boot_the_host_tries_again_until_it_could_decide(layout: Layout) -> None:
     """The timer of before is gone: a lock that is held, or a full disk, must not be the end of it."""
     switched(layout)
