@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tempo_infra.deploy.go_back import WayBack
@@ -49,7 +51,8 @@ def rollback(
         _refuse(way)
         for name, why in way.stay.items():
             typer.echo(f"{name:<12}{why}")
-        run, errors, now = go_back(fleet, cluster, hosts, way)
+        with _interrupted(inventory):
+            run, errors, now = go_back(fleet, cluster, hosts, way)
     for name, error in errors.items():
         typer.echo(f"{name}: {error.told}", err=True)
     for name, generation in way.to.items():
@@ -58,6 +61,24 @@ def rollback(
     if way.to and not errors:
         typer.echo(f"the inventory says something newer: tempo-infra plan -i {inventory}")
     raise typer.Exit(max((exit_code_of(error) for error in errors.values()), default=ExitCode.OK))
+
+
+@contextlib.contextmanager
+def _interrupted(inventory: Path) -> Iterator[None]:
+    """Let Ctrl-C end it after the step that runs, and say who decides then."""
+    from tempo_infra.cli.interrupt import waiting
+
+    words = (
+        "a host that was switched decides by itself: healthy, it keeps the generation that it went to;\n"
+        "  not healthy, it returns to the one that it came from; nothing is half done\n"
+        f"  what now:  tempo-infra status -i {inventory}"
+    )
+    try:
+        with waiting(lambda: [words]):
+            yield
+    except KeyboardInterrupt:
+        typer.echo(words, err=True)
+        raise typer.Exit(ExitCode.FAILED) from None
 
 
 def _ask(inventory: Path, names: list[str] | None, given: str | None) -> None:
