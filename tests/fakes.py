@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tempo_infra.errors import StepFailedError
+from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Host
 from tempo_infra.on_host.state import HostState
 from tempo_infra.on_host.wire import Event, Step
@@ -21,6 +21,7 @@ class FakeHosts:
 
     states: dict[str, HostState]
     fails: set[tuple[str, str]] = field(default_factory=set)
+    lost: set[tuple[str, str]] = field(default_factory=set)  # steps in which the connection goes
     asked: list[tuple[str, str]] = field(default_factory=list)
     locks: dict[str, str] = field(default_factory=dict)  # host -> run that has it
     requests: int = 0
@@ -55,6 +56,8 @@ class _Session:
             if (self.host, step.name) in self.hosts.fails:
                 on_event(Event(step.name, "failed", "scripted"))
                 raise StepFailedError(f"{step.name}: scripted", host=self.host)
+            if (self.host, step.name) in self.hosts.lost:
+                raise UnreachableError(f"{step.name}: the connection was lost", host=self.host)
             self._lock(step)
             answers.append(asdict(self.hosts.states[self.host]) if step.name == "state" else {})
             on_event(Event(step.name, "ended"))

@@ -70,7 +70,7 @@ def stoppable(*lines: str) -> Iterator[None]:
         with waiting(lambda: lines):
             yield
     except KeyboardInterrupt:
-        _say("\n".join(lines))
+        typer.echo("\n".join(lines), err=True)
         raise typer.Exit(ExitCode.FAILED) from None
 
 

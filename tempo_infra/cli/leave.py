@@ -45,7 +45,7 @@ def remove(
     typer.echo(f"{cluster.name}: its services stop on {', '.join(one.name for one in hosts)}; data stays")
     confirm(cluster.name, confirm_remove, "--confirm-remove")
     with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, chosen), stoppable(AGAIN):
-        answers, errors = do(fleet, cluster, chosen)
+        answers, errors = do(fleet, chosen)
     for name, removed in answers.items():
         for line in removed_lines(name, removed):
             typer.echo(line)

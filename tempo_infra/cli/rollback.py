@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from tempo_infra.deploy.go_back import Gone, WayBack
 
+DECIDES = (
+    "a host that was switched decides by itself: healthy, it keeps the generation that it went to;",
+    "  not healthy, it returns to the one that it came from; nothing is half done",
+)
+
 
 def rollback(
     inventory: InventoryFile = DEFAULT_INVENTORY,
@@ -50,7 +55,7 @@ def rollback(
         _ask(inventory, host, confirm_rollback)
     with (
         reached(inventory, host, ask=ask_sudo_password) as (fleet, cluster, hosts),
-        stoppable(f"tempo-infra status -i {inventory}      says how each host stands; nothing is half done"),
+        stoppable(*DECIDES, f"  what now:  tempo-infra status -i {inventory}"),
     ):
         way = way_back(fleet, hosts, to)
         _refuse(way)

@@ -12,7 +12,7 @@ from tempo_infra.errors import TempoInfraError, UnreachableError
 from tempo_infra.ssh import fan_out, threads_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
     from types import TracebackType
@@ -25,10 +25,16 @@ if TYPE_CHECKING:
     Opener = Callable[[Host], AbstractContextManager[Session]]
 
 Result = TypeVar("Result")
+ALIVE_EVERY_S = (
+    3.0  # a third of the shortest grace: a host that hears nothing decides, or lets go of its lock
+)
 
 
 class Fleet:
-    """Sessions to hosts, opened side by side and closed together."""
+    """Sessions to hosts, opened side by side and closed together.
+
+    While hosts wait for each other, the idle ones are told that their operator is still there.
+    """
 
     def __init__(self, open_host: Opener, report: Report) -> None:
         self._open, self.report = open_host, report
@@ -37,14 +43,17 @@ class Fleet:
         self._opening: dict[str, Future[Session]] = {}
         self._ends: dict[str, contextlib.ExitStack] = {}  # host -> what ends its session
         self._guard = threading.Lock()
+        self._closing = threading.Event()
         self.at: dict[str, str] = {}  # host -> the step that it began last
 
     def __enter__(self) -> Self:
+        threading.Thread(target=self._keep_alive, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closing.set()
         wait([opening for opening in self._opening.values() if not opening.cancel()])
         self._stack.close()
 
@@ -84,24 +93,12 @@ class Fleet:
                 end.close()
         return self.session(host)
 
-    @contextlib.contextmanager
-    def kept_alive(self, every_s: float) -> Iterator[None]:
-        """While hosts wait for each other, tell the idle ones that their operator is still there."""
-        ended = threading.Event()
-
-        def ping() -> None:
-            while not ended.wait(every_s):
-                with self._guard:
-                    sessions = list(self._sessions.values())
-                for session in sessions:
-                    session.ping()
-
-        thread = threading.Thread(target=ping, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
+    def _keep_alive(self) -> None:
+        while not self._closing.wait(ALIVE_EVERY_S):
+            with self._guard:
+                sessions = list(self._sessions.values())
+            for session in sessions:
+                session.ping()
 
     def each(
         self, hosts: Iterable[Host], work: Callable[[Host], Result]

@@ -108,24 +108,23 @@ def go_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack)
     others = [host for host in chosen if host not in database]
     order = [others, database] if ZERO in way.to.values() else [database, others]
     begun: list[list[Host]] = []
-    with fleet.kept_alive(cluster.timing.decide_after_s / 3):
-        if errors := locks.take(fleet, chosen, run):
-            return Gone(run, errors, dict.fromkeys(way.to, "as it was"))
-        stopped = False
-        try:
-            for group in order:
-                begun.append(group)
-                if errors := fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group):
-                    break
-            else:
-                errors = fleet.do({host.name: [Step("still", {"run": run})] for host in chosen}, chosen)
-        except KeyboardInterrupt:
-            errors, stopped = {}, True
-        if errors or stopped:
-            now, failures = _put_back(fleet, begun, errors, run)
-            return Gone(run, {**errors, **failures}, now, stopped)
-        confirm = Step("confirm", {"run": run, "why": "rolled back by hand"})
-        return Gone(run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {})
+    if errors := locks.take(fleet, chosen, run):
+        return Gone(run, errors, dict.fromkeys(way.to, "as it was"))
+    stopped = False
+    try:
+        for group in order:
+            begun.append(group)
+            if errors := fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group):
+                break
+        else:
+            errors = fleet.do({host.name: [Step("still", {"run": run})] for host in chosen}, chosen)
+    except KeyboardInterrupt:
+        errors, stopped = {}, True
+    if errors or stopped:
+        now, failures = _put_back(fleet, begun, errors, run)
+        return Gone(run, {**errors, **failures}, now, stopped)
+    confirm = Step("confirm", {"run": run, "why": "rolled back by hand"})
+    return Gone(run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {})
 
 
 def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:

@@ -43,21 +43,18 @@ def refuse_a_database_alone(cluster: Cluster, hosts: Sequence[Host]) -> None:
         )
 
 
-def remove(
-    fleet: Fleet, cluster: Cluster, hosts: Sequence[Host]
-) -> tuple[dict[str, Removed], Mapping[str, TempoInfraError]]:
+def remove(fleet: Fleet, hosts: Sequence[Host]) -> tuple[dict[str, Removed], Mapping[str, TempoInfraError]]:
     """Take the services and files away; the database comes last, and only when all others have gone."""
     run = randomness.token_hex(4)
     answers: dict[str, Removed] = {}
-    with fleet.kept_alive(cluster.timing.decide_after_s / 3):
-        if refused := locks.take(fleet, hosts, run):
-            return {}, refused
-        for group in _groups(hosts):
-            steps = {host.name: [Step("remove", {"run": run})] for host in group}
-            done, errors = fleet.ask(steps, group)
-            answers |= {name: _removed().validate_python(answer[0]) for name, answer in done.items()}
-            if errors:
-                return answers, errors
+    if refused := locks.take(fleet, hosts, run):
+        return {}, refused
+    for group in _groups(hosts):
+        steps = {host.name: [Step("remove", {"run": run})] for host in group}
+        done, errors = fleet.ask(steps, group)
+        answers |= {name: _removed().validate_python(answer[0]) for name, answer in done.items()}
+        if errors:
+            return answers, errors
     return answers, {}
 
 

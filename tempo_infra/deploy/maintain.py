@@ -111,8 +111,7 @@ class Maintenance:
         if work.reboot and problem is None:
             self._reboot(host)
         if not (work.command or work.reboot):
-            with self.fleet.kept_alive(self.cluster.timing.decide_after_s / 3):
-                hand_over(host)
+            hand_over(host)
             self.fleet.reopen(host)  # the person may have rebooted it
         return problem
 

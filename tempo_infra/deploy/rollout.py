@@ -185,14 +185,13 @@ class Rollout:
         errors = {} if self._locked else dict(self._lock([one.host for one in work.values()]))
         if errors:
             return self._failed(plan, work, armed, errors)
-        with self._fleet.kept_alive(self._cluster.timing.decide_after_s / 3):
-            for stage in self._stages(work):
-                if self._stop.is_set():
-                    return self._failed(plan, work, armed, {})
-                armed |= {name for name, todo in stage.items() if any(step.name == "arm" for step in todo)}
-                errors = self._fleet.do(stage, self._cluster.hosts)
-                if errors:
-                    return self._failed(plan, work, armed, errors)
+        for stage in self._stages(work):
+            if self._stop.is_set():
+                return self._failed(plan, work, armed, {})
+            armed |= {name for name, todo in stage.items() if any(step.name == "arm" for step in todo)}
+            errors = self._fleet.do(stage, self._cluster.hosts)
+            if errors:
+                return self._failed(plan, work, armed, errors)
         return Outcome(self.run, plan, {}, tuple(work), ())
 
     def _lock(self, hosts: Sequence[Host]) -> Mapping[str, TempoInfraError]:
@@ -208,10 +207,8 @@ class Rollout:
         """Put the batch back: Temporal's hosts first, the database last. Who has decided already is left."""
         why = "; ".join(error.what for error in errors.values()) or "stopped by the operator"
         now = {name: e.now for name, e in errors.items() if isinstance(e, StepFailedError) and e.now}
-        lost = {
-            name: self._lost(work[name]) for name in armed if isinstance(errors.get(name), UnreachableError)
-        }
-        left = [name for name in work if name in armed - now.keys() - lost.keys()]
+        unheard = {name for name, error in errors.items() if isinstance(error, UnreachableError)}
+        left = [name for name in work if name in armed - now.keys() - unheard]
         database = self._cluster.database_host.name
         for group in (
             [name for name in left if name != database],
@@ -220,6 +217,9 @@ class Rollout:
             answers, failures = self._put_back([work[name] for name in group], why)
             now |= answers
             errors = errors | failures
+        lost = {
+            name: self._lost(work[name]) for name in armed if isinstance(errors.get(name), UnreachableError)
+        }
         untouched = tuple(sorted(work.keys() - armed))
         return Outcome(self.run, plan, errors, (), untouched, now, lost, interrupted=self._stop.is_set())
 

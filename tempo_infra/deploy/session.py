@@ -58,15 +58,19 @@ class Session:
         """`hide` takes secrets out of what the host says: somebody may have written one into a file there."""
         self.host = host
         self._process, self._nonce, self._hide = process, nonce, hide
-        self._sending = threading.Lock()
+        self._calling = threading.Lock()
         self._opened = self._supplied = self._heard = False
 
     def ping(self) -> None:
-        """Tell the host that its operator is there; nothing is answered. A dead link is found by `call`."""
-        if not self._heard:  # the program may still be on its way
+        """Tell an idle host that its operator is there. Nothing is answered: `call` finds a dead link."""
+        if not self._calling.acquire(blocking=False):
             return
-        with self._sending, contextlib.suppress(UnreachableError):
-            self._process.send(encode(self._nonce, "alive", {}), deadline_s=PING_S)
+        try:
+            if self._heard:  # else the program may still be on its way
+                with contextlib.suppress(UnreachableError):
+                    self._process.send(encode(self._nonce, "alive", {}), deadline_s=PING_S)
+        finally:
+            self._calling.release()
 
     def call(
         self,
@@ -81,10 +85,15 @@ class Session:
         StepFailedError when one fails (the rest is not begun); UnreachableError when the host falls silent,
         is not done by the deadline, or says something else than an answer.
         """
+        with self._calling:
+            return self._called(steps, on_event, deadline_s, most_bytes)
+
+    def _called(
+        self, steps: Sequence[Step], on_event: Callable[[Event], None], deadline_s: float, most_bytes: int
+    ) -> list[Any]:
         request = encode_request(self._nonce, list(steps))
-        with self._sending:
-            self.send(request if self._opened else opening(self._nonce, request), steps[0].name)
-            self._opened = True
+        self.send(request if self._opened else opening(self._nonce, request), steps[0].name)
+        self._opened = True
         until, name = time.monotonic() + deadline_s, steps[0].name
         for _ in range(FRAMES):
             if time.monotonic() > until:
@@ -160,6 +169,9 @@ class Session:
             )
         said = done.stderr.decode(errors="replace")
         words = _printable(said.strip().splitlines()[-1]) if said.strip() else f"exit code {done.returncode}"
+        if self._heard:
+            what = f"{step}: the program on the host has ended: {words}"
+            return UnreachableError(what, host=self.host, remedy="run the same command again")
         remedy = {
             127: "the host needs python3 and sudo: apt-get install python3 sudo",
             1: ADMIN_HINT + "; with `Defaults requiretty`: add `Defaults:<user> !requiretty` to sudoers",

@@ -13,10 +13,12 @@ from tempo_infra.on_host import undo
 from tempo_infra.on_host.journal import Entry, record, was_kept
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock
+from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.scope import end_scope
 from tempo_infra.on_host.shell import StepError
 
 LOCK_WAIT_S = 30.0
+ADDRESS_S, ADDRESS_AGAIN_S = 600.0, 1.0
 
 
 def deadline(layout: Layout, run: str) -> int:
@@ -40,9 +42,9 @@ def boot(layout: Layout) -> int:
         guard.disarm(layout, armed)
         return 0
     guard.release_reserve(layout)
-    record(
-        layout, Entry(armed.run, "rollback", "started", armed.previous or "", detail="the host was rebooted")
-    )
+    started = Entry(armed.run, "rollback", "started", armed.previous or "", detail="the host was rebooted")
+    with contextlib.suppress(OSError):  # a full disk must not stop it
+        record(layout, started)
     undo.restore_files(layout, armed)
     guard.enter(layout, armed, "restored")
     return 0
@@ -57,7 +59,16 @@ def after_boot(layout: Layout) -> int:
         return 0
     if armed.phase == "healthy":  # the files could not be put back before Docker: do it all now
         guard.enter(layout, armed, "armed")
+    if armed.previous is not None:
+        _wait_for_address(armed.host)
     return _decide(layout, armed.run, "the host was rebooted before the change was confirmed")
+
+
+def _wait_for_address(host: str) -> None:
+    """Let a VPN or DHCP bring the internal address: nothing can be published or asked there before."""
+    end = time.monotonic() + ADDRESS_S
+    while host not in addresses() and time.monotonic() < end:
+        time.sleep(ADDRESS_AGAIN_S)
 
 
 def _take_away(layout: Layout) -> int:

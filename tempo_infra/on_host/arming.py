@@ -18,6 +18,7 @@ from tempo_infra.on_host.compose_version import remember as remember_compose
 from tempo_infra.on_host.containers import PullArgs, pull, running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
 from tempo_infra.on_host.garbage import collect
+from tempo_infra.on_host.journal import confirmed, name_of, was_kept
 from tempo_infra.on_host.kernel_before import remember
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.shell import StepError
@@ -196,5 +197,6 @@ def rollback(layout: Layout, args: RunArgs, say: "Callable[[str], None]") -> "di
     """Put the host back because another one failed; a run that is over here is left as it ended."""
     armed = guard.open_run(layout, args.run)
     if armed is None:
-        return {"now": "nothing to put back"}
+        kept = was_kept(layout, args.run)
+        return {"now": f"confirmed: {name_of(confirmed(layout))}" if kept else "nothing to put back"}
     return {"now": undo.failed(layout, armed, args.why, say)}

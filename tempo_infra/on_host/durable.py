@@ -77,6 +77,13 @@ def remove_file(path: Path) -> None:
         fsync_folder(path.parent)
 
 
+def hide(path: Path) -> Path:
+    """Give a folder a temporary name before it is taken away: under its own it is never found in part."""
+    hidden = _temporary(path)
+    path.rename(hidden)
+    return hidden
+
+
 def append_line(path: Path, line: str) -> None:
     """Append one line to a journal and fsync it before returning; on a full disk nothing of it stays.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host.durable import remove_file, replace_file
+from tempo_infra.on_host.durable import replace_file
 from tempo_infra.on_host.journal import confirmed
 from tempo_infra.on_host.leaving import KEPT_ASIDE, manifest, refuse_open_run
 from tempo_infra.on_host.shell import StepError, must, run
@@ -78,7 +78,7 @@ def eject(layout: Layout, args: EjectArgs) -> Ejected:
     plain = layout.plain_compose_file
     if not layout.current.is_symlink():
         if plain.is_file():  # it was before
-            if layout.generations.is_dir() and not _at_zero(layout):  # and was cut off
+            if layout.journal.exists() and confirmed(layout):  # and was cut off
                 _forget(layout, plain.read_text())
             return Ejected(str(plain))
         raise StepError("nothing is provisioned on this host", remedy="there is nothing to eject")
@@ -94,11 +94,6 @@ def eject(layout: Layout, args: EjectArgs) -> Ejected:
     _leave_unit(layout, plain)
     _forget(layout, text)
     return Ejected(str(plain), services)
-
-
-def _at_zero(layout: Layout) -> bool:
-    """Whether the plain file was put back by going back to before the first provision: all else stays."""
-    return layout.journal.exists() and confirmed(layout) is None
 
 
 def _readme(layout: Layout, args: EjectArgs, shipped: "dict[str, Any]", services: "list[str]") -> str:
@@ -126,19 +121,20 @@ def _leave_unit(layout: Layout, plain: Path) -> None:
 def _forget(layout: Layout, text: str) -> None:
     """Take away generations, journal, and the folders that the compose file doesn't name.
 
-    `current` and the journal go first, generations last: so who comes again sees that this was cut off.
+    A run that was cut off begins again while there is a `current`, and reads generations and journal; later
+    it goes on here, for as long as the journal says that something was confirmed. The lock: see `remove`.
     """
     armed = guard.read(layout)
     if armed is not None:
         guard.disarm(layout, armed)
-    remove_file(layout.current)
-    remove_file(layout.journal)
     for folder in (layout.services, layout.secrets):
         for child in folder.iterdir():
             if f"source: {child}\n" not in text:
                 shutil.rmtree(child)
     kept = {layout.services, layout.secrets, layout.plain_compose_file, layout.state / "README.md"}
-    for child in sorted(layout.state.iterdir(), key=lambda child: child == layout.generations):
+    last = [layout.current, layout.generations, layout.journal, layout.lock]
+    first = [child for child in layout.state.iterdir() if child not in last]
+    for child in [*first, *(path for path in last if path.is_symlink() or path.exists())]:
         if child in kept or child.name == KEPT_ASIDE or f"source: {child}\n" in text:
             continue
         shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()

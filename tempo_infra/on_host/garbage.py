@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import engine, program
+from tempo_infra.on_host.durable import hide
 from tempo_infra.on_host.journal import history, last_good
 from tempo_infra.on_host.layout import ZERO
 
@@ -42,7 +43,7 @@ def sweep(layout: Layout, mounted: "set[str]") -> "list[str]":
     if armed is None:
         past += [*_children(layout.runs), *program.others(layout)]
     for path in past:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(hide(path)) if path.is_dir() else path.unlink()
     return sorted(path.name for path in past)
 
 

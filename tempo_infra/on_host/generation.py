@@ -62,7 +62,6 @@ def stage(layout: Layout, args: StageArgs, archive: bytes) -> Staged:
     for folder in (layout.state, layout.generations, layout.services):
         make_folder(folder, 0o755)
     sweep(layout)
-    _set_aside(layout, args)
     services = sorted({PurePosixPath(path).parts[1] for path in manifest if path.startswith("services/")})
     written = False
     for name in services:
@@ -71,21 +70,24 @@ def stage(layout: Layout, args: StageArgs, archive: bytes) -> Staged:
             for path in manifest
             if path.startswith(f"services/{name}/")
         }
-        written |= _write_tree(layout.services / name, part, files, manifest)
+        aside = _aside(layout, args, f"services/{name}")
+        written |= _write_tree(layout.services / name, part, files, manifest, aside)
     rest = {path: path for path in files if not path.startswith("services/")}
-    written |= _write_tree(generation, rest, files, manifest)
+    aside = _aside(layout, args, f"generations/{args.digest}")
+    written |= _write_tree(generation, rest, files, manifest, aside)
     return Staged(args.digest, len(files), written)
 
 
-def _set_aside(layout: Layout, args: StageArgs) -> None:
-    """Move folders away that were edited in place; a container goes on reading the one that it began with."""
-    for name in args.repair:
-        place, target = layout.state / name, layout.state / args.aside / name
-        if args.aside and place.is_dir() and not target.exists():
-            make_folder(target.parent, 0o700)
-            place.rename(target)
-            fsync_folder(target.parent)
-            fsync_folder(place.parent)
+def _aside(layout: Layout, args: StageArgs, name: str) -> Path | None:
+    """Return where a folder goes that was edited in place; None for one that is as it should be."""
+    return layout.state / args.aside / name if args.aside and name in args.repair else None
+
+
+def _set_aside(folder: Path, target: Path) -> None:
+    """Move a folder away; a container goes on reading the one that it began with."""
+    make_folder(target.parent, 0o700)
+    folder.rename(target)
+    fsync_folder(target.parent)
 
 
 def _unpack(archive: bytes) -> dict[str, bytes]:
@@ -126,9 +128,13 @@ def _verified_manifest(files: dict[str, bytes], digest: str) -> dict[str, dict[s
 
 
 def _write_tree(
-    final: Path, members: dict[str, str], files: dict[str, bytes], manifest: dict[str, dict[str, str]]
+    final: Path,
+    members: dict[str, str],
+    files: dict[str, bytes],
+    manifest: dict[str, dict[str, str]],
+    aside: Path | None,
 ) -> bool:
-    if final.is_dir():
+    if final.is_dir() and aside is None:
         return False
     temporary = final.with_name(f".{final.name}.{os.urandom(6).hex()}")
     make_folder(temporary, 0o755)
@@ -140,6 +146,8 @@ def _write_tree(
         write_new(target, files[path], int(str(entry["mode"]), 8), int(entry["uid"]))
     for folder in sorted({p for p in temporary.rglob("*") if p.is_dir()} | {temporary}, reverse=True):
         fsync_folder(folder)
+    if aside is not None and final.is_dir():
+        _set_aside(final, aside)
     temporary.rename(final)
     fsync_folder(final.parent)
     return True

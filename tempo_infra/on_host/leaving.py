@@ -132,9 +132,10 @@ def _forget_state(layout: Layout) -> None:
         guard.disarm(layout, armed)  # a run that was held or failed
     if not layout.state.is_dir():
         return
-    # `current` last: until then a run that was cut off finds what is left to do.
-    children = sorted(layout.state.iterdir(), key=lambda child: child == layout.current)
-    for child in children:
+    # `current` late: until then a run that was cut off finds what is left to do. Then the lock: whoever waits
+    # for it makes a new one where there is none.
+    last = [layout.current, layout.lock]
+    for child in sorted(layout.state.iterdir(), key=lambda one: (one in last, one == layout.lock)):
         if child.name == KEPT_ASIDE:
             continue
         if child.is_dir() and not child.is_symlink():

@@ -43,7 +43,15 @@ def sweep(layout: Layout) -> int:
 
 def _own_folders(layout: Layout) -> "list[Path]":
     inner = [*_children(layout.secrets), *_children(layout.runs)]
-    return [layout.state, layout.generations, layout.zero, layout.services, layout.runs, *inner]
+    return [
+        layout.state,
+        layout.generations,
+        layout.zero,
+        layout.services,
+        layout.secrets,
+        layout.runs,
+        *inner,
+    ]
 
 
 def _owned(layout: Layout) -> "set[str]":

@@ -66,7 +66,8 @@ class HostLock:
     def release(self) -> None:
         """Let go; without a lock there is nothing to let go of."""
         if self._descriptor >= 0:
-            os.ftruncate(self._descriptor, 0)
+            with contextlib.suppress(OSError):  # what the file says counts for nothing without its lock
+                os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = -1
 

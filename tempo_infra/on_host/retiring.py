@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.database import psql
-from tempo_infra.on_host.durable import fsync_folder
+from tempo_infra.on_host.durable import fsync_folder, hide
 from tempo_infra.on_host.garbage import mounted
 from tempo_infra.on_host.shell import StepError
 
@@ -62,7 +62,7 @@ def forget(layout: Layout, args: ForgetArgs) -> "dict[str, list[str]]":
         if str(folder) in sources:
             raise StepError(f"a container on this host still reads {folder}")
         if folder.is_dir():
-            shutil.rmtree(folder)
+            shutil.rmtree(hide(folder))
             fsync_folder(layout.secrets)
             gone.append(reader)
     return {"gone": gone}

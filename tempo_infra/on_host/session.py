@@ -2,7 +2,7 @@
 
 When the connection is lost in the middle of a request, the request is finished; what was switched and not
 confirmed is then decided by health, and the journal has the result. Should the process itself die, the
-timer that `arm` started decides.
+timer that `arm` started decides. An operator who has the lock and is silent for long is taken for gone.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ PIECE_BYTES = 16 * 1024
 ALIVE_EVERY_S = 3.0  # a third of the shortest grace; the controller gives a silent host up after several
 MEASURING = {"facts", "clock"}  # steps that change nothing
 READING = {"lock", "unlock", "state", *MEASURING}  # nor do these: they may end with the login
-IDLE_S = 30  # after these, a silent operator is gone: a link that is dead says nothing for hours
+IDLE_S = 30.0  # after these, a silent operator is gone: a link that is dead says nothing for hours
+SILENT_S = 120.0  # between a run's requests; a program that stands still must not keep others out for ever
 
 
 @dataclass(frozen=True)
@@ -92,18 +93,17 @@ class Session:
         self._unsaid = b""
         self._in_scope = False
         self._away: dict[str, float] = {}  # services made anew by this run -> since when
+        self._patience_s = 0.0  # 0: without end
+        self._end = "the connection was lost"
 
     def serve(self) -> None:
         """Answer requests until the input ends."""
-        try:
-            self._serve()
-        finally:
-            signal.alarm(0)
+        signal.signal(signal.SIGALRM, self._end_input)
+        self._serve()
 
     def _serve(self) -> None:
         while True:
             frame = self._next_frame()
-            signal.alarm(0)
             if frame is None:
                 return self._settle_alone()
             self._beat()  # also a request: its operator is there, however late
@@ -120,14 +120,34 @@ class Session:
             stop.set()
             alive.join()
             self._send("reply", asdict(reply))
-            if {step.name for step in steps} <= MEASURING:
-                signal.alarm(IDLE_S)
+            self._patience_s = self._patience_after(steps)
 
     def _next_frame(self) -> tuple[str, Any, bytes] | None:
         try:
+            self._wait_at_most(self._patience_s)
             return read_frame(self._nonce, self._readline, self._read)
         except (WireError, ValueError, OSError):
             return None  # a request cut in the middle is no request: the operator is gone
+        finally:
+            self._wait_at_most(0.0)
+
+    def _patience_after(self, steps: list[Step]) -> float:
+        """Return how long the operator may be silent; a change under way is the timer's to decide first."""
+        if not self._run:
+            return IDLE_S if {step.name for step in steps} <= MEASURING else 0.0
+        armed = self._undecided()
+        return SILENT_S + (armed.grace_s if armed is not None else 0.0)
+
+    def _wait_at_most(self, seconds: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    def _end_input(self, *_: object) -> None:
+        """Let whoever waits find the end of the input; a request that has just arrived is still done."""
+        self._end = f"nothing was heard of the operator for {self._patience_s:g} s"
+        print(f"{self._end}, so this host was let go", file=sys.stderr, flush=True)  # noqa: T201
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, self._stdin.fileno())
+        os.close(nothing)
 
     def _readline(self) -> bytes:
         return self._ahead.readline() or self._stdin.readline()
@@ -140,6 +160,7 @@ class Session:
             count -= len(piece)
             if count:
                 self._event(Event(self._step, "alive"))
+                self._wait_at_most(self._patience_s)
         return b"".join(pieces)
 
     def _piece(self, count: int) -> bytes:
@@ -154,7 +175,7 @@ class Session:
         alive = threading.Thread(target=self._say_alive, args=(stop,), daemon=True)
         alive.start()
         with contextlib.suppress(StepError, OSError):  # the journal has it, or the timer decides
-            undo.settle(self._layout, armed, "the connection was lost")
+            undo.settle(self._layout, armed, self._end)
         stop.set()
         alive.join()
 
@@ -180,6 +201,8 @@ class Session:
         self._journal(step.name, "failed", detail=what)
         self._event(Event(step.name, "failed", what))
         armed = self._undecided()
+        if armed is None and step.name == "rollback":
+            return Reply(results, step.name, what, remedy, now=what, needs_person=True)
         if armed is None:
             return Reply(results, step.name, what, remedy)
         return self._put_back(results, armed, (step.name, what, remedy))
@@ -188,7 +211,7 @@ class Session:
         """Return this run's change while it is to be decided; a damaged record is said by who needs it."""
         try:
             return guard.open_run(self._layout, self._run)
-        except StepError:
+        except (StepError, OSError):
             return None
 
     def _put_back(self, results: list[Any], armed: guard.Armed, failure: tuple[str, str, str]) -> Reply:

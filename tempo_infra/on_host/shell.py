@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
 }
+KILLED_S = 5.0  # in which a killed program ends
 
 
 class StepError(Exception):
@@ -54,13 +56,24 @@ def run(words: "Sequence[str]", *, deadline_s: float, stdin: Optional[bytes] = N
         )
     except FileNotFoundError as error:
         raise StepError(f"{words[0]}: not found on this host") from error
+    except OSError as error:
+        raise StepError(f"{words[0]}: {error.strerror}") from error
     try:
         out, err = process.communicate(stdin, timeout=deadline_s)
     except subprocess.TimeoutExpired as error:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        _end(process)
         raise StepError(f"`{' '.join(words[:4])}` gave no answer in {deadline_s:g} s") from error
     return Output(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a program and its group; whoever left that, or is stuck in the kernel, is not waited for."""
+    os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(KILLED_S)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 def must(words: "Sequence[str]", *, deadline_s: float, stdin: Optional[bytes] = None) -> Output:

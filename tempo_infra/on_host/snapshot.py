@@ -13,7 +13,7 @@ from tempo_infra.on_host.durable import fsync_folder, make_folder, remove_file, 
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tempo_infra.on_host.layout import Layout
@@ -109,24 +109,34 @@ def _body(part: Path) -> "dict[str, dict[str, Any]]":
 
 
 def put_back(layout: Layout, folder: Path) -> None:
-    """Put owned files and live kernel values back as they were; may be repeated."""
-    for part in _parts(folder):
-        _put_files_back(layout, part)
+    """Put owned files and live kernel values back as they were; may be repeated.
+
+    StepError names the files that could not be put back, once all the others are.
+    """
+    problems = [problem for part in _parts(folder) for problem in _put_files_back(layout, part)]
     set_live(layout, values(folder))
+    if problems:
+        raise StepError("; ".join(problems))
 
 
-def _put_files_back(layout: Layout, folder: Path) -> None:
+def _put_files_back(layout: Layout, folder: Path) -> "Iterator[str]":
     for path, entry in sorted(_body(folder)["files"].items()):
-        kept, target = Kept(**entry), layout.installed(path)
-        if kept.mode is None:
-            remove_file(target)
-            continue
-        content = (folder / path).read_bytes()
-        make_folder(target.parent, 0o755) if not target.parent.is_dir() else None
-        if not _is(target, content, kept):
-            replace_file(target, content, kept.mode, kept.uid)
-            if os.geteuid() == 0:
-                os.chown(target, kept.uid, kept.gid)
+        try:
+            _put_file_back(layout.installed(path), folder / path, Kept(**entry))
+        except OSError as error:
+            yield f"/{path} can't be put back: {error.strerror}"
+
+
+def _put_file_back(target: Path, copy: Path, kept: Kept) -> None:
+    if kept.mode is None:
+        remove_file(target)
+        return
+    content = copy.read_bytes()
+    make_folder(target.parent, 0o755) if not target.parent.is_dir() else None
+    if not _is(target, content, kept):
+        replace_file(target, content, kept.mode, kept.uid)
+        if os.geteuid() == 0:
+            os.chown(target, kept.uid, kept.gid)
 
 
 def set_live(layout: Layout, values: "dict[str, str]") -> None:

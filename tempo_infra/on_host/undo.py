@@ -170,12 +170,17 @@ def _note(layout: Layout, armed: Armed, result: str, why: str) -> None:
 
 
 def restore_files(layout: Layout, armed: Armed) -> None:
-    """Owned files and live values, then the symlink; needs no Docker and may be repeated."""
-    snapshot.put_back(layout, layout.state / armed.before)
-    if armed.previous is None:
-        remove_file(layout.current)
-    else:
-        replace_symlink(layout.current, f"generations/{armed.previous}")
+    """Owned files and live values, then the symlink; needs no Docker and may be repeated.
+
+    What can't be put back keeps nothing else from it: StepError names it, and a person goes on from there.
+    """
+    try:
+        snapshot.put_back(layout, layout.state / armed.before)
+    finally:
+        if armed.previous is None:
+            remove_file(layout.current)
+        else:
+            replace_symlink(layout.current, f"generations/{armed.previous}")
 
 
 def _read_units_again(layout: Layout, armed: Armed) -> None:

@@ -41,7 +41,7 @@ class ChannelProcess(Process):
         self._channel.settimeout(deadline_s)
         try:
             self._channel.sendall(data)
-        except OSError as error:
+        except (SSHException, EOFError, OSError) as error:
             raise UnreachableError(f"sending failed: {_say(error)}", host=self._name) from error
 
     @property

@@ -89,6 +89,16 @@ def cases() -> list[Case]:
         Case("operator suspended", str(moment), partial(suspended, moment))
         for moment in (Moment("secrets"), Moment("switch"), Moment("up"))
     ]
+    found += [  # with the host's lock in hand, and nothing to decide: it takes two minutes
+        Case(
+            "operator suspended",
+            str(moment),
+            partial(suspended, moment),
+            frozenset({outcome}),
+            frozenset({code}),
+        )
+        for moment, outcome, code in ((Moment("stage"), OLD, 3), (Moment("confirm", "confirmed"), NEW, 0))
+    ]
     found += [
         Case("two operators", str(moment), partial(meets, moment), frozenset({NEW}), frozenset({0}),
              decide_after="5m")

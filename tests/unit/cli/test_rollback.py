@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tempo_infra.cli.main import app
+from tempo_infra.deploy import go_back as module
 from tempo_infra.errors import InputError
 
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
@@ -31,3 +32,16 @@ def test_without_a_terminal_the_option_is_named() -> None:
 def test_the_database_host_does_not_go_to_generation_0_alone() -> None:
     told = ran("--host", "db-1", "--confirm-rollback", "oslo")
     assert "db-1 holds the database of front-1" in told.what
+
+
+def test_who_interrupts_it_is_told_who_decides_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    way = module.WayBack({"front-1": "a" * 64}, {"front-1": "b" * 64}, {})
+    monkeypatch.setattr(module, "way_back", lambda *_: way)
+    monkeypatch.setattr(module, "go_back", interrupted)
+    result = CliRunner().invoke(app, ["rollback", "-i", str(EXAMPLE), "--host", "front-1"])
+    assert result.exit_code == 1
+    assert "a host that was switched decides by itself" in result.output
+    assert f"tempo-infra status -i {EXAMPLE}" in result.output

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tempo_infra.deploy import fleet as fleet_module
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.errors import UnreachableError
 from tempo_infra.inventory import load
@@ -49,6 +50,22 @@ def test_a_host_that_is_opened_again_was_let_go_of_before(*, lost: bool) -> None
         assert fleet.reopen(FRONT) is not first
         assert seen == ["open front-1", "end front-1", "open front-1"]
     assert seen[3:] == ["end front-1"]
+
+
+def test_a_host_that_waits_for_others_is_told_that_its_operator_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard = threading.Semaphore(0)
+
+    class Waits:
+        def ping(self) -> None:
+            heard.release()
+
+    monkeypatch.setattr(fleet_module, "ALIVE_EVERY_S", 0.01)
+    idle: Any = Waits()
+    with Fleet(lambda _: contextlib.nullcontext(idle), lambda _: None) as fleet:
+        fleet.session(FRONT)
+        assert all(heard.acquire(timeout=10) for _ in range(3))
 
 
 class Doors:

@@ -108,6 +108,11 @@ def test_the_database_is_first_back_and_last_away(to: str, place: int) -> None:
     assert sorted(order(hosts, "confirm")) == NAMES
 
 
+def test_a_host_that_could_not_be_put_back_is_an_error_too() -> None:
+    hosts = FakeHosts({}, fails={("history-1", "healthy"), ("db-1", "rollback")})
+    assert sorted(gone(hosts, A)) == ["db-1", "history-1"]
+
+
 def test_to_generation_0_containers_go_and_nothing_has_to_last() -> None:
     hosts = FakeHosts({})
     gone(hosts, ZERO)

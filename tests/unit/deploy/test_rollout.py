@@ -152,6 +152,14 @@ def test_after_a_failure_every_other_switched_host_is_put_back_the_database_last
     assert not outcome.ok
 
 
+def test_a_host_whose_connection_goes_while_it_is_told_to_go_back_decides_by_itself() -> None:
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster), fails={("front-1", "serving")}, lost={("history-1", "rollback")})
+    outcome, _ = run(hosts, cluster, bundles)
+    assert sorted(outcome.errors) == ["front-1", "history-1"]
+    assert {name: lost.step for name, lost in outcome.lost.items()} == {"history-1": "rollback"}
+
+
 def test_a_run_that_is_stopped_puts_back_what_is_not_confirmed() -> None:
     cluster, bundles = trio()
     hosts = FakeHosts(fresh(cluster))

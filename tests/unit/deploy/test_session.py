@@ -8,7 +8,7 @@ import pytest
 
 from tempo_infra.deploy import payload
 from tempo_infra.deploy.session import Session
-from tempo_infra.errors import StepFailedError
+from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.on_host.wire import Event, Step, encode, encode_request
 from tempo_infra.secrets import Secret, redactor
 from tests.unit.deploy.test_hostile_hosts import NONCE, Says
@@ -52,6 +52,29 @@ def test_a_sign_of_life_never_comes_between_the_request_and_the_program() -> Non
     session.call(STEPS)
     session.ping()
     assert process.sent[1:] == [encode(NONCE, "alive", {})]
+
+
+def test_a_host_at_work_is_not_told_that_its_operator_is_there() -> None:
+    """It reads nothing meanwhile: what piles up for hours could be cut in the middle."""
+    process = Hears(HELLO, REPLY, encode(NONCE, "event", {"step": "clock", "state": "alive"}), REPLY)
+    session = Session("db-1", process, NONCE)
+    session.call(STEPS)
+    session.call(STEPS, lambda _: session.ping())
+    assert process.sent[1:] == [REQUEST]
+
+
+def test_a_host_that_has_let_go_says_why() -> None:
+    class Ended(Hears):
+        def _exit_code(self, until: float) -> int:
+            del until
+            return 0
+
+    process = Ended(HELLO, REPLY)
+    session = Session("db-1", process, NONCE)
+    session.call(STEPS)
+    process._err += b"nothing was heard of the operator for 120 s, so this host was let go\n"
+    with pytest.raises(UnreachableError, match="clock: the program on the host has ended: nothing was heard"):
+        session.call(STEPS)
 
 
 PASSWORD = Secret("temporal_db", "KYlnPzJ7vtsDlWtJqGhW2w")

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 import sys
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
+from tempo_infra.on_host import leftovers
 from tempo_infra.on_host.garbage import KEEP, sweep
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
@@ -58,6 +62,29 @@ def test_the_current_generation_is_kept_however_old(tmp_path: Path) -> None:
     sweep(layout, set())
     assert "02" in left(layout.generations)
     assert "history-02" in left(layout.services)
+
+
+@pytest.mark.parametrize("kind", ["generations/00", "services/history-00"])
+def test_what_is_taken_away_is_never_found_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """What has its name counts as whole: the next run that wants it would write nothing, and miss a file."""
+    layout = host(tmp_path)
+    (layout.state / kind / "z.conf").touch()
+
+    def cut(path: Path) -> None:
+        if path.parent != (layout.state / kind).parent:
+            return rmtree(path)
+        next(one for one in path.iterdir() if one.is_file()).unlink()
+        raise OSError(errno.EIO, "the power goes")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", cut)
+        with pytest.raises(OSError, match="the power goes"):
+            sweep(layout, set())
+    assert not (layout.state / kind).exists()
+    leftovers.sweep(layout)
+    assert list(layout.state.rglob(".*")) == []
 
 
 def test_the_running_program_stays_for_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import tarfile
@@ -125,6 +126,24 @@ def test_a_file_that_changed_since_the_plan_stops_the_switch(tmp_path: Path) -> 
         switch(layout, SwitchArgs(made.digest, {"etc/x.d/60.conf": None}))
     assert not layout.current.exists()
     assert (tmp_path / "etc/x.d/60.conf").read_text() == "an admin's\n"
+
+
+def test_a_folder_that_was_edited_stays_where_a_full_disk_keeps_the_right_one_from_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container that runs from it is started again by Docker after a crash or a boot: it must be there."""
+    layout, made = Layout(tmp_path), bundle()
+    staged(layout, made)
+    (layout.state / FOLDER / "server.yaml").write_text("a: 2\n")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    archive = pack(made)
+    monkeypatch.setattr(generation, "write_new", full)
+    with pytest.raises(OSError, match="No space left"):
+        stage(layout, replace(args(made, archive), repair=[FOLDER], aside="taken-over/r1"), archive)
+    assert (layout.state / FOLDER / "server.yaml").read_text() == "a: 2\n"
 
 
 def test_a_folder_that_was_edited_in_place_is_put_right_and_kept_aside(tmp_path: Path) -> None:

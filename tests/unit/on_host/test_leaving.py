@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.leaving import RemoveArgs, remove
 from tempo_infra.on_host.shell import Output, StepError
+from tests.unit.on_host.a_host import Start
 from tests.unit.on_host.test_undo import ARMED
 
 DIGEST = "d" * 64
@@ -207,7 +210,7 @@ def test_eject_that_was_cut_off_is_gone_on_with(layout: Layout, monkeypatch: pyt
                 eject(layout, EjectArgs("10.0.0.1"))
                 break
     assert {path.name for path in taken} >= {"current", "journal.jsonl", "generations", "history-old"}
-    assert files_of(layout) == LEFT
+    assert files_of(layout) - {"lock"} == LEFT
 
 
 def test_a_second_eject_takes_nothing_of_the_persons_away(layout: Layout) -> None:
@@ -224,3 +227,53 @@ def test_an_unconfirmed_generation_is_not_ejected(layout: Layout) -> None:
     with pytest.raises(StepError, match="not confirmed"):
         eject(layout, EjectArgs("10.0.0.1"))
     assert layout.current.is_symlink()
+
+
+@pytest.mark.parametrize(
+    "leave", [lambda la: remove(la, RemoveArgs("r1")), lambda la: eject(la, EjectArgs("10.0.0.1"))]
+)
+def test_the_lock_goes_last_so_that_nobody_works_beside_the_one_who_leaves(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, leave: Callable[[Layout], object]
+) -> None:
+    """Whoever waits makes a new file where there is none, and has the host."""
+    early = [name for name, locked in _taken_away(layout, monkeypatch, leave) if not locked]
+    assert early == ["lock"]
+
+
+def _taken_away(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, leave: Callable[[Layout], object], cut_after: int = 99
+) -> list[tuple[str, bool]]:
+    """Leave, cut short after so many; what goes, in order, and whether the lock still has its file then."""
+    seen: list[tuple[str, bool]] = []
+
+    def noted(real: Callable[..., None]) -> Callable[..., None]:
+        def call(path: Path, **more: Any) -> None:
+            if len(seen) == cut_after:
+                raise OSError(errno.EIO, "the power goes")
+            real(path, **more)
+            seen.append((path.name, layout.lock.exists()))
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", noted(shutil.rmtree))
+        patch.setattr(Path, "unlink", noted(Path.unlink))
+        leave(layout)
+    return seen
+
+
+def test_an_eject_that_was_cut_short_is_finished_by_the_same_command(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(one: Layout) -> object:
+        return eject(one, EjectArgs("10.0.0.1"))
+
+    start = Start(tmp_path)
+    for number in range(len(_taken_away(layout, monkeypatch, leave))):
+        start.again()
+        with pytest.raises(OSError, match="the power goes"):
+            _taken_away(layout, monkeypatch, leave, cut_after=number)
+        eject(layout, EjectArgs("10.0.0.1"))
+        assert layout.plain_compose_file.is_file()
+        assert not layout.current.is_symlink()
+        assert [path.name for path in layout.secrets.iterdir()] == ["temporal-green"]

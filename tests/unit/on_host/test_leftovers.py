@@ -40,6 +40,7 @@ def put(layout: Layout, *paths: str) -> None:
         f"{STATE}/generations/.b.{HEX}",
         f"{STATE}/services/.ui-1.{HEX}",
         f"{STATE}/secrets/temporal/.db_password.{HEX}",
+        f"{STATE}/secrets/.temporal.{HEX}",
         f"{STATE}/runs/r1/.before.new",
         f"etc/sysctl.d/.60-tempo-infra.conf.{HEX}",
         f"etc/systemd/system/.tempo-infra-boot.service.{HEX}",

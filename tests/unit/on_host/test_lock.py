@@ -114,3 +114,19 @@ def test_a_full_disk_does_not_keep_a_host_from_deciding(
     HostLock(layout).acquire("7f3a", "the host itself")
     with pytest.raises(StepError, match="holder unknown"):
         HostLock(layout).acquire("81bb", "ola@desk")
+
+
+def test_a_disk_that_fails_keeps_no_lock_from_being_let_go_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, lock = Layout(tmp_path), HostLock(Layout(tmp_path))
+    lock.acquire("7f3a", "kari@laptop")
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", read_only)
+        lock.release()
+    assert holder(layout) == ""
+    HostLock(layout).acquire("81bb", "ola@desk")

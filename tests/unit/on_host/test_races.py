@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import alone, arming, runs, undo
+from tempo_infra.on_host import alone, arming, runs, session, undo
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.arming import ArmArgs, RunArgs
 from tempo_infra.on_host.generation import SwitchArgs, switch
@@ -175,6 +176,24 @@ def test_what_resume_could_not_put_back_is_in_its_answer(
     assert words(layout) == ["started", "failed"]
 
 
+def test_a_rollback_that_was_ordered_and_failed_needs_a_person(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one after this host's own failure does: exit code 5, and what the host is now."""
+
+    def refuses(*_: object) -> str:
+        raise StepError("no engine")
+
+    monkeypatch.setattr(undo, "_restore_containers", refuses)
+    switched(layout)
+    work = Session("n", io.BytesIO(), io.BytesIO(), layout)
+    work._run = RUN
+    reply = work._do([Step("rollback", {"run": RUN, "why": "another host failed"})])
+    assert (reply.needs_person, reply.now) == (True, "the rollback failed: no engine")
+    assert "docker compose -f" in reply.remedy
+    assert words(layout) == ["started", "failed"]
+
+
 def test_the_timer_ends_no_process_that_has_just_decided(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,19 +232,34 @@ def test_a_late_request_is_a_sign_of_life(layout: Layout, monkeypatch: pytest.Mo
     """Whoever carries it out must not be ended by the timer in its first seconds."""
     switched(layout, grace_s=60.0)
     guard.heartbeat(layout, RUN).write_text("0")
-    session = Session("n", io.BytesIO(encode_request("n", [Step("clock")])), io.BytesIO(), layout)
-    session._run = RUN
-    frame = session._next_frame
+    work = Session("n", io.BytesIO(encode_request("n", [Step("clock")])), io.BytesIO(), layout)
+    work._run = RUN
+    frame = work._next_frame
     seen: list[float] = []
 
     def noted() -> object:
         seen.append(guard.silent_s(layout, RUN))
         return frame()
 
-    monkeypatch.setattr(session, "_next_frame", noted)
-    monkeypatch.setattr(session, "_settle_alone", lambda: None)  # the test's input ends
-    session.serve()
+    monkeypatch.setattr(work, "_next_frame", noted)
+    monkeypatch.setattr(work, "_settle_alone", lambda: None)  # the test's input ends
+    work.serve()
     assert seen[0] > seen[1]
+
+
+@pytest.mark.parametrize(("is_healthy", "ends"), [(True, "new"), (False, "old")])
+def test_a_silent_operator_whose_timer_does_not_come_is_decided_about(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, *, is_healthy: bool, ends: str
+) -> None:
+    """The timer can't end a process that systemd would not move into its scope: it waits for the lock."""
+    (healthy if is_healthy else switched)(layout, grace_s=0.1)
+    monkeypatch.setattr(session, "SILENT_S", 0.2)
+    reads, writes = os.pipe()
+    with os.fdopen(reads, "rb") as said, os.fdopen(writes, "wb", buffering=0) as operator:
+        operator.write(encode_request("n", [Step("lock", {"run": RUN, "who": "someone"})]))
+        Session("n", said, io.BytesIO(), layout).serve()
+    assert is_whole(layout) == ends
+    assert "nothing was heard of the operator for 0.3 s" in entries(layout)[-1].detail
 
 
 def test_what_was_confirmed_stays_although_its_guard_could_not_be_taken_away(
@@ -351,6 +385,33 @@ def test_a_record_that_a_later_version_wrote_is_read_and_a_damaged_one_is_told(l
         read_runs(layout, RunsArgs(RUN))
     reply = Session("n", io.BytesIO(), io.BytesIO(), layout)._do([Step("runs", {"run": RUN})])
     assert "armed.json can't be read" in reply.error
+
+
+def test_after_a_boot_the_host_waits_for_its_address_before_it_decides(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A VPN may bring it minutes later; nothing can be published there before, and every try would fail."""
+    switched(layout)
+    boot(layout.root, "boot-2")
+    alone.boot(layout)
+    up = [["127.0.0.1"], ["127.0.0.1"], ["127.0.0.1", "10.0.0.1"]]
+    monkeypatch.setattr(alone, "ADDRESS_AGAIN_S", 0.0)
+    monkeypatch.setattr(alone, "addresses", lambda: up.pop(0))
+    monkeypatch.setattr(undo, "_containers_once", lambda *_: "" if not up else "can't assign the address")
+    assert alone.after_boot(layout) == 0
+    assert up == []
+    assert is_whole(layout) == "old"
+
+
+def test_after_a_boot_the_host_does_not_wait_for_an_address_for_ever(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switched(layout)
+    boot(layout.root, "boot-2")
+    monkeypatch.setattr(alone, "ADDRESS_S", 0.0)
+    monkeypatch.setattr(alone, "addresses", list)
+    assert alone.after_boot(layout) == 0
+    assert is_whole(layout) == "old"
 
 
 def test_after_a_boot_the_host_tries_again_until_it_could_decide(layout: Layout) -> None:

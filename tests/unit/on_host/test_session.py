@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,7 @@ import pytest
 from tempo_infra.on_host import session
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.session import Session
-from tempo_infra.on_host.wire import Step, encode_request, read_frame
+from tempo_infra.on_host.wire import Step, encode, encode_request, read_frame
 
 NONCE = "n1"
 
@@ -54,6 +58,76 @@ def test_what_ended_is_said_with_what_follows_it(tmp_path: Path) -> None:
 def test_a_step_that_fails_is_said_with_the_one_before(tmp_path: Path) -> None:
     out = serve(Layout(tmp_path), [Step("clock"), Step("boot-id")])
     assert out.writes[1:] == [["clock ended", "boot-id started"], ["boot-id failed"], ["reply"]]
+
+
+class Operator:
+    """One whose connection stays open; what is said comes now or later."""
+
+    def __init__(self) -> None:
+        reads, writes = os.pipe()
+        self.input, self._output = os.fdopen(reads, "rb"), os.fdopen(writes, "wb", buffering=0)
+
+    def asks(self, *requests: list[Step]) -> None:
+        self._output.write(b"".join(encode_request(NONCE, steps) for steps in requests))
+
+    def is_there(self, after: Sequence[float]) -> None:
+        for wait_s in after:
+            time.sleep(wait_s)
+            self._output.write(encode(NONCE, "alive", {}))
+
+    def leaves(self) -> None:
+        self._output.close()
+
+
+LOCK = Step("lock", {"run": "r1", "who": "kari@laptop"})
+
+
+@pytest.fixture
+def operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Operator]:
+    monkeypatch.setattr(session, "SILENT_S", 1.0)
+    found = Operator()
+    yield found
+    found.leaves()
+    found.input.close()
+
+
+def test_an_operator_who_stands_still_with_the_lock_is_taken_for_gone(
+    operator: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-Z: the connection stays, and nobody else could work on the host for as long as it does."""
+    operator.asks([LOCK], [Step("clock")])
+    Session(NONCE, operator.input, io.BytesIO(), Layout(tmp_path)).serve()
+    assert capsys.readouterr().err == "nothing was heard of the operator for 1 s, so this host was let go\n"
+
+
+def test_who_says_something_now_and_then_keeps_the_lock_and_no_step_is_cut(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "HANDLERS", session.HANDLERS | {"clock": lambda *_: time.sleep(1.5)})
+    operator.asks([LOCK, Step("clock")])
+    there = threading.Thread(target=operator.is_there, args=[(1.8, 0.4, 0.4)])
+    there.start()
+    started, out = time.monotonic(), Written()
+    Session(NONCE, operator.input, out, Layout(tmp_path)).serve()
+    there.join()
+    assert time.monotonic() - started > 2.6
+    assert out.writes[-1][-1] == "reply"
+
+
+def test_who_only_reads_may_be_silent(operator: Operator, tmp_path: Path) -> None:
+    operator.asks([Step("runs", {})])
+    threading.Timer(1.3, operator.leaves).start()
+    started = time.monotonic()
+    Session(NONCE, operator.input, io.BytesIO(), Layout(tmp_path)).serve()
+    assert time.monotonic() - started > 1.2
+
+
+def test_a_record_that_can_not_be_read_leaves_the_operator_with_an_answer(tmp_path: Path) -> None:
+    """A disk that is out of order; who decides then finds out by himself."""
+    layout = Layout(tmp_path)
+    layout.armed.mkdir(parents=True)
+    out = serve(layout, [LOCK, Step("boot-id")], [LOCK])
+    assert [words[-1] for words in out.writes if words[-1] == "reply"] == ["reply", "reply"]
 
 
 def test_reading_a_host_leaves_the_process_where_the_login_put_it(

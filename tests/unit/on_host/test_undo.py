@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tempo_infra.on_host import alone
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.alone import after_boot, boot
 from tempo_infra.on_host.arming import ArmArgs, RunArgs, arm, confirm, rollback
@@ -54,6 +57,37 @@ def test_files_and_symlink_go_back_to_the_generation_before(tmp_path: Path) -> N
     assert layout.current.readlink() == Path(f"generations/{'a' * 64}")
 
 
+OTHERS = ("etc/a.d/1.conf", "etc/z.d/9.conf")  # of the new generation: not there before
+
+
+@pytest.mark.parametrize("stuck", [CONF, OTHERS[0]])
+def test_a_file_that_can_not_be_put_back_is_named_and_keeps_nothing_else_from_it(
+    tmp_path: Path, stuck: str
+) -> None:
+    """Somebody has made a folder of it. What a person reads then: all but what is named is as it was."""
+    layout = host(tmp_path)
+    take(layout, layout.state / "runs/r2/before", [CONF, *OTHERS], layout.generations / ("b" * 64))
+    layout.installed(CONF).write_text("new\n")
+    (tmp_path / "proc/sys/vm").mkdir(parents=True)
+    (tmp_path / "proc/sys/vm/swappiness").write_text("1")
+    for other in OTHERS:
+        layout.installed(other).parent.mkdir()
+        layout.installed(other).write_text("new\n")
+    body = json.loads((layout.state / "runs/r2/before/before.json").read_text())
+    body["live"] = {"proc/sys/vm/swappiness": "60"}
+    (layout.state / "runs/r2/before/before.json").write_text(json.dumps(body))
+    (layout.state / "runs/r2/before" / CONF).write_text("old\n")
+    layout.installed(stuck).unlink()
+    (layout.installed(stuck) / "kept").mkdir(parents=True)
+    with pytest.raises(StepError, match=f"/{stuck} can't be put back: Is a directory") as told:
+        restore_files(layout, replace(ARMED, before="runs/r2/before"))
+    assert str(told.value).count("put back") == 1
+    left = [path for path in (CONF, *OTHERS) if path != stuck and layout.installed(path).is_file()]
+    assert [layout.installed(path).read_text() for path in left] == ["old\n"] * (stuck != CONF)
+    assert (tmp_path / "proc/sys/vm/swappiness").read_text() == "60\n"
+    assert layout.current.readlink() == Path(f"generations/{'a' * 64}")
+
+
 def test_without_a_generation_before_the_symlink_goes(tmp_path: Path) -> None:
     first = replace(ARMED, previous=None)
     layout = host(tmp_path, first)
@@ -70,6 +104,21 @@ def test_a_boot_puts_files_back_before_docker_and_says_so(tmp_path: Path) -> Non
     assert state is not None
     assert state.phase == "restored"
     assert [(e.step, e.result) for e in entries(layout)] == [("rollback", "started")]
+
+
+def test_a_full_disk_keeps_a_boot_from_nothing_but_its_line_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else Docker would start with the new generation's files; /etc may well be on another disk."""
+    layout = host(tmp_path, boot_id="boot-2")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(alone, "record", full)
+    assert boot(layout) == 0
+    assert layout.installed(CONF).read_text() == "old\n"
+    assert layout.current.readlink() == Path(f"generations/{'a' * 64}")
 
 
 @pytest.mark.parametrize("program", [boot, after_boot])
@@ -100,6 +149,14 @@ def test_a_host_that_decided_by_itself_takes_no_confirmation_any_more(tmp_path: 
     with pytest.raises(StepError, match="run r1 is over on this host"):
         confirm(layout, RunArgs("r1"))
     assert rollback(layout, RunArgs("r1"), print) == {"now": "nothing to put back"}
+
+
+def test_a_host_that_is_confirmed_says_so_when_it_is_told_to_go_back(tmp_path: Path) -> None:
+    """Another one failed at the confirmation: the operator must learn which hosts are new now."""
+    layout = host(tmp_path)
+    record(layout, Entry("r1", "confirm", "confirmed", "b" * 64))
+    guard.disarm(layout, ARMED)
+    assert rollback(layout, RunArgs("r1"), print) == {"now": f"confirmed: {'b' * 12}"}
 
 
 @pytest.mark.parametrize(("seen", "says"), [("c" * 64, "moved since the plan"), ("b" * 64, "is not over")])

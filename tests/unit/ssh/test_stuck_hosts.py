@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
@@ -148,3 +149,20 @@ def test_a_host_that_is_gone_after_the_key_exchange_is_unreachable(monkeypatch: 
         monkeypatch.setattr(connection, "handshake", lambda *_: paramiko.Transport(ours))
         with pytest.raises(UnreachableError, match=r"key exchange to 127\.0\.0\.1:1: No existing session"):
             run_true(1, SshTransport.PARAMIKO)
+
+
+@pytest.mark.parametrize(
+    "error", [EOFError(), paramiko.SSHException("Key-exchange timed out"), OSError("reset")]
+)
+def test_a_link_that_is_found_dead_by_whoever_writes_first_is_a_host_out_of_reach(error: Exception) -> None:
+    """The library's own reader has not seen it yet: after this program stood still, or the network did."""
+
+    class Dead:
+        def settimeout(self, _: float) -> None: ...
+
+        def sendall(self, _: bytes) -> None:
+            raise error
+
+    dead: Any = Dead()
+    with pytest.raises(UnreachableError, match="sending failed"):
+        connection.ChannelProcess(dead, "db-1").send(b"x", deadline_s=1)
