@@ -37,11 +37,19 @@ def main(words: Sequence[str] | None = None) -> int:
 def _up(options: argparse.Namespace) -> int:
     steps = Steps()
     home = Home.locate()
-    lab = whole.up(home, rack(options.hosts), steps)
+    lab = whole.up(home, rack(max(options.hosts, _there(home))), steps)
     steps.total(f"the lab is up: {', '.join(host.name for host in lab.hosts)}")
     if lab.nofile < NOFILE:
         print(f"nofile: this machine allows {lab.nofile}, so lab inventories use that instead of {NOFILE}")
     return 0
+
+
+def _there(home: Home) -> int:
+    """Return how many hosts the lab has: who asks for fewer does not take the others away."""
+    try:
+        return len(hosts.load(home).hosts)
+    except LabError:
+        return 0
 
 
 def _down(options: argparse.Namespace) -> int:
@@ -104,7 +112,11 @@ def _parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="install what is lacking, build, start everything")
     up.add_argument(
-        "--hosts", type=_count, default=len(TRIO), metavar="N", help="front-1, history-1, db-1, extra-1 ..."
+        "--hosts",
+        type=_count,
+        default=len(TRIO),
+        metavar="N",
+        help="at least so many: front-1, history-1, db-1, extra-1 ...",
     )
     up.set_defaults(run=_up)
 
