@@ -43,7 +43,11 @@ def provision(
     ] = False,
     plan_file: PlanIn = None,
     take_over: Annotated[
-        bool, flag("--take-over", help="Overwrite files of ours that were edited; a copy stays on the host.")
+        bool,
+        flag(
+            "--take-over",
+            help="Overwrite edited files of ours (a copy stays on the host), and another password.",
+        ),
     ] = False,
     on_failure: Annotated[
         OnFailure,

@@ -125,7 +125,8 @@ def plan_host(
         pull=tuple(image for image in bundle.images if image not in state.images),
         notes=_notes(state, unconfirmed=unconfirmed),
         problems=problems(host, bundle, state, allowed)
-        + (() if allowed.take_over else _conflicts(bundle, state, shipped, tampered)),
+        + (() if allowed.take_over else _conflicts(bundle, state, shipped, tampered))
+        + (() if allowed.take_over else _other_passwords(state, secrets)),
         installed=state.installed,
         bind=tuple(to_bind(bundle, state)),
         new_data=host.has(Role.POSTGRESQL) and state.system_identifier is None,
@@ -222,6 +223,17 @@ def _conflicts(
         f"/{path} was changed on the host since the last push; "
         "put the change into templates/ or move it away (--take-over writes over it and keeps it aside)"
         for path in places
+    )
+
+
+def _other_passwords(state: HostState, wanted: Mapping[str, str]) -> tuple[str, ...]:
+    """Refuse another password for a login that is known here: it would be changed under running services."""
+    return tuple(
+        f"the secrets file has another password than {STATE}/secrets/{name}: is it this cluster's? "
+        "`tempo-infra secrets rotate` changes passwords while all works "
+        "(--take-over sets this one; until all hosts have it, new logins fail)"
+        for name, digest in sorted(wanted.items())
+        if state.last_good and state.secrets.get(name) not in (None, digest)
     )
 
 

@@ -86,9 +86,9 @@ def planted(inventory: Inventory, fresh: object) -> Iterator[Inventory]:
     old = store._load()
     store._write(Content({**old.values, was.login.secret: PLANTED}, old.operators))
     made = Inventory(path)
-    made.provision()
+    made.provision("--take-over")
     yield made
-    inventory.provision()
+    inventory.provision("--take-over")
     for file in (path, secrets):
         file.unlink()
 

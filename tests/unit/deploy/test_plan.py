@@ -143,6 +143,25 @@ def test_a_secret_that_differs_is_named_and_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kept", "secrets", "take_over", "refused"),
+    [
+        pytest.param("d", {"temporal/db_password": "old"}, False, True, id="under running services"),
+        pytest.param("d", {"temporal/db_password": "old"}, True, False, id="as asked for"),
+        pytest.param("d", {"temporal/db_password": None}, False, False, id="the first of a login"),
+        pytest.param(None, {"temporal/db_password": "old"}, False, False, id="of a first run that failed"),
+    ],
+)
+def test_a_password_is_not_changed_under_services_that_use_it(
+    kept: str | None, secrets: dict[str, str | None], take_over: bool, refused: bool
+) -> None:
+    """Another cluster's secrets file, or a new one because this one's was lost."""
+    state = replace(after(bundle()), last_good=kept, secrets=secrets)
+    allowed = Allowed(take_over=take_over)
+    plan = plan_host(HOST, bundle(), state, {"temporal/db_password": "new"}, allowed)
+    assert any("another password than" in one for one in plan.problems) is refused
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"service_manager": False}, "no systemd"),
