@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import engine
 from tempo_infra.on_host.layout import PROJECT
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 PULL_DEADLINE_S = 900.0
 UP_DEADLINE_S, DOWN_DEADLINE_S = 240.0, 300.0
+JOB_PAUSE_S = 1.0
 AT_BOOT = "tempo-infra.service"  # starts what Docker could not
 
 
@@ -142,6 +144,7 @@ class JobArgs:
 
 def job(layout: Layout, args: JobArgs, stdin: bytes) -> dict[str, str]:
     """Run a one-shot service of the `tools` profile to its end and return what it printed."""
+    _wait_for_earlier(args)
     output = compose(
         layout,
         "--profile",
@@ -158,6 +161,22 @@ def job(layout: Layout, args: JobArgs, stdin: bytes) -> dict[str, str]:
     if output.returncode != 0:
         raise StepError(f"job {args.service}: {output.last_words}")
     return {"out": output.out[-20000:]}
+
+
+def _wait_for_earlier(args: JobArgs) -> None:
+    """Let a job end that outlived its run, killed or past its deadline: two could meet in the schema."""
+    until = time.monotonic() + args.deadline_s
+    while left := [one for one in _jobs() if engine.named(one["Labels"]) == args.service]:
+        if time.monotonic() > until:
+            raise StepError(
+                f"job {args.service}: one of an earlier run is still at work after {args.deadline_s:g} s",
+                remedy=f"see `docker logs {left[0]['Id'][:12]}`; after `docker rm -f` of it run this again",
+            )
+        time.sleep(JOB_PAUSE_S)
+
+
+def _jobs() -> "list[dict[str, Any]]":
+    return engine.listed(engine.ONE_OFF, stopped=False, deadline_s=20)
 
 
 def running(layout: Layout) -> "dict[str, str]":

@@ -18,6 +18,7 @@ FLOOR = (24,)  # older engines are refused
 ADVISED = (28,)  # it keeps the local network away from ports that are not published
 COMPOSE_FLOOR = (2, 20)
 OURS = [f"com.docker.compose.project={PROJECT}"]  # labels
+ONE_OFF = [*OURS, "com.docker.compose.oneoff=True"]
 KEPT_RUNNING = [*OURS, "com.docker.compose.oneoff=False"]
 OK, NOT_FOUND = 200, 404  # of HTTP
 MOST_BYTES = 64 * 1024 * 1024
