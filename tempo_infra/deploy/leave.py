@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from tempo_infra.deploy import locks
+from tempo_infra.deploy.answers import read
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.ejecting import Ejected
@@ -52,7 +53,7 @@ def remove(fleet: Fleet, hosts: Sequence[Host]) -> tuple[dict[str, Removed], Map
     for group in _groups(hosts):
         steps = {host.name: [Step("remove", {"run": run})] for host in group}
         done, errors = fleet.ask(steps, group)
-        answers |= {name: _removed().validate_python(answer[0]) for name, answer in done.items()}
+        answers |= {name: read(_removed(), answer[0], name, "remove") for name, answer in done.items()}
         if errors:
             return answers, errors
     return answers, {}
@@ -65,7 +66,7 @@ def eject(fleet: Fleet, hosts: Sequence[Host]) -> tuple[dict[str, Ejected], Mapp
         return {}, refused
     steps = {host.name: [Step("eject", {"host": host.internal})] for host in hosts}
     done, errors = fleet.ask(steps, hosts)
-    return {name: _ejected().validate_python(answer[0]) for name, answer in done.items()}, errors
+    return {name: read(_ejected(), answer[0], name, "eject") for name, answer in done.items()}, errors
 
 
 def _groups(hosts: Sequence[Host]) -> list[list[Host]]:
