@@ -42,6 +42,7 @@ from tempo_infra.errors import InputError, TempoInfraError
 
 TRACEBACK = "TEMPO_INFRA_TRACEBACK"  # environment variable
 OURS = "/tempo_infra/"
+CTRL_C = 130  # what typer makes of it, without a word
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 app = typer.Typer(
@@ -112,7 +113,9 @@ def run() -> None:
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
         )  # nobody reads on: no second error at exit
         sys.exit(ExitCode.FAILED)
-    except KeyboardInterrupt:
+    except SystemExit as end:
+        if end.code != CTRL_C:
+            raise
         typer.echo("interrupted", err=True)
         sys.exit(ExitCode.FAILED)
     except Exception as error:  # noqa: BLE001 - no traceback is for an operator, and values stand in one

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from tempo_infra.cli import main
 
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
 SHELL = """exec "$0" -c 'from tempo_infra.cli.main import run; run()' "$@" """
@@ -41,3 +44,18 @@ def test_a_closed_output_hides_the_words_and_not_the_exit_code() -> None:
 def test_an_output_without_room_is_said_to_be_that() -> None:
     done = ran(">/dev/full", "render", "--stdout", "-i", str(EXAMPLE))
     assert (done.returncode, done.stderr) == (1, "error: writing: no space left on device\n")
+
+
+def test_ctrl_c_in_a_command_that_has_nothing_to_put_right_is_said_to_be_that(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    waits = typer.Typer()
+    waits.command()(interrupted)
+    monkeypatch.setattr(main, "app", waits)
+    monkeypatch.setattr(sys, "argv", ["tempo-infra"])
+    with pytest.raises(SystemExit) as end:
+        main.run()
+    assert (end.value.code, capsys.readouterr().err) == (1, "interrupted\n")
