@@ -40,14 +40,24 @@ def runs(sudo=False):
             yield int(process.name)
         if len(words) > 3 and words[2].startswith(b"/var/lib/tempo-infra/program-"):
             yield int(process.name)
+def hold(pids):
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGSTOP)
+        except ProcessLookupError:
+            pass
 print("ready", flush=True)
+size, known = place, []
 while True:
-    if journal.exists() and journal.stat().st_size > place:
+    if journal.exists() and journal.stat().st_size > size:
+        size = journal.stat().st_size
         with journal.open("rb") as file:
             file.seek(place)
             if any(says(line) for line in file.read().splitlines()):
                 break
-    time.sleep(0.003)
+        known = known or list(runs())  # beforehand: a step can be over within what this takes
+    time.sleep(0.001)
+hold(known)
 def stands_still(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
@@ -55,8 +65,7 @@ def stands_still(pid):
         return False
 held = list(runs())
 asking = set(runs(sudo=True)) - set(held)
-for pid in held:
-    os.kill(pid, signal.SIGSTOP)
+hold(held)
 # sudo stops itself a moment after its command. Let go on before that it would stand still for good, and
 # with it the end of the operator's input.
 end = time.monotonic() + 1.0
