@@ -17,7 +17,7 @@ from tempo_infra.on_host import engine, program, snapshot, undo
 from tempo_infra.on_host.compose_version import remember as remember_compose
 from tempo_infra.on_host.containers import PullArgs, pull, running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
-from tempo_infra.on_host.garbage import collect
+from tempo_infra.on_host.garbage import tidy
 from tempo_infra.on_host.journal import confirmed, name_of, was_kept
 from tempo_infra.on_host.kernel_before import remember
 from tempo_infra.on_host.layout import ZERO
@@ -187,8 +187,8 @@ def still(layout: Layout, args: RunArgs) -> "dict[str, str]":
 
 def confirm(layout: Layout, args: RunArgs) -> "dict[str, str]":
     undo.confirm(layout, _ours(layout, args.run), by=args.why)
+    tidy(layout)
     with contextlib.suppress(StepError, OSError):  # the next one does it
-        collect(layout)
         remember_compose(layout)
     return {}
 

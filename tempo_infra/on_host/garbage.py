@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ from tempo_infra.on_host import engine, program
 from tempo_infra.on_host.durable import hide
 from tempo_infra.on_host.journal import history, last_good
 from tempo_infra.on_host.layout import ZERO
+from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +26,12 @@ KEEP = 5  # confirmed generations that one can go back to
 def collect(layout: Layout) -> "list[str]":
     """Remove what is past and return its names. StepError when Docker can't say what containers read."""
     return sweep(layout, mounted())
+
+
+def tidy(layout: Layout) -> None:
+    """As `collect`; what can't be taken away now the next run takes."""
+    with contextlib.suppress(StepError, OSError, ValueError, LookupError):
+        collect(layout)
 
 
 def sweep(layout: Layout, mounted: "set[str]") -> "list[str]":

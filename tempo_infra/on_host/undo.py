@@ -11,6 +11,7 @@ from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import snapshot
 from tempo_infra.on_host.containers import UP_DEADLINE_S, before_ours, compose, running
 from tempo_infra.on_host.durable import remove_file, replace_symlink
+from tempo_infra.on_host.garbage import tidy
 from tempo_infra.on_host.journal import Entry, in_journal, name_of, record, was_kept
 from tempo_infra.on_host.later import Later
 from tempo_infra.on_host.layout import PROJECT, ZERO
@@ -100,6 +101,7 @@ def settle(layout: Layout, armed: Armed, why: str, say: "Callable[[str], None]" 
         problem = _why_not_keep(layout, armed)
         if not problem:
             _keep(layout, armed, f"the host, by its health: {why}")
+            tidy(layout)
             return f"confirmed: {name_of(armed.generation)}"
         why = f"{why}; {problem}"
     return failed(layout, armed, why, say)

@@ -13,7 +13,7 @@ import paramiko
 from paramiko.ssh_exception import AuthenticationException, SSHException
 
 from tempo_infra.errors import TempoInfraError, UnreachableError
-from tempo_infra.ssh.door import CONNECT_S, KEEPALIVE_S, LOGIN_S, READ_BYTES, Connection, Process
+from tempo_infra.ssh.door import CONNECT_S, KEEPALIVE_S, LATE_S, LOGIN_S, READ_BYTES, Connection, Process
 from tempo_infra.ssh.known_hosts import pinned_keys, verify
 from tempo_infra.ssh.patience import HungUpError, RefusedError, knock
 from tempo_infra.ssh.target import Target, identities, jump_target
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tempo_infra.ssh.known_hosts import PinnedKey
 
+TURN_S = 0.02  # waited for one stream before the other is asked: long enough not to spin
 BANNER_ENDED = "Error reading SSH protocol banner"  # paramiko's words for an end before it
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its tracebacks are no message for people
@@ -75,14 +76,14 @@ class ChannelProcess(Process):
                 return True
             if self._channel.eof_received or self._channel.closed:
                 return False
-            if time.monotonic() > until:
-                raise self._silent(deadline_s)
-            if self._wait_stdout():
+            late = time.monotonic() > until
+            if self._wait_stdout(LATE_S if late else TURN_S):
                 return True
+            if late and not self._channel.recv_stderr_ready() and not self._channel.eof_received:
+                raise self._silent(deadline_s)
 
-    def _wait_stdout(self) -> bool:
-        """Wait a few milliseconds for standard output: long enough not to spin, short for the other."""
-        self._channel.settimeout(0.02)
+    def _wait_stdout(self, seconds: float) -> bool:
+        self._channel.settimeout(seconds)
         try:
             data = self._channel.recv(READ_BYTES)
         except TimeoutError:

@@ -22,6 +22,7 @@ READ_BYTES = 1 << 16
 LINE_BYTES = 1 << 16  # a longer line comes in parts
 OUTPUT_BYTES = 16 * 1024 * 1024  # of a program whose whole output is kept
 ERRORS_BYTES = 64 * 1024 * 1024  # that are read, not kept: a host that floods us with more is no host
+LATE_S = 0.5  # past a deadline: a program that stood still takes first what has arrived meanwhile
 LOST = -1  # the exit code of a program whose connection ended first
 
 

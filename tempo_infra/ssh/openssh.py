@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import HostKeyError, InputError, UnreachableError
-from tempo_infra.ssh.door import CONNECT_S, LOGIN_S, LOST, READ_BYTES, Connection, Process, Stream
+from tempo_infra.ssh.door import CONNECT_S, LATE_S, LOGIN_S, LOST, READ_BYTES, Connection, Process, Stream
 from tempo_infra.ssh.known_hosts import keys_of
 from tempo_infra.ssh.openssh_config import config_text
 from tempo_infra.ssh.openssh_log import OfferedKey, Stage
@@ -83,7 +83,7 @@ class PipeProcess(Process):
 
     def _more(self, until: float, deadline_s: float) -> bool:
         while self._open.get_map():
-            arrived = self._open.select(max(0.0, until - time.monotonic()))
+            arrived = self._open.select(max(LATE_S, until - time.monotonic()))
             if not arrived:
                 raise self._silent(deadline_s)
             for key, _ in arrived:

@@ -4,15 +4,19 @@ import errno
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 
 import pytest
 
-from tempo_infra.on_host import leftovers
+from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import garbage, leftovers, undo
 from tempo_infra.on_host.garbage import KEEP, sweep
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.shell import StepError
+from tests.unit.on_host.test_undo import ARMED
 
 NAMES = [f"{number:02}" for number in range(9)]
 
@@ -96,3 +100,23 @@ def test_the_running_program_stays_for_the_next_run(tmp_path: Path, monkeypatch:
         (layout.state / other).write_text("")
     sweep(layout, set())
     assert [path.name for path in layout.state.glob("program-*")] == [f"program-{name}-aa.zip"]
+
+
+@pytest.mark.parametrize("cleaned", [True, False])
+def test_a_host_that_keeps_a_generation_by_itself_tidies_up_as_a_run_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleaned: bool
+) -> None:
+    """Else each lost connection would leave one more; where Docker can't answer the decision stands."""
+
+    def mounted() -> set[str]:
+        if not cleaned:
+            raise StepError("no answer")
+        return set()
+
+    layout = host(tmp_path)
+    armed = replace(ARMED, generation=NAMES[-1], previous=NAMES[-2], phase="healthy")
+    monkeypatch.setattr(garbage, "mounted", mounted)
+    monkeypatch.setattr(undo, "_why_not_keep", lambda *_: "")
+    monkeypatch.setattr(guard, "disarm", lambda *_: None)
+    assert undo.settle(layout, armed, "the connection was lost") == f"confirmed: {NAMES[-1]}"
+    assert left(layout.generations) == ["0", *(NAMES[-KEEP:] if cleaned else NAMES)]

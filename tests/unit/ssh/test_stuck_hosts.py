@@ -13,7 +13,7 @@ import pytest
 
 from tempo_infra.errors import InputError, UnreachableError
 from tempo_infra.inventory.cluster import SshTransport
-from tempo_infra.ssh import connect, connection, fan_out, openssh_config, openssh_program, patience
+from tempo_infra.ssh import connect, connection, door, fan_out, openssh_config, openssh_program, patience
 from tempo_infra.ssh.target import Target
 
 
@@ -166,3 +166,36 @@ def test_a_link_that_is_found_dead_by_whoever_writes_first_is_a_host_out_of_reac
     dead: Any = Dead()
     with pytest.raises(UnreachableError, match="sending failed"):
         connection.ChannelProcess(dead, "db-1").send(b"x", deadline_s=1)
+
+
+class Asleep:
+    """A channel to which something has come while this program stood still: its thread has yet to take it."""
+
+    def __init__(self, words: bytes) -> None:
+        self._words, self._waits_s = words, 0.0
+
+    closed = eof_received = False
+
+    def recv_ready(self) -> bool:
+        return False
+
+    recv_stderr_ready = recv_ready
+
+    def settimeout(self, seconds: float) -> None:
+        self._waits_s = seconds
+
+    def recv(self, _: int) -> bytes:
+        if not self._words or self._waits_s < door.LATE_S:
+            raise TimeoutError
+        return self._words
+
+
+def test_what_came_while_the_program_stood_still_is_read_though_its_deadline_is_past() -> None:
+    channel: Any = Asleep(b"done\n")
+    assert connection.ChannelProcess(channel, "db-1").read_line(deadline_s=0.0) == b"done\n"
+
+
+def test_nothing_having_come_meanwhile_is_silence() -> None:
+    channel: Any = Asleep(b"")
+    with pytest.raises(UnreachableError, match="no answer for 0 s"):
+        connection.ChannelProcess(channel, "db-1").read_line(deadline_s=0.0)
