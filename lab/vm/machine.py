@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BOOT_DEADLINE = 300.0  # an emulated boot takes 20 to 60 s, more on a busy machine
+PANIC = b"Kernel panic - not syncing"
 COMMAND_DEADLINE = 60.0
 
 
@@ -93,9 +94,15 @@ class VM:
         return self._speaks_ssh() and self._does(["sudo", "-n", "docker", "info", "--format", "ok"])
 
     def wait(self, timeout: float = BOOT_DEADLINE) -> None:
-        """Wait until an operator can log in and the VM's Docker engine answers."""
+        """Wait until an operator can log in and the VM's Docker engine answers.
+
+        The emulated processor makes the guest's kernel panic now and then; then the VM is switched on again.
+        """
         end = time.monotonic() + timeout
         while not self.ready():
+            if PANIC in self.place.console.read_bytes():  # of this start: the emulator begins a new file
+                self.stop()
+                self._start(restore=False)
             if not self.running():
                 raise LabError(
                     f"{self.name}: the emulator has ended:\n{self.place.log.read_text(errors='replace')}"
