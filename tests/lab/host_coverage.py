@@ -34,7 +34,7 @@ import sys
 words = " ".join(sys.orig_argv)
 if "tempo_infra.on_host" in words or "/var/lib/tempo-infra/program-" in words:
     import coverage
-    coverage.Coverage(config_file="{folder}/coveragerc").start()
+    coverage.Coverage(config_file="{folder}/coveragerc", auto_data=True).start()
 """
 SETTINGS = f"""
 [run]
