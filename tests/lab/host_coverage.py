@@ -53,6 +53,10 @@ mkdir -p "$folder" {DATA}
 tar -C "$folder" -xzf -
 sed -i "s#{{folder}}#$folder#" "$folder/tempo_infra_measured.py"
 """
+REMOVE = f"""
+cd "$(python3 -c 'import site; print(site.getsitepackages()[0])')"
+rm -rf coverage coveragerc tempo_infra_measured.* __pycache__/tempo_infra_measured.* {DATA}
+"""
 FETCH = f"cd {DATA} 2>/dev/null && tar -czf - --remove-files $(ls -A) 2>/dev/null || true"
 
 
@@ -68,6 +72,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     Host.reset = RESET  # type: ignore[method-assign]
     for host in _up():
         fetch(host)
+        host.must(["sh", "-c", REMOVE])  # tests to come look for what is left on a host
 
 
 def _up() -> tuple[Host, ...]:
