@@ -49,9 +49,9 @@ def registry_away(host: Host) -> Iterator[None]:
 
 @contextmanager
 def docker_stopped(host: Host) -> Iterator[None]:
-    """The host's Docker engine is stopped (so are its containers)."""
-    host.must(["systemctl", "stop", "docker.socket", "docker.service"])
+    """The host's Docker engine is stopped (so are its containers, in the time that each has for it)."""
     try:
+        host.must(["systemctl", "stop", "docker.socket", "docker.service"], timeout=150)
         yield
     finally:
         host.must(["systemctl", "start", "docker.socket", "docker.service"])
