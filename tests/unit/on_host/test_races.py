@@ -162,13 +162,18 @@ def test_resume_decides_where_the_timer_is_gone(layout: Layout) -> None:
     assert is_whole(layout) == "new"
 
 
-def test_what_resume_could_not_put_back_is_in_its_answer(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files can be put back, containers can't."""
+
     def refuses(*_: object) -> str:
         raise StepError("no engine")
 
     monkeypatch.setattr(undo, "_restore_containers", refuses)
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_what_resume_could_not_put_back_is_in_its_answer(layout: Layout) -> None:
     switched(layout)
     guard.end_signs(layout, RUN)
     told = read_runs(layout, RunsArgs(RUN, wait_s=20.0))
@@ -176,15 +181,9 @@ def test_what_resume_could_not_put_back_is_in_its_answer(
     assert words(layout) == ["started", "failed"]
 
 
-def test_a_rollback_that_was_ordered_and_failed_needs_a_person(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("no_engine")
+def test_a_rollback_that_was_ordered_and_failed_needs_a_person(layout: Layout) -> None:
     """As one after this host's own failure does: exit code 5, and what the host is now."""
-
-    def refuses(*_: object) -> str:
-        raise StepError("no engine")
-
-    monkeypatch.setattr(undo, "_restore_containers", refuses)
     switched(layout)
     work = Session("n", io.BytesIO(), io.BytesIO(), layout)
     work._run = RUN
