@@ -19,6 +19,11 @@ class TempoInfraError(Exception):
         return self.what + (f"\n  {self.remedy}" if self.remedy else "")
 
 
+def cause(error: OSError) -> str:
+    """Return what the system says, in a sentence's case and without its number."""
+    return (error.strerror or str(error)).lower()
+
+
 class InputError(TempoInfraError):
     """The request is wrong: inventory, options, files. Nothing was contacted."""
 

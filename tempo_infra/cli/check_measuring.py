@@ -14,7 +14,7 @@ import typer
 
 from tempo_infra import __version__
 from tempo_infra.checks import read_facts
-from tempo_infra.errors import InputError, TempoInfraError
+from tempo_infra.errors import InputError, TempoInfraError, cause
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.facts import THOROUGH, Facts, FactsOptions, collect
 from tempo_infra.on_host.probes.network import Peer
@@ -130,7 +130,7 @@ def kept(path: Path) -> dict[str, Any]:
             raise InputError(f"{path}: larger than facts can be")
         found = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise InputError(f"{path}: {cause(error)}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
     hosts = found.get("hosts") if isinstance(found, dict) else None
@@ -189,4 +189,4 @@ def save(answers: Mapping[str, Facts | TempoInfraError], path: Path | None) -> N
     try:
         path.write_text(json.dumps({"tool_version": __version__, "hosts": hosts}, indent=1) + "\n", "utf-8")
     except OSError as error:
-        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise InputError(f"{path}: {cause(error)}") from error

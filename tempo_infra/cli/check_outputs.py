@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tempo_infra.errors import InputError
+from tempo_infra.errors import InputError, cause
 from tempo_infra.report.formats import WRITERS, ReportFormat, of_output
 
 if TYPE_CHECKING:
@@ -90,4 +90,4 @@ def _replace(path: Path, text: str) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        raise InputError(f"--output {path}: {(error.strerror or str(error)).lower()}") from error
+        raise InputError(f"--output {path}: {cause(error)}") from error

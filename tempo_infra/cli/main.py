@@ -38,7 +38,7 @@ from tempo_infra.cli.secrets import secrets
 from tempo_infra.cli.smoke import smoke
 from tempo_infra.cli.trust import trust
 from tempo_infra.cli.worker_options import worker_options
-from tempo_infra.errors import InputError, TempoInfraError
+from tempo_infra.errors import InputError, TempoInfraError, cause
 
 TRACEBACK = "TEMPO_INFRA_TRACEBACK"  # environment variable
 OURS = "/tempo_infra/"
@@ -165,7 +165,7 @@ def _of_this_machine(error: BaseException) -> str:
     if error.filename is None and error.errno not in NO_ROOM:
         return ""
     where = f"{error.filename}: " if error.filename is not None else "writing: "
-    return f"error: {where}{(error.strerror or str(error)).lower()}"
+    return f"error: {where}{cause(error)}"
 
 
 def _bug(error: BaseException) -> str:

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     Opener = Callable[[Host], AbstractContextManager[Session]]
 
 Result = TypeVar("Result")
-ALIVE_EVERY_S = (
-    3.0  # a third of the shortest grace: a host that hears nothing decides, or lets go of its lock
-)
+# A third of the shortest grace: a host that hears nothing decides, or lets go of its lock.
+ALIVE_EVERY_S = 3.0
 
 
 class Fleet:

@@ -125,8 +125,11 @@ def plan_host(
         pull=tuple(image for image in bundle.images if image not in state.images),
         notes=_notes(state, unconfirmed=unconfirmed),
         problems=problems(host, bundle, state, allowed)
-        + (() if allowed.take_over else _conflicts(bundle, state, shipped, tampered))
-        + (() if allowed.take_over else _other_passwords(state, secrets)),
+        + (
+            ()
+            if allowed.take_over
+            else (*_conflicts(bundle, state, shipped, tampered), *_other_passwords(state, secrets))
+        ),
         installed=state.installed,
         bind=tuple(to_bind(bundle, state)),
         new_data=host.has(Role.POSTGRESQL) and state.system_identifier is None,

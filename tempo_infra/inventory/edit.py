@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tempo_infra.errors import InputError, StepFailedError
+from tempo_infra.errors import InputError, StepFailedError, cause
 from tempo_infra.inventory.document import Entry, MalformedError, Mapping, Node, Scalar, descend, parse
 from tempo_infra.inventory.load import loads
 from tempo_infra.inventory.source import read
@@ -64,8 +64,7 @@ def write(path: Path, text: str) -> None:
     try:
         _replace(path.resolve(), text)
     except OSError as error:
-        cause = (error.strerror or str(error)).lower()
-        raise InputError(f"{path} can't be written: {cause}") from error
+        raise InputError(f"{path} can't be written: {cause(error)}") from error
 
 
 def _replace(target: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from tempo_infra.errors import InputError
+from tempo_infra.errors import InputError, cause
 from tempo_infra.render.bundle import logical
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def write(bundles: Sequence[Bundle], folder: Path, *, whole: bool) -> None:
     try:
         _write(bundles, folder, whole=whole)
     except OSError as error:
-        cause = (error.strerror or str(error)).lower()
-        raise InputError(f"{error.filename or folder} can't be written: {cause}") from error
+        raise InputError(f"{error.filename or folder} can't be written: {cause(error)}") from error
 
 
 def _write(bundles: Sequence[Bundle], folder: Path, *, whole: bool) -> None:

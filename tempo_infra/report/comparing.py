@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.checks.expected import EarlierSize
 from tempo_infra.checks.finding import Outcome
-from tempo_infra.errors import InputError
+from tempo_infra.errors import InputError, cause
 from tempo_infra.report.escaping import plain
 from tempo_infra.report.findings_json import SCHEMA, document
 
@@ -91,7 +91,7 @@ def read_report(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text("utf-8"))
         _outcomes(found)
     except OSError as error:
-        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise InputError(f"{path}: {cause(error)}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: no report of check-host", remedy=remedy) from error
     if found.get("schema") != SCHEMA:

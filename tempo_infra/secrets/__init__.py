@@ -1,6 +1,6 @@
 """Secrets: what they are, where they lie, and how to show that one changed without showing it."""
 
-from tempo_infra.secrets.redact import redact, redactor
+from tempo_infra.secrets.redact import redactor
 from tempo_infra.secrets.scram import scram_sha_256
 from tempo_infra.secrets.secret import (
     DIGEST_KEY,
@@ -18,7 +18,6 @@ __all__ = [
     "SecretStore",
     "Secrets",
     "keyed_digest",
-    "redact",
     "redactor",
     "scram_sha_256",
 ]

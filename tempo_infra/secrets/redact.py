@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 SHORTEST_CHARACTERS: Final = 6  # a shorter value would black out innocent words
 
 
-def redact(text: str, secrets: Iterable[Secret]) -> str:
-    """Return the text with every form of each secret replaced by `<secret NAME>`."""
-    return redactor(secrets)(text)
-
-
 def redactor(secrets: Iterable[Secret]) -> Callable[[str], str]:
     """Return what takes every form of these secrets out of a text, and puts `<secret NAME>` there.
 

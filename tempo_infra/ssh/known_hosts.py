@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tempo_infra.errors import HostKeyError, InputError
+from tempo_infra.errors import HostKeyError, InputError, cause
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,7 @@ def _lines(file: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise InputError(f"{file} can't be read: {(error.strerror or str(error)).lower()}") from error
+        raise InputError(f"{file} can't be read: {cause(error)}") from error
 
 
 def _names(entry: HostKeyEntry, name: str) -> bool:
@@ -128,8 +128,7 @@ def pin_as(file: Path, name: str, key: PKey, *, replace: bool) -> None:
     try:
         _pin(file, name, key, replace=replace)
     except OSError as error:
-        cause = (error.strerror or str(error)).lower()
-        raise InputError(f"{file} can't be written: {cause}", remedy="nothing was pinned") from error
+        raise InputError(f"{file} can't be written: {cause(error)}", remedy="nothing was pinned") from error
 
 
 def _pin(file: Path, name: str, key: PKey, *, replace: bool) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.errors import InputError, UnreachableError
+from tempo_infra.errors import InputError, UnreachableError, cause
 from tempo_infra.inventory.cluster import SshTransport
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _configured(address: str, config_file: Path | None) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise InputError(f"{file} can't be read: {(error.strerror or str(error)).lower()}") from error
+        raise InputError(f"{file} can't be read: {cause(error)}") from error
     from paramiko import SSHConfig, SSHException
 
     try:
