@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import locks
+from tempo_infra.deploy.leave import living_off
 from tempo_infra.deploy.resume import ask_runs
 from tempo_infra.deploy.steps import health_ports
 from tempo_infra.errors import InputError, StepFailedError
@@ -108,7 +109,7 @@ def go_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack)
     others = [host for host in chosen if host not in database]
     order = [others, database] if ZERO in way.to.values() else [database, others]
     begun: list[list[Host]] = []
-    if errors := locks.take(fleet, chosen, run):
+    if errors := _alone(cluster, way) or locks.take(fleet, chosen, run):
         return Gone(run, errors, dict.fromkeys(way.to, "as it was"))
     stopped = False
     try:
@@ -125,6 +126,17 @@ def go_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack)
         return Gone(run, {**errors, **failures}, now, stopped)
     confirm = Step("confirm", {"run": run, "why": "rolled back by hand"})
     return Gone(run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {})
+
+
+def _alone(cluster: Cluster, way: WayBack) -> dict[str, TempoInfraError]:
+    """Refuse to take the database to generation 0 while a host stays that has none, and lives off it."""
+    at_zero = {name for name, digest in way.now.items() if digest is None}
+    going = {name for name, digest in way.to.items() if digest == ZERO}
+    name = cluster.database_host.name
+    left = living_off(cluster, cluster.only(at_zero | going)) if name in going else []
+    what = f"it holds the database of {', '.join(left)}, which would stay"
+    remedy = "tempo-infra remove takes the whole cluster away; nothing was changed"
+    return {name: StepFailedError(what, host=name, remedy=remedy)} if left else {}
 
 
 def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:

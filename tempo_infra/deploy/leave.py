@@ -17,7 +17,7 @@ from tempo_infra.on_host.leaving import Removed
 from tempo_infra.on_host.wire import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
@@ -35,13 +35,19 @@ def _ejected() -> TypeAdapter[Ejected]:
 
 
 def refuse_a_database_alone(cluster: Cluster, hosts: Sequence[Host]) -> None:
-    """Raise InputError when the database host would go while others stay that can't live without it."""
-    stay = [host.name for host in cluster.with_role(Role.FRONTEND) if host not in hosts]
-    if cluster.database_host in hosts and stay:
+    """Raise InputError when the database host would go while others stay: each role lives off it."""
+    if stay := living_off(cluster, hosts):
         raise InputError(
             f"{cluster.database_host.name} holds the database of {', '.join(stay)}",
-            remedy="the whole cluster at once: leave out --host",
+            remedy="the whole cluster at once: leave out --host; "
+            "a host that is gone for good is taken out of the inventory first",
         )
+
+
+def living_off(cluster: Cluster, going: Collection[Host]) -> list[str]:
+    """Return the hosts that would stay without their database when these go; none while that stays."""
+    stay = [host.name for host in cluster.hosts if host not in going]
+    return stay if cluster.database_host in going else []
 
 
 def remove(fleet: Fleet, hosts: Sequence[Host]) -> tuple[dict[str, Removed], Mapping[str, TempoInfraError]]:

@@ -41,7 +41,7 @@ def test_the_database_host_does_not_go_alone() -> None:
     words = ["remove", "-i", str(EXAMPLE), "--host", "db-1", "--confirm-remove", "oslo"]
     ran = CliRunner().invoke(app, words)
     assert isinstance(ran.exception, InputError)
-    assert "db-1 holds the database of front-1" in ran.exception.what
+    assert "db-1 holds the database of front-1, history-1" in ran.exception.what
 
 
 def test_what_was_removed_is_said_with_what_stays() -> None:

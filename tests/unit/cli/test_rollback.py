@@ -31,7 +31,7 @@ def test_without_a_terminal_the_option_is_named() -> None:
 
 def test_the_database_host_does_not_go_to_generation_0_alone() -> None:
     told = ran("--host", "db-1", "--confirm-rollback", "oslo")
-    assert "db-1 holds the database of front-1" in told.what
+    assert "db-1 holds the database of front-1, history-1" in told.what
 
 
 def test_who_interrupts_it_is_told_who_decides_now(monkeypatch: pytest.MonkeyPatch) -> None:

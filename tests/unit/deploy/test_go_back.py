@@ -185,3 +185,27 @@ def test_who_stops_it_has_every_host_where_it_was(to: str, host: str, step: str,
     assert sorted(order(hosts, "rollback")) == sorted(back)
     assert order(hosts, "rollback")[-1:] == back[-1:] or to == ZERO
     assert order(hosts, "confirm") == []
+
+
+@pytest.mark.parametrize(
+    ("going", "now", "left"),
+    [
+        (["db-1", "front-1"], dict.fromkeys(NAMES, B), "history-1"),
+        (["db-1"], dict.fromkeys(NAMES, B), "front-1, history-1"),
+        (["db-1"], {"db-1": B, "history-1": None, "front-1": B}, "front-1"),
+        (["db-1"], {"db-1": B}, "front-1, history-1"),  # the others were not asked
+        (["db-1"], {"db-1": B, "history-1": None, "front-1": None}, ""),
+        (["front-1", "history-1"], dict.fromkeys(NAMES, B), ""),
+    ],
+)
+def test_the_database_does_not_go_to_generation_0_while_a_host_stays_that_has_none(
+    going: list[str], now: dict[str, str | None], left: str
+) -> None:
+    """A host whose generation 0 is gone stays as it is; the others may go only without the database."""
+    hosts = FakeHosts({})
+    found = WayBack(dict.fromkeys(going, ZERO), now, {})
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        errors = go_back(fleet, CLUSTER, CLUSTER.hosts, found).errors
+    told = {name: str(error) for name, error in errors.items()}
+    assert {name: left in text for name, text in told.items()} == ({"db-1": True} if left else {})
+    assert (hosts.asked == []) is bool(left)
