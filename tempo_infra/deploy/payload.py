@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from functools import cache
 from pathlib import Path
 
@@ -17,11 +18,21 @@ from tempo_infra.on_host.program import NAME_DIGITS
 # first request follows the nonce at once: mostly the program is there, and nobody waits to be asked for it.
 # A line for each piece: on a slow link the controller sees that something arrives.
 # The collector looks seldom, and not at the end: what is imported lives as long as the program.
+# The whole of it is read before its first line is done, so it is written in what Python 2 can read, too.
+OLDEST_PYTHON = (3, 10)
 START = """
-import hashlib, os, sys
+import sys
+if sys.version_info < (3, 10):
+    sys.exit("tempo-infra: Python %d.%d.%d" % tuple(sys.version_info[:3]))
+import hashlib, os
 import gc
 gc.set_threshold(50000)
-print("tempo-infra", flush=True)
+
+def say(*words):
+    sys.stdout.write(" ".join(words) + "\\n")
+    sys.stdout.flush()
+
+say("tempo-infra")
 nonce, name = sys.argv[1:]
 source, state = sys.stdin.buffer, "/var/lib/tempo-infra"
 
@@ -42,7 +53,7 @@ def kept():
 def read(count):
     content = piece = source.read(min(16384, count))
     while piece and len(content) < count:
-        print("tempo-infra", flush=True)
+        say("tempo-infra")
         piece = source.read(min(16384, count - len(content)))
         content += piece
     return content
@@ -68,7 +79,7 @@ if content:
     serve, request = main(content), b""
     first()
 else:
-    print("tempo-infra wants", nonce, flush=True)
+    say("tempo-infra wants", nonce)
     request = read(first())
     length, digest = source.readline().split() or (b"0", b"")
     content = read(int(length))
@@ -78,6 +89,12 @@ else:
 serve(nonce, request)
 gc.freeze()
 """.strip()
+
+# What `START` says first; what shells, sudo and a Python that knows no -I say in its place.
+_TOO_OLD = re.compile(r"^tempo-infra: Python (\d+\.\d+\.\d+)$|^(Unknown option: -I)$", re.MULTILINE)
+_NONE = re.compile(
+    r"^(?=.*\bpython3\b).*(not found|no such file|unknown command)", re.IGNORECASE | re.MULTILINE
+)
 
 # The same zip is kept on the host; while a change is not confirmed, systemd starts it.
 ALONE = b"from tempo_infra.on_host.alone import main\nmain()\n"
@@ -122,6 +139,21 @@ def program() -> bytes:
 def command(nonce: str) -> list[str]:
     """Return the words that start the program on a host."""
     return ["python3", "-I", "-c", START, nonce, name()]
+
+
+def no_python(said: str) -> tuple[str, str]:
+    """Return what is wrong with the host's Python, and what to do, by what was said; "" for other reasons."""
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    if old := _TOO_OLD.search(said):
+        found = f"Python {old[1] or 'before 3.4'} on this host is too old: {oldest} is the oldest that works"
+        return found, (
+            f"Debian 12, Ubuntu 22.04 and newer ones bring it; elsewhere `python3` must be {oldest} or newer "
+            "for root"
+        )
+    if _NONE.search(said):
+        remedy = f"install {oldest} or newer as `python3`, which root finds: apt-get install python3"
+        return "this host has no python3", remedy
+    return "", ""
 
 
 def opening(nonce: str, request: bytes) -> bytes:

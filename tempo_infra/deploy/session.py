@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tempo_infra.deploy import answers
-from tempo_infra.deploy.payload import answer, command, opening, wish
+from tempo_infra.deploy.payload import answer, command, no_python, opening, wish
 from tempo_infra.errors import RollbackFailedError, StepFailedError, UnreachableError
 from tempo_infra.on_host.wire import (
     MAX_BODY_BYTES,
@@ -172,6 +172,9 @@ class Session:
         if self._heard:
             what = f"{step}: the program on the host has ended: {words}"
             return UnreachableError(what, host=self.host, remedy="run the same command again")
+        unfit, todo = no_python(said)
+        if unfit:
+            return UnreachableError(f"{step}: {unfit}", host=self.host, remedy=todo)
         remedy = {
             127: "the host needs python3 and sudo: apt-get install python3 sudo",
             1: ADMIN_HINT + "; with `Defaults requiretty`: add `Defaults:<user> !requiretty` to sudoers",

@@ -13,7 +13,8 @@ ROWS = dict(re.findall(r"^\| (B\d+) \|(.*)$", PAGE, re.MULTILINE))
 
 
 def test_every_row_is_there() -> None:
-    assert list(ROWS) == [f"B{number}" for number in range(1, 21)]
+    assert list(ROWS) == [f"B{number}" for number in range(1, len(ROWS) + 1)]
+    assert len(ROWS) > 20
 
 
 @pytest.mark.parametrize("row", sorted(ROWS))
