@@ -9,7 +9,7 @@ from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.sizing import size
 from tempo_infra.sizing.hugepages import reserved_bytes
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
+from tempo_infra.sizing.temporal import LOOPBACK, PORTS, POSTGRESQL_PORT, UI_PORT, listening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +37,9 @@ class EarlierSize:
     taken_at: str  # as facts write it
 
 
-def ports_of(host: Host) -> Mapping[int, str]:
+def ports_of(host: Host, cluster: Cluster) -> Mapping[int, str]:
     """Return the ports that a host's services listen on, by the role that does."""
-    found = {port: role.value for role in host.temporal_roles for port in PORTS[role].all}
+    found = {port: role.value for role in host.temporal_roles for port in listening(cluster, role)}
     if host.has(Role.POSTGRESQL):
         found[POSTGRESQL_PORT] = Role.POSTGRESQL.value
     if host.has(Role.UI):
@@ -110,11 +110,15 @@ class Expected:
             database_host=cluster.database_host.name,
             inventory=str(cluster.path),
             internal=host.internal,
-            ports=ports_of(host),
+            ports=ports_of(host, cluster),
             members=_members(cluster),
             shards=cluster.temporal.shards,
             **_sized(host, cluster),
         )
+
+    def address(self, port: int) -> str:
+        """Return where that port of its services listens."""
+        return LOOPBACK if self.ports.get(port) == Role.UI else self.internal
 
     def limit(self, name: str) -> float:
         """Return a threshold of the class; KeyError when the catalogue of classes has none of that name."""

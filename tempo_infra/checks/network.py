@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks.check import Phase, check
@@ -18,6 +19,7 @@ from tempo_infra.checks.finding import (
     skipped,
     unread,
 )
+from tempo_infra.sizing.temporal import LOOPBACK
 
 if TYPE_CHECKING:
     from tempo_infra.checks.expected import Expected
@@ -127,8 +129,10 @@ def _answered(one: Reached) -> Finding:
     "net.port",
     "the ports of this host's services are free for them",
     severity=Severity.CRITICAL,
-    wants="free before provisioning; afterwards each one listened on, by the service",
-    remedy="stop the other program (ss -ltnp shows it), or start the service: docker ps -a",
+    wants="free before provisioning; afterwards each one listened on, by the service; "
+    "the UI on the loopback only",
+    remedy="stop the other program (ss -ltnp shows it), or start the service: docker ps -a; "
+    "`tempo-infra provision -i {inventory}` moves a UI that answers elsewhere",
     source="https://kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-init/",
 )
 def port(facts: Facts, expected: Expected) -> Finding:
@@ -137,19 +141,34 @@ def port(facts: Facts, expected: Expected) -> Finding:
     provisioned = facts.generation.value is not None
 
     def judge(told: tuple[Listener, ...]) -> Finding:
-        here = {one.port for one in told if one.address in (*_ANY, expected.internal)}
+        here = {one.port for one in told if one.address in (*_ANY, expected.address(one.port))}
         wrong = sorted(set(expected.ports) - here if provisioned else set(expected.ports) & here)
+        wider = _wider(told, expected) if provisioned else {}
         state = "closed" if provisioned else "taken"
         names = ", ".join(f"{one} ({expected.ports[one]})" for one in wrong)
+        words = [
+            *([f"{state}: {names}"] if wrong else []),
+            *(f"{port} ({expected.ports[port]}) answers on {address}" for port, address in wider.items()),
+        ]
         right = f"{len(expected.ports)} {'open' if provisioned else 'free'}"
         return Finding(
-            outcome=Outcome.FAIL if wrong else Outcome.PASS,
-            found=f"{state}: {names}" if wrong else right,
+            outcome=Outcome.FAIL if words else Outcome.PASS,
+            found="; ".join(words) or right,
             wanted="open" if provisioned else "free",
-            evidence={"ports": sorted(expected.ports), state: wrong},
+            evidence={"ports": sorted(expected.ports), state: wrong, "wider": wider},
         )
 
     return judged(follow(facts.network, lambda part: part.listeners), judge)
+
+
+def _wider(told: tuple[Listener, ...], expected: Expected) -> dict[int, str]:
+    """Return ports that are meant for the host itself, and the other address that they answer on."""
+    return {
+        one.port: one.address
+        for one in told
+        if one.port in expected.ports and expected.address(one.port) == LOOPBACK
+        if not ip_address(one.address).is_loopback
+    }
 
 
 @check(

@@ -9,6 +9,13 @@ from tempo_infra.inventory.problems import quoted
 
 _DNS_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")  # no leading dash: it ends in an argument list
 _THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
+_PRIVATE = (  # RFC 1918, and RFC 4193 for IPv6
+    ipaddress.ip_network("10.0.0.0/8"),
+    ipaddress.ip_network("172.16.0.0/12"),
+    ipaddress.ip_network("192.168.0.0/16"),
+    ipaddress.ip_network("fc00::/7"),
+)
+_CARRIER = ipaddress.ip_network("100.64.0.0/10")
 _LOOKS_LIKE_IPV4 = re.compile(r"[0-9.]+")
 
 
@@ -76,9 +83,19 @@ def _never_a_host(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> boo
     return address.is_unspecified or address.is_multicast
 
 
-def is_public(text: str) -> bool:
-    """Whether the internet routes to this address."""
+def why_not_private(text: str) -> str:
+    """Say who else may reach an address that services bind; empty for RFC 1918, and for what is no address.
+
+    Python's own `is_private` and `is_global` are about routing: neither names 100.64.0.0/10.
+    """
     try:
-        return ipaddress.ip_address(text).is_global
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return False
+        return ""
+    if any(address.version == one.version and address in one for one in _PRIVATE):
+        return ""
+    if address.version == _CARRIER.version and address in _CARRIER:
+        return f"{text} lies in {_CARRIER}, which a provider's customers share (RFC 6598)"
+    if address.is_global:
+        return f"the internet can reach {text}"
+    return f"{text} is in no private network (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16)"

@@ -107,7 +107,9 @@ def _resources(section: ResourcesSection) -> Resources:
 
 def _temporal(section: TemporalSection) -> Temporal:
     namespaces = tuple(Namespace(entry.name, parse_duration(entry.retention)) for entry in section.namespaces)
-    return Temporal(section.version, section.ui, section.shards, namespaces, section.pollers)
+    return Temporal(
+        section.version, section.ui, section.shards, namespaces, section.pollers, section.http_api
+    )
 
 
 def _measured(section: MeasuredSection | None) -> Measured | None:

@@ -151,6 +151,7 @@ class Temporal:
     shards: int
     namespaces: tuple[Namespace, ...]
     pollers: int | None = None  # long polls of all workers together; None: not said
+    http_api: bool = False  # frontends answer HTTP as well
 
 
 @dataclass(frozen=True, slots=True)

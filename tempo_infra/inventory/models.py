@@ -205,6 +205,10 @@ class TemporalSection(Section):
     pollers: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="Long polls that all workers hold together; frontends must carry them."
     )
+    http_api: bool = Field(
+        default=False,
+        description="Frontends answer HTTP too, on port 7243; like gRPC it asks nobody who he is.",
+    )
 
 
 class PostgresSection(Section):

@@ -14,7 +14,7 @@ from tempo_infra.inventory.problems import Loc, Mark, Problem, did_you_mean, quo
 Found: TypeAlias = Iterator[tuple[Loc, str]]
 
 _PUBLIC = (
-    "the internet can reach {}, and nothing protects the cluster's ports there yet;"
+    "{}, and nothing protects the cluster's ports there yet;"
     " use a private address, or take the risk with accept: [public-internal]"
 )
 
@@ -117,8 +117,8 @@ def _internal_is_private(root: Node, _wrong: frozenset[Loc]) -> Found:
         return
     for host, _ in _children(root, "hosts"):
         value = _text(root, *host, "internal")
-        if value and addresses.is_public(value):
-            yield (*host, "internal"), _PUBLIC.format(value)
+        if value and (why := addresses.why_not_private(value)):
+            yield (*host, "internal"), _PUBLIC.format(why)
 
 
 def _classes_are_known(root: Node, _wrong: frozenset[Loc]) -> Found:

@@ -32,7 +32,7 @@ NETWORKS = ("bridge", "host")
 LEANS = ("cpu", "io", "memory")
 DISK_KINDS = ("nvme", "ssd", "hdd", "unknown")
 ACCEPTABLE = {
-    "public-internal": "an internal address that the internet can reach",
+    "public-internal": "an internal address outside of the private networks: others may reach it",
     "synchronous-commit-off": "acknowledged steps of workflows are lost when the database host fails",
 }
 POOL_ROLES = tuple(role.value for role in TEMPORAL_ROLES)

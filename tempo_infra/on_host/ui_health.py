@@ -6,6 +6,7 @@ import http.client
 import time
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import engine
 from tempo_infra.on_host.containers import restart_counts, why_not_running
 from tempo_infra.on_host.role_health import LOOK_EVERY_S, refuse_crash_loop
 from tempo_infra.on_host.shell import StepError
@@ -14,7 +15,20 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
 SERVER_ERROR = 500
+LOOPBACK = "127.0.0.1"
+ANY = ("", "0.0.0.0", "::")  # noqa: S104 - read, not bound
+ENGINE_S = 20.0
 ASK_S, LONGEST_S = 3.0, 60.0  # it is there in a second or two, or not at all
+
+
+def place(port: int) -> "tuple[str, int]":
+    """Return where the UI's container is published; earlier versions used another address."""
+    for one in engine.containers(stopped=True, deadline_s=ENGINE_S):
+        for address in engine.bound(one) if engine.service_of(one) == "ui" else ():
+            host, _, number = address.rpartition(":")
+            if number.isdigit():
+                return (LOOPBACK if host in ANY else host), int(number)
+    return LOOPBACK, port
 
 
 def ui_answers(layout: Layout, host: str, port: int, deadline_s: float) -> None:

@@ -53,7 +53,7 @@ def check_health(
     if ports:
         role_health.role_health(layout, role_health.RoleHealthArgs(armed.host, ports, deadline_s))
     if ui is not None:
-        ui_health.ui_answers(layout, armed.host, ui, deadline_s)
+        ui_health.ui_answers(layout, *ui_health.place(ui), deadline_s)
     missing = sorted(set(wanted) - set(running(layout)))
     if missing:
         raise StepError(f"not running: {', '.join(missing)}")

@@ -11,7 +11,15 @@ from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import OWNER
 from tempo_infra.render.bundle import DATA, STATE
 from tempo_infra.sizing.settings import LOG_FILES, LOG_MIB, MIB
-from tempo_infra.sizing.temporal import PLUGIN, PORTS, POSTGRESQL_PORT, UI_PORT
+from tempo_infra.sizing.temporal import (
+    LOOPBACK,
+    PLUGIN,
+    PORTS,
+    POSTGRESQL_PORT,
+    UI_PORT,
+    http_port,
+    listening,
+)
 
 if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Cluster, Host
@@ -22,7 +30,6 @@ DATABASE = "temporal"
 VISIBILITY_DATABASE = "temporal_visibility"
 PASSWORD_FILE = "/run/secrets/tempo-infra/db_password"  # noqa: S105  # in Temporal's containers
 SUBNETS = ("172.30.0.0/24", "172.29.0.0/24", "192.168.230.0/24")  # of the compose network on every host
-LOOPBACK = "127.0.0.1"
 TEMPORAL_UID = 1000
 POSTGRESQL_UID = 999
 
@@ -133,7 +140,7 @@ def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
         shares_network=cluster.shares_network,
         subnet=subnet,
         rpc=tuple(
-            RpcView(role.value, ports.grpc, ports.membership, ports.http or 0)
+            RpcView(role.value, ports.grpc, ports.membership, http_port(cluster, role) or 0)
             for role, ports in PORTS.items()
         ),
         clients=(*clients, subnet),
@@ -164,7 +171,8 @@ def temporal_view(view: ClusterView, settings: HostSettings, role: Role) -> Temp
 
 
 def service_view(cluster: Cluster, host: Host, container: Container, folder: str) -> ServiceView:
-    ports = _ports(container)
+    ports = _ports(cluster, container)
+    address = LOOPBACK if container.role is Role.UI else host.internal  # the UI is reached through ssh
     shares = cluster.shares_network and container.role is not Role.UI  # the UI can't be told what to bind
     uid = POSTGRESQL_UID if container.name == "postgresql" else TEMPORAL_UID
     return ServiceView(
@@ -183,7 +191,7 @@ def service_view(cluster: Cluster, host: Host, container: Container, folder: str
         log_files=str(LOG_FILES),
         shm=_mebibytes(container.shm_bytes or 0),
         shares_network=shares,
-        ports=() if shares else tuple(f"{_endpoint(host.internal, port)}:{port}" for port in ports),
+        ports=() if shares else tuple(f"{_endpoint(address, port)}:{port}" for port in ports),
         health_address=host.internal if shares else LOOPBACK,
         health_port=str(ports[0]) if ports else "",
         folder=f"{STATE}/services/{folder}" if folder else "",
@@ -225,11 +233,11 @@ def _secrets(cluster: Cluster, container: Container) -> str:
     return "" if container.name in {"ui", "admin-tools", "postgresql"} else folder
 
 
-def _ports(container: Container) -> tuple[int, ...]:
+def _ports(cluster: Cluster, container: Container) -> tuple[int, ...]:
     if container.job:
         return ()
     if container.role in PORTS:
-        return PORTS[container.role].all
+        return listening(cluster, container.role)
     return (POSTGRESQL_PORT,) if container.role is Role.POSTGRESQL else (UI_PORT,)
 
 

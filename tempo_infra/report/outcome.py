@@ -62,7 +62,7 @@ def reach_lines(cluster: Cluster) -> Iterator[str]:
         login = f"{host.ssh.user}@{host.ssh.address}" + (
             f" -p {host.ssh.port}" if host.ssh.port != SSH_PORT else ""
         )
-        yield f"             UI        ssh -N -L 8080:{host.internal}:{UI_PORT} {login}"
+        yield f"             UI        ssh -N -L 8080:127.0.0.1:{UI_PORT} {login}"
         yield "                       then http://localhost:8080"
     yield f"             check it  tempo-infra check-host -i {cluster.path}"
     yield f"             prove it  tempo-infra smoke -i {cluster.path}"

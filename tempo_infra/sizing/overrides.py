@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from tempo_infra.inventory.addresses import why_not_private
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.inventory.problems import Problem, refuse
 from tempo_infra.sizing import parameters
@@ -166,10 +167,10 @@ def risks(cluster: Cluster) -> tuple[str, ...]:
             "host-network: services can bind any address of their host and reach its loopback, and rules for"
             f" containers in the firewall don't hold for them ({cluster.place('network')})"
         )
-    if "public-internal" in cluster.accept:
-        taken.append(
-            "public-internal: the internet can reach an internal address, and its ports are not protected"
-        )
+    for host in cluster.hosts:
+        if why := why_not_private(host.internal):  # loading refuses it where it is not accepted
+            place = cluster.place("hosts", host.name, "internal")
+            taken.append(f"public-internal: {why}, and nothing protects the ports there ({place})")
     return tuple(taken)
 
 

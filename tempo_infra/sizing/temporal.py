@@ -54,7 +54,7 @@ class Ports:
     grpc: int
     membership: int
     metrics: int  # on the loopback of the service's own container: no port of the host
-    http: int | None = None
+    http: int | None = None  # the HTTP API, where the inventory asks for it
 
     @property
     def all(self) -> tuple[int, ...]:
@@ -68,7 +68,19 @@ PORTS: Mapping[Role, Ports] = {
     Role.WORKER: Ports(7239, 6939, 9239),
 }
 UI_PORT = 8080
+LOOPBACK = "127.0.0.1"  # of its host: there the UI is published, and ssh forwards it
 POSTGRESQL_PORT = 5432
+
+
+def http_port(cluster: Cluster, role: Role) -> int | None:
+    """Return where a service answers HTTP; None: nowhere. It asks nobody for a name, as gRPC does not."""
+    return PORTS[role].http if cluster.temporal.http_api else None
+
+
+def listening(cluster: Cluster, role: Role) -> tuple[int, ...]:
+    """Return the ports of its host that a service listens on."""
+    http = http_port(cluster, role)
+    return tuple(port for port in PORTS[role].all if port != PORTS[role].http or port == http)
 
 
 def temporal(

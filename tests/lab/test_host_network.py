@@ -12,7 +12,7 @@ from tests.lab.conftest import Inventory, Variants, containers
 pytestmark = pytest.mark.faults  # of the long ones: every service is made anew, there and back
 
 PORTS = {
-    "front-1": {7233, 6933, 7243, 7235, 6935, 7239, 6939},
+    "front-1": {7233, 6933, 7235, 6935, 7239, 6939},
     "history-1": {7234, 6934},
     "db-1": {5432},
 }

@@ -171,11 +171,11 @@ def test_a_port_that_a_stranger_took_is_named_with_its_owner(
     ground.host = host = lab.host(name)
     id_ = host.must(["docker", "ps", "-q", "-f", "label=com.docker.compose.service=ui"]).strip()
     host.must(["docker", "stop", "-t", "2", id_])
-    script = f"import socket,time;s=socket.create_server(('{host.internal_address}',8080));time.sleep(600)"
+    script = "import socket,time;s=socket.create_server(('127.0.0.1',8080));time.sleep(600)"
     host.must(["systemd-run", "--quiet", "--collect", "--unit=stranger", "python3", "-c", script])
     try:
         host.must(["sh", "-c", "until ss -ltn | grep -q ':8080 '; do sleep 0.2; done"], timeout=20)
-        ground.refused(ground.inventory, f"port {host.internal_address}:8080 is taken by python3 (pid ")
+        ground.refused(ground.inventory, "port 127.0.0.1:8080 is taken by python3 (pid ")
     finally:
         host.exec(["systemctl", "stop", "stranger"])
         ground.inventory.provision()

@@ -25,7 +25,7 @@ def test_a_fresh_host_is_provisioned_in_the_order_that_was_promised(fresh: Ran, 
 
 def test_the_last_lines_say_how_to_reach_the_cluster(fresh: Ran) -> None:
     assert "workers   10.99.0.11:7233, namespaces: billing" in fresh.err
-    assert "ssh -N -L 8080:10.99.0.11:8080 deploy@127.0.1.11" in fresh.err
+    assert "ssh -N -L 8080:127.0.0.1:8080 deploy@127.0.1.11" in fresh.err
 
 
 @OVER_BOTH
@@ -84,10 +84,21 @@ def test_live_settings_are_the_rendered_ones(cluster: Inventory, lab: Lab) -> No
 
 
 def test_ports_are_published_on_the_internal_address_only(cluster: Inventory, lab: Lab) -> None:
+    """But the UI's, which ssh forwards: on the loopback of its host."""
     for host in lab.hosts:
         for service, item in containers(lab, host.name).items():
             bound = {b["HostIp"] for binds in item["NetworkSettings"]["Ports"].values() for b in binds or []}
-            assert bound <= {host.internal_address}, service
+            assert bound == {"127.0.0.1" if service == "ui" else host.internal_address}, service
+
+
+def test_no_process_of_ours_can_be_swapped_out_or_dumped(cluster: Inventory, lab: Lab) -> None:
+    for host in lab.hosts:
+        for service, item in containers(lab, host.name).items():
+            assert item["HostConfig"]["MemorySwap"] == item["HostConfig"]["Memory"], service
+            limits = lab.host(host.name).must(["cat", f"/proc/{item['State']['Pid']}/limits"])
+            row = re.search(r"Max core file size\s+(\d+|unlimited)\s+(\d+|unlimited)", limits)
+            assert row is not None
+            assert (row[1], row[2]) == ("0", "0"), service
 
 
 def test_containers_run_with_no_more_rights_than_they_need(cluster: Inventory, lab: Lab) -> None:

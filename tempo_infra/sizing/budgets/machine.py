@@ -69,7 +69,7 @@ def file_descriptors(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
 )
 def ports(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
     for host, sized in pairs(cluster, settings):
-        wanted = [port for role in host.temporal_roles for port in temporal.PORTS[role].all]
+        wanted = [port for role in host.temporal_roles for port in temporal.listening(cluster, role)]
         wanted += [temporal.POSTGRESQL_PORT] * host.has(Role.POSTGRESQL)
         wanted += [temporal.UI_PORT] * host.has(Role.UI)
         own = next((one for one in sized.sysctl if one.name == "net.ipv4.ip_local_port_range"), None)

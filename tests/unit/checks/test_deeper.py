@@ -307,6 +307,29 @@ def test_ports_are_free_before_a_host_is_provisioned() -> None:
     assert (free.outcome, free.found) == (PASS, "2 free")
 
 
+@pytest.mark.parametrize(
+    ("ui", "outcome", "said"),
+    [
+        (["127.0.0.1"], PASS, "2 open"),
+        (
+            ["10.0.0.12"],
+            FAIL,
+            "closed: 8080 (ui); 8080 (ui) answers on 10.0.0.12",
+        ),  # as earlier versions had it
+        (["127.0.0.1", "203.0.113.9"], FAIL, "8080 (ui) answers on 203.0.113.9"),
+        (["0.0.0.0"], FAIL, "8080 (ui) answers on 0.0.0.0"),
+        (["127.0.0.1", "::"], FAIL, "8080 (ui) answers on ::"),
+        (["127.0.0.1", "::1"], PASS, "2 open"),
+        ([], FAIL, "closed: 8080 (ui)"),
+    ],
+)
+def test_the_ui_answers_on_the_loopback_and_nowhere_else(ui: list[str], outcome: Outcome, said: str) -> None:
+    told = (Listener("10.0.0.12", 7233), *(Listener(address, 8080) for address in ui))
+    facts = having(healthy(), "network.listeners", read(told))
+    [found] = findings("net.port", facts, ports={7233: "frontend", 8080: "ui"})
+    assert (found.outcome, found.found) == (outcome, said)
+
+
 def test_before_a_host_is_provisioned_only_silence_is_a_fault() -> None:
     closed = having(healthy(), "network.reached", read((reached("a", 1, 5432, "x", "closed"),)))
     assert findings("net.reach", having(closed, "generation", ABSENT))[0].outcome is PASS

@@ -15,6 +15,7 @@ from tempo_infra.errors import InputError
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.inventory.load import loads
+from tempo_infra.sizing import size
 from tests.unit.inventory.texts import EXAMPLES, FILE, VALID, changed, cluster, refusal
 
 BAD = Path(__file__).parent / "bad"
@@ -135,8 +136,32 @@ def test_a_public_internal_address_can_be_accepted() -> None:
     assert found.accept == {"public-internal"}
 
 
-@pytest.mark.parametrize("internal", ["10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "203.0.113.1"])
-def test_private_and_documentation_addresses_need_no_acceptance(internal: str) -> None:
+@pytest.mark.parametrize(
+    ("internal", "why"),
+    [
+        ("100.64.0.1", "100.64.0.1 lies in 100.64.0.0/10, which a provider's customers share"),
+        ("100.127.255.254", "which a provider's customers share"),
+        ("203.0.113.1", "203.0.113.1 is in no private network"),
+        ("198.18.0.1", "is in no private network"),
+        ("169.254.10.1", "is in no private network"),
+        ("172.32.0.1", "the internet can reach 172.32.0.1"),
+        ("192.169.0.1", "the internet can reach"),
+        ("11.0.0.1", "the internet can reach"),
+    ],
+)
+def test_an_address_that_others_may_reach_is_a_risk_to_accept(internal: str, why: str) -> None:
+    changed = ("internal: 10.0.0.11", f"internal: {internal}")
+    assert why in refusal(changed)[0]
+    taken = size(cluster(changed, ("hosts:", "accept: [public-internal]\nhosts:"))).risks
+    assert [why in risk and risk.startswith("public-internal: ") for risk in taken] == [True]
+
+
+def test_a_risk_that_is_accepted_and_not_taken_is_not_shown() -> None:
+    assert size(cluster(("hosts:", "accept: [public-internal]\nhosts:"))).risks == ()
+
+
+@pytest.mark.parametrize("internal", ["10.0.0.1", "10.255.1.1", "172.16.0.1", "172.31.9.9", "192.168.1.1"])
+def test_private_addresses_need_no_acceptance(internal: str) -> None:
     assert cluster(("internal: 10.0.0.11", f"internal: {internal}")).hosts[0].internal == internal
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tempo_infra.on_host import ui_health
+from tempo_infra.on_host import engine, ui_health
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
-from tempo_infra.on_host.ui_health import ask, ui_answers
+from tempo_infra.on_host.ui_health import ask, place, ui_answers
 
 
 @contextmanager
@@ -38,6 +39,34 @@ def server(status: int) -> Iterator[int]:
 def test_an_answer_is_what_counts(status: int, problem: str) -> None:
     with server(status) as port:
         assert ask("127.0.0.1", port) == problem
+
+
+def container(service: str, *bindings: tuple[str, str]) -> dict[str, Any]:
+    return {
+        "Config": {"Labels": {"com.docker.compose.service": service}},
+        "HostConfig": {
+            "PortBindings": {"8080/tcp": [{"HostIp": ip, "HostPort": port} for ip, port in bindings]}
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("bindings", "where"),
+    [
+        ([("127.0.0.1", "8080")], ("127.0.0.1", 8080)),
+        ([("10.0.0.11", "8080")], ("10.0.0.11", 8080)),  # of a generation that an earlier version made
+        ([("", "8081")], ("127.0.0.1", 8081)),
+        ([("0.0.0.0", "8080")], ("127.0.0.1", 8080)),
+        ([("10.0.0.11", "")], ("127.0.0.1", 8080)),
+        ([], ("127.0.0.1", 8080)),
+    ],
+)
+def test_it_is_asked_where_its_container_is_published(
+    bindings: list[tuple[str, str]], where: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = [container("frontend", ("10.0.0.11", "7233")), container("ui", *bindings)]
+    monkeypatch.setattr(engine, "containers", lambda **_: ours)
+    assert place(8080) == where
 
 
 def test_nobody_there_is_said_with_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

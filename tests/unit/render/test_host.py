@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tempo_infra.checks.expected import Expected
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import Login
@@ -90,9 +91,29 @@ def test_every_container_is_hardened() -> None:
 
 def test_ports_are_published_on_the_internal_address_only() -> None:
     services = compose(bundle(solo(), "solo-1"))["services"]
-    published = [port for service in services.values() for port in service.get("ports", [])]
-    assert len(published) == 11
-    assert all(port.startswith("10.0.0.10:") for port in published)
+    published = {name: service.get("ports", []) for name, service in services.items()}
+    assert published.pop("ui") == ["127.0.0.1:8080:8080"]
+    ports = [port for of_service in published.values() for port in of_service]
+    assert len(ports) == 9
+    assert all(port.startswith("10.0.0.10:") for port in ports)
+
+
+def test_nothing_is_swapped_out_or_dumped_to_a_disk() -> None:
+    for service in compose(bundle(solo(), "solo-1"))["services"].values():
+        assert service["memswap_limit"] == service["mem_limit"]  # both together: no swap
+        assert service["ulimits"]["core"] == 0
+
+
+@pytest.mark.parametrize(("asked", "http"), [(False, None), (True, 7243)])
+def test_http_is_answered_only_where_the_inventory_asks_for_it(asked: bool, http: int | None) -> None:
+    one = trio()
+    one = replace(one, temporal=replace(one.temporal, http_api=asked))
+    found = bundle(one, "front-1")
+    assert temporal(found, "frontend")["services"]["frontend"]["rpc"].get("httpPort") == http
+    published = compose(found)["services"]["frontend"]["ports"]
+    assert ("10.0.0.11:7243:7243" in published) is asked
+    expected = Expected.for_host(one.host("front-1"), one)
+    assert (7243 in expected.ports) is asked
 
 
 def test_jobs_never_start_by_themselves() -> None:
@@ -152,11 +173,8 @@ def test_all_services_are_listed_with_their_ports() -> None:
     assert set(services) == {role.value for role in TEMPORAL_ROLES}
     for role, ports in PORTS.items():
         rpc = services[role.value]["rpc"]
-        assert (rpc["grpcPort"], rpc["membershipPort"], rpc.get("httpPort")) == (
-            ports.grpc,
-            ports.membership,
-            ports.http,
-        )
+        assert (rpc["grpcPort"], rpc["membershipPort"]) == (ports.grpc, ports.membership)
+        assert "httpPort" not in rpc
         assert rpc["bindOnIP"] == "0.0.0.0"
 
 

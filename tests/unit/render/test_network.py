@@ -35,7 +35,7 @@ def test_services_share_the_network_and_publish_nothing_but_the_ui() -> None:
     found = services()
     assert {name for name, one in found.items() if one.get("network_mode") == "host"} == set(found) - {"ui"}
     assert [name for name, one in found.items() if "ports" in one] == ["ui"]
-    assert found["ui"]["ports"] == ["10.0.0.11:8080:8080"]
+    assert found["ui"]["ports"] == ["127.0.0.1:8080:8080"]
 
 
 def test_the_internal_address_is_the_only_one_that_is_bound() -> None:
