@@ -57,6 +57,7 @@ demo: lab-up ## lab, provision, check-host and smoke: the whole way, then what t
 	@echo "          $(LAB) ssh db-1 'sudo docker ps'              the containers on a host"
 
 .PHONY: test
+test: UNIT := --hypothesis-profile test
 test: check lab-more servers browser ## everything that CI runs: lint, types, unit tests, and the tests on real hosts
 	$(BIN)/pytest tests/lab -m 'not vm and not faults and not sdks'
 
@@ -95,12 +96,14 @@ test-openssh: lab-up ## the tests on real hosts once more, over the system's own
 test-vm: lab-vm-up ## what only a machine with a kernel of its own can show: limits, kernel settings, power cuts
 	$(BIN)/pytest tests/lab -m 'vm and not faults'
 
+UNIT := -m 'not thorough'
+
 .PHONY: check
-check: venv ## lint, types, unit tests; about three minutes
+check: venv ## lint, types, quick unit tests: within a minute; make test runs them all
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest tests/unit tests/lab_self -n 2 -q
+	$(BIN)/pytest tests/unit tests/lab_self -n 2 -q $(UNIT)
 
 .PHONY: cover
 cover: venv ## unit tests with branch coverage

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parent / "unit" / "golden"
 
-settings.register_profile("tempo-infra", deadline=None)  # two busy cores make any deadline a lottery
+# Two busy cores make any deadline a lottery. How many examples is the profile's word alone.
+settings.register_profile("check", deadline=None, max_examples=15)  # make check: at every save
+settings.register_profile("test", deadline=None, max_examples=80)  # make test: what CI runs
 settings.register_profile("fuzz", deadline=None, max_examples=3000)  # make fuzz
-settings.load_profile("tempo-infra")
+settings.load_profile("check")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -55,6 +55,7 @@ def test_what_is_not_facts_is_refused_with_its_place(text: str, words: str) -> N
     assert caught.value.host == "db-1"
 
 
+@pytest.mark.thorough
 @given(st.text())
 def test_a_hosts_words_cannot_steer_the_terminal(words: str) -> None:
     facts = read_facts(_changed("system.value.hostname.value", f"\x1b[2J\x00{words}\u202e"))

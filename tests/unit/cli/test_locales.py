@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
 SHOW = [sys.executable, "-c", "from tempo_infra.cli.main import run; run()", "inventory", "show", "-i"]
 

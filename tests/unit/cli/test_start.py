@@ -7,6 +7,10 @@ import statistics
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.thorough
+
 HEAVY = {"paramiko", "jinja2", "pydantic", "temporalio", "psutil", "yaml", "pyrage"}
 SPARE_S = 0.030  # the start may cost this much more CPU than importing typer
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 MOST_S, MOST_MB = 1.0, 100
 SCRIPT = """
 import resource, sys

@@ -6,7 +6,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_infra.errors import InputError, StepFailedError
@@ -118,7 +118,6 @@ def _flow_values(depth: int) -> st.SearchStrategy[str]:
 @given(
     documents(), st.lists(st.tuples(st.lists(KEYS, min_size=1, max_size=4), st.integers(0, 9)), max_size=3)
 )
-@settings(max_examples=150, deadline=None)
 def test_any_edit_says_what_it_should_or_is_refused(text: str, wanted: list[tuple[list[str], int]]) -> None:
     """`edited` compares its result with what it should say; here, that it also keeps every comment."""
     try:

@@ -269,7 +269,7 @@ def _loads_or_refuses(text: str) -> None:
     assert time.process_time() - started < 1
 
 
-FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 @given(st.text(max_size=300))
@@ -314,7 +314,7 @@ def test_any_value_in_any_place_is_loaded_or_refused(data: st.DataObject) -> Non
 
 
 @given(st.binary(max_size=200), st.booleans())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_loaded_or_refused(tmp_path: Path, data: bytes, valid_before: bool) -> None:
     path = tmp_path / "any.yaml"
     path.write_bytes((VALID.encode() if valid_before else b"") + data)

@@ -20,6 +20,8 @@ from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
 from tests.unit.on_host.a_host import NEW, OLD, Start, boot, is_whole, make
 
+pytestmark = pytest.mark.thorough
+
 CUT, DONE = 7, 0
 MANY = 30  # changes of the file system from arming to confirmation, at least
 

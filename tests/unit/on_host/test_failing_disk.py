@@ -22,6 +22,8 @@ from tempo_infra.on_host.session import Session
 from tempo_infra.on_host.wire import Step
 from tests.unit.on_host.a_host import NEW, OLD, Start, is_whole, make
 
+pytestmark = pytest.mark.thorough
+
 RUN = "r1"
 ARM = {"run": RUN, "who": "x", "digest": NEW, "seen": OLD, "host": "10.0.0.1", "ports": {}, "take_over": []}
 STEPS = [

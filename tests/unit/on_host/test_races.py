@@ -28,6 +28,8 @@ from tempo_infra.on_host.wire import Step, encode_request
 from tests.unit.on_host.a_host import NEW, OLD, Start, boot, is_whole, make, state
 from tests.unit.on_host.test_cut_at_every_write import MANY, change, cut_before
 
+pytestmark = pytest.mark.thorough
+
 RUN = "r1"
 
 

@@ -20,6 +20,8 @@ from tempo_infra.on_host.shell import Output, StepError
 from tests.unit.on_host.a_host import Start, boot, make
 from tests.unit.on_host.test_cut_at_every_write import MANY, back, cut_before
 
+pytestmark = pytest.mark.thorough
+
 SYSCTL, LIMITS = "etc/sysctl.d/60-tempo-infra.conf", "etc/security/limits.d/60-tempo-infra.conf"
 THP, UNIT = "etc/tmpfiles.d/60-tempo-infra.conf", "etc/systemd/system/tempo-infra.service"
 SWAPPINESS, SOMAXCONN = "proc/sys/vm/swappiness", "proc/sys/net/core/somaxconn"

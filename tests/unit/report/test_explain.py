@@ -81,10 +81,10 @@ def test_all_hosts_and_files() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_it_is_read_on_a_terminal_of_eighty_columns(path: Path) -> None:
-    table = run(inventory=path).output
-    names = {line.name for line in explain.lines(size(load(path)))}
-    paragraphs = "".join(run("", name, inventory=path).output for name in sorted(names))
-    wide = [line for line in (table + paragraphs).splitlines() if len(line) > 80]
+    settings = size(load(path))
+    found = explain.lines(settings)
+    told = [explain.text(found, settings, detailed=detailed) for detailed in (False, True)]
+    wide = {line for line in "\n".join(told).splitlines() if len(line) > 80}
     assert all("https://" in line or " = " in line for line in wide), wide
     assert len(wide) < 12
 

@@ -72,6 +72,7 @@ def test_every_budget_is_broken_by_a_test() -> None:
     assert {budget.id for budget in BUDGETS} == set(BROKEN) | {"persistence-qps"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", BROKEN)
 def test_the_named_change_works_and_a_smaller_one_does_not(name: str) -> None:
     one, _ = BROKEN[name]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
@@ -56,7 +56,6 @@ def test_two_shared_cores_carry_about_what_they_carried() -> None:
     assert 50 < at_full_load < 70
 
 
-@settings(max_examples=40)
 @given(load=LOADS, goal=st.floats(0.01, 5000), more=st.floats(1, 10), fsync_ms=st.floats(0.05, 20))
 def test_a_larger_goal_never_needs_less(load: Load, goal: float, more: float, fsync_ms: float) -> None:
     small, large = figures(goal, load, fsync_ms), figures(goal * more, load, fsync_ms)
@@ -70,7 +69,6 @@ def test_a_larger_goal_never_needs_less(load: Load, goal: float, more: float, fs
     assert shards & (shards - 1) == 0
 
 
-@settings(max_examples=40)
 @given(load=LOADS, gib=st.integers(4, 64), vcpu=st.integers(1, 32), fsync_ms=st.floats(0.05, 20))
 def test_more_hosts_or_a_larger_one_never_carry_less(
     load: Load, gib: int, vcpu: int, fsync_ms: float
@@ -88,7 +86,6 @@ def test_more_hosts_or_a_larger_one_never_carry_less(
     assert tightest(second) >= least
 
 
-@settings(max_examples=40)
 @given(load=LOADS, goal=st.floats(0.1, 200))
 def test_what_a_goal_needs_carries_it(load: Load, goal: float) -> None:
     """A host of the CPU and disk that the goal needs is not limited by them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tempo_infra.inventory.cluster import Cluster, Role
@@ -36,7 +36,6 @@ def lines_of(sized: Settings) -> dict[str, float]:
     return {s.name: s.value for s in found if isinstance(s.value, int | float)}
 
 
-@settings(max_examples=60)
 @given(one=layouts())
 def test_what_is_sized_fits_or_a_larger_host_is_named_that_does(one: Cluster) -> None:
     """Without overrides there is always a change that works, and it is enough for that budget."""
@@ -47,7 +46,6 @@ def test_what_is_sized_fits_or_a_larger_host_is_named_that_does(one: Cluster) ->
             assert breach.key not in {other.key for other in errors_of(change.cluster)}
 
 
-@settings(max_examples=60)
 @given(one=overridden())
 def test_whatever_is_overridden_each_error_names_a_change_that_works(one: Cluster) -> None:
     errors = errors_of(one)
@@ -60,7 +58,6 @@ def test_whatever_is_overridden_each_error_names_a_change_that_works(one: Cluste
             assert breach.key not in {other.key for other in errors_of(change.cluster)}
 
 
-@settings(max_examples=60)
 @given(one=layouts())
 def test_every_value_is_whole_in_a_usual_unit_and_one_that_its_version_takes(one: Cluster) -> None:
     assume(fits(one))
@@ -80,7 +77,6 @@ def test_every_value_is_whole_in_a_usual_unit_and_one_that_its_version_takes(one
             assert (container.gomemlimit_bytes or 0) % MIB == (container.shm_bytes or 0) % MIB == 0
 
 
-@settings(max_examples=60)
 @given(one=layouts(), gib=st.integers(1, 64), vcpu=st.integers(0, 8))
 def test_larger_hosts_never_get_less(one: Cluster, gib: int, vcpu: int) -> None:
     more = larger(one, gib, vcpu)
@@ -98,7 +94,6 @@ def test_larger_hosts_never_get_less(one: Cluster, gib: int, vcpu: int) -> None:
             assert after.temporal[role].connections >= service.connections
 
 
-@settings(max_examples=60)
 @given(
     one=layouts(),
     roles=st.sets(st.sampled_from([Role.HISTORY, Role.MATCHING, Role.WORKER, Role.FRONTEND]), min_size=1),
@@ -126,7 +121,6 @@ def test_another_host_never_lowers_what_the_cluster_carries(one: Cluster, roles:
     assert tightest(more, after) >= tightest(one, before) * 0.999999
 
 
-@settings(max_examples=20)
 @given(one=layouts())
 def test_the_same_inventory_is_sized_the_same(one: Cluster) -> None:
     assume(fits(one))

@@ -17,6 +17,8 @@ from tempo_infra.errors import InputError, UnreachableError
 from tempo_infra.workload import smoke
 from tempo_infra.workload.smoke import SmokeResult, run_smoke
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from tests.unit.workload.devserver import DevServer
 

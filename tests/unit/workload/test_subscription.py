@@ -18,6 +18,8 @@ from tempo_infra.workload.card import Card, Subscription
 from tempo_infra.workload.ledger import Ledger
 from tempo_infra.workload.subscription import SubscriptionWorkflow
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
