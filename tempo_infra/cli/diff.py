@@ -23,8 +23,11 @@ def diff(
 
     with opened(inventory, host, ask_sudo_password=ask_sudo_password) as run:
         states, errors = run.rollout.states(run.hosts)
+    namespaces = run.rollout.namespace_drift(states)
     lines = [
-        line for name, state in states.items() for line in drift_lines(name, state, run.rollout.texts(name))
+        line
+        for name, state in states.items()
+        for line in drift_lines(name, state, run.rollout.texts(name), namespaces.get(name, ()))
     ]
     for line in lines or [] if errors else lines or ["no drift"]:
         typer.echo(line)

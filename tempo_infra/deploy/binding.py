@@ -29,7 +29,11 @@ def parts(state: HostState) -> dict[str, str]:
         "data": [state.data_version, state.system_identifier],
         "docker": [state.docker.engine, state.docker.compose],
     }
-    return {name: hashlib.sha256(json.dumps(value).encode()).hexdigest() for name, value in seen.items()}
+    return {name: digest(value) for name, value in seen.items()}
+
+
+def digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def read_plan(path: Path) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from tempo_infra.render.bundle import STATE, logical
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tempo_infra.deploy.namespaces import NamespaceChange
     from tempo_infra.deploy.restarts import Restart
     from tempo_infra.deploy.values import ValueChange
     from tempo_infra.inventory.cluster import Host
@@ -77,9 +78,15 @@ class HostPlan:
     state: Mapping[str, str] = field(default_factory=dict)  # digests of what the plan rests on
     take_over: tuple[str, ...] = ()  # files of someone else that are overwritten, each kept aside first
     repair: tuple[str, ...] = ()  # folders in the state folder that were edited in place, likewise
+    namespaces: tuple[NamespaceChange, ...] = ()  # made or changed in Temporal, from this host
 
     @property
     def is_noop(self) -> bool:
+        return not self.namespaces and self.keeps_generation
+
+    @property
+    def keeps_generation(self) -> bool:
+        """Whether the host itself is as it should be: namespaces live in Temporal, not on a host."""
         todo = (self.changes, self.restarts, self.starts, self.stops, self.secrets, self.notes, self.repair)
         return not any(todo)
 
@@ -96,7 +103,7 @@ class HostPlan:
             or self.repair
         )
         owned = all(change.path.startswith("etc/") for change in self.changes)
-        return owned and not more and not self.new_data and not self.is_noop
+        return owned and not more and not self.new_data and not self.keeps_generation
 
 
 def plan_host(

@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy import batches, locks, obstacles, restarts, steps
+from tempo_infra.deploy import batches, locks, namespaces, obstacles, restarts, steps
+from tempo_infra.deploy.binding import digest
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.inspect import prepare, read_state
 from tempo_infra.deploy.options import USUAL, Options
@@ -17,7 +18,7 @@ from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
@@ -89,6 +90,8 @@ class Rollout:
     ) -> None:
         self._cluster, self._secrets, self._fleet, self._options = cluster, secrets, fleet, options
         self._bundles, self._settings = {bundle.host: bundle for bundle in bundles}, settings
+        self._frontend = cluster.with_role(Role.FRONTEND)[0].name  # from there namespaces are made
+        self._wanted = namespaces.wanted(cluster.temporal)
         self.run = randomness.token_hex(4)
         self._stop = threading.Event()
         self._locked = False
@@ -120,13 +123,30 @@ class Rollout:
             for host in hosts
             if host.name in answers
         ]
-        known = {name: told for name, state in states.items() if (told := warnings(state))}
-        return Plan(tuple(found), errors, known, self._risks())
+        told = {name: list(self._warnings(name, states)) for name in states}
+        known = {name: words for name, words in told.items() if words}
+        return Plan(tuple(found), errors, known, (*self._risks(), *self._unasked(states)))
+
+    def _warnings(self, host: str, states: Mapping[str, HostState]) -> Iterator[str]:
+        yield from warnings(states[host])
+        if host == self._frontend:
+            yield from namespaces.warnings(self._wanted, self._namespaces(states))
 
     def _risks(self) -> tuple[str, ...]:
         if self._settings is None:
             return ()
         return self._settings.cautions
+
+    def _unasked(self, states: Mapping[str, HostState]) -> Iterator[str]:
+        """Say when a cluster that has run did not say which namespaces it has."""
+        frontend = states.get(self._frontend)
+        if self._wanted and frontend and frontend.last_good and not self._namespaces(states):
+            yield "namespaces were not compared with Temporal's: its database was not asked, or is silent"
+
+    def _namespaces(self, states: Mapping[str, HostState]) -> Mapping[str, int]:
+        """Return the live namespaces; none when the database was not read or did not say."""
+        database = states.get(self._cluster.database_host.name)
+        return database.live.namespaces if database else {}
 
     def texts(self, host: str) -> dict[str, str]:
         """Return the rendered files of a host by path."""
@@ -136,6 +156,16 @@ class Rollout:
         """Read the hosts side by side."""
         answers, errors = self._read(hosts)
         return {name: state for name, (state, _) in answers.items()}, errors
+
+    def namespace_drift(
+        self, states: Mapping[str, HostState]
+    ) -> dict[str, tuple[namespaces.NamespaceChange, ...]]:
+        """Compare the live namespaces with those that were provisioned; by the host that makes them."""
+        name = self._frontend
+        if name not in states:
+            return {}
+        had = namespaces.provisioned(states[name], self.texts(name))
+        return {name: namespaces.changes(had, self._namespaces(states))}
 
     def _read(
         self, hosts: Sequence[Host], first: Sequence[Step] = ()
@@ -170,6 +200,10 @@ class Rollout:
             self._settings.host(host.name) if self._settings else None,
         )
         found = replace(found, restarts=restarts.with_history(found.restarts, host.name, states))
+        if host.name == self._frontend:
+            todo = namespaces.changes(self._wanted, self._namespaces(states))
+            seen = digest([[one.name, one.had_s] for one in todo])
+            found = replace(found, namespaces=todo, state={**found.state, "namespaces": seen})
         if not found.new_data:
             return found
         against = obstacles.elsewhere(host, states, new_database=allowed.new_database)
@@ -256,8 +290,9 @@ class Rollout:
         if not work:
             return []
         database = self._cluster.database_host.name
-        files = {name: one for name, one in work.items() if one.plan.files_only}
-        services = {name: one for name, one in work.items() if name not in files}
+        switched = {name: one for name, one in work.items() if not one.plan.keeps_generation}
+        files = {name: one for name, one in switched.items() if one.plan.files_only}
+        services = {name: one for name, one in switched.items() if name not in files}
         temporal = {
             name: one for name, one in services.items() if one.host.temporal_roles or one.host.has(Role.UI)
         }
@@ -272,23 +307,24 @@ class Rollout:
                 {name: steps.switch_files(files[name]) for name in group}
                 for group in batches.of_files(list(files))
             ),
-            self._verify(work, temporal) if services else {},
-            {name: [steps.confirm(one)] for name, one in work.items()},
+            self._verify(switched, services, work.get(self._frontend)),
+            {name: [steps.confirm(one)] for name, one in switched.items()},
         ]
         return [stage for stage in stages if stage]
 
-    def _verify(self, work: dict[str, steps.Work], temporal: dict[str, steps.Work]) -> dict[str, list[Step]]:
+    def _verify(
+        self, switched: dict[str, steps.Work], services: dict[str, steps.Work], frontend: steps.Work | None
+    ) -> dict[str, list[Step]]:
         """Membership as in the inventory, namespaces; with several hosts, each one's containers as before.
 
         Nothing is confirmed anywhere before all of this holds everywhere.
         """
-        frontend = self._cluster.with_role(Role.FRONTEND)[0].name
         database = self._cluster.database_host.name
-        last: dict[str, list[Step]] = {name: [] for name in (*work, database, frontend)}
-        if any(one.host.temporal_roles for one in temporal.values()):
+        last: dict[str, list[Step]] = {name: [] for name in (*switched, database, self._frontend)}
+        if any(one.host.temporal_roles for one in services.values()):
             last[database].append(steps.members(self._cluster))
-        if frontend in work and not work[frontend].plan.files_only:
-            last[frontend].append(steps.make_namespaces(self._cluster))
-        for name, one in work.items() if len(work) > 1 else ():
+        if frontend and (frontend.plan.namespaces or self._frontend in services):
+            last[self._frontend].append(steps.make_namespaces(self._cluster))
+        for name, one in switched.items() if services and len(switched) > 1 else ():
             last[name].append(steps.still(one))
         return {name: todo for name, todo in last.items() if todo}

@@ -42,6 +42,8 @@ class Work:
 
 def prepare(work: Work, secrets: Secrets) -> list[Step]:
     """Everything that leaves the running system alone: files staged and verified, images, secrets."""
+    if work.plan.keeps_generation:
+        return [lock_step(work.run)]
     if work.plan.files_only:
         return [lock_step(work.run), preflight(work), _stage(work)]
     steps = [lock_step(work.run)]

@@ -200,7 +200,8 @@ class TemporalSection(Section):
         description="History shards, a power of two. Fixed when the cluster first starts; 512 suits most."
     )
     namespaces: list[NamespaceSection] = Field(
-        default=[], description="Made when missing; never deleted by this tool."
+        default=[],
+        description="Made when missing, set to this retention; never deleted by this tool.",
     )
     pollers: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="Long polls that all workers hold together; frontends must carry them."

@@ -1,18 +1,20 @@
-"""What the running database says about itself and its cluster: values that are fixed at the first start."""
+"""What the running database says: of itself and its cluster what is fixed at the first start; namespaces."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Optional
 
+from tempo_infra.on_host.probes import protobuf
+from tempo_infra.on_host.probes.reading import Unread
 from tempo_infra.on_host.shell import StepError, run
 
 ASK_S = 20.0
-SHARDS_FIELD = (
-    2  # history_shard_count of persistence.v1.ClusterMetadata (temporalio/temporal, proto/internal)
-)
-HEX = re.compile(r"[0-9a-f]*")
+# Fields of messages in persistence.v1 (temporalio/temporal, proto/internal): ClusterMetadata's shards;
+# NamespaceDetail's info and config, NamespaceInfo's state and name, NamespaceConfig's retention, its seconds.
+SHARDS = 2
+INFO, CONFIG, STATE, NAME, RETENTION, SECONDS = 1, 2, 2, 3, 1, 1
+DELETED = 3  # enums.v1.NamespaceState
 
 # Rows by their first word. Without Temporal's database it ends at \connect: then only the first two come.
 # to_jsonb: the column is not there before PostgreSQL 15.
@@ -22,6 +24,7 @@ select 'database', datname, to_jsonb(d)->>'datcollversion', to_jsonb(d)->>'datlo
 from pg_database d where datallowconn and datname <> 'template1';
 \connect temporal
 select 'cluster', cluster_name, encode(data, 'hex') from cluster_metadata_info;
+select 'namespace', encode(data, 'hex') from namespaces where length(data) < 16384 limit 5000;
 """
 
 
@@ -35,6 +38,7 @@ class Live:
         default_factory=dict
     )  # database -> version of the C library it is sorted by
     clusters: "dict[str, int]" = field(default_factory=dict)  # Temporal cluster -> its shards
+    namespaces: "dict[str, int]" = field(default_factory=dict)  # name -> seconds of retention; never empty
 
 
 def read(container: str) -> Live:
@@ -61,7 +65,7 @@ def read(container: str) -> Live:
 
 def parse(said: str) -> Live:
     """Make sense of the rows; anything else between them is left out."""
-    identifier, databases, collations, clusters = None, [], {}, {}
+    identifier, databases, collations, clusters, namespaces = None, [], {}, {}, {}
     for row in (line.split("\t") for line in said.splitlines()):
         if row[0] == "identifier" and len(row) == 2 and row[1].isdigit():  # noqa: PLR2004 - columns, as asked
             identifier = row[1]
@@ -69,35 +73,29 @@ def parse(said: str) -> Live:
             databases.append(row[1])
             if row[2] and row[3] == "c":
                 collations[row[1]] = row[2]
-        elif row[0] == "cluster" and len(row) == 3 and HEX.fullmatch(row[2]) and len(row[2]) % 2 == 0:  # noqa: PLR2004
-            clusters[row[1]] = _shards(bytes.fromhex(row[2]))
-    return Live(identifier, databases, collations, {name: n for name, n in clusters.items() if n})
+        elif row[0] == "cluster" and len(row) == 3:  # noqa: PLR2004
+            clusters[row[1]] = _shards(row[2])
+        elif row[0] == "namespace" and len(row) == 2:  # noqa: PLR2004
+            namespaces.update(_namespace(row[1]))
+    clusters = {name: n for name, n in clusters.items() if n}
+    return Live(identifier, databases, collations, clusters, namespaces)
 
 
-def _shards(message: bytes) -> int:
-    """Return field 2 of a protobuf message; 0 when it is not there or the message is none."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        kind = tag & 7
-        if kind == 0:
-            value, at = _varint(message, at)
-            if tag >> 3 == SHARDS_FIELD:
-                return value
-        elif kind == 2:  # noqa: PLR2004 - wire types of protobuf: 0 varint, 1 and 5 fixed, 2 counted
-            length, at = _varint(message, at)
-            at += length
-        else:
-            at += {1: 8, 5: 4}.get(kind, len(message))
-    return 0
+def _shards(message: str) -> int:
+    """Return the number of shards; 0 when it is not there or the message is none."""
+    try:
+        return protobuf.number(bytes.fromhex(message), SHARDS)
+    except (ValueError, Unread):
+        return 0
 
 
-def _varint(message: bytes, at: int) -> "tuple[int, int]":
-    value = shift = 0
-    while at < len(message):
-        byte = message[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:  # noqa: PLR2004 - the last byte has no high bit
-            break
-    return value, at
+def _namespace(message: str) -> "dict[str, int]":
+    """Return a namespace's name and retention; nothing for one that is being deleted, or no message."""
+    try:
+        data = bytes.fromhex(message)
+        info, config = (b"".join(protobuf.texts(data, field)) for field in (INFO, CONFIG))
+        name = b"".join(protobuf.texts(info, NAME)).decode(errors="replace")
+        seconds = protobuf.number(b"".join(protobuf.texts(config, RETENTION)), SECONDS)
+        return {name: seconds} if name and protobuf.number(info, STATE) != DELETED else {}
+    except (ValueError, Unread):
+        return {}

@@ -8,11 +8,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.deploy.answers import manifest
+from tempo_infra.deploy.namespaces import span
 from tempo_infra.on_host.state import Edited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from tempo_infra.deploy.namespaces import NamespaceChange
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.deploy.restarts import Restart
     from tempo_infra.deploy.rollout import Plan
@@ -91,6 +93,10 @@ def _effect_lines(plan: HostPlan) -> Iterator[str]:
         yield from _wrapped(
             f"  ! {folder} was edited on the host; it is put right, and kept in taken-over", 4
         )
+    for one in plan.namespaces:
+        had = f"{span(one.had_s)} -> " if one.had_s is not None else ""
+        action = "+" if one.had_s is None else "~"
+        yield from _row(action, f"namespace {one.name}", f"retention {had}{span(one.wanted_s)}")
     for secret in plan.secrets:
         yield from _row(
             "~" if secret.old else "+", f"secrets/{secret.name}", f"{secret.old or 'none'} -> {secret.new}"
@@ -171,6 +177,8 @@ def plan_summary(plan: Plan) -> str:
     ]
     if starts:
         parts.append(f"{_count(starts, 'service')} start{'s' if starts == 1 else ''}")
+    if namespaces := sum(len(host.namespaces) for host in changing):
+        parts.append(f"{_count(namespaces, 'namespace')} to set")
     if plan.problems:
         parts.append(f"{_count(len(plan.problems), 'problem')} to solve first")
     if plan.errors:
@@ -192,7 +200,12 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def drift_lines(host: str, state: HostState, shipped: Mapping[str, str] | None = None) -> Iterator[str]:
+def drift_lines(
+    host: str,
+    state: HostState,
+    shipped: Mapping[str, str] | None = None,
+    namespaces: Sequence[NamespaceChange] = (),
+) -> Iterator[str]:
     """Yield what differs on a host from what was provisioned there; nothing for a host without drift.
 
     `shipped` has the texts of files as they are rendered now, by path: the host has only what is there.
@@ -207,9 +220,18 @@ def drift_lines(host: str, state: HostState, shipped: Mapping[str, str] | None =
         running = {container.service for container in state.containers if container.running}
         stopped = sorted(name for name, one in services.items() if not one["job"] and name not in running)
         found += [f"  - {name} does not run" for name in stopped]
+    found += [_namespace_drift(one) for one in namespaces]
     if found:
         yield host
         yield from found
+
+
+def _namespace_drift(one: NamespaceChange) -> str:
+    if one.had_s is None:
+        return f"  - namespace {one.name} is not in Temporal"
+    return (
+        f"  ~ namespace {one.name} keeps {span(one.had_s)} in Temporal, {span(one.wanted_s)} was provisioned"
+    )
 
 
 def _drift(path: str, one: Edited) -> Iterator[str]:

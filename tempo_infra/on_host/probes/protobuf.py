@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Iterator, Union
 
 VARINT, BYTES = 0, 2  # wire types
+LONGEST = 63  # bits that lie before the last byte of a number
 
 
 def fields(data: bytes) -> "Iterator[tuple[int, Union[int, bytes]]]":
@@ -46,7 +47,7 @@ def texts(data: bytes, field: int) -> "tuple[bytes, ...]":
 
 def _varint(data: bytes, position: int) -> "tuple[int, int]":
     value = shift = 0
-    while position < len(data):
+    while position < len(data) and shift <= LONGEST:
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
