@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import identity
+from tempo_infra.on_host import exchange, identity
 from tempo_infra.on_host.containers import compose, why_not_running
 from tempo_infra.on_host.durable import make_folder
 from tempo_infra.on_host.shell import StepError
@@ -35,7 +34,7 @@ def database_answers(args: Address) -> dict[str, float]:
     deadline = started + args.deadline_s
     problem = ""
     while time.monotonic() < deadline:
-        problem = _ask(args.host, args.port, timeout_s=min(3.0, args.deadline_s))
+        problem = _ask(args.host, args.port, deadline_s=min(3.0, args.deadline_s))
         if not problem:
             return {"seconds": time.monotonic() - started}
         time.sleep(0.2)
@@ -45,11 +44,11 @@ def database_answers(args: Address) -> dict[str, float]:
     )
 
 
-def _ask(host: str, port: int, timeout_s: float) -> str:
+def _ask(host: str, port: int, deadline_s: float) -> str:
     try:
-        with socket.create_connection((host, port), timeout=timeout_s) as connection:
-            connection.sendall(SSL_REQUEST)
-            answer = connection.recv(1)
+        with exchange.tcp(host, port, deadline_s=deadline_s, most_bytes=1) as connection:
+            connection.send(SSL_REQUEST)
+            answer = connection.exactly(1)
     except OSError as error:
         return str(error)
     return "" if answer in (b"S", b"N") else f"unexpected answer {answer!r}"

@@ -6,10 +6,10 @@ Starting the program costs as much as twenty questions, on a host that may be sm
 from __future__ import annotations
 
 import json
-import socket
 import time
 from typing import Any
 
+from tempo_infra.on_host import exchange
 from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import StepError
 
@@ -21,14 +21,14 @@ OURS = [f"com.docker.compose.project={PROJECT}"]  # labels
 ONE_OFF = [*OURS, "com.docker.compose.oneoff=True"]
 KEPT_RUNNING = [*OURS, "com.docker.compose.oneoff=False"]
 OK, NOT_FOUND = 200, 404  # of HTTP
-MOST_BYTES = 64 * 1024 * 1024
+MOST_BYTES = 16 * 1024 * 1024  # what it says of a container is some ten thousand
 PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")  # in a path
 
 
 def ask(path: str, *, deadline_s: float) -> Any:
     """Return the engine's answer, None when there is no such thing; StepError when it does not answer."""
     try:
-        status, body = _exchange(path, time.monotonic() + deadline_s)
+        status, body = _exchange(path, deadline_s)
     except TimeoutError:
         raise StepError(f"the Docker engine gave no answer in {deadline_s:g} s") from None
     except OSError as error:
@@ -46,20 +46,11 @@ def ask(path: str, *, deadline_s: float) -> Any:
     return answer
 
 
-def _exchange(path: str, until: float) -> "tuple[int, bytes]":
+def _exchange(path: str, deadline_s: float) -> "tuple[int, bytes]":
     """HTTP/1.0: the answer comes in one piece and ends with the connection."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as engine:
-        engine.settimeout(max(0.01, until - time.monotonic()))
-        engine.connect(SOCKET)
-        engine.sendall(f"GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
-        received = bytearray()
-        while len(received) < MOST_BYTES:
-            engine.settimeout(max(0.01, until - time.monotonic()))
-            data = engine.recv(1 << 16)
-            if not data:
-                break
-            received += data
-    head, _, body = bytes(received).partition(b"\r\n\r\n")
+    with exchange.unix(SOCKET, deadline_s=deadline_s, most_bytes=MOST_BYTES) as engine:
+        engine.send(f"GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+        head, _, body = engine.rest().partition(b"\r\n\r\n")
     words = head.split(None, 2)
     if len(words) < 2 or not words[1].isdigit():  # noqa: PLR2004 - version and status
         raise OSError("no HTTP answer")
@@ -80,9 +71,13 @@ def has_image(reference: str, *, deadline_s: float) -> bool:
 
 
 def containers(*, stopped: bool, deadline_s: float) -> "list[dict[str, Any]]":
-    """Return what `docker inspect` says of the containers that our compose project keeps running."""
+    """Return what `docker inspect` says of the containers that our compose project keeps running.
+
+    The deadline is for all the questions together.
+    """
+    until = time.monotonic() + deadline_s
     found = [
-        ask(f"/containers/{one['Id']}/json", deadline_s=deadline_s)
+        ask(f"/containers/{one['Id']}/json", deadline_s=max(0.0, until - time.monotonic()))
         for one in listed(KEPT_RUNNING, stopped=stopped, deadline_s=deadline_s)
     ]
     return [one for one in found if one is not None]  # None: it went between the two questions

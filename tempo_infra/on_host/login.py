@@ -9,21 +9,25 @@ import base64
 import hashlib
 import hmac
 import os
-import socket
+import re
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import exchange
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
+    from tempo_infra.on_host.exchange import Exchange
     from tempo_infra.on_host.layout import Layout
 
 PROTOCOL = 196608  # 3.0
-TIMEOUT_S = 10.0
+DEADLINE_S = 10.0  # of the whole login
 OK, SASL, SASL_CONTINUE, SASL_FINAL = 0, 10, 11, 12  # of an "R" message
 MECHANISM = b"SCRAM-SHA-256"
-LONGEST_MESSAGE = 1 << 20
+MOST_BYTES = 64 * 1024  # a login takes one or two thousand
+COUNT, MOST_ITERATIONS = re.compile(r"[1-9][0-9]{0,6}"), 1_000_000  # PostgreSQL's own are 4096
+LONGEST_NAME, LONGEST_WORDS = 63, 300  # of a role, in bytes; of an error, in characters
 READY_OR_DATA = b"DSKNCZ"
 
 
@@ -58,33 +62,32 @@ def login(layout: Layout, args: LoginArgs) -> "dict[str, str]":
 
 def who_logs_in(args: LoginArgs, password: str) -> str:
     """Log in and return the role that statements run as. LoginRefusedError, OSError."""
-    with socket.create_connection((args.host, args.port), timeout=TIMEOUT_S) as connection:
-        connection.settimeout(TIMEOUT_S)
+    with exchange.tcp(args.host, args.port, deadline_s=DEADLINE_S, most_bytes=MOST_BYTES) as server:
         words = ["user", args.role, "database", args.database, "application_name", "tempo-infra"]
         body = struct.pack("!I", PROTOCOL) + b"".join(word.encode() + b"\0" for word in words) + b"\0"
-        connection.sendall(struct.pack("!I", len(body) + 4) + body)
-        _authenticate(connection, password)
-        connection.sendall(_message(b"Q", b"select current_user\0"))
-        user = _first_value(connection)
-        connection.sendall(_message(b"X", b""))
+        server.send(struct.pack("!I", len(body) + 4) + body)
+        _authenticate(server, password)
+        server.send(_message(b"Q", b"select current_user\0"))
+        user = _first_value(server)
+        server.send(_message(b"X", b""))
         return user
 
 
-def _authenticate(connection: socket.socket, password: str) -> None:
-    mechanisms = _expect(connection, SASL)
+def _authenticate(server: Exchange, password: str) -> None:
+    mechanisms = _expect(server, SASL)
     if MECHANISM not in mechanisms.split(b"\0"):
         raise LoginRefusedError("the server offers no SCRAM-SHA-256")
-    exchange = Exchange(password, base64.b64encode(os.urandom(18)).decode())
-    first = exchange.first().encode()
-    connection.sendall(_message(b"p", MECHANISM + b"\0" + struct.pack("!I", len(first)) + first))
-    final = exchange.final(_expect(connection, SASL_CONTINUE).decode())
-    connection.sendall(_message(b"p", final.encode()))
-    if not exchange.is_server(_expect(connection, SASL_FINAL).decode()):
+    scram = Scram(password, base64.b64encode(os.urandom(18)).decode())
+    first = scram.first().encode()
+    server.send(_message(b"p", MECHANISM + b"\0" + struct.pack("!I", len(first)) + first))
+    final = scram.final(_expect(server, SASL_CONTINUE))
+    server.send(_message(b"p", final.encode()))
+    if not scram.is_server(_expect(server, SASL_FINAL)):
         raise LoginRefusedError("the server does not know the password itself")
-    _expect(connection, OK)
+    _expect(server, OK)
 
 
-class Exchange:
+class Scram:
     """The client's side of SCRAM-SHA-256, without channel binding."""
 
     def __init__(self, password: str, nonce: str) -> None:
@@ -97,64 +100,72 @@ class Exchange:
     def _bare(self) -> str:
         return f"n=,r={self._nonce}"  # PostgreSQL takes the name from the startup message
 
-    def final(self, server_first: str) -> str:
+    def final(self, server_first: bytes) -> str:
         """Answer the server's salt and count. LoginRefusedError when its nonce does not begin with ours."""
-        told = dict(part.split("=", 1) for part in server_first.split(",") if "=" in part)
+        told = _told(server_first)
         if not told.get("r", "").startswith(self._nonce):
             raise LoginRefusedError("the server's nonce is not an answer to ours")
-        salted = hashlib.pbkdf2_hmac("sha256", self._password, base64.b64decode(told["s"]), int(told["i"]))
+        count = told.get("i", "")
+        if not COUNT.fullmatch(count) or int(count) > MOST_ITERATIONS:
+            raise LoginRefusedError(f"the server wants {count[:20]!r} iterations; {MOST_ITERATIONS} at most")
+        salted = hashlib.pbkdf2_hmac("sha256", self._password, _decoded(told.get("s", "")), int(count))
         without_proof = f"c=biws,r={told['r']}"
-        message = f"{self._bare()},{server_first},{without_proof}".encode()
+        message = f"{self._bare()},{server_first.decode()},{without_proof}".encode()
         client_key = hmac.digest(salted, b"Client Key", "sha256")
         signature = hmac.digest(hashlib.sha256(client_key).digest(), message, "sha256")
         self._server_signature = hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), message, "sha256")
         proof = bytes(one ^ other for one, other in zip(client_key, signature))  # noqa: B905 - Python 3.10
         return f"{without_proof},p={base64.b64encode(proof).decode()}"
 
-    def is_server(self, server_final: str) -> bool:
+    def is_server(self, server_final: bytes) -> bool:
         """Whether the server proved that it has the verifier of this password."""
-        told = dict(part.split("=", 1) for part in server_final.split(",") if "=" in part)
-        return hmac.compare_digest(base64.b64decode(told.get("v", "")), self._server_signature)
+        return hmac.compare_digest(_decoded(_told(server_final).get("v", "")), self._server_signature)
 
 
-def _expect(connection: socket.socket, wanted: int) -> bytes:
-    kind, body = _read(connection)
+def _told(message: bytes) -> "dict[str, str]":
+    """Return what a message of SCRAM says: one letter, a value."""
+    try:
+        text = message.decode("ascii")
+    except UnicodeDecodeError:
+        raise LoginRefusedError("its answer is not SCRAM") from None
+    return dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise LoginRefusedError("its answer is not base64") from None
+
+
+def _expect(server: Exchange, wanted: int) -> bytes:
+    kind, body = _read(server)
     found = int.from_bytes(body[:4], "big")
     if kind != b"R" or found != wanted:
         raise LoginRefusedError(f"unexpected answer {kind!r} {found} instead of {wanted}")
     return body[4:]
 
 
-def _first_value(connection: socket.socket) -> str:
+def _first_value(server: Exchange) -> str:
     while True:
-        kind, body = _read(connection)
-        if kind == b"D":
-            return body[6:].decode()  # two bytes: columns, four: length of the first
+        kind, body = _read(server)
+        if kind == b"D":  # two bytes: columns, four: length of the first
+            return body[6:][:LONGEST_NAME].decode(errors="replace")
         if kind not in READY_OR_DATA and kind != b"T":
             raise LoginRefusedError(f"unexpected answer {kind!r} to a query")
 
 
-def _read(connection: socket.socket) -> "tuple[bytes, bytes]":
+def _read(server: Exchange) -> "tuple[bytes, bytes]":
     """Read one message. LoginRefusedError with the server's own words when it is an error."""
-    head = _exactly(connection, 5)
+    head = server.exactly(5)
     length = int.from_bytes(head[1:], "big") - 4
-    if not 0 <= length <= LONGEST_MESSAGE:
+    if not 0 <= length <= MOST_BYTES:
         raise LoginRefusedError("this is not PostgreSQL's protocol")
-    body = _exactly(connection, length)
+    body = server.exactly(length)
     if head[:1] == b"E":
         fields = {part[:1]: part[1:].decode(errors="replace") for part in body.split(b"\0") if part}
-        raise LoginRefusedError(fields.get(b"M", "an error without words"))
+        raise LoginRefusedError(fields.get(b"M", "an error without words")[:LONGEST_WORDS])
     return head[:1], body
-
-
-def _exactly(connection: socket.socket, count: int) -> bytes:
-    data = b""
-    while len(data) < count:
-        chunk = connection.recv(count - len(data))
-        if not chunk:
-            raise LoginRefusedError("the connection was closed")
-        data += chunk
-    return data
 
 
 def _message(kind: bytes, body: bytes) -> bytes:

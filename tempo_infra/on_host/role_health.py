@@ -7,17 +7,18 @@ service name answers SERVING at once.
 
 from __future__ import annotations
 
-import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import exchange
 from tempo_infra.on_host.containers import restart_counts, why_not_running
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from tempo_infra.on_host.exchange import Exchange
     from tempo_infra.on_host.layout import Layout
 
 # The names under which the server registers its roles (go.temporal.io/server, service/*/fx.go).
@@ -33,6 +34,8 @@ DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7  # RFC 9113
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 LOOK_EVERY_S, CRASHES = 2.0, 5
 PREFIX_BYTES = 5  # before each gRPC message: a flag and four bytes of length
+ASK_S = 3.0
+MOST_BYTES = 64 * 1024  # an answer is a few hundred
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,13 @@ def refuse_crash_loop(layout: Layout, waiting: "Collection[str]", before: "dict[
             )
 
 
-def ask(host: str, port: int, service: str, timeout_s: float = 3.0) -> str:
+def ask(host: str, port: int, service: str, deadline_s: float = ASK_S) -> str:
     """Return the server's word (SERVING, NOT_SERVING, …), or why there is none."""
     try:
-        with socket.create_connection((host, port), timeout=timeout_s) as connection:
-            connection.sendall(_question(service, f"{host}:{port}"))
-            return _answer(connection, time.monotonic() + timeout_s)
-    except (OSError, EOFError) as error:
+        with exchange.tcp(host, port, deadline_s=deadline_s, most_bytes=MOST_BYTES) as connection:
+            connection.send(_question(service, f"{host}:{port}"))
+            return _answer(connection)
+    except OSError as error:
         return str(error) or type(error).__name__
 
 
@@ -115,14 +118,14 @@ def _literal(text: str) -> bytes:
     return bytes([len(text)]) + text.encode()  # shorter than 127: no length continuation
 
 
-def _answer(connection: socket.socket, deadline: float) -> str:
+def _answer(connection: Exchange) -> str:
     body = b""
-    while time.monotonic() < deadline:
-        head = _exactly(connection, 9)
+    while True:
+        head = connection.exactly(9)
         kind, flags, stream = head[3], head[4], int.from_bytes(head[5:], "big") & 0x7FFFFFFF
-        payload = _exactly(connection, int.from_bytes(head[:3], "big"))
+        payload = connection.exactly(int.from_bytes(head[:3], "big"))
         if kind in (SETTINGS, PING) and not flags & ACK:
-            connection.sendall(_frame(kind, ACK, 0, payload if kind == PING else b""))
+            connection.send(_frame(kind, ACK, 0, payload if kind == PING else b""))
         elif kind in (RST_STREAM, GOAWAY):
             return "refused the question"
         elif kind == DATA and stream == 1:
@@ -131,20 +134,9 @@ def _answer(connection: socket.socket, deadline: float) -> str:
             return _status(body[PREFIX_BYTES:])
         if stream == 1 and kind in (DATA, HEADERS) and flags & END_STREAM:
             return "no such service"
-    return "no answer"
 
 
 def _status(message: bytes) -> str:
     """Field 1 of HealthCheckResponse, an enum; absent means 0."""
     value = message[1] if message[:1] == b"\x08" and len(message) > 1 else 0
     return STATUS.get(value, f"status {value}")
-
-
-def _exactly(connection: socket.socket, count: int) -> bytes:
-    data = b""
-    while len(data) < count:
-        chunk = connection.recv(count - len(data))
-        if not chunk:
-            raise EOFError("closed the connection")
-        data += chunk
-    return data

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
+import re
 import time
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import engine
+from tempo_infra.on_host import engine, exchange
 from tempo_infra.on_host.containers import restart_counts, why_not_running
 from tempo_infra.on_host.role_health import LOOK_EVERY_S, refuse_crash_loop
 from tempo_infra.on_host.shell import StepError
@@ -14,10 +14,13 @@ from tempo_infra.on_host.shell import StepError
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
+STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})\b")
 SERVER_ERROR = 500
 LOOPBACK = "127.0.0.1"
 ANY = ("", "0.0.0.0", "::")  # noqa: S104 - read, not bound
 ENGINE_S = 20.0
+MOST_BYTES = 16 * 1024  # of its head; the page is not wanted
+NO_MORE = (b"\r\n", b"\n", b"")
 ASK_S, LONGEST_S = 3.0, 60.0  # it is there in a second or two, or not at all
 
 
@@ -49,12 +52,14 @@ def ui_answers(layout: Layout, host: str, port: int, deadline_s: float) -> None:
 
 def ask(host: str, port: int) -> str:
     """Return what is wrong with the answer; empty: nothing."""
-    connection = http.client.HTTPConnection(host, port, timeout=ASK_S)
     try:
-        connection.request("GET", "/")
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
+        with exchange.tcp(host, port, deadline_s=ASK_S, most_bytes=MOST_BYTES) as connection:
+            connection.send(f"GET / HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
+            found = STATUS.match(connection.readline())
+            while found and connection.readline() not in NO_MORE:
+                pass
+    except OSError as error:
         return str(error) or type(error).__name__
-    finally:
-        connection.close()
-    return f"HTTP status {status}" if status >= SERVER_ERROR else ""
+    if found is None:
+        return "its answer is not HTTP"
+    return f"HTTP status {found[1].decode()}" if int(found[1]) >= SERVER_ERROR else ""

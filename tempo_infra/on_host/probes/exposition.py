@@ -10,17 +10,17 @@ import ctypes
 import math
 import os
 import re
-import socket
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Protocol
 
+from tempo_infra.on_host import exchange
 from tempo_infra.on_host.probes.reading import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-TIMEOUT_S = 3.0
+ASK_S = 3.0
 MAX_BYTES = 32 * 1024 * 1024  # read line by line, so this is time and not memory
 MAX_SAMPLES = 20_000
 MAX_LINE = 4096
@@ -48,8 +48,14 @@ def parse_line(line: str, wanted: "Collection[str]") -> "Sample | None":
     return None if math.isnan(value) else Sample(found[1], dict(_LABEL.findall(found[2] or "")), value)
 
 
+class Lines(Protocol):
+    """What lines can be read from."""
+
+    def readline(self, most: int, /) -> bytes: ...
+
+
 def read_samples(
-    answer: BinaryIO, wanted: "Collection[str]", most_bytes: int = MAX_BYTES
+    answer: Lines, wanted: "Collection[str]", most_bytes: int = MAX_BYTES
 ) -> "tuple[Sample, ...]":
     """Read an HTTP answer; Unread when it is none, or longer than metrics can be."""
     status = answer.readline(MAX_LINE)
@@ -70,10 +76,9 @@ def read_samples(
 
 def ask(address: str, port: int, wanted: "Collection[str]") -> "tuple[Sample, ...]":
     """Ask for /metrics once and return the samples of the wanted names."""
-    with socket.create_connection((address, port), timeout=TIMEOUT_S) as connection:
-        connection.sendall(f"GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n".encode())
-        with connection.makefile("rb") as answer:
-            return read_samples(answer, wanted)
+    with exchange.tcp(address, port, deadline_s=ASK_S, most_bytes=MAX_BYTES) as connection:
+        connection.send(f"GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n".encode())
+        return read_samples(connection, wanted)
 
 
 def inside(pid: int, work: "Callable[[], tuple[Sample, ...]]") -> "tuple[Sample, ...]":
@@ -90,7 +95,7 @@ def inside(pid: int, work: "Callable[[], tuple[Sample, ...]]") -> "tuple[Sample,
 
     thread = threading.Thread(target=enter_and_work, daemon=True)
     thread.start()
-    thread.join(4 * TIMEOUT_S)
+    thread.join(2 * ASK_S)
     if errors:
         raise errors[0]
     if not results:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.probes import exposition
+from tempo_infra.on_host.probes.network import address_of
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def _slots(workers: "tuple[str, ...]") -> "tuple[Slots, ...]":
 def _of_worker(worker: str) -> "tuple[Sample, ...]":
     address, _, port = worker.rpartition(":")
     try:
-        return exposition.ask(address.strip("[]"), int(port), OF_WORKER)
+        return exposition.ask(address_of(address.strip("[]")), int(port), OF_WORKER)
     except OSError as error:
         raise Unread(f"worker {worker}: {(error.strerror or str(error)).lower()}") from error
 

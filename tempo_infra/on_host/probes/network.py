@@ -12,11 +12,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from tempo_infra.on_host.aside import aside
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
 
 WARM_UP = 3
 SAMPLES = 30
 TIMEOUT_S = 2.0
+LOOK_UP_S = 6.0
 KNOCKS = 32  # at once
 BUDGET_S = 6.0  # of one peer: thirty round trips around the globe
 METHOD = "connect(2) by TCP, one after the other, after 3 warm-ups"
@@ -148,13 +150,22 @@ def _reached(peers: "tuple[Peer, ...]") -> "tuple[Reached, ...]":
     return tuple(found)
 
 
+def address_of(name: str) -> str:
+    """Look a name up; OSError. A resolver has no deadline, and may wait for minutes."""
+
+    def first() -> str:
+        return str(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0])
+
+    return aside(first, f"the address of {name}", deadline_s=LOOK_UP_S)
+
+
 def _frontend(address: str) -> Reached:
     if not address:
         raise Unread("no frontend was named; --frontend HOST:PORT does", not_wanted=True)
     host, _, port = address.rpartition(":")
     name = host.strip("[]")
     try:
-        found = str(socket.getaddrinfo(name, int(port), type=socket.SOCK_STREAM)[0][4][0])
+        found = address_of(name)
     except OSError as error:
         raise Unread(f"{name}: {(error.strerror or str(error)).lower()}") from error
     return reach(Peer(name, found, int(port), "frontend"))

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.login import Exchange, LoginArgs, LoginRefusedError, login
+from tempo_infra.on_host.login import LoginArgs, LoginRefusedError, Scram, login
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.secrets import Secret, scram_sha_256
 
@@ -112,7 +112,7 @@ def test_a_wrong_password_is_refused_in_the_servers_words_and_is_not_told(tmp_pa
         (lambda client: client.sendall(auth(5, "salt")), "unexpected answer"),  # md5
         (lambda client: client.sendall(message(b"R", struct.pack("!I", 10) + b"X\0\0")), "offers no SCRAM"),
         (lambda client: client.sendall(b"SSH-2.0-OpenSSH\r\n"), "not PostgreSQL's protocol"),
-        (lambda client: client.recv(4096), "connection was closed"),
+        (lambda client: client.recv(4096), "closed the connection"),
     ],
 )
 def test_whatever_is_not_a_login_is_said(tmp_path: Path, answer: Answer, says: str) -> None:
@@ -131,4 +131,19 @@ def test_nobody_there(tmp_path: Path) -> None:
 
 def test_a_nonce_that_does_not_go_on_from_ours_is_refused() -> None:
     with pytest.raises(LoginRefusedError):
-        Exchange("pencil", "ours").final("r=theirs,s=QSXCR+Q6sek8bf92,i=4096")
+        Scram("pencil", "ours").final(b"r=theirs,s=QSXCR+Q6sek8bf92,i=4096")
+
+
+@pytest.mark.parametrize("count", ["2147483648", "1000001", "0", "-1", "1e3", "", "4096 ", "9" * 5000])
+def test_a_server_does_not_choose_how_long_the_password_is_hashed(count: str) -> None:
+    """2^31 iterations keep a core at work for an hour."""
+    with pytest.raises(LoginRefusedError, match="iterations; 1000000 at most"):
+        Scram("pencil", "ours").final(f"r=ours-theirs,s=QSXCR+Q6sek8bf92,i={count}".encode())
+
+
+@pytest.mark.parametrize(
+    "said", [b"r=ours,i=4096,s=%%%", b"r=ours,i=4096,s=\xff", b"\x00", b"r=ours,i=4096,s=Q"]
+)
+def test_what_is_no_scram_is_refused(said: bytes) -> None:
+    with pytest.raises(LoginRefusedError):
+        Scram("pencil", "ours").final(said)

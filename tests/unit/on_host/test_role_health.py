@@ -64,7 +64,7 @@ def test_the_servers_word_is_read_whatever_frames_come_before_it(
 
 def test_a_silent_server_is_no_answer() -> None:
     with server(stay=True) as port:
-        assert "timed out" in ask("127.0.0.1", port, "x", timeout_s=0.3)
+        assert "timed out" in ask("127.0.0.1", port, "x", deadline_s=0.3)
 
 
 def test_a_closed_port_is_refused() -> None:

@@ -1,0 +1,51 @@
+"""What keeps waits finite is no habit but one place: sockets in `exchange`, programs in `shell`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.on_host import exchange
+
+ROOM = Path(exchange.__file__).parent
+MODULES = sorted(ROOM.rglob("*.py"))
+# Libraries whose waits begin again with every byte, or have no end at all.
+WITHOUT_END = {"http", "urllib", "ssl", "asyncio", "ftplib", "telnetlib", "socketserver", "multiprocessing"}
+OF_SOCKETS = {
+    "recv", "recv_into", "recvfrom", "sendall", "sendto", "makefile", "accept", "create_connection",
+    "gethostbyname", "gethostbyaddr", "getfqdn",
+}  # fmt: skip
+# connect_ex is one question with one timeout, and is timed; a name is looked up by a child with a deadline.
+ELSEWHERE = {("probes/network.py", "connect_ex"), ("probes/network.py", "getaddrinfo")}
+OF_PROGRAMS = {"Popen", "check_output", "check_call", "getoutput", "system", "popen", "spawnv", "posix_spawn"}
+
+
+def calls(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield node.func.attr, node.lineno
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOM)))
+def test_sockets_and_programs_are_waited_for_in_one_place(path: Path) -> None:
+    name = str(path.relative_to(ROOM))
+    for called, line in calls(path):
+        assert called not in OF_SOCKETS or name == "exchange.py", f"{name}:{line}: {called}"
+        if called in ("connect_ex", "getaddrinfo"):
+            assert (name, called) in ELSEWHERE, f"{name}:{line}: {called}"
+        assert called not in OF_PROGRAMS or name == "shell.py", f"{name}:{line}: {called}"
+        assert called != "fork" or name == "aside.py", f"{name}:{line}: {called}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOM)))
+def test_no_library_is_used_that_can_not_be_given_a_deadline(path: Path) -> None:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    assert not found & WITHOUT_END
