@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
 
+INIT = "an init becomes its process 1, so that no stray process in the container can disturb it"
 FILES = "volumes"  # the key of a compose service in which a folder's digest stands
 
 
@@ -90,7 +91,9 @@ def _why(
     ]
     if files:
         yield f"{', '.join(files)} change{'s' if len(files) == 1 else ''}"
-    entry = [key for key in keys if key != FILES or not files]
+    if new.get("init") and not old.get("init"):
+        yield INIT
+    entry = [key for key in keys if key != "init" and (key != FILES or not files)]
     if entry:
         yield f"its {', '.join(entry)} change{'s' if len(entry) == 1 else ''}"
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import exchange, identity
-from tempo_infra.on_host.containers import compose, why_not_running
+from tempo_infra.on_host import psql as program
+from tempo_infra.on_host.containers import why_not_running
 from tempo_infra.on_host.durable import make_folder
 from tempo_infra.on_host.shell import StepError
 
@@ -92,25 +93,13 @@ class SqlArgs:
 
 
 def psql(layout: Layout, statement: str, *, database: str = "postgres", deadline_s: float) -> str:
-    """Run SQL given on standard input through the container's local socket; rows come back unaligned."""
-    output = compose(
-        layout,
-        "exec",
-        "-T",
-        "postgresql",
-        "psql",
-        "-XqAt",
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-U",
-        "postgres",
-        "-d",
-        database,
-        "-f",
-        "-",
-        deadline_s=deadline_s,
-        stdin=statement.encode(),
-    )
+    """Run SQL in the database's container; rows come back unaligned."""
+    del layout  # found by the project's label
+    try:
+        container = program.database_container()
+    except StepError as error:
+        return f"error: {error}"
+    output = program.psql(container, statement, database=database, deadline_s=deadline_s)
     return output.out.strip() if output.returncode == 0 else f"error: {output.last_words}"
 
 

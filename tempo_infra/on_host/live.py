@@ -7,7 +7,8 @@ from typing import Optional
 
 from tempo_infra.on_host.probes import protobuf
 from tempo_infra.on_host.probes.reading import Unread
-from tempo_infra.on_host.shell import StepError, run
+from tempo_infra.on_host.psql import psql
+from tempo_infra.on_host.shell import StepError
 
 ASK_S = 20.0
 # Fields of messages in persistence.v1 (temporalio/temporal, proto/internal): ClusterMetadata's shards;
@@ -43,22 +44,8 @@ class Live:
 
 def read(container: str) -> Live:
     """Ask the database in that container; what does not answer is empty."""
-    words = [
-        "docker",
-        "exec",
-        "-i",
-        container,
-        "psql",
-        "-XqAt",
-        "-F",
-        "\t",
-        "-U",
-        "postgres",
-        "-d",
-        "postgres",
-    ]
     try:
-        return parse(run(words, deadline_s=ASK_S, stdin=QUESTIONS.encode()).out)
+        return parse(psql(container, QUESTIONS, separator="\t", deadline_s=ASK_S).out)
     except StepError:
         return Live()
 

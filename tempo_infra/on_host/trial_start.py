@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import live
-from tempo_infra.on_host.layout import PROJECT
+from tempo_infra.on_host.psql import SERVICE, database_container
 from tempo_infra.on_host.shell import StepError, must, run
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
-SERVICE = "postgresql"
+DEADLINE_S = 150
 # initdb is quick with nothing to sync; then the real start, one query, an orderly end.
 SCRIPT = """
 initdb -D /tmp/trial -A trust -U postgres --no-sync >/tmp/initdb 2>&1 || { cat /tmp/initdb >&2; exit 1; }
@@ -60,7 +60,7 @@ def trial_start(layout: Layout, args: TrialArgs) -> "dict[str, bool]":
     folder = next(v["source"] for v in service["volumes"] if v["target"] == "/etc/tempo-infra")
     if _runs_already(folder, service):
         return {"tried": False}
-    output = run(_words(service, folder), deadline_s=150)
+    output = run(_words(service, folder), deadline_s=DEADLINE_S + 15)
     said = (output.out + output.err).strip().splitlines()
     facts = [line.split() for line in said if line.startswith(f"{MARK} ")]
     problems = [line.strip() for line in said if not line.startswith(f"{MARK} ")]
@@ -103,23 +103,22 @@ def _version_of_data(layout: Layout) -> str:
 
 def _running() -> str:
     """Return the id of the database's container; empty when none runs."""
-    service, project = (
-        f"label=com.docker.compose.service={SERVICE}",
-        f"label=com.docker.compose.project={PROJECT}",
-    )
-    found = run(["docker", "ps", "-q", "-f", service, "-f", project], deadline_s=20)
-    return found.out.split()[0] if found.returncode == 0 and found.out.split() else ""
+    try:
+        return database_container()
+    except StepError:
+        return ""
 
 
 def _words(service: "dict[str, Any]", folder: str) -> "list[str]":
     memory = str(service.get("mem_limit", "")) or "0"
     return [
-        *("docker", "run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL"),
+        *("docker", "run", "--rm", "--init", "--network", "none", "--read-only", "--cap-drop", "ALL"),
         *("--security-opt", "no-new-privileges:true", "--user", str(service.get("user", "999"))),
         *("--memory", memory, "--shm-size", str(service.get("shm_size", "64m"))),
         *("--tmpfs", "/tmp:mode=1777,size=256m", "--env", f"ERRORS={ERRORS}", "--env", f"FACTS={FACTS}"),  # noqa: S108 - in the container
         *("--mount", f"type=bind,source={folder},target=/etc/tempo-infra,readonly"),
-        *("--entrypoint", "sh", str(service["image"]), "-c", SCRIPT),
+        # The deadline is in there: killing `docker run` would leave the container.
+        *("--entrypoint", "timeout", str(service["image"]), "-k", "5", str(DEADLINE_S), "sh", "-c", SCRIPT),
     ]
 
 

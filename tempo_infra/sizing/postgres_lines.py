@@ -107,9 +107,10 @@ def _for_disk(given: Given) -> str:
 CLIENTS: tuple[Rule, ...] = (
     Rule("superuser_reserved_connections", RESERVED, "", "a way in when all pools are full"),
     Rule("password_encryption", "scram-sha-256", "", "never md5"),
-    Rule("tcp_keepalives_idle", 60, "s", "a client that vanished gives its locks back within two minutes"),
-    Rule("tcp_keepalives_interval", 10, "s", "between the questions to a silent client"),
-    Rule("tcp_keepalives_count", 6, "", "so many unanswered and the connection ends"),
+    Rule("tcp_keepalives_idle", 5, "s", "the locks of a host that vanished are free after about 11 s"),
+    Rule("tcp_keepalives_interval", 2, "s", "between the questions to a silent client"),
+    Rule("tcp_keepalives_count", 3, "", "so many unanswered and the connection ends"),
+    Rule("tcp_user_timeout", 10, "s", "the same for a host that vanished while it was sent something"),
     Rule("idle_in_transaction_session_timeout", 5, "min", "a stuck client must not hold shard locks"),
 )
 MEMORY: tuple[Rule, ...] = (

@@ -11,7 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, output_of
+from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
+from tempo_infra.on_host.psql import psql
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.probes.docker import Container
@@ -99,8 +100,10 @@ def between(before: Flushed, after: Flushed, window_s: float) -> WalFlush:
 
 def ask(container: str, query: str, *, database: str = "postgres") -> str:
     """Run one query through the container's local socket; rows come back unaligned."""
-    psql = ("psql", "-XU", "postgres", "-d", database, "-Atc", query)
-    return output_of("docker", "exec", container, *psql, deadline_s=_DEADLINE_S)
+    output = psql(container, query, database=database, deadline_s=_DEADLINE_S)
+    if output.returncode != 0:
+        raise Unread(f"psql: {output.last_words}")
+    return output.out
 
 
 def _flushed(container: str, settings: "Reading[Settings]") -> Flushed:

@@ -101,8 +101,9 @@ def frozen(site: Site) -> Iterator[None]:
 
 @contextmanager
 def frozen_role(site: Site) -> Iterator[None]:
-    """The process stands still; its port still takes connections, and Docker says `running`."""
-    pid = pid_of(site, "worker")
+    """The server stands still, not the init above it; its port takes connections, Docker says `running`."""
+    init = pid_of(site, "worker")
+    pid = int(site.shell(f"cat /proc/{init}/task/{init}/children"))
     with done(site, f"kill -STOP {pid}", f"kill -CONT {pid}"):
         yield
     time.sleep(1)

@@ -99,6 +99,18 @@ def test_a_changed_file_restarts_its_own_service_only() -> None:
     assert "-a = 1\n+a = 2\n" in next(c.diff for c in plan.changes if c.path.endswith("postgresql.conf"))
 
 
+def test_an_init_that_a_service_gets_is_explained() -> None:
+    old, new = bundle(), bundle("a = 2\n", "bbbbbbbbbbbb")
+    text = new.files[0].content.replace(b"postgres:17,", b"postgres:17, init: true, healthcheck: {},")
+    new = replace(new, files=(replace(new.files[0], content=text), *new.files[1:]))
+    plan = plan_host(HOST, new, seen_from(after(old), old, new), {})
+    [restart] = plan.restarts
+    assert restart.why == (
+        "postgresql.conf changes; an init becomes its process 1, so that no stray process in the container "
+        "can disturb it; its healthcheck changes"
+    )
+
+
 def test_a_changed_kernel_setting_restarts_nothing() -> None:
     old, new = bundle(), bundle(sysctl="k = 2\n")
     plan = plan_host(HOST, new, seen_from(after(old), old, new), {})

@@ -89,6 +89,14 @@ def test_every_container_is_hardened() -> None:
         assert not {"privileged", "network_mode", "cap_add", "pid", "ipc"} & service.keys()
 
 
+def test_process_1_is_an_init_and_no_health_check_has_a_shell() -> None:
+    """A shell that is ended at the timeout leaves its child to process 1."""
+    for service in compose(bundle(solo(), "solo-1"))["services"].values():
+        assert service["init"] is True
+        kind, program, *_ = service.get("healthcheck", {"test": ["CMD", "none"]})["test"]
+        assert (kind, program in {"sh", "bash", "dash", "env"}) == ("CMD", False)
+
+
 def test_ports_are_published_on_the_internal_address_only() -> None:
     services = compose(bundle(solo(), "solo-1"))["services"]
     published = {name: service.get("ports", []) for name, service in services.items()}
@@ -185,6 +193,7 @@ def test_pools_are_as_sized_and_never_churn() -> None:
     for store, connections in (("default", sized.max_conns), ("visibility", sized.visibility_max_conns)):
         sql = stores[store]["sql"]
         assert sql["maxConns"] == sql["maxIdleConns"] == connections
+        assert sql["connectAttributes"] == {"connect_timeout": "3"}
         assert "password" not in sql
         assert sql["passwordCommand"]["args"] == ["/run/secrets/tempo-infra/db_password"]
 
