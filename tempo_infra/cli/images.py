@@ -36,16 +36,18 @@ def pin(
 
     Example: tempo-infra images pin -i inventory.yaml
     """
-    from tempo_infra.inventory import edit, load
+    from tempo_infra.inventory import pinning
     from tempo_infra.ssh.registry import Registry, digest_of
 
-    cluster = load(inventory)
+    cluster, stale = pinning.to_pin(inventory)
     registry = Registry(cluster.images.registry, ca_file or cluster.images.ca_file, registry_address)
     found = {name: digest_of(registry, name) for name in cluster.image_names}
     for name, digest in found.items():
         known = cluster.images.digests.get(name)
         state = "as before" if known == digest else "changed" if known else "new"
         typer.echo(f"{name:32} {digest[:19]}…  {state}")
-    if found.items() - cluster.images.digests.items():
-        edit.change(inventory, [(("images", "digests", name), digest) for name, digest in found.items()])
+    for loc in stale:
+        typer.echo(f"{loc[-1]:32} {'not run any more':20}  taken out")
+    if stale or found.items() - cluster.images.digests.items():
+        pinning.pin(inventory, found, stale)
     typer.echo(f"{len(found)} images of {registry.shown} are pinned in {inventory}")

@@ -131,6 +131,7 @@ def _say_what_is_next(path: Path, again: list[str]) -> None:
     typer.echo("\nNext:")
     typer.echo(f"  tempo-infra trust -i {path}                pin the hosts' keys")
     typer.echo(f"  tempo-infra inventory measure -i {path}    write what they have")
+    typer.echo(f"  tempo-infra images pin -i {path}           the exact images")
     typer.echo(f"  tempo-infra check-host -i {path}           good enough?")
 
 

@@ -13,7 +13,7 @@ from tempo_infra.render import parse
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tempo_infra.inventory.cluster import Host
+    from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
 
@@ -38,6 +38,18 @@ class Allowed:
     take_over: bool = False  # owned files that were edited may be written over
     new_database: bool = False  # the database that has been here is given up
     fixed: Fixed = field(default_factory=Fixed)
+
+
+def of_inventory(cluster: Cluster) -> tuple[tuple[str, str], ...]:
+    """Return what stands in the way on every host: its place in the inventory, and what to do."""
+    if not cluster.floating or "floating-images" in cluster.accept:
+        return ()
+    what = (
+        f"{', '.join(cluster.floating)}: only names, whose content may change with the next pull; "
+        f"`tempo-infra images pin -i {cluster.path}` writes their digests "
+        "(or take the risk: accept: [floating-images])"
+    )
+    return ((cluster.place("images", "digests"), what),)
 
 
 def needed(bundle: Bundle) -> tuple[int, int]:

@@ -38,6 +38,7 @@ class Plan:
     errors: dict[str, TempoInfraError]
     warnings: dict[str, list[str]]
     risks: tuple[str, ...] = ()  # that the operator has decided to take, and budgets that are strained
+    against: tuple[tuple[str, str], ...] = ()  # what speaks against any change: where it stands, and why
 
     @property
     def changing(self) -> tuple[HostPlan, ...]:
@@ -45,7 +46,7 @@ class Plan:
 
     @property
     def problems(self) -> list[tuple[str, str]]:
-        return [(plan.host, problem) for plan in self.hosts for problem in plan.problems]
+        return [*self.against, *((plan.host, problem) for plan in self.hosts for problem in plan.problems)]
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class Rollout:
         ]
         told = {name: list(self._warnings(name, states)) for name in states}
         known = {name: words for name, words in told.items() if words}
-        return Plan(tuple(found), errors, known, (*self._risks(), *self._unasked(states)))
+        risks = (*self._risks(), *self._unasked(states))
+        return Plan(tuple(found), errors, known, risks, obstacles.of_inventory(self._cluster))
 
     def _warnings(self, host: str, states: Mapping[str, HostState]) -> Iterator[str]:
         yield from warnings(states[host])

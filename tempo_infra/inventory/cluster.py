@@ -159,6 +159,12 @@ class Postgres:
     version: str  # the major: "17"
 
 
+def image_names(temporal: str, postgres: str, ui: str) -> tuple[str, ...]:
+    """Return the images of these versions, sorted; `ui` is empty where no host has it."""
+    names = {f"postgres:{postgres}", *(f"temporalio/{kind}:{temporal}" for kind in ("server", "admin-tools"))}
+    return tuple(sorted(names | ({f"temporalio/ui:{ui}"} if ui else set())))
+
+
 @dataclass(frozen=True, slots=True)
 class Images:
     """Where images come from. References are `[registry/]name:tag[@digest]`."""
@@ -238,11 +244,13 @@ class Cluster:
     @property
     def image_names(self) -> tuple[str, ...]:
         """The images that this cluster runs, as `images.digests` names them, sorted."""
-        names = {f"postgres:{self.postgres.version}"}
-        names |= {f"temporalio/{kind}:{self.temporal.version}" for kind in ("server", "admin-tools")}
-        if self.with_role(Role.UI):
-            names.add(f"temporalio/ui:{self.temporal.ui_version}")
-        return tuple(sorted(names))
+        ui = self.temporal.ui_version if self.with_role(Role.UI) else ""
+        return image_names(self.temporal.version, self.postgres.version, ui)
+
+    @property
+    def floating(self) -> tuple[str, ...]:
+        """Those of its images that no digest pins: what they stand for may change."""
+        return tuple(name for name in self.image_names if name not in self.images.digests)
 
     def only(self, names: Iterable[str] | None) -> tuple[Host, ...]:
         """Return the hosts named, in the file's order; all when none is named."""

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from tempo_infra.errors import InputError, StepFailedError, cause
 from tempo_infra.inventory.document import Entry, MalformedError, Mapping, Node, Scalar, descend, parse
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(:[A-Za-z0-9_./-]+)*")
 
 
-def edited(text: str, changes: Sequence[tuple[Loc, str]]) -> str:
-    """Return the text with each value set; a value is a YAML scalar as it is to be written.
+Change: TypeAlias = "tuple[Loc, str | None]"
+
+
+def edited(text: str, changes: Sequence[Change]) -> str:
+    """Return the text with each value set; a value is a YAML scalar as it is written, None takes it out.
 
     Keys that are missing are added, in the style of the map that gets them. The result is read again and
     compared with what it should say: InputError when this can't edit the text, never a broken file.
@@ -31,8 +34,8 @@ def edited(text: str, changes: Sequence[tuple[Loc, str]]) -> str:
     try:
         wanted = parse(text)[0].value
         for loc, value in changes:
-            text = _assigned(text, loc, value)
-            _put(wanted, loc, parse(value)[0].value)
+            text = _without(text, loc) if value is None else _assigned(text, loc, value)
+            _put(wanted, loc, None if value is None else parse(value)[0].value, gone=value is None)
         same = parse(text)[0].value == wanted
     except MalformedError:
         same = False
@@ -45,7 +48,7 @@ def _by_hand() -> InputError:
     return InputError("the file can't be edited without losing something; change it by hand")
 
 
-def change(path: Path, changes: Sequence[tuple[Loc, str]]) -> None:
+def change(path: Path, changes: Sequence[Change]) -> None:
     """Set values in an inventory file; StepFailedError, and the file as it was, if it would be wrong then."""
     try:
         text = edited(read(path), changes)
@@ -82,7 +85,7 @@ def _replace(target: Path, text: str) -> None:
         raise
 
 
-def _put(tree: object, loc: Loc, value: object) -> None:
+def _put(tree: object, loc: Loc, value: object, *, gone: bool = False) -> None:
     for part in loc[:-1]:
         if not isinstance(tree, dict):
             raise _by_hand()
@@ -91,7 +94,33 @@ def _put(tree: object, loc: Loc, value: object) -> None:
         tree = tree[part]
     if not isinstance(tree, dict):
         raise _by_hand()
-    tree[loc[-1]] = value
+    if gone:
+        del tree[loc[-1]]
+    else:
+        tree[loc[-1]] = value
+
+
+def _without(text: str, loc: Loc) -> str:
+    """Take an entry away: its line, or its part of a map in braces. A map that held nothing else is `{}`."""
+    root = parse(text)[0]
+    around = descend(root, loc[:-1])
+    if not isinstance(around, Mapping) or loc[-1] not in around.entries:
+        raise _by_hand()
+    names = list(around.entries)
+    place = names.index(str(loc[-1]))
+    entry = around.entries[names[place]]
+    start, end = entry.key.start, max(entry.node.end, entry.key.end)
+    if around.flow:
+        if place + 1 < len(names):
+            end = around.entries[names[place + 1]].key.start
+        elif place:
+            before = around.entries[names[place - 1]]
+            start = max(before.node.end, before.key.end)
+        return text[:start] + text[end:]
+    end = len(text[:end].rstrip())  # a folded text reaches into the next line
+    start, end = text.rfind("\n", 0, start) + 1, text.find("\n", end) + 1 or len(text)
+    text = text[:start] + text[end:]
+    return text if len(names) > 1 else _after(text, _value_place(text, parse(text)[0], loc[:-1]), " {}")
 
 
 def _assigned(text: str, loc: Loc, value: str) -> str:

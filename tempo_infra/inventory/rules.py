@@ -7,15 +7,22 @@ from typing import TypeAlias
 
 from tempo_infra.inventory import addresses
 from tempo_infra.inventory.catalogue import built_in
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role, image_names
 from tempo_infra.inventory.document import Mapping, Node, Scalar, Sequence, descend, mark_of
 from tempo_infra.inventory.problems import Loc, Mark, Problem, did_you_mean, quoted
 
 Found: TypeAlias = Iterator[tuple[Loc, str]]
 
+DIGESTS: Loc = ("images", "digests")
+
 _PUBLIC = (
     "{}, and nothing protects the cluster's ports there yet;"
     " use a private address, or take the risk with accept: [public-internal]"
+)
+
+_STALE = (
+    "the cluster does not run {}, so this pins nothing;"
+    " `tempo-infra images pin` writes the digests of those that it runs"
 )
 
 
@@ -30,7 +37,7 @@ def broken(root: Node, wrong: frozenset[Loc]) -> list[Problem]:
 
 
 def _names_a_key(loc: Loc) -> bool:
-    return loc == ("hosts",) or "thresholds" in loc
+    return loc == ("hosts",) or "thresholds" in loc or loc[:2] == DIGESTS
 
 
 def _children(root: Node, *loc: str | int) -> list[tuple[Loc, Node]]:
@@ -156,6 +163,23 @@ def _namespaces_once(root: Node, _wrong: frozenset[Loc]) -> Found:
             seen[name] = loc
 
 
+def _digests_are_of_its_images(root: Node, wrong: frozenset[Loc]) -> Found:
+    for loc in stale_digests(root, wrong):
+        name = str(loc[-1])
+        yield loc, _STALE.format(quoted(name))
+
+
+def stale_digests(root: Node, wrong: frozenset[Loc] = frozenset()) -> list[Loc]:
+    """Return where digests stand whose image the cluster does not run; none while versions are not known."""
+    versions = [("temporal", "version"), ("postgres", "version"), ("temporal", "ui")]
+    temporal, postgres, ui = (None if loc in wrong else _text(root, *loc) for loc in versions)
+    if temporal is None or postgres is None or ui is None or not _roles_are_known(root, wrong):
+        return []
+    has_ui = any(role == Role.UI for host, _ in _children(root, "hosts") for _, role in _roles(root, host))
+    names = image_names(temporal, postgres, ui if has_ui else "")
+    return [loc for loc, _ in _children(root, *DIGESTS) if loc[-1] not in names]
+
+
 RULES: tuple[Callable[[Node, frozenset[Loc]], Found], ...] = (
     _one_database,
     _every_temporal_role,
@@ -165,4 +189,5 @@ RULES: tuple[Callable[[Node, frozenset[Loc]], Found], ...] = (
     _classes_are_known,
     _own_classes_are_whole,
     _namespaces_once,
+    _digests_are_of_its_images,
 )

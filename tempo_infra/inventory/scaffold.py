@@ -26,6 +26,7 @@ _HEADER = """\
 #
 #   tempo-infra trust -i {path}                pin the hosts' keys
 #   tempo-infra inventory measure -i {path}    write what they have
+#   tempo-infra images pin -i {path}           the exact images, by digest
 #   tempo-infra check-host -i {path}           good enough?
 #   tempo-infra provision -i {path}
 

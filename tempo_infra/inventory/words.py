@@ -33,6 +33,7 @@ LEANS = ("cpu", "io", "memory")
 DISK_KINDS = ("nvme", "ssd", "hdd", "unknown")
 ACCEPTABLE = {
     "public-internal": "an internal address outside of the private networks: others may reach it",
+    "floating-images": "images that are known by a name only, whose content may change",
     "synchronous-commit-off": "acknowledged steps of workflows are lost when the database host fails",
 }
 POOL_ROLES = tuple(role.value for role in TEMPORAL_ROLES)

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import engine, program, snapshot, undo
+from tempo_infra.on_host import images, program, snapshot, undo
 from tempo_infra.on_host.compose_version import remember as remember_compose
-from tempo_infra.on_host.containers import PullArgs, pull, running
+from tempo_infra.on_host.containers import running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
 from tempo_infra.on_host.garbage import tidy
-from tempo_infra.on_host.journal import confirmed, name_of, was_kept
+from tempo_infra.on_host.journal import confirmed, history, name_of, was_kept
 from tempo_infra.on_host.kernel_before import remember
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.shell import StepError
@@ -63,8 +63,11 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
     previous = earlier.previous if earlier else now
     if args.digest == ZERO and not snapshot.is_kept(layout.zero):
         raise StepError(f"generation 0 is gone from {layout.generations}", remedy="nothing was switched")
+    if earlier is None and previous is not None:
+        _remember_images(layout, previous)
+    good = history(layout)
     for generation in sorted({args.digest, previous or ZERO} - {ZERO}):
-        _need_images(layout, generation)
+        images.have(layout, generation, kept=generation in good)
         _need_secrets(layout, generation)
     before = _keep(layout, args, earlier)
     _keep_aside(layout, args)
@@ -88,18 +91,10 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
     return {"previous": previous}
 
 
-def _need_images(layout: Layout, generation: str) -> None:
-    """Have a generation's images, also of the one to go back to: `docker image prune -a` takes them."""
-    manifest = layout.generations / generation / "manifest.json"
-    if not manifest.is_file():
-        raise StepError(
-            f"generation {generation[:12]} is gone from {layout.generations}",
-            remedy="nothing was switched; provision with the inventory that it was made from brings it back",
-        )
-    services = json.loads(manifest.read_text())["services"].values()
-    wanted = sorted({one["image"] for one in services if not one["job"]})
-    if absent := [image for image in wanted if not engine.has_image(image, deadline_s=20)]:
-        pull(PullArgs(absent))
+def _remember_images(layout: Layout, generation: str) -> None:
+    """Keep what they are; what can't be asked or written now the next change keeps."""
+    with contextlib.suppress(StepError, OSError):
+        images.remember(layout, generation)
 
 
 def _need_secrets(layout: Layout, generation: str) -> None:
@@ -186,7 +181,10 @@ def still(layout: Layout, args: RunArgs) -> "dict[str, str]":
 
 
 def confirm(layout: Layout, args: RunArgs) -> "dict[str, str]":
-    undo.confirm(layout, _ours(layout, args.run), by=args.why)
+    armed = _ours(layout, args.run)
+    undo.confirm(layout, armed, by=args.why)
+    if armed.generation != ZERO:
+        _remember_images(layout, armed.generation)
     tidy(layout)
     with contextlib.suppress(StepError, OSError):  # the next one does it
         remember_compose(layout)

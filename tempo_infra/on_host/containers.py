@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PULL_DEADLINE_S = 900.0
 UP_DEADLINE_S, DOWN_DEADLINE_S = 240.0, 300.0
 JOB_PAUSE_S = 1.0
+NEVER_PULL = ("--pull", "never")  # what is not here by now was not prepared, or taken away since
 AT_BOOT = "tempo-infra.service"  # starts what Docker could not
 
 
@@ -84,12 +85,12 @@ def up(layout: Layout, args: UpArgs) -> Brought:
     """Bring services to what the current generation says; unchanged ones are left running."""
     before = _ids()
     if args.recreate:
-        words = ["up", "-d", "--no-deps", "--force-recreate", "--quiet-pull", *args.recreate]
+        words = ["up", "-d", "--no-deps", "--force-recreate", *NEVER_PULL, *args.recreate]
         if (output := compose(layout, *words, deadline_s=UP_DEADLINE_S)).returncode != 0:
             raise StepError(f"compose up {' '.join(args.recreate)}: {output.last_words}")
     flags = ["--remove-orphans"] if args.remove_orphans else []
     output = compose(
-        layout, "up", "-d", "--no-deps", "--quiet-pull", *flags, *args.services, deadline_s=UP_DEADLINE_S
+        layout, "up", "-d", "--no-deps", *NEVER_PULL, *flags, *args.services, deadline_s=UP_DEADLINE_S
     )
     if output.returncode != 0:
         raise StepError(f"compose up {' '.join(args.services)}: {output.last_words}")

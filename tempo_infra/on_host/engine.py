@@ -67,7 +67,13 @@ def version(*, deadline_s: float) -> str:
 
 
 def has_image(reference: str, *, deadline_s: float) -> bool:
-    return ask(f"/images/{_quoted(reference)}/json", deadline_s=deadline_s) is not None
+    return bool(image_id(reference, deadline_s=deadline_s))
+
+
+def image_id(reference: str, *, deadline_s: float) -> str:
+    """Return the id of an image here, which is a digest of its content; empty when it is not here."""
+    found = ask(f"/images/{_quoted(reference)}/json", deadline_s=deadline_s)
+    return "" if found is None else str(found["Id"])
 
 
 def containers(*, stopped: bool, deadline_s: float) -> "list[dict[str, Any]]":

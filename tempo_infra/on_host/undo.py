@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import snapshot
-from tempo_infra.on_host.containers import UP_DEADLINE_S, before_ours, compose, running
+from tempo_infra.on_host import images, snapshot
+from tempo_infra.on_host.containers import NEVER_PULL, UP_DEADLINE_S, before_ours, compose, running
 from tempo_infra.on_host.durable import remove_file, replace_symlink
 from tempo_infra.on_host.garbage import tidy
 from tempo_infra.on_host.journal import Entry, in_journal, name_of, record, was_kept
@@ -214,7 +214,8 @@ def _containers_once(layout: Layout, armed: Armed) -> str:
     if armed.previous is None:
         before_ours(layout)
         return ""
-    flags = ["up", "-d", "--remove-orphans"]  # pulls again what someone pruned meanwhile
+    images.have(layout, armed.previous, kept=True)  # someone may have pruned them meanwhile
+    flags = ["up", "-d", "--remove-orphans", *NEVER_PULL]
     output = compose(layout, *flags, deadline_s=UP_DEADLINE_S)
     return "" if output.returncode == 0 else output.last_words
 

@@ -45,6 +45,8 @@ def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
                 yield from _wrapped(f"  ! {warning}", 4)
         for name, error in plan.errors.items():
             yield from _error_lines(name, error)
+    for where, problem in plan.against:
+        yield from _wrapped(f"✗ {where}: {problem}", 2)
     for risk in plan.risks:
         yield from _wrapped(f"! {risk}", 2)
     yield from _wrapped(plan_summary(plan), 2)
@@ -197,6 +199,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "errors": {name: {"what": error.what, "remedy": error.remedy} for name, error in plan.errors.items()},
         "warnings": plan.warnings,
         "risks": list(plan.risks),
+        "problems": [f"{where}: {problem}" for where, problem in plan.against],
     }
 
 

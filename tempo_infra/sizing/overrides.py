@@ -167,6 +167,11 @@ def risks(cluster: Cluster) -> tuple[str, ...]:
             "host-network: services can bind any address of their host and reach its loopback, and rules for"
             f" containers in the firewall don't hold for them ({cluster.place('network')})"
         )
+    if cluster.floating and "floating-images" in cluster.accept:
+        taken.append(
+            f"floating-images: {', '.join(cluster.floating)} may be another content with the next pull"
+            f" ({cluster.place('images', 'digests')})"
+        )
     for host in cluster.hosts:
         if why := why_not_private(host.internal):  # loading refuses it where it is not accepted
             place = cluster.place("hosts", host.name, "internal")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,6 +51,48 @@ def test_every_image_is_pinned_and_the_comments_stay(tmp_path: Path) -> None:
     assert again.output.count("as before") == len(IMAGES)
     assert path.read_text() == after
     assert max(len(line.replace(str(tmp_path), "")) for line in first.output.splitlines()) <= 80
+
+
+STALE = """digests:
+    temporalio/server:1.31.1: sha256:{one} # of the version before
+    # the database
+    postgres:16: sha256:{one}
+    postgres:17: sha256:{one}
+""".format(one="0a" * 32)
+
+
+@pytest.mark.parametrize(
+    "digests",
+    [
+        STALE,
+        f"digests: {{'postgres:16': 'sha256:{'0a' * 32}'}}",
+        f"digests: {{'postgres:16': 'sha256:{'0a' * 32}', 'postgres:17': 'sha256:{'0a' * 32}'}}",
+        f"digests: {{'postgres:17': 'sha256:{'0a' * 32}', 'postgres:16': 'sha256:{'0a' * 32}' }} # ours",
+        f"digests: # ours\n    postgres:16: sha256:{'0a' * 32}",
+    ],
+    ids=["block", "braces, all", "braces, first", "braces, last", "block, all"],
+)
+def test_digests_of_images_that_are_not_run_are_an_error_that_pin_mends(digests: str, tmp_path: Path) -> None:
+    with running(Behaviour(images=IMAGES)) as address:
+        path = inventory(tmp_path, f"registry: {address}\n  {digests}")
+        path.write_text(re.sub(r"  digests: {} #.*\n", "", path.read_text()))
+        with pytest.raises(InputError, match=r"oslo.yaml:\d+:\d+: .*postgres:16.*`tempo-infra images pin`"):
+            load(path)
+        result = CliRunner().invoke(app, ["images", "pin", "-i", str(path)])
+    assert result.exit_code == 0, result.exception
+    assert load(path).images.digests == dict.fromkeys(IMAGES, DIGEST)
+    assert "postgres:16" not in path.read_text()
+    assert re.search(r"postgres:16 +not run any more +taken out", result.output)
+
+
+def test_what_else_is_wrong_is_said_at_its_own_line(tmp_path: Path) -> None:
+    path = inventory(tmp_path, f"registry: r.example\n  digests: {{'postgres:16': 'sha256:{'0a' * 32}'}}")
+    path.write_text(path.read_text().replace("  digests: {} #", "  #").replace("shards: 512", "shards: 500"))
+    with pytest.raises(InputError) as plain:
+        load(path)
+    result = CliRunner().invoke(app, ["images", "pin", "-i", str(path)])
+    assert str(result.exception) == str(plain.value)
+    assert "2 errors" in str(plain.value)
 
 
 def test_a_missing_image_leaves_the_file_as_it_was(tmp_path: Path) -> None:

@@ -4,10 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer
 
+from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.provision import refuse
 from tempo_infra.deploy import obstacles
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.obstacles import Allowed, Fixed
+from tempo_infra.deploy.obstacles import Allowed, Fixed, of_inventory
 from tempo_infra.deploy.options import Options
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.inventory import load
@@ -16,10 +19,11 @@ from tempo_infra.on_host.live import Live
 from tempo_infra.on_host.state import HostState
 from tempo_infra.render import render
 from tempo_infra.render.bundle import Bundle
+from tempo_infra.report.changes import plan_json, plan_lines
 from tempo_infra.sizing import size
 from tests.fakes import FakeHosts
 from tests.unit.deploy.test_plan import FRESH, HOST, after, bundle, container
-from tests.unit.deploy.test_rollout import SECRETS, fresh, pushed, trio
+from tests.unit.deploy.test_rollout import DIGEST, SECRETS, fresh, pushed, trio
 
 SINGLE = Path(__file__).parents[3] / "inventory/single.yaml"
 FIXED = Fixed(512, "active", ("temporal", "temporal_visibility"))
@@ -112,3 +116,37 @@ def test_an_empty_database_host_beside_hosts_that_have_run_is_refused(given_up: 
     said = [problem for name, problem in plan.problems if name == "db-1"]
     assert bool(said) != given_up
     assert given_up or said[0].startswith("this host holds no database, but front-1, history-1 ran with one")
+
+
+NAMES = ("postgres:17", "temporalio/admin-tools:1.31.2", "temporalio/server:1.31.2", "temporalio/ui:2.50.1")
+
+
+@pytest.mark.parametrize("pinned", [(), NAMES[:1], NAMES[:3], NAMES])
+@pytest.mark.parametrize("accept", [frozenset(), frozenset({"floating-images"})])
+def test_images_without_a_digest_are_a_risk_to_accept(
+    pinned: tuple[str, ...], accept: frozenset[str]
+) -> None:
+    one = replace(trio()[0], accept=accept).pinned(dict.fromkeys(pinned, DIGEST))
+    left = ", ".join(name for name in NAMES if name not in pinned)
+    refused = [what for _, what in of_inventory(one)]
+    taken = [risk for risk in size(one).risks if risk.startswith("floating-images: ")]
+    assert [what.startswith(f"{left}: only names") for what in refused] == [True] * bool(left and not accept)
+    assert all(f"`tempo-infra images pin -i {one.path}`" in what for what in refused)
+    assert [left in risk for risk in taken] == [True] * bool(left and accept)
+
+
+def test_a_run_with_images_that_may_change_ends_before_anything_is_done() -> None:
+    cluster, bundles = trio()
+    floating = cluster.pinned({})
+    plan = Rollout(floating, bundles, SECRETS, Fleet(FakeHosts(fresh(cluster)).open, print)).plan(
+        cluster.hosts
+    )
+    place = cluster.place("images", "digests")
+    assert [where for where, _ in plan.problems] == [place]
+    with pytest.raises(typer.Exit) as ended:
+        refuse(plan)
+    assert ended.value.exit_code == ExitCode.FAILED
+    said = " ".join(" ".join(plan_lines(plan, diffs=False)).split())
+    assert f"✗ {place}: postgres:17, temporalio/admin-tools" in said
+    assert "1 problem to solve first" in said
+    assert plan_json(plan)["problems"] == [f"{where}: {what}" for where, what in plan.problems]

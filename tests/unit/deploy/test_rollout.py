@@ -23,11 +23,13 @@ from tests.fakes import FakeHosts
 from tests.unit.deploy.test_plan import FRESH
 
 INVENTORIES = Path(__file__).parents[3] / "inventory"
+DIGEST = f"sha256:{'d' * 64}"
 SECRETS = {TEMPORAL_DB: Secret(TEMPORAL_DB, "the password")}
 
 
 def trio() -> tuple[Cluster, tuple[Bundle, ...]]:
     cluster = load(INVENTORIES / "oslo-trio.yaml")
+    cluster = cluster.pinned(dict.fromkeys(cluster.image_names, DIGEST))
     return cluster, render(cluster, size(cluster))
 
 

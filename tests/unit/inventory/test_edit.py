@@ -53,6 +53,30 @@ def test_one_value_changes(text: str, loc: Loc, value: str, result: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("text", "loc", "result"),
+    [
+        ("a: 1 # one\nb: 2\n", ("a",), "b: 2\n"),
+        ("a:\n  b: 1\n  c: 2 # two\n# end\n", ("a", "c"), "a:\n  b: 1\n# end\n"),
+        ("a: # what\n  b: 1\nd: 2\n", ("a", "b"), "a: {} # what\nd: 2\n"),
+        ("a: {b: 1, c: 2} # x\n", ("a", "b"), "a: {c: 2} # x\n"),
+        ("a: {b: 1, c: 2} # x\n", ("a", "c"), "a: {b: 1} # x\n"),
+        ("a: {b: 1}\n", ("a", "b"), "a: {}\n"),
+        ("a:\r\n  b: 1\r\n  c:\r\n", ("a", "c"), "a:\r\n  b: 1\r\n"),
+        ("a:\n  b: >-\n    x\n    y\n  c: 1\n", ("a", "b"), "a:\n  c: 1\n"),
+        ("a: 1\nb: 2", ("b",), "a: 1\n"),
+    ],
+)
+def test_one_entry_goes(text: str, loc: Loc, result: str) -> None:
+    assert edited(text, [(loc, None)]) == result
+
+
+@pytest.mark.parametrize(("text", "loc"), [("a: 1\n", ("b",)), ("a: [1]\n", ("a", "b")), ("- a\n", ("a",))])
+def test_what_is_not_there_can_not_go(text: str, loc: Loc) -> None:
+    with pytest.raises(InputError, match="by hand"):
+        edited(text, [(loc, None)])
+
+
+@pytest.mark.parametrize(
     ("text", "loc"), [("{}\n", ("a",)), ("a: [1]\n", ("a", "b")), ("a: 1\n", ("a", "b")), ("- a\n", ("a",))]
 )
 def test_what_can_not_be_edited_is_refused(text: str, loc: Loc) -> None:
