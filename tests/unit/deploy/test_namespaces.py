@@ -18,7 +18,7 @@ from tempo_infra.render import render
 from tempo_infra.report.changes import drift_lines, plan_json, plan_lines
 from tempo_infra.sizing import size
 from tests.fakes import FakeHosts
-from tests.unit.deploy.test_rollout import INVENTORIES, SECRETS, edited, pushed
+from tests.unit.deploy.test_rollout import INVENTORIES, SECRETS, edited, pinned, pushed
 
 HOUR = 3600
 SYSTEM = {"temporal-system": 168 * HOUR, "tempo-infra-smoke": 24 * HOUR}
@@ -30,7 +30,7 @@ def trio(*namespaces: str) -> Cluster:
     old = "    - {name: billing, retention: 72h}\n"
     assert old in TEXT
     lines = "".join(f"    - {{name: {one.split()[0]}, retention: {one.split()[1]}}}\n" for one in namespaces)
-    return loads(TEXT.replace(old, lines), INVENTORIES / "oslo-trio.yaml")
+    return pinned(loads(TEXT.replace(old, lines), INVENTORIES / "oslo-trio.yaml"))
 
 
 def rolled(

@@ -27,9 +27,12 @@ DIGEST = f"sha256:{'d' * 64}"
 SECRETS = {TEMPORAL_DB: Secret(TEMPORAL_DB, "the password")}
 
 
+def pinned(cluster: Cluster) -> Cluster:
+    return cluster.pinned(dict.fromkeys(cluster.image_names, DIGEST))
+
+
 def trio() -> tuple[Cluster, tuple[Bundle, ...]]:
-    cluster = load(INVENTORIES / "oslo-trio.yaml")
-    cluster = cluster.pinned(dict.fromkeys(cluster.image_names, DIGEST))
+    cluster = pinned(load(INVENTORIES / "oslo-trio.yaml"))
     return cluster, render(cluster, size(cluster))
 
 
