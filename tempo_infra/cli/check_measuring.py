@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tempo_infra import __version__
+from tempo_infra import __version__, trees
 from tempo_infra.checks import read_facts
 from tempo_infra.errors import InputError, TempoInfraError, cause
 from tempo_infra.inventory.cluster import Role
@@ -126,10 +126,8 @@ def kept_answers(path: Path) -> Answers:
 def kept(path: Path) -> dict[str, Any]:
     """Return the facts of a file that --save-facts wrote, by host and not yet read."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(f"{path}: larger than facts can be")
-        found = json.loads(path.read_text("utf-8"))
-    except OSError as error:
+        found = json.loads(trees.read(path, MAX_FILE_BYTES))
+    except FileNotFoundError as error:
         raise InputError(f"{path}: {cause(error)}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
@@ -186,7 +184,5 @@ def save(answers: Mapping[str, Facts | TempoInfraError], path: Path | None) -> N
     if path is None:
         return
     hosts = {name: answer.to_json() for name, answer in answers.items() if isinstance(answer, Facts)}
-    try:
-        path.write_text(json.dumps({"tool_version": __version__, "hosts": hosts}, indent=1) + "\n", "utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: {cause(error)}") from error
+    text = json.dumps({"tool_version": __version__, "hosts": hosts}, indent=1) + "\n"
+    trees.write(path, text.encode(), mode=0o600)

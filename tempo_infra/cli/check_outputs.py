@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from tempo_infra.errors import InputError, cause
+from tempo_infra import trees
+from tempo_infra.errors import InputError
 from tempo_infra.report.formats import WRITERS, ReportFormat, of_output
 
 if TYPE_CHECKING:
@@ -66,7 +64,10 @@ def _text(run: CheckRun, file: TextIO | None, *, verbose: bool, quiet: bool, asc
 def write_files(run: CheckRun, wanted: Sequence[Output]) -> None:
     """Write each file whole or not at all: a collector of metrics may read it at any moment."""
     for chosen, path in wanted:
-        _replace(path, _whole(run, chosen))
+        try:
+            trees.write(path, _whole(run, chosen).encode(), mode=0o644, shared=True)
+        except trees.UnfitError as error:
+            raise InputError(f"--output {error.what}", remedy=error.remedy) from error
 
 
 def _whole(run: CheckRun, chosen: ReportFormat) -> str:
@@ -75,19 +76,3 @@ def _whole(run: CheckRun, chosen: ReportFormat) -> str:
     page = io.StringIO()
     _text(run, page, verbose=True, quiet=False, ascii_only=False)
     return page.getvalue()
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = None
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-            file.write(text)
-            os.fchmod(file.fileno(), 0o644)
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-        raise InputError(f"--output {path}: {cause(error)}") from error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from tempo_infra import trees
 from tempo_infra.cli.exit_codes import ExitCode
 from tempo_infra.cli.options import (
     DEFAULT_INVENTORY,
@@ -17,10 +18,6 @@ from tempo_infra.cli.options import (
     PlanOut,
     flag,
 )
-from tempo_infra.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def plan(
@@ -48,7 +45,7 @@ def plan(
         found = run.rollout.plan(run.hosts)
     body = json.dumps(plan_json(found), indent=1)
     if out is not None:
-        _keep(out, body + "\n")
+        trees.write(out, f"{body}\n".encode(), mode=0o600)
     for line in [body] if output is OutputFormat.JSON else plan_lines(found, diffs=diff):
         typer.echo(line)
     if out is not None and found.changing and output is OutputFormat.TEXT and not found.problems:
@@ -58,10 +55,3 @@ def plan(
     if found.problems:
         raise typer.Exit(ExitCode.FAILED)
     raise typer.Exit(ExitCode.CHANGES_PENDING if found.changing and detailed_exitcode else ExitCode.OK)
-
-
-def _keep(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise InputError(f"{path} can't be written: {error.strerror}") from error

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra import trees
 from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.state import HostState
 
 FORMAT = 1
+MOST_BYTES = 64 * 1024 * 1024  # of a plan file
 
 
 def parts(state: HostState) -> dict[str, str]:
@@ -39,7 +41,7 @@ def digest(value: object) -> str:
 def read_plan(path: Path) -> Mapping[str, Any]:
     """Read a plan file and return its hosts by name. InputError when it is none."""
     try:
-        body = json.loads(path.read_text())
+        body = json.loads(trees.read(path, MOST_BYTES))
         if body["schema"] != FORMAT:
             raise InputError(f"{path}: a plan of format {body['schema']}, this program reads {FORMAT}")
         hosts = {host["host"]: host for host in body["hosts"]}

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from tempo_infra.errors import InputError, StepFailedError, cause
+from tempo_infra import trees
+from tempo_infra.errors import InputError, StepFailedError
 from tempo_infra.inventory.document import Entry, MalformedError, Mapping, Node, Scalar, descend, parse
 from tempo_infra.inventory.load import loads
 from tempo_infra.inventory.source import read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tempo_infra.inventory.problems import Loc
 
@@ -64,25 +63,7 @@ def write(path: Path, text: str) -> None:
 
     InputError when the machine does not let it.
     """
-    try:
-        _replace(path.resolve(), text)
-    except OSError as error:
-        raise InputError(f"{path} can't be written: {cause(error)}") from error
-
-
-def _replace(target: Path, text: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), target.stat().st_mode & 0o777 if target.exists() else 0o644)
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    trees.write(path, text.encode(), make=True)
 
 
 def _put(tree: object, loc: Loc, value: object, *, gone: bool = False) -> None:

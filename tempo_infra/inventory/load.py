@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory import document, rules, source
+from tempo_infra.inventory import document, places, rules, source
 from tempo_infra.inventory.build import build
 from tempo_infra.inventory.document import MalformedError, Mapping, Node
 from tempo_infra.inventory.problems import Problem, refuse
@@ -20,7 +20,7 @@ def load(path: Path) -> Cluster:
     """Return the inventory of that file.
 
     InputError with one `file:line:column: path: what is wrong` a problem, all of them, when it is not valid.
-    Reads that file and nothing else.
+    Reads that file and nothing else; of the others that it names, only where they lie.
     """
     return loads(source.read(path), path)
 
@@ -38,7 +38,9 @@ def loads(text: str, path: Path) -> Cluster:
         inventory = InventoryFile.model_validate(root.value)
     except ValidationError as error:
         problems += problems_of(error, root)
-    problems += rules.broken(root, frozenset(problem.loc for problem in problems))
+    wrong = frozenset(problem.loc for problem in problems)
+    problems += rules.broken(root, wrong)
+    problems += [one for one in places.elsewhere(root, path.parent) if one.loc not in wrong]
     if problems:
         raise refuse(path, problems)
     return replace(build(inventory, path), marks=document.marks(root))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import stat
 from typing import TYPE_CHECKING
 
+from tempo_infra import trees
 from tempo_infra.inventory.problems import Mark, Problem, refuse
 
 if TYPE_CHECKING:
@@ -53,24 +53,11 @@ def _mark_at(before: str) -> Mark:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise refuse(path, [Problem(None, (), "is a folder, not an inventory file")])
-        if not stat.S_ISREG(mode):
-            raise refuse(path, [Problem(None, (), "is no regular file")])
-        if mode & stat.S_IWOTH:
-            what = f"everybody on this machine may change it ({stat.S_IMODE(mode):04o}): chmod o-w {path}"
-            raise refuse(path, [Problem(None, (), what)])
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        return trees.read(path, MOST_BYTES)
     except FileNotFoundError:
         what = "there is no such file; `tempo-infra init` writes one"
         raise refuse(path, [Problem(None, (), what)]) from None
-    except (OSError, ValueError) as error:
-        cause = (error.strerror if isinstance(error, OSError) else None) or "not a path"
-        raise refuse(path, [Problem(None, (), f"can't be read: {cause.lower()}")]) from None
-    if len(data) > MOST_BYTES:
-        raise refuse(
-            path, [Problem(None, (), "larger than 1 MiB; an inventory of 100 hosts has about 40 kB")]
-        )
-    return data
+    except trees.UnfitError as error:
+        where = "" if error.path == path else f"{error.path}: "
+        what = f"{where}{error.why}" + (f": {error.remedy}" if error.remedy else "")
+        raise refuse(path, [Problem(None, (), what)]) from None

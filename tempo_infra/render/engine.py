@@ -18,7 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tempo_infra.errors import InputError
 from tempo_infra.render.quoting import FORMATS, Scalar
-from tempo_infra.render.templates import built_in
+from tempo_infra.render.templates import built_in, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from jinja2.runtime import Context
 
 OUTPUT_LIMIT = 1024 * 1024  # characters of one file
-SOURCE_LIMIT = 256 * 1024  # characters of one template
 TURNS_LIMIT = 100_000  # of all loops of one file together
 RECORD = "recorded"
 TICK = "tick"
@@ -136,21 +135,22 @@ class _Record:
 class _Loader(BaseLoader):
     """The operator's folder first, file by file; then ours."""
 
-    def __init__(self, own: Path | None) -> None:
-        self.own = own
+    def __init__(self, folder: Path | None) -> None:
+        self._folder, self.own = folder, sources(folder)
 
     def find(self, name: str) -> Path | None:
-        for folder in (self.own, built_in()):
-            if folder is not None and (folder / name).is_file():
-                return folder / name
-        return None
+        if self._folder is not None and name in self.own:
+            return self._folder / name
+        ours = built_in() / name
+        return ours if ours.is_file() else None
 
     def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:  # noqa: ANN401
         del environment
         path = self.find(template)
         if path is None:
             raise TemplateNotFound(template)
-        return _read(path), str(path), lambda: True
+        source = self.own.get(template)
+        return path.read_text("utf-8") if source is None else source, str(path), lambda: True
 
 
 class Engine:
@@ -186,16 +186,6 @@ class Engine:
         except (TemplateError, ValueError, TypeError, RecursionError) as error:
             raise _failed(name, self._loader.find(name), error) from error
         return Rendered(Path(template.filename or name), form, tuple(record.printed))
-
-
-def _read(path: Path) -> str:
-    try:
-        source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read: {error}") from error
-    if len(source) > SOURCE_LIMIT:
-        raise InputError(f"{path}: a template of more than {SOURCE_LIMIT // 1024} KiB is refused")
-    return source
 
 
 def _bounded(chunks: Iterable[str]) -> str:

@@ -1,15 +1,24 @@
-"""Where templates lie: ours, and the operator's beside the inventory."""
+"""Where templates lie: ours, and the operator's beside the inventory, which a branch may have brought."""
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tempo_infra
+from tempo_infra.errors import InputError
+from tempo_infra.trees import Limits, Tree
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tempo_infra.inventory.cluster import Cluster
+
+SOURCE_LIMIT = 256 * 1024  # bytes of one template
+LIMITS = Limits(file_bytes=SOURCE_LIMIT, bytes=16 * SOURCE_LIMIT, entries=1000, depth=6)
+SUFFIX = ".j2"
 
 
 @cache
@@ -23,4 +32,20 @@ def built_in() -> Path:
 def own_templates(cluster: Cluster) -> Path | None:
     """Return the folder beside the inventory, where there is one."""
     own = cluster.path.parent / "templates"
-    return own if own.is_dir() and own.resolve() != built_in().resolve() else None
+    return own if os.path.lexists(own) and own.resolve() != built_in().resolve() else None
+
+
+def sources(own: Path | None) -> Mapping[str, str]:
+    """Return the operator's templates by name. InputError for a folder or a file that is not taken."""
+    if own is None:
+        return {}
+    with Tree.open(own) as tree:
+        files = tree.files(LIMITS)
+    return {name: _text(own / name, data) for name, data in files.items() if name.endswith(SUFFIX)}
+
+
+def _text(path: Path, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: can't be read: not UTF-8 text") from error

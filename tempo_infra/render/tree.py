@@ -1,25 +1,30 @@
-"""Bundles as folders on this machine: written, kept tidy, compared."""
+"""Bundles as folders on this machine, which a branch may have brought: written, kept tidy, compared."""
 
 from __future__ import annotations
 
 import difflib
 import json
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from tempo_infra.errors import InputError, cause
+from tempo_infra.errors import InputError
 from tempo_infra.render.bundle import logical
+from tempo_infra.trees import Limits, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from tempo_infra.render.bundle import Bundle
 
+Files: TypeAlias = dict[str, bytes]  # by path
+
 MANIFEST = "manifest.json"
 UNOWNED = "it was not made by `tempo-infra render`; name an empty or a new folder"
+LIMITS = Limits(file_bytes=4 << 20, bytes=256 << 20, entries=50_000)  # 600 hosts take 36 MiB in 15,000
+MOST_LINES = 5000  # of two files, to be compared line by line: a few of them take a second
 
 
-def contents(bundle: Bundle) -> dict[str, bytes]:
+def contents(bundle: Bundle) -> Files:
     """Return every file of a host by its path, with the manifest."""
     return {file.path: file.content for file in bundle.files} | {MANIFEST: bundle.manifest}
 
@@ -30,85 +35,64 @@ def write(bundles: Sequence[Bundle], folder: Path, *, whole: bool) -> None:
     `whole`: these are all hosts, so folders of others go too. InputError, with nothing changed, when the
     folder holds anything that is not such a host's; also when this machine refuses a file.
     """
-    try:
-        _write(bundles, folder, whole=whole)
-    except OSError as error:
-        raise InputError(f"{error.filename or folder} can't be written: {cause(error)}") from error
-
-
-def _write(bundles: Sequence[Bundle], folder: Path, *, whole: bool) -> None:
-    there = _hosts_in(folder)
-    for bundle in bundles:
-        _write_host(bundle, folder / bundle.host)
-    kept = {bundle.host for bundle in bundles}
-    for host in there:
-        if whole and host not in kept:
-            _remove(folder / host, [*_owned(folder / host), MANIFEST])
-            if not any((folder / host).iterdir()):
-                (folder / host).rmdir()
+    with Tree.open(folder, make=True) as tree:
+        there = _hosts_in(tree)
+        owned = {host: _owned(folder / host, files) for host, files in there.items()}
+        for bundle in bundles:
+            wanted = contents(bundle)
+            modes = {file.path: file.mode for file in bundle.files}
+            for path, content in wanted.items():
+                tree.write(f"{bundle.host}/{path}", content, modes.get(path, 0o644))
+            for path in owned.pop(bundle.host, set()) - wanted.keys():
+                tree.remove(f"{bundle.host}/{path}")
+        for host, paths in owned.items() if whole else ():
+            for path in paths:
+                tree.remove(f"{host}/{path}")
 
 
 def difference(bundles: Sequence[Bundle], folder: Path, *, whole: bool) -> str:
     """Return a unified diff from the folder to the bundles; "" when they are the same."""
     wanted = {bundle.host: contents(bundle) for bundle in bundles}
-    hosts = set(wanted) | (set(_folders(folder)) if whole else set())
-    parts = [_host_difference(host, _read(folder / host), wanted.get(host, {})) for host in sorted(hosts)]
-    return "".join(parts)
+    there = _read(folder)
+    hosts = set(wanted) | (set(there) if whole else set())
+    return "".join(
+        _host_difference(host, there.get(host, {}), wanted.get(host, {})) for host in sorted(hosts)
+    )
 
 
-def _write_host(bundle: Bundle, folder: Path) -> None:
-    wanted = contents(bundle)
-    stale = [path for path in _owned(folder) if path not in wanted]
-    modes = {file.path: file.mode for file in bundle.files}
-    for path, content in wanted.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-        target.chmod(modes.get(path, 0o644))
-    _remove(folder, stale)
-
-
-def _hosts_in(folder: Path) -> list[str]:
-    """Return the hosts that an earlier run wrote here. InputError when there is anything else."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is not a folder", remedy=UNOWNED)
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    for name in names:
-        if not (folder / name / MANIFEST).is_file():
-            raise InputError(f"{folder} holds {name!r}, nothing was written", remedy=UNOWNED)
-    return names
-
-
-def _owned(folder: Path) -> list[str]:
-    """Return the files that the manifest there names; none when there is no manifest of ours."""
+def _read(folder: Path) -> dict[str, Files]:
     try:
-        body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        paths = list(body["files"])
+        with Tree.open(folder) as tree:
+            return _by_host(tree.files(LIMITS))
     except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {}
+
+
+def _by_host(files: Files) -> dict[str, Files]:
+    found: dict[str, Files] = {}
+    for path, content in files.items():
+        host, _, rest = path.partition("/")
+        if rest:
+            found.setdefault(host, {})[rest] = content
+    return found
+
+
+def _hosts_in(tree: Tree) -> dict[str, Files]:
+    """Return the files of the hosts that an earlier run wrote. InputError when there is anything else."""
+    names = tree.names()
+    there = _by_host(tree.files(LIMITS)) if all(names.values()) else {}
+    for name in names:
+        if MANIFEST not in there.get(name, {}):
+            raise InputError(f"{tree.path} holds {name!r}, nothing was written", remedy=UNOWNED)
+    return there
+
+
+def _owned(folder: Path, files: Files) -> set[str]:
+    """Return the files that are there and that the manifest there names, and itself."""
+    try:
+        return {MANIFEST, *json.loads(files[MANIFEST])["files"]} & files.keys()
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{folder / MANIFEST} is not ours: {error}", remedy=UNOWNED) from error
-    inside = [path for path in paths if not PurePosixPath(path).is_absolute() and ".." not in path.split("/")]
-    return [path for path in inside if (folder / path).is_file()]
-
-
-def _remove(folder: Path, paths: Iterable[str]) -> None:
-    for path in paths:
-        target = folder / path
-        target.unlink(missing_ok=True)
-        parent = target.parent
-        while parent != folder and not any(parent.iterdir()):
-            parent.rmdir()
-            parent = parent.parent
-
-
-def _folders(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-
-
-def _read(folder: Path) -> dict[str, bytes]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def _host_difference(host: str, found: dict[str, bytes], wanted: dict[str, bytes]) -> str:
@@ -144,6 +128,10 @@ def _label(side: str, host: str, path: str) -> str:
 def _diff(old_name: str, new_name: str, old: bytes, new: bytes) -> str:
     before = old.decode(errors="replace").splitlines(keepends=True)
     after = new.decode(errors="replace").splitlines(keepends=True)
+    if len(before) + len(after) > MOST_LINES:
+        return (
+            f"--- {old_name}\n+++ {new_name}\n({len(before)} and {len(after)} lines: too many to compare)\n"
+        )
     lines = list(difflib.unified_diff(before, after, old_name, new_name))
     if not lines:
         return f"rename from {old_name}\nrename to {new_name}\n"

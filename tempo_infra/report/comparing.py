@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra import trees
 from tempo_infra.checks.expected import EarlierSize
 from tempo_infra.checks.finding import Outcome
 from tempo_infra.errors import InputError, cause
@@ -86,11 +87,9 @@ def read_report(path: Path) -> dict[str, Any]:
     """Read a report that `--format json` wrote; InputError when it is something else."""
     remedy = "such a file is written by `check-host --output report.json`"
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(f"{path}: larger than a report can be")
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(trees.read(path, MAX_FILE_BYTES))
         _outcomes(found)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise InputError(f"{path}: {cause(error)}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: no report of check-host", remedy=remedy) from error

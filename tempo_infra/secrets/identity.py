@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
-import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import pyrage
 
+from tempo_infra import trees
 from tempo_infra.errors import InputError
-from tempo_infra.secrets import durable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,11 +63,10 @@ def create(path: Path) -> Identity:
         f"# public key: {key.to_public()}",
     )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        durable.create(path, "\n".join((*lines, str(key), "")).encode())
-    except OSError as error:
+        trees.create(path, "\n".join((*lines, str(key), "")).encode())
+    except trees.UnfitError as error:
         raise InputError(
-            f"can't make your identity {path}: {error.strerror}",
+            f"can't make your identity: {error.what}",
             remedy=f"let {VARIABLE} name an age identity or an SSH key instead",
         ) from error
     return read(path)
@@ -77,27 +74,11 @@ def create(path: Path) -> Identity:
 
 def _read_private(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            _refuse_shared(path, os.fstat(file.fileno()))
-            data = file.read(_LARGEST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"can't read the identity {path}: {error.strerror}") from error
-    if len(data) > _LARGEST_BYTES:
-        raise InputError(f"the identity {path} is over 64 KiB: that is no key")
-    return data
-
-
-def _refuse_shared(path: Path, status: os.stat_result) -> None:
-    if status.st_uid != os.geteuid():
-        raise InputError(
-            f"the identity {path} belongs to user id {status.st_uid}, not to you ({os.geteuid()})",
-            remedy="use a copy of your own (0600)",
-        )
-    if status.st_mode & 0o077:
-        raise InputError(
-            f"the identity {path} can be read by others (mode {stat.S_IMODE(status.st_mode):04o})",
-            remedy=f"chmod 600 {path}; if others may have read it, make a new one and rekey",
-        )
+        return trees.read(path, _LARGEST_BYTES, private=True)
+    except FileNotFoundError as error:
+        raise InputError(f"can't read the identity {path}: there is none") from error
+    except trees.UnfitError as error:
+        raise InputError(f"the identity {error.what}", remedy=error.remedy) from error
 
 
 def _read_age(path: Path, data: bytes) -> Identity:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from tempo_infra import trees
 from tempo_infra.errors import InputError
-from tempo_infra.secrets import age, content, durable, identity
+from tempo_infra.secrets import age, content, identity
 from tempo_infra.secrets.content import Content
 from tempo_infra.secrets.secret import Secret, Secrets
 
@@ -87,7 +88,7 @@ class SecretStore:
                 f"made your identity {own}: it opens {file.path.name}. Back it up now (password manager, "
                 f"paper); without it and without other recipients, the passwords in the file are lost"
             )
-        return cls(file.path.resolve(), file.recipients, identities, notices)
+        return cls(file.path, file.recipients, identities, notices)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -113,7 +114,7 @@ class SecretStore:
     def forget(self, names: Iterable[str]) -> None:
         """Take secrets out of the file; names that it does not have are fine."""
         gone = set(names)
-        with durable.locked(self._existing().parent):
+        with trees.locked(self._existing().parent):
             old = self._load()
             if gone & set(old.values):
                 kept = {name: value for name, value in old.values.items() if name not in gone}
@@ -125,7 +126,7 @@ class SecretStore:
         With only_listed, earlier operators whom the inventory doesn't list lose access. What they have
         read they still know: that takes new passwords.
         """
-        with durable.locked(self._existing().parent):
+        with trees.locked(self._existing().parent):
             old = self._load()
             kept = Content(old.values, () if only_listed else old.operators)
             new = self._write(kept)
@@ -164,19 +165,14 @@ class SecretStore:
 
     def _load(self) -> Content:
         try:
-            with self._path.open("rb") as file:
-                data = file.read(_LARGEST_BYTES + 1)
+            data = trees.read(self._path, _LARGEST_BYTES)
         except FileNotFoundError:
             return Content({})
-        except OSError as error:
-            raise InputError(f"can't read {self._path}: {error.strerror}") from error
-        if len(data) > _LARGEST_BYTES:
-            raise InputError(f"{self._path} is over 1 MiB: that is no secrets file")
         return content.from_bytes(self._path, age.decrypt(self._path, data, self._identities))
 
     def _generate(self, wanted: tuple[str, ...]) -> Mapping[str, str]:
         _folder_of(self._path)
-        with durable.locked(self._path.parent):
+        with trees.locked(self._path.parent):
             old = self._load()  # once more: another run may have generated them meanwhile
             missing = [name for name in wanted if name not in old.values]
             if not missing:
@@ -194,10 +190,7 @@ class SecretStore:
         new = Content(wanted.values, operators, _unique((*self._listed, *operators)))
         data = age.encrypt(content.to_bytes(new), new.recipients)
         self._refuse_lockout(data)
-        try:
-            durable.replace(self._path, data)
-        except OSError as error:
-            raise InputError(f"can't write {self._path}: {error.strerror}; it is as it was") from error
+        trees.write(self._path, data, mode=0o600)
         return new
 
     def _refuse_lockout(self, data: bytes) -> None:

@@ -6,12 +6,14 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tempo_infra import trees
 from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+MOST_BYTES = 1024 * 1024  # of a file of measurements
 LAB = "lab"
 PLACES = "lab: 2 vCPU, Temporal 1.31.2, PostgreSQL 15, pgx, 64 shards, 50 to 200 clients, closed loop"
 DEV = "counted: dev server 1.32.0, 100 workflows of two activities, Python worker"
@@ -97,8 +99,8 @@ class Coefficients:
 def measured(path: Path) -> Coefficients:
     """Read a cluster's own figures: JSON, `{"date": "2026-11-20", "wal_kb_per_transition": 8.1, …}`."""
     try:
-        body = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        body = json.loads(trees.read(path, MOST_BYTES))
+    except (FileNotFoundError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: can't be read as JSON: {error}") from None
     if not isinstance(body, dict) or not isinstance(body.get("date"), str):
         raise InputError(f"{path}: is no measurement", remedy='write {"date": "2026-11-20", "name": number}')

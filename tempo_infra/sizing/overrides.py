@@ -176,6 +176,11 @@ def risks(cluster: Cluster) -> tuple[str, ...]:
         if why := why_not_private(host.internal):  # loading refuses it where it is not accepted
             place = cluster.place("hosts", host.name, "internal")
             taken.append(f"public-internal: {why}, and nothing protects the ports there ({place})")
+    if "files-elsewhere" in cluster.accept:
+        taken.append(
+            "files-elsewhere: the inventory may name another cluster's secrets, which go to these hosts, and"
+            " any file of yours as known_hosts, which `trust` writes"
+        )
     return tuple(taken)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tempo_infra.errors import HostKeyError, InputError, cause
+from tempo_infra import trees
+from tempo_infra.errors import HostKeyError, InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from paramiko.hostkeys import HostKeyEntry
 
 SSH_PORT = 22
+MOST_BYTES = 16 * 1024 * 1024  # of a known_hosts file
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,17 @@ def _entries(file: Path, lines: tuple[str, ...]) -> list[tuple[HostKeyEntry, Pin
 
 
 def _lines(file: Path) -> list[str]:
+    """Return its lines, each byte as it is: what is written again must be what was read."""
     try:
-        return file.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = trees.read(file, MOST_BYTES).decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         return []
-    except OSError as error:
-        raise InputError(f"{file} can't be read: {cause(error)}") from error
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def check(file: Path) -> None:
+    """InputError for a file that is not to be taken: a program that reads it by itself is not told why."""
+    _lines(file)
 
 
 def _names(entry: HostKeyEntry, name: str) -> bool:
@@ -126,18 +131,10 @@ def pin(file: Path, address: str, port: int, key: PKey, *, replace: bool) -> Non
 def pin_as(file: Path, name: str, key: PKey, *, replace: bool) -> None:
     """As `pin`, by the name under which OpenSSH looks a host up. What is revoked stays so."""
     try:
-        _pin(file, name, key, replace=replace)
-    except OSError as error:
-        raise InputError(f"{file} can't be written: {cause(error)}", remedy="nothing was pinned") from error
-
-
-def _pin(file: Path, name: str, key: PKey, *, replace: bool) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+", encoding="utf-8") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        old = {one.line for one in keys_of(file, name) if not one.revoked} if replace else set()
-        kept = [line for number, line in enumerate(_lines(file), start=1) if number not in old]
-        handle.truncate(0)
-        handle.write("".join(f"{line}\n" for line in (*kept, f"{name} {key.get_name()} {key.get_base64()}")))
-        handle.flush()
-        os.fsync(handle.fileno())
+        with trees.locked(file.parent):
+            old = {one.line for one in keys_of(file, name) if not one.revoked} if replace else set()
+            kept = [line for number, line in enumerate(_lines(file), start=1) if number not in old]
+            lines = (*kept, f"{name} {key.get_name()} {key.get_base64()}", "")
+            trees.write(file, "\n".join(lines).encode("utf-8", "surrogateescape"))
+    except trees.UnfitError as error:
+        raise InputError(error.what, remedy="nothing was pinned") from error

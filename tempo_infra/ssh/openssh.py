@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.errors import HostKeyError, InputError, UnreachableError
 from tempo_infra.ssh.door import CONNECT_S, LATE_S, LOGIN_S, LOST, READ_BYTES, Connection, Process, Stream
-from tempo_infra.ssh.known_hosts import keys_of
+from tempo_infra.ssh.known_hosts import check, keys_of
 from tempo_infra.ssh.openssh_config import config_text
 from tempo_infra.ssh.openssh_log import OfferedKey, Stage
 from tempo_infra.ssh.openssh_program import Program
@@ -205,6 +205,7 @@ def offered_key(target: Target) -> tuple[str, PKey]:
 @contextlib.contextmanager
 def connected(target: Target) -> Iterator[ProgramConnection]:
     """Make ready to run `ssh` for a host; each program that is started connects by itself."""
+    check(target.known_hosts)
     for path in target.keys:
         check_key_file(path)
     with (

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from tempo_infra import trees
 from tempo_infra.errors import InputError, StepFailedError, UnreachableError
 
 if TYPE_CHECKING:
@@ -225,11 +226,10 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is not None:
         try:
-            context.load_verify_locations(ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise InputError(
-                f"{ca_file}: no certificate authority can be read from it: {error.strerror}"
-            ) from None
+            context.load_verify_locations(cadata=trees.read(ca_file, MOST_BYTES).decode("ascii", "ignore"))
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            why = getattr(error, "strerror", None) or "no PEM"
+            raise InputError(f"{ca_file}: no certificate authority can be read from it: {why}") from None
     return context
 
 

@@ -148,8 +148,9 @@ def load_key(path: Path) -> PKey:
 
 def _in_agent(path: Path) -> PKey | None:
     """Return the key of this file as the agent has it, by the public part beside it."""
+    file = Path(f"{path}.pub")
     try:
-        public = Path(f"{path}.pub").read_text("utf-8", errors="replace").split()
+        public = file.read_text("utf-8", errors="replace").split() if file.is_file() else []
     except OSError:
         return None
     return next((key for key in _agents() if key.get_base64() in public), None)
@@ -171,6 +172,8 @@ def check_key_file(path: Path) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         raise InputError(f"ssh key {path}: {error.strerror}") from error
+    if not stat.S_ISREG(mode):
+        raise InputError(f"ssh key {path}: no regular file")
     if stat.S_IMODE(mode) & 0o077:
         raise InputError(
             f"ssh key {path} can be read by others ({stat.S_IMODE(mode):04o})", remedy=f"chmod 600 {path}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,17 +20,18 @@ USER = r"user: deploy"
 
 
 @pytest.fixture
-def unpinned(lab: Lab, tmp_path: Path) -> Path:
-    path = tmp_path / "known_hosts"
+def unpinned(lab: Lab) -> Iterator[Path]:
+    path = lab.known_hosts.with_name("known_hosts-unpinned")
     path.write_text("# nothing pinned\n")
-    return path
+    yield path
+    path.unlink()
 
 
 @OVER_BOTH
 def test_an_unknown_host_key_is_refused_before_login_and_trust_pins_it(
     lab: Lab, variant: Variants, unpinned: Path
 ) -> None:
-    other = variant((r"known_hosts: known_hosts", f"known_hosts: {unpinned}"))
+    other = variant((r"known_hosts: known_hosts", f"known_hosts: {unpinned.name}"))
     ran = other.run("plan", "--host", "db-1")
     assert ran.code == 3
     assert "db-1" in ran.said
@@ -109,13 +111,13 @@ def test_logins_that_work(fresh: object, variant: Variants, user: str) -> None:
 
 @OVER_BOTH
 def test_a_jump_host_leads_to_an_internal_address(
-    lab: Lab, fresh: object, variant: Variants, tmp_path: Path
+    lab: Lab, fresh: object, variant: Variants, unpinned: Path
 ) -> None:
-    known = tmp_path / "known_hosts"
+    known = unpinned
     key = next(line for line in lab.known_hosts.read_text().splitlines() if line.startswith("127.0.1.13 "))
     known.write_text(lab.known_hosts.read_text() + key.replace("127.0.1.13", "10.99.0.13") + "\n")
     inside = variant(
-        (r"known_hosts: known_hosts", f"known_hosts: {known}\n  proxy_jump: deploy@127.0.1.11"),
+        (r"known_hosts: known_hosts", f"known_hosts: {known.name}\n  proxy_jump: deploy@127.0.1.11"),
         (r"address: 127\.0\.1\.13", "address: 10.99.0.13"),
     )
     ran = inside.run("plan", "--host", "db-1")

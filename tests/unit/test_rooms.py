@@ -11,21 +11,22 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "tempo_infra"
 
 EVERYTHING = {
-    "inventory", "sizing", "secrets", "render", "on_host", "ssh",
+    "trees", "inventory", "sizing", "secrets", "render", "on_host", "ssh",
     "deploy", "checks", "workload", "report", "cli",
 }  # fmt: skip
 MAY_IMPORT = {
-    "inventory": set(),
-    "sizing": {"inventory"},
-    "secrets": set(),
-    "render": {"sizing", "inventory"},
+    "trees": set(),
+    "inventory": {"trees"},
+    "sizing": {"trees", "inventory"},
+    "secrets": {"trees"},
+    "render": {"trees", "sizing", "inventory"},
     "on_host": set(),
-    "ssh": {"inventory"},
-    "deploy": {"inventory", "sizing", "render", "secrets", "ssh", "on_host", "checks"},
+    "ssh": {"trees", "inventory"},
+    "deploy": {"trees", "inventory", "sizing", "render", "secrets", "ssh", "on_host", "checks"},
     "checks": {"inventory", "sizing", "on_host"},
     "workload": {"inventory", "secrets"},
     # result types of checks, deploy and sizing; inventory names hosts and roles in them
-    "report": {"checks", "deploy", "inventory", "on_host", "sizing"},
+    "report": {"trees", "checks", "deploy", "inventory", "on_host", "sizing"},
     "cli": EVERYTHING,
 }
 FOR_ALL = {"errors", "__version__"}  # not rooms: the words for failures, the version
@@ -61,6 +62,73 @@ def test_what_runs_on_a_host_needs_only_the_standard_library() -> None:
 def test_only_the_workload_knows_the_temporal_sdk() -> None:
     users = {room for room in MAY_IMPORT if any(name.startswith("temporalio") for name in imports(room))}
     assert users == {"workload"}
+
+
+FILE_CALLS = frozenset(
+    {
+        *("open", "read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "glob", "rglob", "walk"),
+        *("chmod", "mkdir", "makedirs", "rename", "replace_file", "unlink", "rmdir", "rmtree", "symlink_to"),
+        *("touch", "listdir", "scandir", "mkstemp", "NamedTemporaryFile", "copy", "copyfile", "from_path"),
+    }
+)
+OPENED_OTHERWISE = {"SecretStore", "Tree", "tarfile"}  # goes through trees, or is in memory
+READ_WHAT_NOBODY_ELSE_FILLED = {
+    "cli/main.py": "the standard streams",
+    "deploy/payload.py": "the package's own source",
+    "inventory/catalogue.py": "package data",
+    "inventory/scaffold.py": "package data",
+    "render/engine.py": "package data: the built-in templates",
+    "sizing/parameters.py": "package data",
+    "ssh/openssh.py": "a private temporary folder of its own",
+    "ssh/openssh_program.py": "a private temporary folder of its own",
+    "ssh/target.py": "the caller's ~/.ssh and the keys that ssh is to use, by ssh's own rules",
+    "workload/processes.py": "a private temporary folder of its own",
+    "workload/smoke.py": "a private temporary folder of its own",
+}
+
+
+def file_calls(path: Path) -> set[str]:
+    """The calls that read, write or change files, by name; `x.replace(y)` may be text, and is not seen."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name):
+            found |= {node.func.id} & FILE_CALLS
+        elif isinstance(node.func, ast.Attribute):
+            receiver = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+            found |= set() if receiver in OPENED_OTHERWISE else {node.func.attr} & FILE_CALLS
+    return found
+
+
+def operators_modules() -> list[Path]:
+    return [
+        path
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.relative_to(PACKAGE).parts[0] not in {"on_host", "trees"}
+    ]
+
+
+@pytest.mark.parametrize("path", operators_modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_that_others_may_have_filled_go_through_one_door(path: Path) -> None:
+    name = str(path.relative_to(PACKAGE))
+    assert bool(file_calls(path)) == (name in READ_WHAT_NOBODY_ELSE_FILLED), file_calls(path)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "open('x')",
+        "path.open()",
+        "a.b.read_text()",
+        "os.open(p, 0)",
+        "tempfile.mkstemp()",
+        "Path(x).chmod(1)",
+    ],
+)
+def test_the_door_is_watched(tmp_path: Path, call: str) -> None:
+    (tmp_path / "module.py").write_text(f"def f():\n    with suppress(OSError):\n        return {call}\n")
+    assert file_calls(tmp_path / "module.py")
 
 
 @pytest.mark.parametrize(

@@ -261,3 +261,30 @@ def test_facts_without_an_end_to_their_depth_are_refused(tmp_path: Path) -> None
     done = tempo_infra("check-host", "--facts", str(file))
     assert done.returncode == 2
     assert "not JSON" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--save-facts", "--output"])
+def test_what_is_measured_goes_through_no_link(tmp_path: Path, option: str) -> None:
+    (tmp_path / "mine").write_text("mine")
+    link = tmp_path / "report.json"
+    link.symlink_to("mine")
+    done = tempo_infra("check-host", "--local", "--quick", option, str(link))
+    assert done.returncode == 2
+    assert f"{link}: is a link, and links are not followed" in done.stderr
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_facts_are_kept_for_their_owner_and_reports_for_all(tmp_path: Path) -> None:
+    facts, report = tmp_path / "facts.json", tmp_path / "report.json"
+    tempo_infra("check-host", "--local", "--quick", "--save-facts", str(facts), "--output", str(report))
+    assert (facts.stat().st_mode & 0o777, report.stat().st_mode & 0o777) == (0o600, 0o644)
+
+
+def test_facts_that_somebody_else_may_have_written_are_not_judged(tmp_path: Path) -> None:
+    path = Path(kept(tmp_path, h=healthy()))
+    path.chmod(0o666)
+    done = tempo_infra("check-host", "--facts", str(path))
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"error: {path}: everybody on this machine may change it (0666)\n  chmod o-w {path}\n",
+    )

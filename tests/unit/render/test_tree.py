@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import os
+import time
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +13,6 @@ from tempo_infra.errors import InputError
 from tempo_infra.render import Bundle, render, tree
 from tempo_infra.sizing import size
 from tests.unit.sizing.clusters import trio
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def bundles(**change: int) -> tuple[Bundle, ...]:
@@ -71,7 +70,7 @@ def test_a_folder_of_others_is_not_written(tmp_path: Path, name: str) -> None:
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
-    with pytest.raises(InputError, match="is not a folder"):
+    with pytest.raises(InputError, match="is a file, not a folder"):
         tree.write(bundles(), tmp_path / "x", whole=True)
 
 
@@ -134,5 +133,85 @@ def test_an_edited_manifest_alone_shows(tmp_path: Path) -> None:
 
 def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     name = "n" * 300
-    with pytest.raises(InputError, match=f"{name} can't be written: file name too long"):
+    with pytest.raises(InputError, match=f"{name}: can't be opened: file name too long"):
         tree.write(bundles(), tmp_path / name, whole=True)
+
+
+LINKED = [
+    "manifest.json",
+    "docker-compose.yml",
+    "etc",
+    "etc/sysctl.d",
+    "etc/sysctl.d/60-tempo-infra.conf",
+    "foreign",
+    "deep/er/foreign",
+]
+
+
+@pytest.mark.parametrize("at", LINKED)
+def test_a_link_anywhere_is_neither_shown_nor_written_through(tmp_path: Path, at: str) -> None:
+    """As a branch may bring them: git keeps links."""
+    outside, out = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    (outside / "sysctl.d").mkdir()
+    for name in ("key", "60-tempo-infra.conf", "sysctl.d/60-tempo-infra.conf"):
+        (outside / name).write_text("PRIVATE KEY")
+    tree.write(bundles(), out, whole=True)
+    link = out / "db-1" / at
+    link.parent.mkdir(parents=True, exist_ok=True)
+    folder = link.is_dir()
+    link.rename(tmp_path / "moved") if link.exists() else None
+    link.symlink_to(outside if folder else outside / "key")
+    before = {path: path.stat().st_ctime_ns for path in outside.rglob("*")}
+    for whole in (True, False):
+        with pytest.raises(InputError, match="is a link") as told:
+            tree.difference(bundles(), out, whole=whole)
+        assert "PRIVATE KEY" not in str(told.value)
+        with pytest.raises(InputError, match="is a link"):
+            tree.write(bundles(database_gib=8), out, whole=whole)
+    assert {path: path.stat().st_ctime_ns for path in outside.rglob("*")} == before
+
+
+@pytest.mark.parametrize("at", ["", "db-1", "x"])
+def test_a_host_s_folder_and_the_root_are_no_links(tmp_path: Path, at: str) -> None:
+    outside, out = tmp_path / "outside", tmp_path / "out"
+    tree.write(bundles(), outside, whole=True)
+    out.mkdir() if at else None
+    (out / at).symlink_to(outside / "db-1" if at else outside)
+    before = paths(outside)
+    with pytest.raises(InputError, match="is a link"):
+        tree.difference(bundles(), out, whole=True)
+    with pytest.raises(InputError, match="is a link"):
+        tree.write(bundles()[:2], out, whole=True)
+    assert paths(outside) == before
+
+
+def test_a_pipe_in_the_folder_holds_nobody_up(tmp_path: Path) -> None:
+    tree.write(bundles(), tmp_path, whole=True)
+    os.mkfifo(tmp_path / "db-1" / "x")
+    began = time.monotonic()
+    with pytest.raises(InputError, match="is a pipe"):
+        tree.difference(bundles(), tmp_path, whole=True)
+    assert time.monotonic() - began < 30
+
+
+def test_a_committed_manifest_removes_nothing_but_what_lies_there(tmp_path: Path) -> None:
+    tree.write(bundles(), tmp_path / "out", whole=True)
+    precious = tmp_path / "precious"
+    precious.touch()
+    named = ["../../precious", "../front-1/docker-compose.yml", str(precious), "etc", "", ".", "./x", "x//y"]
+    manifest = tmp_path / "out/db-1/manifest.json"
+    manifest.write_text(json.dumps({"files": dict.fromkeys(named)}))
+    tree.write(bundles()[2:], tmp_path / "out", whole=False)
+    assert precious.exists()
+    assert tree.difference(bundles(), tmp_path / "out", whole=True) == ""
+
+
+def test_a_file_of_lines_without_end_is_not_compared_line_by_line(tmp_path: Path) -> None:
+    tree.write(bundles(), tmp_path, whole=True)
+    compose = tmp_path / "db-1" / "docker-compose.yml"
+    compose.write_text(compose.read_text() * 500)
+    began = time.process_time()
+    found = tree.difference(bundles(), tmp_path, whole=True)
+    assert "lines: too many to compare" in found
+    assert time.process_time() - began < 5

@@ -75,7 +75,7 @@ def test_somebody_elses_identity_is_refused(tmp_path: Path) -> None:
         ),
         ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n", "protected by a passphrase"),
         ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n", "protected by a passphrase"),
-        ("x" * 70_000, "over 64 KiB"),
+        ("x" * 70_000, "is larger than 64 KiB"),
     ],
 )
 def test_what_is_no_usable_key_is_told_apart(tmp_path: Path, text: str, said: str) -> None:
@@ -88,9 +88,11 @@ def test_what_is_no_usable_key_is_told_apart(tmp_path: Path, text: str, said: st
     assert str(path) in told.value.what
 
 
-@pytest.mark.parametrize("place", ["missing", "."])
-def test_what_cannot_be_read_is_an_input_error(tmp_path: Path, place: str) -> None:
-    with pytest.raises(InputError, match="can't read the identity"):
+@pytest.mark.parametrize(
+    ("place", "said"), [("missing", "can't read the identity"), (".", "the identity .*: is a folder")]
+)
+def test_what_cannot_be_read_is_an_input_error(tmp_path: Path, place: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
         read(tmp_path / place)
 
 

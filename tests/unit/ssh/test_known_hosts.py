@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import resource
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,9 +108,9 @@ def test_replacing_leaves_revoked_what_is_revoked(file: Path, key: PKey, other: 
 
 
 def test_a_file_that_the_machine_refuses_is_named(tmp_path: Path, key: PKey) -> None:
-    with pytest.raises(InputError, match="can't be read: is a directory"):
+    with pytest.raises(InputError, match="is a folder, not a file"):
         check(tmp_path, key)
-    with pytest.raises(InputError, match="can't be written: is a directory"):
+    with pytest.raises(InputError, match="is a folder, not a file"):
         pin(tmp_path, "192.0.2.1", 22, key, replace=False)
 
 
@@ -115,3 +118,41 @@ def test_a_damaged_line_is_named(file: Path) -> None:
     file.write_text("\n192.0.2.1 ssh-ed25519 AAAA!notbase64\n")
     with pytest.raises(InputError, match=r"known_hosts:2"):
         pinned_keys(file, "192.0.2.1", 22)
+
+
+def test_a_full_disk_leaves_every_pin(file: Path, key: PKey, other: PKey) -> None:
+    file.write_text("# ours\n\n")
+    for number in range(1, 4):
+        pin(file, f"192.0.2.{number}", 22, key, replace=False)
+    before = file.read_bytes()
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    try:
+        with pytest.raises(InputError, match="can't be written: file too large") as told:
+            pin(file, "192.0.2.9", 22, other, replace=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert told.value.remedy == "nothing was pinned"
+    assert file.read_bytes() == before
+    assert [one.name for one in file.parent.iterdir() if one.name.startswith(".")] == []
+
+
+def test_what_stands_there_stays_byte_for_byte(file: Path, key: PKey) -> None:
+    before = b"# bl\xe5b\xe6r\r\n\n\n@cert-authority *.lab ssh-ed25519 AAAA bj\xf8rn\n# no newline at the end"
+    file.write_bytes(before)
+    file.chmod(0o640)
+    pin(file, "192.0.2.1", 22, key, replace=False)
+    assert file.read_bytes().startswith(before + b"\n192.0.2.1 ssh-ed25519 ")
+    assert file.stat().st_mode & 0o777 == 0o640
+    check(file, key)
+
+
+@pytest.mark.parametrize("plant", [lambda path: path.symlink_to("authorized_keys"), os.mkfifo])
+def test_pins_are_not_written_into_another_file(file: Path, key: PKey, plant: Callable[[Path], None]) -> None:
+    (file.parent / "authorized_keys").write_text("mine\n")
+    plant(file)
+    with pytest.raises(InputError, match=r"is a (link|pipe)"):
+        pin(file, "192.0.2.1", 22, key, replace=False)
+    with pytest.raises(InputError, match=r"is a (link|pipe)"):
+        pinned_keys(file, "192.0.2.1", 22)
+    assert (file.parent / "authorized_keys").read_text() == "mine\n"

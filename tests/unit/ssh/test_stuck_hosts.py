@@ -107,7 +107,9 @@ def test_a_named_key_that_others_can_read_is_refused_before_ssh_is_run(tmp_path:
     key = tmp_path / "key"
     key.write_text("x")
     key.chmod(0o640)
-    where = Target("db-1", "127.0.0.1", 1, "deploy", (key,), tmp_path, transport=SshTransport.OPENSSH)
+    where = Target(
+        "db-1", "127.0.0.1", 1, "deploy", (key,), tmp_path / "known", transport=SshTransport.OPENSSH
+    )
     with pytest.raises(InputError, match="can be read by others"), connect(where):
         pass
 

@@ -1,0 +1,90 @@
+"""Who may have changed a file: owner and mode, as ssh and git ask."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from pathlib import Path
+
+from tempo_infra.trees.descriptors import held
+from tempo_infra.trees.refusal import UnfitError
+
+_PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY)  # a folder on the way need not be readable
+
+
+def check(status: os.stat_result, path: Path) -> None:
+    """UnfitError for what somebody else owns or may change.
+
+    In a sticky folder, such as /tmp, nobody replaces another's files: it may be everybody's.
+    """
+    mode, folder = stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)
+    if status.st_uid not in _trusted():
+        raise UnfitError(
+            path, f"belongs to {_user(status.st_uid)}, not to you", remedy="use a copy of your own"
+        )
+    if folder and mode & stat.S_ISVTX:
+        return
+    what = "what is in it" if folder else "it"
+    if mode & stat.S_IWOTH:
+        why = f"everybody on this machine may change {what} ({mode:04o})"
+        raise UnfitError(path, why, remedy=f"chmod o-w {path}")
+    if mode & stat.S_IWGRP and not _is_private(status):
+        why = f"its group {_group(status.st_gid)} may change {what} ({mode:04o})"
+        raise UnfitError(path, why, remedy=f"chmod g-w {path}")
+
+
+def check_private(status: os.stat_result, path: Path) -> None:
+    """UnfitError for a key that is not the caller's own, or that others can read."""
+    if status.st_uid != os.geteuid():
+        why = f"belongs to {_user(status.st_uid)}, not to you ({os.geteuid()})"
+        raise UnfitError(path, why, remedy="use a copy of your own (0600)")
+    if (mode := stat.S_IMODE(status.st_mode)) & 0o077:
+        why = f"can be read by others (mode {mode:04o})"
+        raise UnfitError(path, why, remedy=f"chmod 600 {path}; if others may have read it, make a new one")
+
+
+def check_way(folder: int, path: Path) -> None:
+    """UnfitError when a stranger may put something else in the place of this folder or what is in it."""
+    descriptor, depth = os.dup(folder), 0
+    while True:
+        with held(descriptor):
+            status = os.fstat(descriptor)
+            check(status, path if depth == 0 else Path(os.path.realpath(path)).parents[depth - 1])
+            above = os.open("..", _PATH_ONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor)
+        if os.path.samestat(os.fstat(above), status):
+            os.close(above)
+            return
+        descriptor, depth = above, depth + 1
+
+
+def _trusted() -> set[int]:
+    """Root, the caller, and who became root by sudo: git trusts these."""
+    caller = os.geteuid()
+    before = os.environ.get("SUDO_UID", "") if caller == 0 else ""
+    return {0, caller, *((int(before),) if before.isdecimal() else ())}
+
+
+def _is_private(status: os.stat_result) -> bool:
+    """Whether a group holds owner and caller and nobody else; the ssh of Debian and Ubuntu asks that, too."""
+    try:
+        named = {pwd.getpwnam(name).pw_uid for name in grp.getgrgid(status.st_gid).gr_mem}
+    except KeyError:
+        return False
+    members = named | {user.pw_uid for user in pwd.getpwall() if user.pw_gid == status.st_gid}
+    return bool(members) and members <= {status.st_uid, os.geteuid()}
+
+
+def _user(uid: int) -> str:
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} (user id {uid})"
+    except KeyError:
+        return f"user id {uid}"
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
