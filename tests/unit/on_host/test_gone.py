@@ -49,7 +49,9 @@ def test_it_ends_with_its_operator_and_takes_its_programs_along(how: str) -> Non
         ours.close()
         assert program.wait(10) == 1
         assert time.monotonic() - begun < 5
-        assert not any(_alive(int(child)) for child in children)
+        while any(_alive(int(child)) for child in children):  # killed; a busy kernel takes a moment to do it
+            assert time.monotonic() - begun < 10
+            time.sleep(0.05)
 
 
 def test_work_that_is_done_in_time_goes_on() -> None:
