@@ -5,15 +5,18 @@ from __future__ import annotations
 import secrets as randomness
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.logins import OWNER, Login
+from tempo_infra.inventory.logins import LOCAL, OWNER, Login
 from tempo_infra.secrets import scram_sha_256
+from tempo_infra.sizing.tables import MAIN, VISIBILITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tempo_infra.secrets import Secret, Secrets
 
-DATABASES = ("temporal", "temporal_visibility")
+DATABASES = (MAIN, VISIBILITY)
+LOCAL_SESSIONS = 8  # of two operators and their checks at once
+PLAIN = "nosuperuser nocreatedb nocreaterole noreplication nobypassrls"
 
 
 def roles_and_databases(secrets: Secrets) -> str:
@@ -21,11 +24,12 @@ def roles_and_databases(secrets: Secrets) -> str:
 
     The owner owns its databases and nothing else. Logins are members of it and act as it from their first
     statement, so that what the schema job makes belongs to the owner whoever logs in. Passwords are set each
-    time, so that the database always knows those that the hosts were given. postgres has no password and
-    logs in on the local socket only.
+    time, so that the database always knows those that the hosts were given. postgres and LOCAL, through which
+    tempo-infra asks in those databases, have no password and log in on the local socket only. What code of
+    the owner may have set for LOCAL while it ran as LOCAL is taken back.
     """
     logins = [login for login in Login if login.secret in secrets]
-    parts = [_OWNER, *(_login(login, secrets[login.secret]) for login in logins)]
+    parts = [_OWNER, _LOCAL, *(_login(login, secrets[login.secret]) for login in logins)]
     if Login.BLUE in logins:
         parts.append(_once_the_owner(secrets[Login.BLUE.secret]))
     return "".join([*parts, *(_database(name) for name in DATABASES)])
@@ -34,10 +38,17 @@ def roles_and_databases(secrets: Secrets) -> str:
 _OWNER = f"""-- made by tempo-infra
 select 'create role {OWNER} nologin'
 where not exists (select from pg_roles where rolname = '{OWNER}') \\gexec
-alter role {OWNER} nosuperuser nocreatedb nocreaterole noreplication;
+alter role {OWNER} {PLAIN};
 alter role postgres password null;
 revoke connect on database postgres from public;
 """  # noqa: S608 - constants
+_LOCAL = f"""select 'create role {LOCAL} nologin'
+where not exists (select from pg_roles where rolname = '{LOCAL}') \\gexec
+alter role {LOCAL} reset all;
+alter role {LOCAL} login password null inherit connection limit {LOCAL_SESSIONS} valid until 'infinity'
+{PLAIN};
+grant {OWNER} to {LOCAL};
+"""  # noqa: S608
 
 
 def _login(login: Login, password: Secret) -> str:
@@ -47,7 +58,7 @@ def _login(login: Login, password: Secret) -> str:
 where not exists (select from pg_roles where rolname = '{role}') \\gexec
 grant {OWNER} to {role};
 alter role {role} set role = {OWNER};
-alter role {role} login password '{_verifier(password)}' nosuperuser nocreatedb nocreaterole noreplication;
+alter role {role} login password '{_verifier(password)}' {PLAIN};
 """  # noqa: S608 - constants, and a verifier: base64 and digits
 
 

@@ -298,7 +298,9 @@ class Rollout:
         temporal = {
             name: one for name, one in services.items() if one.host.temporal_roles or one.host.has(Role.UI)
         }
+        ask = any(one.host.temporal_roles for one in temporal.values()) and database not in services
         stages = [
+            {database: [steps.local_login()]} if ask else {},
             {name: steps.prepare(one, self._secrets) for name, one in work.items()},
             {database: steps.start_database(work[database], self._secrets)} if database in services else {},
             *(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 OWNER = "temporal"  # the database role that owns everything; both logins are members of it and act as it
+LOCAL = "temporal_local"  # a member too: tempo-infra's own questions, on the container's socket, no password
+LOCAL_MAP = "tempo-infra"  # its entry in pg_ident.conf
 
 
 class Login(StrEnum):

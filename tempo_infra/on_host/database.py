@@ -1,4 +1,4 @@
-"""PostgreSQL on the host: whether it answers, by its own word, and statements through its local socket."""
+"""PostgreSQL on the host: whether it answers, by its own word; steps of a run that ask or change it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import exchange, identity
-from tempo_infra.on_host import psql as program
+from tempo_infra.on_host import exchange, identity, psql
 from tempo_infra.on_host.containers import why_not_running
 from tempo_infra.on_host.durable import make_folder
 from tempo_infra.on_host.shell import StepError
@@ -69,46 +68,36 @@ def postgres_ready(layout: Layout, args: Address) -> Ready:
     started = time.monotonic()
     try:
         database_answers(args)
-        number = _wait_for_query(layout, started + args.deadline_s)
+        number = _wait_for_query(started + args.deadline_s)
     except StepError as error:
         raise StepError(f"{error}; its log ends: {why_not_running(layout, 'postgresql')}") from error
     return Ready(time.monotonic() - started, number)
 
 
-def _wait_for_query(layout: Layout, deadline: float) -> str:
-    query = "select system_identifier from pg_control_system()"
-    output = psql(layout, query, deadline_s=15)
-    while not output.isdigit():
-        if time.monotonic() > deadline:
-            raise StepError(f"PostgreSQL accepts connections but does not answer a query: {output}")
+def _wait_for_query(deadline: float) -> str:
+    query = "select system_identifier::text as number from pg_control_system()"
+    while True:
+        try:
+            return str(psql.ask(psql.database_container(), query, deadline_s=15)[0]["number"])
+        except StepError as error:
+            if time.monotonic() > deadline:
+                raise StepError(
+                    f"PostgreSQL accepts connections but does not answer a query: {error}"
+                ) from None
         time.sleep(0.3)
-        output = psql(layout, query, deadline_s=15)
-    return output
 
 
 @dataclass(frozen=True)
 class SqlArgs:
-    database: str = "postgres"
+    database: str = psql.ITS_DATABASE
     deadline_s: float = 60.0
 
 
-def psql(layout: Layout, statement: str, *, database: str = "postgres", deadline_s: float) -> str:
-    """Run SQL in the database's container; rows come back unaligned."""
-    del layout  # found by the project's label
-    try:
-        container = program.database_container()
-    except StepError as error:
-        return f"error: {error}"
-    output = program.psql(container, statement, database=database, deadline_s=deadline_s)
-    return output.out.strip() if output.returncode == 0 else f"error: {output.last_words}"
-
-
-def sql(layout: Layout, args: SqlArgs, statement: bytes) -> dict[str, str]:
+def sql(args: SqlArgs, statements: bytes) -> "dict[str, str]":
     """Run statements; any error is a StepError."""
-    answer = psql(layout, statement.decode(), database=args.database, deadline_s=args.deadline_s)
-    if answer.startswith("error: "):
-        raise StepError(f"SQL in {args.database}: {answer[7:]}")
-    return {"out": answer}
+    container = psql.database_container()
+    psql.change(container, statements.decode(), database=args.database, deadline_s=args.deadline_s)
+    return {}
 
 
 @dataclass(frozen=True)
@@ -119,28 +108,40 @@ class MembershipArgs:
 
 MEMBERS = """
 select case role when 1 then 'frontend' when 2 then 'history' when 3 then 'matching' when 4 then 'worker' end
-       || ' ' || rpc_address || ':' || rpc_port
-from cluster_membership
+       || ' ' || left(rpc_address::text, 64) || ':' || rpc_port::integer as member
+from public.cluster_membership
 where last_heartbeat > (now() at time zone 'utc') - interval '30 seconds'
-group by role, rpc_address, rpc_port order by role, rpc_address
+group by role, rpc_address, rpc_port order by role, rpc_address limit 1000
 """  # roles as numbered in Temporal's common/persistence/data_interfaces.go
+TEMPORALS = "temporal"  # the database of those tables
 
 
-def membership(layout: Layout, args: MembershipArgs) -> dict[str, list[str]]:
+def members(container: str, *, deadline_s: float) -> "list[str]":
+    """Return who has said within 30 s that it lives, as "history 10.0.0.12:6934", by Temporal's own table."""
+    rows = psql.ask(container, MEMBERS, database=TEMPORALS, deadline_s=deadline_s)
+    return [str(row["member"]) for row in rows if row["member"]]
+
+
+def membership(args: MembershipArgs) -> "dict[str, list[str]]":
     """Wait until the cluster's own membership table names exactly the expected role addresses."""
     deadline = time.monotonic() + args.deadline_s
     while True:
-        answer = psql(layout, MEMBERS, database="temporal", deadline_s=20)
-        members = [line for line in answer.splitlines() if line]
-        if set(args.expected) == set(members):
-            return {"members": members}
+        found = members(psql.database_container(), deadline_s=20)
+        if set(args.expected) == set(found):
+            return {"members": found}
         if time.monotonic() > deadline:
-            missing = ", ".join(sorted(set(args.expected) - set(members))) or "none"
-            extra = ", ".join(sorted(set(members) - set(args.expected))) or "none"
+            missing = ", ".join(sorted(set(args.expected) - set(found))) or "none"
+            extra = ", ".join(sorted(set(found) - set(args.expected))) or "none"
             raise StepError(
                 f"the cluster's members are not the inventory's: missing {missing}; not ours {extra}"
             )
         time.sleep(1.0)
+
+
+def local_login() -> "dict[str, str]":
+    """Try the way to Temporal's tables before anything is changed: what they say later decides over it."""
+    psql.ask(psql.database_container(), "select 1 as one", database=TEMPORALS, deadline_s=20)
+    return {}
 
 
 @dataclass(frozen=True)

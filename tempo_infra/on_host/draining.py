@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import psql
 from tempo_infra.on_host.containers import compose, running
-from tempo_infra.on_host.database import psql
+from tempo_infra.on_host.database import TEMPORALS
 from tempo_infra.on_host.shell import StepError, must, run
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ def drain(layout: Layout, args: DrainArgs) -> Drained:
     return Drained(seconds)
 
 
-OWNED = "select count(*) from shards where position(convert_to('{address}-', 'UTF8') in data) > 0"
+TOTAL = "select count(*) from public.shards"
+OWNED = TOTAL + " where position(convert_to('{address}-', 'UTF8') in data) > 0"
 MEMBER = (
-    "select count(*) from cluster_membership where rpc_address = '{address}' "
+    "select count(*) from public.cluster_membership where rpc_address = '{address}' "
     "and last_heartbeat > (now() at time zone 'utc') - interval '20 seconds'"
 )  # after which Temporal itself takes a silent member for gone
 
@@ -72,28 +74,29 @@ class Owners:
         return ", ".join(f"{owner.rpartition(':')[0]} {count}" for owner, count in self.shards.items())
 
 
-def owners(layout: Layout, args: OwnersArgs) -> Owners:
+def owners(args: OwnersArgs) -> Owners:
     """Wait until these history hosts own every shard, by Temporal's own table. Asked on the database host."""
     end = time.monotonic() + args.deadline_s
     while True:
-        total = _count(layout, "select count(*) from shards")
-        found = {owner: _count(layout, OWNED.format(address=owner)) for owner in args.owners}
-        members = _count(layout, MEMBER.format(address=args.gone)) if args.gone else 0
-        spread = not args.owners or (sum(found.values()) == total and (min(found.values()) > 0 or not total))
+        total, members, *counts = _counted(args)
+        found = dict(zip(args.owners, counts, strict=True))
+        spread = not args.owners or (sum(counts) == total and (min(counts) > 0 or not total))
         if spread and not members:
             return Owners(found)
         if time.monotonic() > end:
             held = ", ".join(f"{owner}: {count}" for owner, count in found.items())
             still = f"; {args.gone} is still a member" if members else ""
-            raise StepError(f"{total - sum(found.values())} of {total} shards have not moved ({held}){still}")
+            raise StepError(f"{total - sum(counts)} of {total} shards have not moved ({held}){still}")
         time.sleep(PAUSE_S)
 
 
-def _count(layout: Layout, statement: str) -> int:
-    answer = psql(layout, statement, database="temporal", deadline_s=20)
-    if not answer.isdigit():
-        raise StepError(f"asking who owns the shards: {answer}")
-    return int(answer)
+def _counted(args: OwnersArgs) -> "list[int]":
+    """Return all shards, the memberships of who should be gone, then the shards of each owner."""
+    member = MEMBER.format(address=args.gone) if args.gone else "select 0"
+    queries = (TOTAL, member, *(OWNED.format(address=owner) for owner in args.owners))
+    columns = ", ".join(f"({query}) as c{number}" for number, query in enumerate(queries))
+    [row] = psql.ask(psql.database_container(), f"select {columns}", database=TEMPORALS, deadline_s=20)
+    return [int(row[f"c{number}"]) for number in range(len(queries))]
 
 
 @dataclass(frozen=True)

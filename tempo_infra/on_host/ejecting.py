@@ -47,8 +47,8 @@ Services on this host: {services}.
   <service>` (compose does not see that a mounted file changed). The first line of those files still
   speaks of tempo-infra.
 - **Tools**: `docker compose run --rm admin-tools temporal operator cluster health` (on a host with
-  a frontend); `docker compose exec postgresql psql -U postgres` (on the database host; the
-  superuser has no password and no way in from the network).
+  a frontend); on the database host `docker compose exec postgresql psql -U temporal_local temporal`
+  (as the superuser, `-U postgres`, look at nothing that another role may have put there).
 - **Another server version**: back the database up, change the image of `schema` and run `docker
   compose run --rm schema` on the database host first; then the images of the services, history,
   matching and worker before frontend.

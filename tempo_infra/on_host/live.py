@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Optional
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional, Sequence
 
+from tempo_infra.on_host import psql
+from tempo_infra.on_host.database import TEMPORALS
 from tempo_infra.on_host.probes import protobuf
 from tempo_infra.on_host.probes.reading import Unread
-from tempo_infra.on_host.psql import psql
 from tempo_infra.on_host.shell import StepError
 
+Rows = Sequence["dict[str, Any]"]
 ASK_S = 20.0
 # Fields of messages in persistence.v1 (temporalio/temporal, proto/internal): ClusterMetadata's shards;
 # NamespaceDetail's info and config, NamespaceInfo's state and name, NamespaceConfig's retention, its seconds.
@@ -17,15 +19,18 @@ SHARDS = 2
 INFO, CONFIG, STATE, NAME, RETENTION, SECONDS = 1, 2, 2, 3, 1, 1
 DELETED = 3  # enums.v1.NamespaceState
 
-# Rows by their first word. Without Temporal's database it ends at \connect: then only the first two come.
 # to_jsonb: the column is not there before PostgreSQL 15.
-QUESTIONS = r"""
-select 'identifier', system_identifier from pg_control_system();
-select 'database', datname, to_jsonb(d)->>'datcollversion', to_jsonb(d)->>'datlocprovider'
-from pg_database d where datallowconn and datname <> 'template1';
-\connect temporal
-select 'cluster', cluster_name, encode(data, 'hex') from cluster_metadata_info;
-select 'namespace', encode(data, 'hex') from namespaces where length(data) < 16384 limit 5000;
+DATABASES = """
+select (select system_identifier::text from pg_control_system()) as identifier, d.datname::text as name,
+ to_jsonb(d)->>'datcollversion' as version, to_jsonb(d)->>'datlocprovider' as provider
+from pg_database d where datallowconn and datname <> 'template1' order by datname limit 500
+"""
+CLUSTERS = """
+select left(cluster_name::text, 256) as name, encode(substr(data, 1, 65536), 'hex') as data
+from public.cluster_metadata_info limit 100
+"""
+NAMESPACES = """
+select encode(data, 'hex') as data from public.namespaces where length(data) < 16384 limit 5000
 """
 
 
@@ -40,46 +45,50 @@ class Live:
     )  # database -> version of the C library it is sorted by
     clusters: "dict[str, int]" = field(default_factory=dict)  # Temporal cluster -> its shards
     namespaces: "dict[str, int]" = field(default_factory=dict)  # name -> seconds of retention; never empty
+    unasked: str = ""  # why something of this could not be asked
 
 
 def read(container: str) -> Live:
-    """Ask the database in that container; what does not answer is empty."""
+    """Ask the database in that container; what does not answer is empty, and `unasked` says why."""
+    said: "list[Rows]" = []
+    unasked = ""
     try:
-        return parse(psql(container, QUESTIONS, separator="\t", deadline_s=ASK_S).out)
-    except StepError:
-        return Live()
+        said.append(psql.ask(container, DATABASES, deadline_s=ASK_S))
+        if any(row["name"] == TEMPORALS for row in said[0]):
+            for query in (CLUSTERS, NAMESPACES):
+                said.append(psql.ask(container, query, database=TEMPORALS, deadline_s=ASK_S))
+    except StepError as error:
+        unasked = "; ".join(filter(None, (str(error), error.remedy)))
+    return replace(of_rows(*said), unasked=unasked)
 
 
-def parse(said: str) -> Live:
-    """Make sense of the rows; anything else between them is left out."""
-    identifier, databases, collations, clusters, namespaces = None, [], {}, {}, {}
-    for row in (line.split("\t") for line in said.splitlines()):
-        if row[0] == "identifier" and len(row) == 2 and row[1].isdigit():  # noqa: PLR2004 - columns, as asked
-            identifier = row[1]
-        elif row[0] == "database" and len(row) == 4:  # noqa: PLR2004
-            databases.append(row[1])
-            if row[2] and row[3] == "c":
-                collations[row[1]] = row[2]
-        elif row[0] == "cluster" and len(row) == 3:  # noqa: PLR2004
-            clusters[row[1]] = _shards(row[2])
-        elif row[0] == "namespace" and len(row) == 2:  # noqa: PLR2004
-            namespaces.update(_namespace(row[1]))
-    clusters = {name: n for name, n in clusters.items() if n}
-    return Live(identifier, databases, collations, clusters, namespaces)
+def of_rows(databases: "Rows" = (), clusters: "Rows" = (), namespaces: "Rows" = ()) -> Live:
+    """Make sense of the rows; what has none is left out."""
+    shards = {row["name"]: _shards(row["data"]) for row in clusters if row["name"]}
+    found: "dict[str, int]" = {}
+    for row in namespaces:
+        found.update(_namespace(row["data"]))
+    return Live(
+        next((row["identifier"] for row in databases), None),
+        [row["name"] for row in databases],
+        {row["name"]: row["version"] for row in databases if row["version"] and row["provider"] == "c"},
+        {name: number for name, number in shards.items() if number},
+        found,
+    )
 
 
-def _shards(message: str) -> int:
+def _shards(message: object) -> int:
     """Return the number of shards; 0 when it is not there or the message is none."""
     try:
-        return protobuf.number(bytes.fromhex(message), SHARDS)
+        return protobuf.number(bytes.fromhex(str(message)), SHARDS)
     except (ValueError, Unread):
         return 0
 
 
-def _namespace(message: str) -> "dict[str, int]":
+def _namespace(message: object) -> "dict[str, int]":
     """Return a namespace's name and retention; nothing for one that is being deleted, or no message."""
     try:
-        data = bytes.fromhex(message)
+        data = bytes.fromhex(str(message))
         info, config = (b"".join(protobuf.texts(data, field)) for field in (INFO, CONFIG))
         name = b"".join(protobuf.texts(info, NAME)).decode(errors="replace")
         seconds = protobuf.number(b"".join(protobuf.texts(config, RETENTION)), SECONDS)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host.database import psql
+from tempo_infra.on_host import psql
 from tempo_infra.on_host.durable import fsync_folder, hide
 from tempo_infra.on_host.garbage import mounted
 from tempo_infra.on_host.shell import StepError
@@ -25,24 +25,22 @@ class UnusedArgs:
     deadline_s: float = 30.0
 
 
-def unused(layout: Layout, args: UnusedArgs) -> "dict[str, str]":
+def unused(args: UnusedArgs) -> "dict[str, str]":
     """Wait until no session uses these logins any more. StepError names who still does."""
     names = ", ".join(f"'{role}'" for role in args.roles)
     statement = (
-        "select usename || ' from ' || coalesce(host(client_addr), 'the socket') || ': ' || count(*)"  # noqa: S608
+        "select usename || ' from ' || coalesce(host(client_addr), 'the socket') || ': ' || count(*) as who"  # noqa: S608
         f" from pg_stat_activity where usename in ({names}) group by usename, client_addr order by 1"
     )
     end = time.monotonic() + args.deadline_s
-    while True:
-        answer = psql(layout, statement, deadline_s=20)
-        if not answer:
-            return {}
+    while rows := psql.ask(psql.database_container(), statement, deadline_s=20):
         if time.monotonic() > end:
             raise StepError(
-                f"the old login is still in use: {'; '.join(answer.splitlines())}",
+                f"the old login is still in use: {'; '.join(str(row['who']) for row in rows)}",
                 remedy="nothing was retired; end those sessions, then run the same command again",
             )
         time.sleep(PAUSE_S)
+    return {}
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
+import selectors
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import IO, Optional, Sequence
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -16,6 +19,7 @@ ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
 }
 KILLED_S = 5.0  # in which a killed program ends
+MOST_BYTES = 32 * 1024 * 1024  # of what a program says
 
 
 class StepError(Exception):
@@ -40,7 +44,7 @@ class Output:
 
 
 def run(words: "Sequence[str]", *, deadline_s: float, stdin: Optional[bytes] = None) -> Output:
-    """Run a program and return what it said; StepError when it is missing or takes too long.
+    """Run a program and return what it said; StepError when it is missing, takes too long or says too much.
 
     The program gets a process group of its own, which ends with it at the deadline.
     """
@@ -59,11 +63,60 @@ def run(words: "Sequence[str]", *, deadline_s: float, stdin: Optional[bytes] = N
     except OSError as error:
         raise StepError(f"{words[0]}: {error.strerror}") from error
     try:
-        out, err = process.communicate(stdin, timeout=deadline_s)
+        out, err = _talk(process, stdin, time.monotonic() + deadline_s)
     except subprocess.TimeoutExpired as error:
         _end(process)
         raise StepError(f"`{' '.join(words[:4])}` gave no answer in {deadline_s:g} s") from error
+    except _TooMuchError as error:
+        _end(process)
+        raise StepError(f"`{' '.join(words[:4])}` said more than {MOST_BYTES // 2**20} MiB") from error
     return Output(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+class _TooMuchError(Exception):
+    """A program said more than is kept of any."""
+
+
+def _talk(process: "subprocess.Popen[bytes]", stdin: Optional[bytes], until: float) -> "tuple[bytes, bytes]":
+    """Give a program its input and take what it says, within the bounds of time and size."""
+    said = {process.stdout: bytearray(), process.stderr: bytearray()}
+    left = memoryview(stdin or b"")
+    with selectors.DefaultSelector() as pipes:
+        for pipe in said:
+            pipes.register(pipe, selectors.EVENT_READ)  # type: ignore[arg-type]
+        if process.stdin is not None:
+            pipes.register(process.stdin, selectors.EVENT_WRITE)
+        while pipes.get_map():
+            for key, _ in pipes.select(_within(process, until)):
+                if key.fileobj is process.stdin:
+                    left = left[_given(process.stdin, left) :]
+                    ended = not left
+                else:
+                    piece = os.read(key.fd, 1 << 16)
+                    said[key.fileobj] += piece  # type: ignore[index]
+                    ended = not piece
+                if ended:
+                    pipes.unregister(key.fileobj)
+                    key.fileobj.close()  # type: ignore[union-attr]
+            if sum(map(len, said.values())) > MOST_BYTES:
+                raise _TooMuchError
+    process.wait(_within(process, until))
+    out, err = said.values()
+    return bytes(out), bytes(err)
+
+
+def _within(process: "subprocess.Popen[bytes]", until: float) -> float:
+    if (left_s := until - time.monotonic()) <= 0:
+        raise subprocess.TimeoutExpired(process.args, 0)
+    return left_s
+
+
+def _given(pipe: "IO[bytes]", data: memoryview) -> int:
+    """Return how much of its input a program has taken; of one that reads no more, all."""
+    try:
+        return os.write(pipe.fileno(), data[: select.PIPE_BUF])
+    except BrokenPipeError:
+        return len(data)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

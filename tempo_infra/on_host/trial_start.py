@@ -22,8 +22,9 @@ DEADLINE_S = 150
 SCRIPT = """
 initdb -D /tmp/trial -A trust -U postgres --no-sync >/tmp/initdb 2>&1 || { cat /tmp/initdb >&2; exit 1; }
 if pg_ctl -D /tmp/trial -w -t 60 -l /tmp/log start -o "-c config_file=/etc/tempo-infra/postgresql.conf \
- -c hba_file=/etc/tempo-infra/pg_hba.conf -c data_directory=/tmp/trial -c listen_addresses= \
- -c unix_socket_directories=/tmp -c archive_command=/bin/true -c logging_collector=off" >/tmp/ctl 2>&1
+ -c hba_file=/etc/tempo-infra/pg_hba.conf -c ident_file=/etc/tempo-infra/pg_ident.conf \
+ -c data_directory=/tmp/trial -c listen_addresses= -c unix_socket_directories=/tmp \
+ -c archive_command=/bin/true -c logging_collector=off" >/tmp/ctl 2>&1
 then psql -XqAt -F ' ' -h /tmp -U postgres -c "$ERRORS" -c "$FACTS" 2>/tmp/sql || cat /tmp/sql
      pg_ctl -D /tmp/trial -m immediate stop >/dev/null
 else grep -E 'FATAL|ERROR|LOG:.*(invalid|unrecognized|contains)|HINT' /tmp/log || cat /tmp/log /tmp/ctl; fi
@@ -32,6 +33,8 @@ ERRORS = (
     "select format('%s:%s: %s', sourcefile, sourceline, error) from pg_file_settings where error is not null"
     " and error <> 'setting could not be applied'"  # those that the trial itself sets otherwise
     " union all select format('pg_hba.conf:%s: %s', line_number, error) from pg_hba_file_rules"
+    " where error is not null"
+    " union all select format('pg_ident.conf:%s: %s', line_number, error) from pg_ident_file_mappings"
     " where error is not null"
 )
 

@@ -30,6 +30,7 @@ SERVICE_FILES: dict[str, tuple[Spec, ...]] = {
     "postgresql": (
         Spec("postgresql.conf", "pgconf", "restarts postgresql"),
         Spec("pg_hba.conf", "hba", "restarts postgresql"),
+        Spec("pg_ident.conf", "ident", "restarts postgresql"),
     ),
     "temporal": (
         Spec("server.yaml", "yaml", "restarts {service}"),

@@ -17,7 +17,13 @@ from tempo_infra.render.files import (
     system_files,
     template_folder,
 )
-from tempo_infra.render.keys import check_compose, check_hba, check_postgresql, check_temporal
+from tempo_infra.render.keys import (
+    check_compose,
+    check_hba,
+    check_local_login,
+    check_postgresql,
+    check_temporal,
+)
 from tempo_infra.render.roundtrip import check
 
 if TYPE_CHECKING:
@@ -89,6 +95,7 @@ def _file(engine: Engine, spec: Spec, template: str, values: dict[str, object], 
         check_temporal(found, rendered.template)
     if spec.reader == "hba" and isinstance(found, list):
         check_hba(found, rendered.template)
+        check_local_login(found, rendered.template)
     if spec.reader == "pgconf" and isinstance(found, dict):
         check_postgresql(found, rendered.template, int(str(values["postgres_version"])))
     effect = spec.effect.format(service=service)

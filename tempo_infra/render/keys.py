@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
+from tempo_infra.inventory.logins import LOCAL, LOCAL_MAP
 from tempo_infra.sizing import parameters
 from tempo_infra.sizing.overrides import loses
+from tempo_infra.sizing.tables import MAIN, VISIBILITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +96,27 @@ def check_hba(found: list[list[str]], template: Path) -> None:
                 f"{template}: {' '.join(words)}: the method {min(weak)} is refused",
                 remedy="use scram-sha-256, or peer on the container's socket",
             )
+
+
+def check_local_login(found: list[list[str]], template: Path) -> None:
+    """InputError when tempo-infra's own login does not come in on the container's socket."""
+    if any(
+        _local_method(found, database, LOCAL) != ["peer", f"map={LOCAL_MAP}"]
+        for database in (MAIN, VISIBILITY)
+    ):
+        raise InputError(
+            f"{template}: {LOCAL}, through which tempo-infra asks in Temporal's databases, is not let in",
+            remedy=f"above the others for `local`: local {MAIN},{VISIBILITY} {LOCAL} peer map={LOCAL_MAP}",
+        )
+
+
+def _local_method(found: list[list[str]], database: str, user: str) -> list[str]:
+    """Return the method and options of the first line for the socket that fits."""
+    for kind, databases, users, *method in (words for words in found if len(words) > 3):  # noqa: PLR2004 - fields
+        fits = {database, "all"} & set(databases.split(",")) and {user, "all"} & set(users.split(","))
+        if kind == "local" and fits:
+            return method
+    return []
 
 
 def check_postgresql(found: dict[str, str], template: Path, version: int) -> None:

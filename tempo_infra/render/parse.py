@@ -58,7 +58,7 @@ def sysctl(text: str) -> dict[str, str]:
 
 
 def words(text: str) -> list[list[str]]:
-    """Read a table of words: limits.d, tmpfiles.d, pg_hba.conf, the lines of a systemd unit."""
+    """Read a table of words: limits.d, tmpfiles.d, pg_hba.conf, pg_ident.conf, lines of a systemd unit."""
     return [line.partition("#")[0].split() for _, line in _lines(text)]
 
 
@@ -73,6 +73,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "pgconf": pgconf,
     "sysctl": sysctl,
     "hba": words,
+    "ident": words,
     "limits": words,
     "tmpfiles": words,
     "unit": words,

@@ -59,6 +59,11 @@ def hba(value: Scalar) -> str:
     return _only(value, r"[A-Za-z0-9_][A-Za-z0-9_.:/,-]*", "a field of pg_hba.conf")
 
 
+def ident(value: Scalar) -> str:
+    """Write one field of pg_ident.conf; a name, no pattern."""
+    return _only(value, r"[A-Za-z0-9_][A-Za-z0-9_-]*", "a field of pg_ident.conf")
+
+
 def sysctl(value: Scalar) -> str:
     """Write a key or a value of sysctl.d: a word, a number, or several of them with single spaces between."""
     return _only(value, r"[A-Za-z0-9][A-Za-z0-9_./*-]*( [0-9-]+)*", "a sysctl key or value")
@@ -97,6 +102,7 @@ FORMATS: dict[str, Callable[[Scalar], str]] = {
     "pgconf": pgconf,
     "pgname": pgname,
     "hba": hba,
+    "ident": ident,
     "sysctl": sysctl,
     "limits": limits,
     "tmpfiles": tmpfiles,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
-from tempo_infra.inventory.logins import OWNER
+from tempo_infra.inventory.logins import LOCAL, LOCAL_MAP, OWNER, Login
 from tempo_infra.render.bundle import DATA, STATE
 from tempo_infra.sizing.settings import LOG_FILES, LOG_MIB, MIB
 from tempo_infra.sizing.temporal import (
@@ -89,8 +89,11 @@ class ClusterView:
     subnet: str
     rpc: tuple[RpcView, ...]
     clients: tuple[str, ...]  # networks that may reach the database
-    owner: str  # the role that owns the databases; its members log in
-    login: str  # the member that is in use
+    owner: str  # the role that owns the databases
+    login: str  # the member of it that is in use
+    logins: str  # all that come over the network, as pg_hba.conf lists them
+    local_login: str  # on the container's socket, by its entry in pg_ident.conf
+    local_map: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,9 @@ def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
         clients=(*clients, subnet),
         owner=OWNER,
         login=cluster.secrets.login.role,
+        logins=",".join((OWNER, *(login.role for login in Login))),  # OWNER: from before there were two
+        local_login=LOCAL,
+        local_map=LOCAL_MAP,
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Cluster
 
 MAIN, VISIBILITY = "temporal", "temporal_visibility"
+ROLES = "postgres"  # where roles are changed
 QUEUE_THRESHOLD = 20_000  # dead rows; a queue's size says nothing about how fast it turns over
 
 QUEUES = (
@@ -43,9 +44,14 @@ class TableSettings:
 
     @property
     def sql(self) -> str:
-        """One statement that may be run again; a table that this schema does not have is passed over."""
+        """One statement that may be run again; it does nothing without such a table, or when all is set."""
         pairs = ", ".join(f"{name} = {value}" for name, value in self.values)
-        return f"ALTER TABLE IF EXISTS {self.table} SET ({pairs});"
+        wanted = ", ".join(f"'{name}={value}'" for name, value in self.values)
+        return (
+            f"SELECT 'ALTER TABLE public.{self.table} SET ({pairs})' FROM pg_class"  # noqa: S608 - plain words
+            f" WHERE oid = to_regclass('public.{self.table}') AND relkind = 'r'"
+            f" AND NOT coalesce(reloptions, '{{}}') @> array[{wanted}] \\gexec"
+        )
 
 
 def table_settings(cluster: Cluster) -> tuple[TableSettings, ...]:
@@ -69,13 +75,22 @@ def table_settings(cluster: Cluster) -> tuple[TableSettings, ...]:
 
 PLANS: Mapping[str, str] = {
     MAIN: (
-        "ALTER TABLE IF EXISTS executions ALTER COLUMN workflow_id SET (n_distinct = 1);\n"
-        "SELECT 'ANALYZE executions' WHERE EXISTS (SELECT FROM pg_stats WHERE tablename = 'executions'"
-        " AND attname = 'workflow_id' AND n_distinct <> 1) \\gexec\n"
+        "SELECT 'ALTER TABLE public.executions ALTER COLUMN workflow_id SET (n_distinct = 1)'"
+        " FROM pg_attribute WHERE attrelid = to_regclass('public.executions') AND attname = 'workflow_id'"
+        " AND NOT coalesce(attoptions, '{}') @> array['n_distinct=1'] \\gexec\n"
+        "SELECT 'ANALYZE public.executions' FROM pg_stats WHERE schemaname = 'public'"
+        " AND tablename = 'executions' AND attname = 'workflow_id' AND n_distinct <> 1 \\gexec\n"
+    ),
+    VISIBILITY: (
+        "SELECT 'ALTER DATABASE temporal_visibility SET plan_cache_mode = force_custom_plan' FROM pg_database"
+        " WHERE datname = 'temporal_visibility' AND NOT EXISTS (SELECT FROM pg_db_role_setting"
+        " WHERE setdatabase = pg_database.oid AND setrole = 0"
+        " AND setconfig @> array['plan_cache_mode=force_custom_plan']) \\gexec\n"
+    ),
+    ROLES: (
         "SELECT format('ALTER ROLE %I RESET plan_cache_mode', rolname) FROM pg_roles"
         " WHERE rolname LIKE 'temporal%' AND rolconfig::text LIKE '%plan_cache_mode%' \\gexec\n"
     ),
-    VISIBILITY: "ALTER DATABASE temporal_visibility SET plan_cache_mode = force_custom_plan;\n",
 }
 """How prepared statements are planned, once a database's tables are there; safe to run again.
 
@@ -87,7 +102,8 @@ join that may read all retained runs of a workflow id (temporalio/temporal#12097
 
 def statements(cluster: Cluster) -> Mapping[str, str]:
     """Return the SQL by database, one statement a line."""
-    found: dict[str, list[str]] = {}
-    for one in table_settings(cluster):
-        found.setdefault(one.database, []).append(one.sql)
-    return {database: "\n".join(lines) + "\n" + PLANS[database] for database, lines in found.items()}
+    tables = table_settings(cluster)
+    return {
+        database: "".join(f"{one.sql}\n" for one in tables if one.database == database) + plans
+        for database, plans in PLANS.items()
+    }

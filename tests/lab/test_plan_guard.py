@@ -15,7 +15,7 @@ from lab import golang
 from lab.paths import Home
 from tempo_infra.inventory.load import load
 from tempo_infra.inventory.scaffold import example
-from tempo_infra.sizing.tables import MAIN, statements
+from tempo_infra.sizing.tables import MAIN, ROLES, statements
 from tests.lab.test_trial_starts import conf_of, image, started
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def test_a_generic_plan_reads_one_run_of_a_workflow_id(image: str, tmp_path: Pat
         psql(container, "create role temporal login;" + schema.read_text() + DATA)
         assert rows_of_executions(container) > 1000  # the trap is there
         psql(container, statements(cluster)[MAIN])
+        psql(container, statements(cluster)[ROLES])
         assert rows_of_executions(container) == 1
         kept = psql(container, "select rolconfig from pg_roles where rolname = 'temporal'")
         assert kept.strip() == "", "the guard that planned each statement anew is gone"

@@ -5,17 +5,16 @@ One query a subject, so that one that this version of PostgreSQL doesn't know sp
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from tempo_infra.on_host.database import MEMBERS
+from tempo_infra.on_host import psql
+from tempo_infra.on_host.database import TEMPORALS, members
 from tempo_infra.on_host.probes import protobuf, task_queues
-from tempo_infra.on_host.probes.postgres import ask
+from tempo_infra.on_host.probes.postgres import DEADLINE_S, ask
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 
-DATABASE = "temporal"
 SHARD_COUNT = 2  # field number of history_shard_count in Temporal's persistence ClusterMetadata
 _MAX_NAMES = 20
 
@@ -39,8 +38,8 @@ select json_build_object(
  'used', (select count(*) from pg_stat_activity where backend_type = 'client backend'),
  'clients', (select coalesce(json_agg(c), '[]') from
              (select coalesce(host(client_addr), '') as address, count(*) as used from pg_stat_activity
-              where backend_type = 'client backend' and usename <> 'postgres' group by 1
-              order by 2 desc limit 50) c),
+              where backend_type = 'client backend' and usename not in ('postgres', 'temporal_local')
+              group by 1 order by 2 desc limit 50) c),
  'huge_pages', current_setting('huge_pages'),
  'huge_pages_status', coalesce(current_setting('huge_pages_status', true), ''),
  'idle_in_transaction_s', (select coalesce(max(extract(epoch from now() - state_change)), 0)
@@ -54,19 +53,23 @@ select json_build_object(
  'xid_age', (select max(age(datfrozenxid)) from pg_database),
  'freeze_max_age', current_setting('autovacuum_freeze_max_age')::bigint,
  'bytes', (select sum(pg_database_size(oid)) from pg_database),
- 'born_s', extract(epoch from now() - (pg_stat_file('PG_VERSION')).modification))
+ 'born_s', extract(epoch from now() - (pg_stat_file('PG_VERSION')).modification)) as told
 """
 # Of PostgreSQL 17 on; before that the columns stood in pg_stat_bgwriter.
 _CHECKPOINTS = """
 select json_build_object('timed', num_timed, 'requested', num_requested,
- 'over_s', extract(epoch from now() - stats_reset)) from pg_stat_checkpointer
+ 'over_s', extract(epoch from now() - stats_reset)) as told from pg_stat_checkpointer
 """
 _DEAD = """
 select json_build_object('autovacuum', current_setting('autovacuum'), 'tables',
- (select coalesce(json_agg(t), '[]') from (select relname as name, n_dead_tup as dead, n_live_tup as live
-  from pg_stat_user_tables where n_dead_tup > 10000 order by n_dead_tup desc limit 5) t))
+ (select coalesce(json_agg(t), '[]') from (select relname::text as name, n_dead_tup as dead,
+  n_live_tup as live from pg_stat_user_tables where n_dead_tup > 10000
+  order by n_dead_tup desc limit 5) t)) as told
 """
-_METADATA = "select encode(data, 'hex') from cluster_metadata_info order by metadata_partition limit 1"
+_METADATA = """
+select encode(substr(data, 1, 65536), 'hex') as data from public.cluster_metadata_info
+order by metadata_partition limit 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +135,7 @@ class Database:
     waiting: Reading[tuple[task_queues.Waiting, ...]]
 
 
-def parse_live(text: str) -> Live:
-    told = _object(text)
+def live_of(told: "dict[str, Any]") -> Live:
     return Live(
         pending_restart=_names(told["pending"]),
         file_errors=_names(told["errors"]),
@@ -159,38 +161,22 @@ def parse_live(text: str) -> Live:
     )
 
 
-def _object(text: str) -> "dict[str, Any]":
-    try:
-        told = json.loads(text)
-    except ValueError as error:
-        raise Unread(f"psql answered {text.strip()[:80]!r}, which is not JSON") from error
-    if not isinstance(told, dict):
-        raise Unread(f"psql answered {text.strip()[:80]!r} where an object was asked for")
-    return told
-
-
 def _names(value: "list[Any]") -> "tuple[str, ...]":
     return tuple(str(one) for one in value)[:_MAX_NAMES]
 
 
-def parse_checkpoints(text: str) -> Checkpoints:
-    told = _object(text)
+def checkpoints_of(told: "dict[str, Any]") -> Checkpoints:
     return Checkpoints(int(told["timed"]), int(told["requested"]), round(float(told["over_s"])))
 
 
-def parse_vacuum(text: str) -> Vacuum:
-    told = _object(text)
+def vacuum_of(told: "dict[str, Any]") -> Vacuum:
     tables = tuple(Bloat(str(one["name"]), int(one["dead"]), int(one["live"])) for one in told["tables"])
     return Vacuum(told["autovacuum"] == "on", tables)
 
 
-def parse_members(text: str) -> "tuple[str, ...]":
-    return tuple(line for line in text.splitlines() if line)
-
-
-def parse_shards(text: str) -> int:
+def shards_of(data: str) -> int:
     """Read history_shard_count out of a protobuf message in hexadecimal."""
-    found = protobuf.number(bytes.fromhex(text.strip()), SHARD_COUNT)
+    found = protobuf.number(bytes.fromhex(data), SHARD_COUNT)
     if not found:
         raise Unread("Temporal's cluster metadata holds no shard count")
     return found
@@ -198,19 +184,21 @@ def parse_shards(text: str) -> int:
 
 def read(container: str) -> Database:
     """Ask the running server in that container, two queries at a time; every part may fail by itself."""
-    asked: "dict[str, tuple[Callable[[str], Any], str, str]]" = {
-        "live": (parse_live, _LIVE, "postgres"),
-        "checkpoints": (parse_checkpoints, _CHECKPOINTS, "postgres"),
-        "vacuum": (parse_vacuum, _DEAD, DATABASE),
-        "members": (parse_members, MEMBERS, DATABASE),
-        "shards": (parse_shards, _METADATA, DATABASE),
+
+    def told(query: str, column: str = "told", database: str = psql.ITS_DATABASE) -> Any:  # noqa: ANN401 - JSON
+        rows = ask(container, query, database=database)
+        if not rows:
+            raise Unread("the database answered without a row")
+        return rows[0][column]
+
+    asked: "dict[str, Callable[[], Any]]" = {
+        "live": lambda: live_of(told(_LIVE)),
+        "checkpoints": lambda: checkpoints_of(told(_CHECKPOINTS)),
+        "vacuum": lambda: vacuum_of(told(_DEAD, database=TEMPORALS)),
+        "members": lambda: tuple(members(container, deadline_s=DEADLINE_S)),
+        "shards": lambda: shards_of(told(_METADATA, "data", TEMPORALS)),
     }
-
-    def one(name: str) -> "Reading[Any]":
-        parse, query, where = asked[name]
-        return attempt(lambda: parse(ask(container, query, database=where)))
-
     with ThreadPoolExecutor(max_workers=2) as pool:
-        found = dict(zip(asked, pool.map(one, asked), strict=True))
-    waiting = attempt(lambda: task_queues.read(lambda query: ask(container, query, database=DATABASE)))
+        found = dict(zip(asked, pool.map(attempt, asked.values()), strict=True))
+    waiting = attempt(lambda: task_queues.read(lambda query: ask(container, query, database=TEMPORALS)))
     return Database(**found, waiting=waiting)

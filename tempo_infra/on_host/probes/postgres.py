@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tempo_infra.on_host import psql
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
-from tempo_infra.on_host.psql import psql
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.probes.docker import Container
 
 WINDOW_S, QUICK_WINDOW_S = 5.0, 0.3  # at least
-_DEADLINE_S = 6.0
+DEADLINE_S = 6.0
 _SETTINGS = (
-    "select current_setting('server_version_num'), current_setting('max_files_per_process'),"
-    " current_setting('track_wal_io_timing'), pg_is_in_recovery()"
+    "select current_setting('server_version_num')::integer as version,"
+    " current_setting('max_files_per_process')::integer as files,"
+    " current_setting('track_wal_io_timing') = 'on' as timed, pg_is_in_recovery() as recovers"
 )
-_WAL = "select wal_sync, wal_sync_time from pg_stat_wal"
+_WAL = "select wal_sync as count, wal_sync_time as time_ms from pg_stat_wal"
 NEWER = 180_000  # PostgreSQL 18 moved both columns of pg_stat_wal to pg_stat_io
 
 
@@ -70,21 +71,12 @@ class Postgres:
     wal_flush: Reading[WalFlush]
 
 
-def parse_settings(text: str) -> Settings:
-    version, files, timing, recovery = _columns(text, 4)
-    return Settings(int(version), int(files), timing == "on", recovery == "t")
+def settings_of(row: "dict[str, Any]") -> Settings:
+    return Settings(int(row["version"]), int(row["files"]), bool(row["timed"]), bool(row["recovers"]))
 
 
-def parse_flushed(text: str) -> Flushed:
-    count, time_ms = _columns(text, 2)
-    return Flushed(int(count), float(time_ms))
-
-
-def _columns(text: str, wanted: int) -> "list[str]":
-    columns = text.strip().split("|")
-    if len(columns) != wanted:
-        raise Unread(f"psql answered {text.strip()[:80]!r} where {wanted} columns were asked for")
-    return columns
+def flushed_of(row: "dict[str, Any]") -> Flushed:
+    return Flushed(int(row["count"]), float(row["time_ms"]))
 
 
 def between(before: Flushed, after: Flushed, window_s: float) -> WalFlush:
@@ -98,12 +90,9 @@ def between(before: Flushed, after: Flushed, window_s: float) -> WalFlush:
     )
 
 
-def ask(container: str, query: str, *, database: str = "postgres") -> str:
-    """Run one query through the container's local socket; rows come back unaligned."""
-    output = psql(container, query, database=database, deadline_s=_DEADLINE_S)
-    if output.returncode != 0:
-        raise Unread(f"psql: {output.last_words}")
-    return output.out
+def ask(container: str, query: str, *, database: str = psql.ITS_DATABASE) -> "list[dict[str, Any]]":
+    """Return the rows of one query in the time that a probe has."""
+    return psql.ask(container, query, database=database, deadline_s=DEADLINE_S)
 
 
 def _flushed(container: str, settings: "Reading[Settings]") -> Flushed:
@@ -115,7 +104,7 @@ def _flushed(container: str, settings: "Reading[Settings]") -> Flushed:
     if known.version >= NEWER:
         major = known.version // 10_000
         raise Unread(f"PostgreSQL {major} counts WAL flushes in pg_stat_io, which is not read yet")
-    return parse_flushed(ask(container, _WAL))
+    return flushed_of(ask(container, _WAL)[0])
 
 
 def database_of(containers: "tuple[Container, ...]") -> "Container | None":
@@ -129,7 +118,7 @@ def begin(containers: "tuple[Container, ...]") -> Begun:
     database = database_of(containers)
     if database is None:
         raise Unread("no PostgreSQL of the cluster runs here", not_wanted=True)
-    settings = attempt(lambda: parse_settings(ask(database.name, _SETTINGS)))
+    settings = attempt(lambda: settings_of(ask(database.name, _SETTINGS)[0]))
     flushed = attempt(lambda: _flushed(database.name, settings))
     return Begun(database.name, settings, flushed, time.monotonic())
 
@@ -141,7 +130,7 @@ def read(begun: Begun, window_s: float = WINDOW_S) -> Postgres:
         if begun.flushed.value is None:
             raise Unread(begun.flushed.unread)
         time.sleep(max(0.0, begun.at_s + window_s - time.monotonic()))
-        after = parse_flushed(ask(begun.container, _WAL))
+        after = flushed_of(ask(begun.container, _WAL)[0])
         return between(begun.flushed.value, after, time.monotonic() - begun.at_s)
 
     return Postgres(begun.container, begun.settings, attempt(again))

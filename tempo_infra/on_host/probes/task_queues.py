@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host.probes import protobuf
 
 if TYPE_CHECKING:
     from typing import Callable
 
-    Ask = Callable[[str], str]
+    Ask = Callable[[str], list[dict[str, Any]]]
 
 MAX_SHOWN = 20
 MAX_COUNTED = 10_000
@@ -25,17 +25,20 @@ KINDS = {1: "Workflow", 2: "Activity", 3: "Nexus"}
 OWN_QUEUES = ("temporal-sys-", "default-worker-tq")
 
 _QUEUES = """
-select q.range_hash, encode(q.task_queue_id, 'hex'), n.name, encode(q.data, 'hex')
-from task_queues q join namespaces n on n.id = substring(q.task_queue_id for 16)
-where exists (select from tasks t where t.range_hash = q.range_hash and t.task_queue_id = q.task_queue_id)
+select q.range_hash::bigint as hash, encode(q.task_queue_id, 'hex') as id,
+ left(n.name::text, 1000) as namespace, encode(substr(q.data, 1, 65536), 'hex') as data
+from public.task_queues q join public.namespaces n on n.id = substring(q.task_queue_id for 16)
+where exists (select from public.tasks t
+ where t.range_hash = q.range_hash and t.task_queue_id = q.task_queue_id)
 limit 500
 """
+# By the queue's place in the list: what the database said goes back to it as numbers and hexadecimal only.
 _WAITING = """
-select v.name, v.queue, v.kind, (select count(*) from (select from tasks t where t.range_hash = v.hash
-  and t.task_queue_id = decode(v.id, 'hex') and t.task_id > v.ack limit {most}) c),
- (select encode(t.data, 'hex') from tasks t where t.range_hash = v.hash
-  and t.task_queue_id = decode(v.id, 'hex') and t.task_id > v.ack order by t.task_id limit 1)
-from (values {rows}) v(hash, id, ack, name, queue, kind)
+select v.place, (select count(*) from (select from public.tasks t where t.range_hash = v.hash
+  and t.task_queue_id = decode(v.id, 'hex') and t.task_id > v.ack limit {most}) c) as count,
+ (select encode(substr(t.data, 1, 65536), 'hex') from public.tasks t where t.range_hash = v.hash
+  and t.task_queue_id = decode(v.id, 'hex') and t.task_id > v.ack order by t.task_id limit 1) as data
+from (values {rows}) v(place, hash, id, ack)
 """
 
 
@@ -49,41 +52,38 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class _Queue:
+class Queue:
     hash: int
-    id: str  # hexadecimal
+    id: bytes
     ack: int  # tasks up to this number are done
     namespace: str
-    queue: str
+    name: str
     kind: str
-
-    @property
-    def row(self) -> str:
-        texts = ", ".join(
-            "'" + text.replace("'", "''") + "'" for text in (self.namespace, self.queue, self.kind)
-        )
-        return f"({self.hash}::bigint, '{self.id}', {self.ack}::bigint, {texts})"
 
 
 def read(ask: "Ask", now: "Callable[[], float]" = time.time) -> "tuple[Waiting, ...]":
     """Return the queues of users in which tasks wait, the oldest first."""
-    queues = parse_queues(ask(_QUEUES))
+    queues = queues_of(ask(_QUEUES))
     if not queues:
         return ()
-    rows = ", ".join(one.row for one in queues)
-    return parse_waiting(ask(_WAITING.format(most=MAX_COUNTED, rows=rows)), now())
+    rows = ", ".join(
+        f"({place}, {one.hash:d}::bigint, '{one.id.hex()}', {one.ack:d}::bigint)"
+        for place, one in enumerate(queues)
+    )
+    return waiting_of(ask(_WAITING.format(most=MAX_COUNTED, rows=rows)), queues, now())
 
 
-def parse_queues(text: str) -> "tuple[_Queue, ...]":
+def queues_of(rows: "list[dict[str, Any]]") -> "list[Queue]":
     found = []
-    for line in text.splitlines():
-        hashed, identifier, namespace, data = line.split("|")
-        message = bytes.fromhex(data)
+    for row in rows:
+        message = bytes.fromhex(row["data"])
         name = b"".join(protobuf.texts(message, _NAME)[-1:]).decode(errors="replace")
         if not name.startswith(OWN_QUEUES):
             kind = KINDS.get(protobuf.number(message, _TYPE), "")
-            found.append(_Queue(int(hashed), identifier, _acknowledged(message), namespace, name, kind))
-    return tuple(found)
+            identity = bytes.fromhex(row["id"])
+            ack = _acknowledged(message)
+            found.append(Queue(int(row["hash"]), identity, ack, str(row["namespace"]), name, kind))
+    return found
 
 
 def _acknowledged(message: bytes) -> int:
@@ -92,13 +92,13 @@ def _acknowledged(message: bytes) -> int:
     return min(parts) if parts else protobuf.number(message, _ACK)
 
 
-def parse_waiting(text: str, now: float) -> "tuple[Waiting, ...]":
+def waiting_of(rows: "list[dict[str, Any]]", queues: "list[Queue]", now: float) -> "tuple[Waiting, ...]":
     found = []
-    for line in text.splitlines():
-        namespace, queue, kind, count, data = line.rsplit("|", 4)
-        created, expires = _times(bytes.fromhex(data)) if data else (now, 0)
-        if int(count) and not 0 < expires < now:  # what has expired is thrown away by the next poll
-            found.append(Waiting(namespace, queue, kind, int(count), round(max(0.0, now - created), 1)))
+    for row in rows:
+        of, count = queues[row["place"]], int(row["count"])
+        created, expires = _times(bytes.fromhex(row["data"])) if row["data"] else (now, 0)
+        if count and not 0 < expires < now:  # what has expired is thrown away by the next poll
+            found.append(Waiting(of.namespace, of.name, of.kind, count, round(max(0.0, now - created), 1)))
     found.sort(key=lambda one: -one.oldest_s)
     return tuple(_merged(found)[:MAX_SHOWN])
 

@@ -128,7 +128,8 @@ def test_hosts_without_changes_are_not_touched() -> None:
     assert outcome.done == ("history-1",)
     assert {host for host, step in hosts.asked if step == "lock"} == {"history-1"}
     assert hosts.steps_of("front-1") == []
-    assert hosts.steps_of("db-1") == ["membership"]
+    assert hosts.steps_of("db-1") == ["local-login", "membership"]
+    assert hosts.asked.index(("db-1", "local-login")) < hosts.asked.index(("history-1", "stage"))
 
 
 def test_every_host_is_armed_before_its_switch_and_found_healthy_before_any_is_confirmed() -> None:

@@ -73,6 +73,19 @@ def test_each_login_acts_as_the_owner_and_has_the_settings_of_a_login(secret: Se
     assert "alter role temporal login" not in text
 
 
+def test_our_own_login_has_no_password_and_nothing_beyond_what_the_owner_has() -> None:
+    """Code of the owner's that ran as this login may have set a password, or settings, for it: both go."""
+    lines = roles_and_databases({BLUE.name: BLUE}).splitlines()
+    assert "alter role temporal_local reset all;" in lines
+    plain = "nosuperuser nocreatedb nocreaterole noreplication nobypassrls;"
+    at = lines.index(
+        "alter role temporal_local login password null inherit connection limit 8 valid until 'infinity'"
+    )
+    assert lines[at + 1] == plain
+    assert "grant temporal to temporal_local;" in lines
+    assert sum(plain in line for line in lines) == 3, "of the owner and of blue as well"
+
+
 def test_green_does_not_touch_an_owner_that_logs_in_with_blues_password() -> None:
     assert "alter role temporal password" not in roles_and_databases({GREEN.name: GREEN})
     assert "alter role temporal password" in roles_and_databases({BLUE.name: BLUE})

@@ -9,17 +9,20 @@ import socket
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tempo_infra.on_host import psql
 from tempo_infra.on_host.facts import FactsOptions
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.probes import cpu, database, docker, generation, kernel_log, memory, network, upkeep
 from tempo_infra.on_host.probes.network import Listener, Peer
 from tempo_infra.on_host.probes.reading import Unread
 from tempo_infra.on_host.probes.roles import RolePort
+from tempo_infra.on_host.shell import StepError
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -170,13 +173,13 @@ def test_the_shard_count_is_read_from_temporals_metadata(shards: int, name: str)
 
     text = name.encode()
     message = b"\x0a" + varint(len(text)) + text + b"\x10" + varint(shards) + b"\x1a\x02ab"
-    assert database.parse_shards(message.hex()) == shards
+    assert database.shards_of(message.hex()) == shards
 
 
 @given(st.binary(max_size=60))
 def test_any_other_metadata_is_unread_or_a_number(data: bytes) -> None:
     with contextlib.suppress(Unread):
-        assert database.parse_shards(data.hex()) >= 0
+        assert database.shards_of(data.hex()) >= 0
 
 
 LIVE = {
@@ -191,19 +194,31 @@ LIVE = {
 
 
 def test_the_databases_answers_are_read() -> None:
-    told = database.parse_live(json.dumps(LIVE))
+    told = database.live_of(LIVE)
     assert (told.altered, told.clients) == (("work_mem",), (database.Clients("10.0.0.12", 5),))
     assert (told.pending_restart, told.connections, told.max_connections) == (("shared_buffers",), 7, 200)
-    assert database.parse_checkpoints('{"timed": 5, "requested": 1, "over_s": 60.4}').requested == 1
-    vacuum = '{"autovacuum": "on", "tables": [{"name": "t", "dead": 3, "live": 4}]}'
-    assert database.parse_vacuum(vacuum).tables == (database.Bloat("t", 3, 4),)
-    assert database.parse_members("history 10.0.0.12:6934\n\n") == ("history 10.0.0.12:6934",)
+    assert database.checkpoints_of({"timed": 5, "requested": 1, "over_s": 60.4}).requested == 1
+    vacuum = {"autovacuum": "on", "tables": [{"name": "t", "dead": 3, "live": 4}]}
+    assert database.vacuum_of(vacuum).tables == (database.Bloat("t", 3, 4),)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "FATAL: no", "3"])
-def test_an_answer_that_is_no_object_is_unread(text: str) -> None:
-    with pytest.raises(Unread):
-        database.parse_live(text)
+def test_each_part_of_the_database_fails_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Temporal's databases may be shut to us, or hold what nobody expects; the server's own word stays."""
+
+    def ask(_: str, query: str, *, database: str = "postgres", deadline_s: float) -> list[dict[str, Any]]:
+        del deadline_s
+        if "cluster_metadata_info" in query:
+            return []
+        if database != "postgres":
+            raise StepError("not let in")
+        return [{"told": LIVE}]
+
+    monkeypatch.setattr(psql, "ask", ask)
+    found = database.read("c0ffee")
+    assert found.live.value == database.live_of(LIVE)
+    assert found.checkpoints.unread == "the probe crashed: KeyError: 'timed'"
+    assert found.vacuum.unread == found.members.unread == found.waiting.unread == "not let in"
+    assert found.shards.unread == "the database answered without a row"
 
 
 def provisioned(root: Path, content: bytes = b"vm.swappiness = 10\n") -> Layout:

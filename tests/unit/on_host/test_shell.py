@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import time
@@ -31,3 +32,16 @@ def test_a_program_that_can_not_be_started_is_a_step_that_failed(
     monkeypatch.setattr(subprocess, "Popen", refuses)
     with pytest.raises(StepError, match=f"docker: {os.strerror(number)}"):
         run(["docker", "compose", "up"], deadline_s=1)
+
+
+def test_a_program_that_says_too_much_is_ended() -> None:
+    with pytest.raises(StepError, match="said more than 32 MiB"):
+        run(["cat", "/dev/zero"], deadline_s=20)
+    with pytest.raises(StepError, match="said more than 32 MiB"):
+        run(["sh", "-c", "exec cat /dev/zero >&2"], deadline_s=20)
+
+
+def test_a_program_gets_its_whole_input_while_it_talks() -> None:
+    data = json.dumps(list(range(300_000))).encode()
+    assert run(["cat"], deadline_s=20, stdin=data).out.encode() == data
+    assert run(["true"], deadline_s=20, stdin=data).returncode == 0

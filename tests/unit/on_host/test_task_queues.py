@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,12 @@ from hypothesis import strategies as st
 
 from tempo_infra.on_host.probes import protobuf, task_queues
 from tempo_infra.on_host.probes.reading import Unread
-from tempo_infra.on_host.probes.task_queues import Waiting
+from tempo_infra.on_host.probes.task_queues import Queue, Waiting
 
-QUEUES = (Path(__file__).parents[2] / "data/task_queues/queues.txt").read_text()
+QUEUES: list[dict[str, Any]] = [
+    dict(zip(("hash", "id", "namespace", "data"), line.split("|"), strict=True))
+    for line in (Path(__file__).parents[2] / "data/task_queues/queues.txt").read_text().splitlines()
+]
 # A task of the queue `nobody`, whose workflow may take ten minutes.
 TASK = (
     "0a9e010a2431343161353731322d316437362d343539342d616366332d37333064393734306236353012243131383262663534"
@@ -30,7 +34,7 @@ def created() -> int:
 
 
 def test_queues_are_read_with_how_far_matching_has_got() -> None:
-    told = {(one.namespace, one.queue, one.kind): one.ack for one in task_queues.parse_queues(QUEUES)}
+    told = {(one.namespace, one.name, one.kind): one.ack for one in task_queues.queues_of(QUEUES)}
     assert told[("billing", "nobody", "Workflow")] == 0
     smoke = [ack for (namespace, _, _), ack in told.items() if namespace == "tempo-infra-smoke"]
     assert 18 in smoke  # all of its 18 rows are done
@@ -38,37 +42,57 @@ def test_queues_are_read_with_how_far_matching_has_got() -> None:
 
 def test_what_waits_is_asked_for_beyond_what_is_done() -> None:
     asked: list[str] = []
+    place = [one.name for one in task_queues.queues_of(QUEUES)].index("nobody")
 
-    def ask(query: str) -> str:
+    def ask(query: str) -> list[dict[str, Any]]:
         asked.append(query)
-        return QUEUES if len(asked) == 1 else f"billing|nobody|Workflow|5|{TASK}\n"
+        return QUEUES if len(asked) == 1 else [{"place": place, "count": 5, "data": TASK}]
 
     told = task_queues.read(ask, now=lambda: created() + 200.0)
     assert told == (Waiting("billing", "nobody", "Workflow", 5, 200.0),)
-    assert "'nobody', 'Workflow')" in asked[1]
+
+
+def test_what_the_database_said_goes_back_to_it_as_numbers_and_hexadecimal_only() -> None:
+    """A name can't end a text of SQL, whatever its owner has set standard_conforming_strings to."""
+    asked: list[str] = []
+    message = b"\x12\x05a\\'b;\x18\x01"
+    row = {"hash": 1, "id": "00ff", "namespace": "it's", "data": message.hex()}
+
+    def ask(query: str) -> list[dict[str, Any]]:
+        asked.append(query)
+        return [row] if len(asked) == 1 else []
+
+    assert task_queues.read(ask) == ()
+    assert "(values (0, 1::bigint, '00ff', 0::bigint))" in asked[1]
+    for wrong in ({"hash": "1); drop"}, {"id": "00'"}):
+        asked.clear()
+        row |= wrong
+        with pytest.raises(ValueError, match=r"invalid literal|non-hexadecimal"):
+            task_queues.read(ask)
+        assert len(asked) == 1
+
+
+def queue(name: str, kind: str) -> Queue:
+    return Queue(1, b"", 0, "billing", name, kind)
 
 
 def test_what_has_expired_or_is_done_does_not_wait() -> None:
-    line = f"billing|nobody|Workflow|5|{TASK}\n"
-    assert task_queues.parse_waiting(line, created() + LIFE_S + 1.0) == ()
-    assert len(task_queues.parse_waiting(line, created() + LIFE_S - 1.0)) == 1
-    assert task_queues.parse_waiting("billing|nobody|Workflow|0|\n", 0.0) == ()
+    queues = [queue("nobody", "Workflow")]
+    rows = [{"place": 0, "count": 5, "data": TASK}]
+    assert task_queues.waiting_of(rows, queues, created() + LIFE_S + 1.0) == ()
+    assert len(task_queues.waiting_of(rows, queues, created() + LIFE_S - 1.0)) == 1
+    assert task_queues.waiting_of([{"place": 0, "count": 0, "data": None}], queues, 0.0) == ()
 
 
 def test_partitions_of_a_queue_are_one_queue() -> None:
-    lines = f"billing|/_sys/orders/1|Activity|5|{TASK}\nbilling|orders|Activity|2|{TASK}\n"
-    told = task_queues.parse_waiting(lines, created() + 9.0)
+    queues = [queue("/_sys/orders/1", "Activity"), queue("orders", "Activity")]
+    rows = [{"place": 0, "count": 5, "data": TASK}, {"place": 1, "count": 2, "data": TASK}]
+    told = task_queues.waiting_of(rows, queues, created() + 9.0)
     assert told == (Waiting("billing", "orders", "Activity", 7, 9.0),)
 
 
-def test_a_queues_name_is_a_text_of_sql_and_nothing_more() -> None:
-    message = b"\x12\x03a'b\x18\x01"
-    [one] = task_queues.parse_queues(f"1|00|it's|{message.hex()}\n")
-    assert one.row == "(1::bigint, '00', 0::bigint, 'it''s', 'a''b', 'Workflow')"
-
-
 def test_nothing_waits_where_no_queue_has_tasks() -> None:
-    assert task_queues.read(lambda _: "") == ()
+    assert task_queues.read(lambda _: []) == ()
 
 
 @given(st.binary(max_size=80))

@@ -200,16 +200,25 @@ def test_pools_are_as_sized_and_never_churn() -> None:
 
 def test_who_may_reach_the_database() -> None:
     lines = parse.words(text(bundle(trio(), "db-1"), "postgresql", "pg_hba.conf"))
-    databases = "temporal,temporal_visibility"
+    databases, logins = "temporal,temporal_visibility", "temporal,temporal_blue,temporal_green"
     assert lines == [
         ["local", "all", "postgres", "peer"],
-        ["host", databases, "+temporal", "10.0.0.11/32", "scram-sha-256"],
-        ["host", databases, "+temporal", "10.0.0.12/32", "scram-sha-256"],
-        ["host", databases, "+temporal", "172.30.0.0/24", "scram-sha-256"],
+        ["local", databases, "temporal_local", "peer", "map=tempo-infra"],
+        ["host", databases, logins, "10.0.0.11/32", "scram-sha-256"],
+        ["host", databases, logins, "10.0.0.12/32", "scram-sha-256"],
+        ["host", databases, logins, "172.30.0.0/24", "scram-sha-256"],
         ["local", "all", "all", "reject"],
         ["host", "all", "all", "0.0.0.0/0", "reject"],
         ["host", "all", "all", "::/0", "reject"],
     ]
+
+
+def test_our_own_login_is_who_is_the_containers_user() -> None:
+    found = bundle(trio(), "db-1")
+    assert parse.words(text(found, "postgresql", "pg_ident.conf")) == [
+        ["tempo-infra", "postgres", "temporal_local"]
+    ]
+    assert "ident_file=/etc/tempo-infra/pg_ident.conf" in compose(found)["services"]["postgresql"]["command"]
 
 
 def test_the_compose_network_avoids_the_hosts_addresses() -> None:

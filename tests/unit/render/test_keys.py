@@ -10,7 +10,13 @@ import pytest
 
 from tempo_infra.errors import InputError
 from tempo_infra.render import parse, render
-from tempo_infra.render.keys import check_compose, check_hba, check_postgresql, check_temporal
+from tempo_infra.render.keys import (
+    check_compose,
+    check_hba,
+    check_local_login,
+    check_postgresql,
+    check_temporal,
+)
 from tempo_infra.sizing import size
 from tests.unit.sizing.clusters import trio
 
@@ -83,6 +89,36 @@ def test_a_way_in_without_a_strong_password_is_refused(method: str) -> None:
     check_hba(good, TEMPLATE)
     with pytest.raises(InputError, match=f"the method {method} is refused"):
         check_hba([*good, ["host", "all", "all", "0.0.0.0/0", method]], TEMPLATE)
+
+
+OURS = ["local", "temporal,temporal_visibility", "temporal_local", "peer", "map=tempo-infra"]
+NOBODY_ELSE = ["local", "all", "all", "reject"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [NOBODY_ELSE, OURS],  # the first line that fits decides
+        [NOBODY_ELSE],
+        [["local", "all", "postgres", "peer"], NOBODY_ELSE],
+        [OURS[:-1]],
+        [["local", "temporal_visibility", *OURS[2:]]],
+        [["local", "temporal", *OURS[2:]]],
+        [["host", *OURS[1:3], "127.0.0.1/32", "scram-sha-256"]],
+        [["local", "all", "all", "peer"], OURS],
+        [["local"], ["local", "all"]],
+    ],
+)
+def test_an_own_pg_hba_lets_our_own_login_in(lines: list[list[str]]) -> None:
+    with pytest.raises(InputError, match="temporal_local, through which tempo-infra asks") as caught:
+        check_local_login(lines, TEMPLATE)
+    assert " ".join(OURS) in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize("line", [OURS, ["local", "all", "temporal_local", "peer", "map=tempo-infra"]])
+def test_our_own_login_comes_in_by_the_map(line: list[str]) -> None:
+    check_local_login([["local", "all", "postgres", "peer"], line, NOBODY_ELSE], TEMPLATE)
 
 
 @pytest.mark.parametrize(

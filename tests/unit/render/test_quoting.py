@@ -92,6 +92,7 @@ def test_postgresql_conf_stays_readable(value: str | float, text: str) -> None:
 
 
 STRICT: dict[str, tuple[Callable[[quoting.Scalar], str], list[str]]] = {
+    "ident": (quoting.ident, ["tempo-infra", "postgres", "temporal_local"]),
     "hba": (quoting.hba, ["temporal", "10.0.0.1/32", "temporal,temporal_visibility", "fd00::1/128"]),
     "sysctl": (quoting.sysctl, ["vm.swappiness", "10", "1024 65535", "net.ipv4.tcp_rmem"]),
     "limits": (quoting.limits, ["65535", "unlimited", "*", "-"]),

@@ -136,4 +136,4 @@ def test_the_guard_of_generic_plans_is_explained_as_it_is_applied() -> None:
     guard = size(trio()).plan_guard
     table, column, parameter = guard.name.split(".")
     sql = statements(trio())["temporal"]
-    assert f"ALTER TABLE IF EXISTS {table} ALTER COLUMN {column} SET ({parameter} = {guard.text});" in sql
+    assert f"'ALTER TABLE public.{table} ALTER COLUMN {column} SET ({parameter} = {guard.text})'" in sql
