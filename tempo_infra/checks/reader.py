@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra import sanitize
 from tempo_infra.errors import TempoInfraError
 from tempo_infra.on_host.facts import SCHEMA, Facts
+from tempo_infra.on_host.wire import read_json
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 MAX_TEXT_BYTES = 1024 * 1024  # 200 containers make about 200 kB; as objects it is fifty times as much
 MAX_STRING = 2000
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class FactsError(TempoInfraError):
@@ -66,24 +65,15 @@ def _plain(text: str | bytes, host: str) -> Any:  # noqa: ANN401 - any JSON valu
     if len(text) > MAX_TEXT_BYTES:
         raise FactsError(f"{len(text)} bytes are more than facts can be", host=host)
     try:
-        return _clean(json.loads(text, parse_constant=_refuse, parse_float=_finite))
+        return _clean(read_json(text))
     except (ValueError, RecursionError) as error:
         raise FactsError(f"the facts are not JSON: {error}"[:300], host=host) from error
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number of JSON")
-
-
-def _finite(text: str) -> float:
-    """Return a number; JSON may write one that is larger than any."""
-    return float(text) if math.isfinite(float(text)) else _refuse(text)
 
 
 def _clean(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Take out what could steer a terminal; a host's own words come from outside."""
     if isinstance(value, str):
-        return _UNPRINTABLE.sub(" ", value[:MAX_STRING])
+        return sanitize.cut(sanitize.one_line(value[: 2 * MAX_STRING]), MAX_STRING)
     if isinstance(value, list):
         return [_clean(one) for one in value]
     if isinstance(value, dict):

@@ -14,11 +14,13 @@ import typer
 
 from tempo_infra import __version__, trees
 from tempo_infra.checks import read_facts
+from tempo_infra.deploy.answers import harmless
 from tempo_infra.errors import InputError, TempoInfraError, cause
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.facts import THOROUGH, Facts, FactsOptions, collect
 from tempo_infra.on_host.probes.network import Peer
 from tempo_infra.on_host.probes.roles import RolePort
+from tempo_infra.on_host.wire import read_json
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT
 
 if TYPE_CHECKING:
@@ -115,7 +117,7 @@ def measure(chosen: Sequence[Subject], options: FactsOptions, *, sudo_password: 
     """Return each host's facts, or the error that stood in the way; the others go on."""
     hosts = [one.host for one in chosen if one.host is not None]
     if not hosts:
-        return {chosen[0].name: collect(options, _say)}
+        return {chosen[0].name: _read(chosen[0].name, collect(options, _say).to_json())}
     return _gather(chosen, hosts, options, sudo_password)
 
 
@@ -126,10 +128,10 @@ def kept_answers(path: Path) -> Answers:
 def kept(path: Path) -> dict[str, Any]:
     """Return the facts of a file that --save-facts wrote, by host and not yet read."""
     try:
-        found = json.loads(trees.read(path, MAX_FILE_BYTES))
+        found = harmless(read_json(trees.read(path, MAX_FILE_BYTES)), str)
     except FileNotFoundError as error:
         raise InputError(f"{path}: {cause(error)}") from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
     hosts = found.get("hosts") if isinstance(found, dict) else None
     if not isinstance(hosts, dict) or not hosts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import errno
 import getpass
 import io
 import os
@@ -38,12 +37,9 @@ from tempo_infra.cli.secrets import secrets
 from tempo_infra.cli.smoke import smoke
 from tempo_infra.cli.trust import trust
 from tempo_infra.cli.worker_options import worker_options
-from tempo_infra.errors import InputError, TempoInfraError, cause
+from tempo_infra.errors import NO_ROOM, TRACEBACK, InputError, TempoInfraError, cause, place
 
-TRACEBACK = "TEMPO_INFRA_TRACEBACK"  # environment variable
-OURS = "/tempo_infra/"
 CTRL_C = 130  # what typer makes of it, without a word
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 app = typer.Typer(
     name="tempo-infra",
@@ -172,13 +168,8 @@ def _bug(error: BaseException) -> str:
     """Name the place, not the values: an error's own text may hold anything."""
     if os.environ.get(TRACEBACK):
         return "".join(traceback.format_exception(error))
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
-    ours = next(
-        (f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames) if OURS in f.filename), place
-    )
     return (
-        f"error: this is a bug in tempo-infra: {type(error).__name__} at {place}, from {ours}\n"
+        f"error: this is a bug in tempo-infra: {place(error)}\n"
         f"  please report it; {TRACEBACK}=1 shows where it came from (look through that before you send it)"
     )
 

@@ -40,13 +40,14 @@ def render(
     Example: tempo-infra render -i inventory.yaml -o out
     """
     from tempo_infra.render import tree
+    from tempo_infra.sanitize import visible
 
     if sum((output is not None, check is not None, stdout)) > 1:
         raise InputError("--output, --check and --stdout exclude each other", remedy="give one of them")
     bundles = _bundles(inventory, host)
     if check is not None:
         difference = tree.difference(bundles, check, whole=not host)
-        typer.echo(difference, nl=False)
+        typer.echo(visible(difference), nl=False)
         raise typer.Exit(ExitCode.FAILED if difference else ExitCode.OK)
     if output is not None:
         tree.write(bundles, output, whole=not host)

@@ -1,41 +1,120 @@
-"""What a host answers, before anybody believes it: of the right shape, and harmless for a terminal."""
+"""What a host answers, before anybody believes it: of the right shape and size, harmless for a terminal."""
 
 from __future__ import annotations
 
-import json
-import re
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from tempo_infra import sanitize
 from tempo_infra.errors import StepFailedError, UnreachableError
+from tempo_infra.on_host.wire import Event, Reply, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from tempo_infra.on_host.state import HostState
+    from tempo_infra.on_host.wire import Step
 
-# Controls but tab and newline; the characters that turn the direction of reading; halves of characters.
-_UNFIT = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]"
-)
+MIB = 1024 * 1024
+USUAL_BYTES = MIB // 4  # of an event, and of what most steps answer
+STEPS_BYTES = {"facts": MIB, "state": 4 * MIB, "runs": 4 * MIB, "clock": 4096}
+WHOLE_TEXTS = {
+    "manifest",
+    "texts",
+    "edited",
+    "tampered",
+    "out",
+}  # fields of answers that hold files, or output
+MOST_DEPTH = 40  # of values within each other
+LONGEST_S = 1e7  # that a step can have taken
+LONGEST_WORDS = 1000  # that are said while a step runs
+ALIVE, ROLLBACK = "alive", "rollback"
+STATES = {"started", "progress", "ended", "failed", ALIVE}
 
 Answer = TypeVar("Answer")
+Told = TypeVar("Told", Event, Reply)
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "bool": (bool,),
+    "float": (int, float),
+    "list[Any]": (list,),
+}
 
 
-def harmless(value: Any, hide: Callable[[str], str] = str) -> Any:  # noqa: ANN401 - any JSON value
-    """Return it without secrets, and with a question mark for every character that could steer a terminal."""
-    if isinstance(value, str):
-        return _UNFIT.sub("?", hide(value))
+def most_bytes(kind: str, steps: Sequence[Step]) -> int:
+    """Return how long a frame of that kind may be; nothing is taken of a kind that a host has no use for."""
+    replies = sum(STEPS_BYTES.get(step.name, USUAL_BYTES) for step in steps)
+    return {"event": USUAL_BYTES, "reply": replies}.get(kind, -1)
+
+
+def event(body: object, steps: Sequence[Step], hide: Callable[[str], str]) -> Event:
+    """Return what a host said about one of these steps, on one line; TypeError when it is something else."""
+    found = _told(Event, body)
+    if found.state not in STATES or not 0 <= found.seconds < LONGEST_S:
+        raise TypeError("an event that nothing can be")
+    if found.state == ALIVE:  # before its first step, and between two requests, it says the last one's name
+        return replace(found, step="", detail="")
+    _asked(found.step, steps)
+    return replace(found, detail=sanitize.cut(hide(sanitize.one_line(found.detail)), LONGEST_WORDS))
+
+
+def reply(body: object, steps: Sequence[Step], hide: Callable[[str], str]) -> Reply:
+    """Return what a host answered to these steps, without secrets and harmless; TypeError."""
+    found = _told(Reply, body)
+    if not found.failed and len(found.results) != len(steps):
+        raise TypeError("it is incomplete")
+    if found.failed:
+        _asked(found.failed, steps)
+
+    def fit(text: str) -> str:
+        return sanitize.message(hide(sanitize.visible(text.replace("\r", " "))))
+
+    return Reply(
+        harmless(found.results, hide),
+        found.failed,
+        fit(found.error),
+        fit(found.remedy),
+        fit(found.now),
+        found.needs_person,
+    )
+
+
+def _asked(step: str, steps: Sequence[Step]) -> None:
+    """Refuse a step that the host was not asked for, and does not undo by itself. TypeError."""
+    if step != ROLLBACK and step not in {one.name for one in steps}:
+        raise TypeError("it speaks of a step that it was not asked for")
+
+
+def _told(kind: type[Told], body: object) -> Told:
+    """Make a dataclass of JSON values; TypeError when they are not of its fields' kinds."""
+    if not isinstance(body, dict):
+        raise TypeError("not an object")
+    wanted = {one.name: str(one.type).strip("'\"") for one in fields(kind)}
+    for name, value in body.items():
+        if type(value) not in _KINDS.get(wanted.get(name, ""), ()):  # `isinstance` takes true for a number
+            raise TypeError("a field that nobody knows, or of the wrong kind")
+    return kind(**body)  # TypeError when one is missing
+
+
+def harmless(value: Any, hide: Callable[[str], str], *, whole: bool = False, depth: int = 0) -> Any:  # noqa: ANN401
+    """Return a JSON value without secrets and without what could steer a terminal; TypeError when too deep.
+
+    A text is one line, so that it can't pass for another one of ours; `whole`: but it is that of a file.
+    """
+    if depth > MOST_DEPTH:
+        raise TypeError("it is nested too deep")
+    if isinstance(value, str):  # cleaned first: a secret with something invisible in it is a secret
+        return hide(sanitize.visible(value) if whole else sanitize.one_line(value))
     if isinstance(value, list):
-        return [harmless(one, hide) for one in value]
+        return [harmless(one, hide, whole=whole, depth=depth + 1) for one in value]
     if isinstance(value, dict):
-        return {harmless(key, hide): harmless(one, hide) for key, one in value.items()}
+        return {
+            harmless(key, hide): harmless(one, hide, whole=whole or key in WHOLE_TEXTS, depth=depth + 1)
+            for key, one in value.items()
+        }
     return value
-
-
-def one_line(text: str, longest: int = 300) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)[:longest]
 
 
 def read(adapter: TypeAdapter[Answer], value: object, host: str, what: str) -> Answer:
@@ -44,7 +123,7 @@ def read(adapter: TypeAdapter[Answer], value: object, host: str, what: str) -> A
         return adapter.validate_python(value)
     except (ValidationError, RecursionError) as error:
         where = error.errors()[0]["loc"] if isinstance(error, ValidationError) else ("depth",)
-        raise _nonsense(host, f"{what}, {one_line('.'.join(map(str, where)))}") from None
+        raise _nonsense(host, f"{what}, {sanitize.one_line('.'.join(map(str, where)))}") from None
 
 
 def _nonsense(host: str, where: str) -> UnreachableError:
@@ -60,7 +139,7 @@ def manifest(state: HostState) -> Mapping[str, Mapping[str, Any]]:
     if not state.manifest:
         return {"files": {}, "services": {}}
     try:
-        body = json.loads(state.manifest)
+        body = harmless(read_json(state.manifest), str)  # JSON can write what its text doesn't show
         files, services = body["files"], body["services"]
         if all(isinstance(one["sha256"], str) for one in files.values()) and all(
             isinstance(one["job"], bool) for one in services.values()
@@ -70,6 +149,5 @@ def manifest(state: HostState) -> Mapping[str, Mapping[str, Any]]:
         pass
     raise StepFailedError(
         "the manifest of the current generation is damaged",
-        host=state.hostname,
         remedy="`tempo-infra rollback` goes to the generation before",
     )

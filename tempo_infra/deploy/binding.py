@@ -7,7 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra import trees
+from tempo_infra.deploy.answers import harmless
 from tempo_infra.errors import InputError
+from tempo_infra.on_host.wire import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +43,7 @@ def digest(value: object) -> str:
 def read_plan(path: Path) -> Mapping[str, Any]:
     """Read a plan file and return its hosts by name. InputError when it is none."""
     try:
-        body = json.loads(trees.read(path, MOST_BYTES))
+        body = harmless(read_json(trees.read(path, MOST_BYTES)), str)
         if body["schema"] != FORMAT:
             raise InputError(f"{path}: a plan of format {body['schema']}, this program reads {FORMAT}")
         hosts = {host["host"]: host for host in body["hosts"]}

@@ -11,7 +11,6 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks import read_facts
-from tempo_infra.checks.reader import MAX_TEXT_BYTES
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.errors import UnreachableError
 from tempo_infra.on_host.facts import Link
@@ -31,7 +30,6 @@ AT_ONCE = 4  # measurements of hosts on one hypervisor would disturb each other 
 CLOCK_ROUNDS, CLOCK_MOST_ROUNDS = 8, 40  # the fastest counts; the others were held up somewhere
 GOOD_ROUND_TRIP_MS = 50  # two hosts' doubts of half of it are still within a skew of 100 ms
 QUICK_DEADLINE_S, DEADLINE_S, CLOCK_DEADLINE_S = 60.0, 180.0, 60.0
-CLOCK_BYTES = 4096
 LAST_NS = 2**63
 KNOCK_S = 1.0  # a firewall that drops doesn't answer, and that is fine
 
@@ -53,7 +51,7 @@ def gather(
         with open_session(host, sudo) as session:
             link = _link(session, host, (ports or {}).get(name, ()))
             step = Step("facts", asdict(options[name]))
-            [answer] = session.call([step], deadline_s=_deadline_s(options[name]), most_bytes=MAX_TEXT_BYTES)
+            [answer] = session.call([step], deadline_s=_deadline_s(options[name]))
         return replace(read_facts(json.dumps(answer), host=name), link=Reading(link))
 
     return fan_out(measure, by_name, at_once=AT_ONCE)
@@ -68,7 +66,7 @@ def _link(session: Session, host: Host, ports: Collection[int]) -> Link:
     """Measure the host's clock by Cristian's rule: it was read half a round trip before the answer came."""
 
     def ask() -> int:
-        [answer] = session.call([Step("clock", {})], deadline_s=CLOCK_DEADLINE_S, most_bytes=CLOCK_BYTES)
+        [answer] = session.call([Step("clock", {})], deadline_s=CLOCK_DEADLINE_S)
         ns = answer.get("ns") if isinstance(answer, dict) else None
         if not isinstance(ns, int) or not 0 <= ns < LAST_NS:
             raise UnreachableError("clock: its answer is no time", host=host.name)

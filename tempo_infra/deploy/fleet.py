@@ -106,9 +106,6 @@ class Fleet:
         by_name = {host.name: host for host in hosts}
         answers = fan_out(lambda name: work(by_name[name]), by_name)
         errors = {name: answer for name, answer in answers.items() if isinstance(answer, TempoInfraError)}
-        for name, error in errors.items():
-            if not error.host:
-                error.host = name
         return {name: a for name, a in answers.items() if not isinstance(a, TempoInfraError)}, errors
 
     def do(self, steps: Mapping[str, Sequence[Step]], hosts: Iterable[Host]) -> dict[str, TempoInfraError]:

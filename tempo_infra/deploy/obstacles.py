@@ -219,4 +219,5 @@ def elsewhere(host: Host, others: Mapping[str, HostState], *, new_database: bool
 
 
 def version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+    """Return the first three numbers of a version; one longer than any is cut."""
+    return tuple(int(part[:9]) for part in re.findall(r"[0-9]+", text)[:3])

@@ -119,15 +119,17 @@ class Rollout:
         self._locked = lock
         states = {name: state for name, (state, _) in answers.items()}
         allowed = self._allowed()
-        found = [
-            self._planned(host, *answers[host.name], states, allowed)
-            for host in hosts
-            if host.name in answers
-        ]
-        told = {name: list(self._warnings(name, states)) for name in states}
-        known = {name: words for name, words in told.items() if words}
+        made, failed = self._fleet.each(  # what one host has answered ends no other host's plan
+            [host for host in hosts if host.name in answers],
+            lambda host: (
+                self._planned(host, *answers[host.name], states, allowed),
+                list(self._warnings(host.name, states)),
+            ),
+        )
+        known = {name: words for name, (_, words) in made.items() if words}
         risks = (*self._risks(), *self._unasked(states))
-        return Plan(tuple(found), errors, known, risks, obstacles.of_inventory(self._cluster))
+        found = tuple(plan for plan, _ in made.values())
+        return Plan(found, errors | failed, known, risks, obstacles.of_inventory(self._cluster))
 
     def _warnings(self, host: str, states: Mapping[str, HostState]) -> Iterator[str]:
         yield from warnings(states[host])

@@ -7,22 +7,14 @@ import math
 import secrets
 import threading
 import time
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from tempo_infra import sanitize
 from tempo_infra.deploy import answers
 from tempo_infra.deploy.payload import answer, command, no_python, opening, wish
 from tempo_infra.errors import RollbackFailedError, StepFailedError, UnreachableError
-from tempo_infra.on_host.wire import (
-    MAX_BODY_BYTES,
-    Event,
-    Reply,
-    Step,
-    WireError,
-    encode,
-    encode_request,
-    read_frame,
-)
+from tempo_infra.on_host.wire import Event, Reply, Step, WireError, encode, encode_request, read_frame
 from tempo_infra.ssh import LOST, Connection, Process, connect, resolve
 
 if TYPE_CHECKING:
@@ -33,10 +25,9 @@ if TYPE_CHECKING:
 SILENCE_S = 30.0  # a host at work says "alive" every 3 s; one this silent is gone
 SEND_S, SLOWEST_BYTES_S = 120.0, 500
 FRAMES = 100_000  # of one answer: a host at work says something every few seconds
+EVENTS = 2000  # of these, what is more than a sign of life: a step says a few things
 PING_S = 5.0
-
-Told = TypeVar("Told", Event, Reply)
-_KINDS: dict[str, Any] = {"str": str, "bool": bool, "float": int | float, "list[Any]": list}
+LONGEST_WORDS = 300
 
 ADMIN_HINT = "give the user sudo without a password, or use --ask-sudo-password"
 
@@ -78,7 +69,6 @@ class Session:
         on_event: Callable[[Event], None] = lambda _: None,
         *,
         deadline_s: float = math.inf,
-        most_bytes: int = MAX_BODY_BYTES,
     ) -> list[Any]:
         """Do steps on the host, in order, and return their results as JSON values.
 
@@ -86,43 +76,38 @@ class Session:
         is not done by the deadline, or says something else than an answer.
         """
         with self._calling:
-            return self._called(steps, on_event, deadline_s, most_bytes)
+            return self._called(steps, on_event, deadline_s)
 
     def _called(
-        self, steps: Sequence[Step], on_event: Callable[[Event], None], deadline_s: float, most_bytes: int
+        self, steps: Sequence[Step], on_event: Callable[[Event], None], deadline_s: float
     ) -> list[Any]:
         request = encode_request(self._nonce, list(steps))
         self.send(request if self._opened else opening(self._nonce, request), steps[0].name)
         self._opened = True
-        until, name = time.monotonic() + deadline_s, steps[0].name
+        until, name, events = time.monotonic() + deadline_s, steps[0].name, 0
         for _ in range(FRAMES):
             if time.monotonic() > until:
                 raise UnreachableError(f"{name}: not done after {deadline_s:g} s", host=self.host)
-            kind, body = self._next_frame(name, most_bytes)
-            if kind == "event":
-                event = self._told(Event, body, name)
-                on_event(replace(event, detail=self._hide(event.detail)))
-                continue
-            reply = self._told(Reply, body, name)
-            if reply.failed:
-                kind_of = RollbackFailedError if reply.needs_person else StepFailedError
-                what = self._clean(f"{reply.failed}: {reply.error}")
-                remedy, now = self._clean(reply.remedy), self._clean(reply.now)
-                raise kind_of(what, host=self.host, remedy=remedy, now=now, step=clean(reply.failed))
-            if len(reply.results) != len(steps):
-                raise UnreachableError(f"{name}: its answer is incomplete", host=self.host)
-            return list(answers.harmless(reply.results, self._hide))
+            kind, body = self._next_frame(steps)
+            try:
+                if kind == "event":
+                    event = answers.event(body, steps, self._hide)
+                    events += event.state != answers.ALIVE
+                    if events > EVENTS:
+                        break
+                else:
+                    return self._results(answers.reply(body, steps, self._hide))
+            except TypeError as error:
+                raise UnreachableError(f"{name}: its answer can't be read: {error}", host=self.host) from None
+            on_event(event)
         raise UnreachableError(f"{name}: its answer doesn't end", host=self.host)
 
-    def _clean(self, text: str) -> str:
-        return clean(self._hide(text))
-
-    def _told(self, kind: type[Told], body: Any, step: str) -> Told:  # noqa: ANN401 - a JSON value
-        """Make what a host sent into what it should be; UnreachableError when it is something else."""
-        try:
-            return told(kind, body)
-        except TypeError as error:
-            raise UnreachableError(f"{step}: its answer can't be read: {error}", host=self.host) from error
+    def _results(self, reply: Reply) -> list[Any]:
+        if not reply.failed:
+            return reply.results
+        kind = RollbackFailedError if reply.needs_person else StepFailedError
+        what = f"{reply.failed}: {reply.error}"
+        raise kind(what, host=self.host, remedy=reply.remedy, now=reply.now, step=reply.failed)
 
     def send(self, data: bytes, step: str) -> None:
         """Write to the program; UnreachableError says why it ended, when it has."""
@@ -133,16 +118,17 @@ class Session:
                 raise self._why_ended(step) from error
             raise UnreachableError(f"unreachable: {step}: {error.what}", host=self.host) from error
 
-    def _next_frame(self, step: str, most_bytes: int) -> tuple[str, Any]:
+    def _next_frame(self, steps: Sequence[Step]) -> tuple[str, Any]:
+        step = steps[0].name
         try:
             frame = read_frame(
                 self._nonce,
                 self._read_line,
                 lambda count: self._process.read_exact(count, deadline_s=SILENCE_S),
-                most_bytes,
+                lambda kind: answers.most_bytes(kind, steps),
             )
         except WireError as error:
-            raise UnreachableError(clean(f"{step}: {error}"), host=self.host) from error
+            raise UnreachableError(f"{step}: {error}", host=self.host) from error
         except UnreachableError as error:
             raise UnreachableError(f"unreachable: {step}: {error.what}", host=self.host) from error
         if frame is None:
@@ -168,7 +154,8 @@ class Session:
                 remedy="the host ends the step that it is in by itself; the same command goes on from there",
             )
         said = done.stderr.decode(errors="replace")
-        words = _printable(said.strip().splitlines()[-1]) if said.strip() else f"exit code {done.returncode}"
+        last = said.strip().splitlines()[-1] if said.strip() else f"exit code {done.returncode}"
+        words = sanitize.cut(sanitize.one_line(last), LONGEST_WORDS)
         if self._heard:
             what = f"{step}: the program on the host has ended: {words}"
             return UnreachableError(what, host=self.host, remedy="run the same command again")
@@ -217,23 +204,3 @@ def _with_password(connection: Connection, host: Host, password: str, python: li
                 f"sudo refused the password of {host.ssh.user} (one try was made)", host=host.name
             )
     return process
-
-
-def told(kind: type[Told], body: Any) -> Told:  # noqa: ANN401 - a JSON value
-    """Make a dataclass of JSON values; TypeError when they are not of its fields' kinds."""
-    if not isinstance(body, dict):
-        raise TypeError("not an object")
-    wanted = {one.name: str(one.type).strip("'\"") for one in fields(kind)}
-    for name, value in body.items():
-        if not isinstance(value, _KINDS[wanted[name]] if name in wanted else ()):
-            raise TypeError("a field that nobody knows, or of the wrong kind")
-    return kind(**body)  # TypeError when one is missing
-
-
-def clean(text: str) -> str:
-    """Take out what could steer a terminal; lines stay lines."""
-    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)[:4000]
-
-
-def _printable(text: str) -> str:
-    return clean(text).replace("\n", " ")[:300]

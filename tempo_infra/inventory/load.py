@@ -32,6 +32,8 @@ def loads(text: str, path: Path) -> Cluster:
     from tempo_infra.inventory.models import InventoryFile
     from tempo_infra.inventory.translate import problems_of
 
+    if not text.strip():
+        raise refuse(path, [Problem(None, (), "the file is empty")])
     source.check_visible(text, path)
     root, problems = _tree(text, path)
     try:

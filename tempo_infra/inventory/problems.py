@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias
 
+from tempo_infra import sanitize
 from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def path_of(loc: Sequence[str | int]) -> str:
 
 def shown(text: str) -> str:
     """Return a value of the file as it may stand in a message: printable and short."""
-    clean = "".join(char if char.isprintable() else "?" for char in text)
+    clean = sanitize.one_line(text)
     return clean if len(clean) <= LONGEST else f"{clean[: LONGEST - 3]}..."
 
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from tempo_infra import trees
 from tempo_infra.inventory.problems import Mark, Problem, refuse
+from tempo_infra.sanitize import INVISIBLE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_BYTES = 1024 * 1024
-# Controls but tab and newline; a lone CR and U+2028/9, which end lines for YAML but not for editors;
-# zero-width and bidirectional marks, which show another text than the one that is read; byte order marks.
-_INVISIBLE = re.compile(
-    "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad"
-    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff]"
-)
 
 
 def read(path: Path) -> str:
@@ -39,10 +33,8 @@ def read(path: Path) -> str:
 
 
 def check_visible(text: str, path: Path) -> None:
-    """InputError when the text is empty or holds a character that people can't see."""
-    if not text.strip():
-        raise refuse(path, [Problem(None, (), "the file is empty")])
-    if found := _INVISIBLE.search(text):
+    """InputError when the text holds a character that people can't see."""
+    if found := INVISIBLE.search(text.replace("\r\n", " \n")):
         what = f"an invisible character, U+{ord(found[0]):04X}; remove it"
         raise refuse(path, [Problem(_mark_at(text[: found.start()]), (), what)])
 

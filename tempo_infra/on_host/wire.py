@@ -14,6 +14,8 @@ from typing import Any, Callable, Optional
 MARKER = "\x01tempo-infra"
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a frame beyond this is not ours
 MAX_NOISE_BYTES = 1024 * 1024  # before a frame: banners and what a shell's start-up prints
+BYTES_A_VALUE = 16  # at least, on average: a value takes 64 bytes of memory and more, whatever it is
+LARGEST = 2**64  # no counter of a kernel is more, nor any time or size
 
 
 class WireError(Exception):
@@ -75,12 +77,12 @@ def read_frame(
     nonce: str,
     read_line: "Callable[[], bytes]",
     read_exact: "Callable[[int], bytes]",
-    most_bytes: int = MAX_BODY_BYTES,
+    most_bytes: "Callable[[str], int]" = lambda _: MAX_BODY_BYTES,
 ) -> "Optional[tuple[str, Any, bytes]]":
     """Skip noise up to the next frame and return (kind, body, payload); None at the end of the stream.
 
-    WireError for what is no frame of ours, is cut short or larger than `most_bytes`, and for noise that
-    doesn't end.
+    WireError for what is no frame of ours, is cut short, larger than its kind may be or of more values than
+    that holds, and for noise that doesn't end.
     """
     line, start = _first_line(f"{MARKER} {nonce} ".encode(), read_line)
     if not line:
@@ -90,16 +92,36 @@ def read_frame(
         sizes = int(text_length), int(payload_length)
     except ValueError as error:
         raise WireError(f"unreadable frame header: {line[:120]!r}") from error
-    if min(sizes) < 0 or sum(sizes) > most_bytes:
+    most = most_bytes(kind)
+    if min(sizes) < 0 or sum(sizes) > most:
         raise WireError(f"a frame of {sum(sizes)} bytes is refused")
     text, payload = read_exact(sizes[0]), read_exact(sizes[1])
     if (len(text), len(payload)) != sizes:
         raise WireError(f"a frame of {sum(sizes)} bytes that ends after {len(text) + len(payload)}")
+    if sum(map(text.count, (b",", b"[", b"{"))) > most // BYTES_A_VALUE:
+        raise WireError("a frame of far too many values is refused")
     try:
-        body = json.loads(text)
+        body = read_json(text)
     except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested without end
         raise WireError(f"a frame that can't be read: {type(error).__name__}") from error
     return kind, body, payload
+
+
+def read_json(text: "bytes | str") -> Any:
+    """Read JSON whose numbers are such as something can have; ValueError."""
+    return json.loads(text, parse_int=_whole, parse_float=_number, parse_constant=_number)
+
+
+def _whole(text: str) -> int:
+    _number(text)  # before `int`, which takes long for a long one
+    return int(text)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not abs(number) <= LARGEST:  # NaN is neither
+        raise ValueError(f"{text[:20]} is beyond all that is counted or measured")
+    return number
 
 
 def _first_line(marker: bytes, read_line: "Callable[[], bytes]") -> "tuple[bytes, int]":

@@ -19,6 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tempo_infra.errors import InputError
 from tempo_infra.render.quoting import FORMATS, Scalar
 from tempo_infra.render.templates import built_in, sources
+from tempo_infra.sanitize import INVISIBLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -185,7 +186,10 @@ class Engine:
             form = _bounded(chunks)
         except (TemplateError, ValueError, TypeError, RecursionError) as error:
             raise _failed(name, self._loader.find(name), error) from error
-        return Rendered(Path(template.filename or name), form, tuple(record.printed))
+        rendered = Rendered(Path(template.filename or name), form, tuple(record.printed))
+        if found := INVISIBLE.search(rendered.text):  # that a template or a value has written as an escape
+            raise InputError(f"{rendered.template}: it renders an invisible character, U+{ord(found[0]):04X}")
+        return rendered
 
 
 def _bounded(chunks: Iterable[str]) -> str:

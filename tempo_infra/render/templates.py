@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import tempo_infra
 from tempo_infra.errors import InputError
+from tempo_infra.inventory.source import check_visible
 from tempo_infra.trees import Limits, Tree
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def sources(own: Path | None) -> Mapping[str, str]:
 
 def _text(path: Path, data: bytes) -> str:
     try:
-        return data.decode()
+        text = data.decode()
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: can't be read: not UTF-8 text") from error
+    check_visible(text, path)  # who reads it, or what it renders in a plan, sees all that there is
+    return text

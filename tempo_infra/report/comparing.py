@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra import trees
 from tempo_infra.checks.expected import EarlierSize
 from tempo_infra.checks.finding import Outcome
+from tempo_infra.deploy.answers import harmless
 from tempo_infra.errors import InputError, cause
+from tempo_infra.on_host.wire import read_json
 from tempo_infra.report.escaping import plain
 from tempo_infra.report.findings_json import SCHEMA, document
 
@@ -87,7 +88,7 @@ def read_report(path: Path) -> dict[str, Any]:
     """Read a report that `--format json` wrote; InputError when it is something else."""
     remedy = "such a file is written by `check-host --output report.json`"
     try:
-        found = json.loads(trees.read(path, MAX_FILE_BYTES))
+        found = harmless(read_json(trees.read(path, MAX_FILE_BYTES)), str)
         _outcomes(found)
     except FileNotFoundError as error:
         raise InputError(f"{path}: {cause(error)}") from error

@@ -5,14 +5,14 @@ from __future__ import annotations
 import html
 import re
 
-# Controls, what XML 1.0 can't hold, and the characters that turn the direction of reading.
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+from tempo_infra import sanitize
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~])")
 
 
 def plain(text: str) -> str:
-    """Return one line without control characters; each becomes a space."""
-    return _UNFIT.sub(" ", text)
+    """Return one line of what can be seen; XML 1.0 can hold all of it."""
+    return sanitize.one_line(text)
 
 
 def markup(text: str) -> str:

@@ -111,7 +111,7 @@ class LiveView:
     def __init__(self, hosts: Sequence[str]) -> None:
         from rich.live import Live
 
-        self._done: dict[str, list[str]] = {host: [] for host in hosts}
+        self._done: dict[str, list[tuple[str, str]]] = {host: [] for host in hosts}  # words and their style
         self._now: dict[str, str] = {}
         self._began: dict[str, float] = {}
         self._ended: dict[str, float] = {}
@@ -127,9 +127,6 @@ class LiveView:
         self._live.stop()
 
     def show(self, progress: Progress) -> None:
-
-        from rich.markup import escape
-
         with self._guard:
             host, said = progress.host, SAY.get(progress.step)
             self._began.setdefault(host, time.monotonic())
@@ -138,17 +135,19 @@ class LiveView:
                 return
             self._now.pop(host, None)
             self._ended[host] = time.monotonic()
+            done = self._done[host]
             if progress.state is State.UNCHANGED:
-                self._done[host].append("[dim]· unchanged[/]")
+                done.append(("· unchanged ", "dim"))
             elif progress.state is State.FAILED:
-                self._done[host].append(f"[red]✗ {progress.step}[/]")
+                done.append((f"✗ {progress.step} ", "red"))
             elif said:
-                first = escape(progress.detail.partition(",")[0])
-                self._done[host].append(f"[green]✓[/] {said} {first}".rstrip())
+                first = progress.detail.partition(",")[0]
+                done += [("✓ ", "green"), (f"{said} {first}".rstrip() + " ", "")]
 
     def _table(self) -> Table:
         from rich.spinner import Spinner
         from rich.table import Table
+        from rich.text import Text  # a host's own words are no markup
 
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True)
@@ -160,8 +159,8 @@ class LiveView:
                 until = time.monotonic() if now is not None else self._ended.get(host, 0.0)
                 seconds = f"{until - self._began[host]:4.0f} s" if host in self._began else ""
                 line = Table.grid(padding=(0, 1))
-                line.add_row(" ".join(done), Spinner("dots", now) if now else "")
-                table.add_row(f"  {host}", line, seconds)
+                line.add_row(Text.assemble(*done), Spinner("dots", Text(now)) if now else "")
+                table.add_row(Text(f"  {host}"), line, seconds)
         return table
 
 

@@ -6,7 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from tempo_infra.errors import InputError, TempoInfraError
+from tempo_infra.errors import InputError, TempoInfraError, blamed_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,22 +19,23 @@ Result = TypeVar("Result")
 
 
 def fan_out(
-    work: Callable[[Key], Result], keys: Iterable[Key], *, at_once: int = AT_ONCE
+    work: Callable[[Key], Result], hosts: Iterable[Key], *, at_once: int = AT_ONCE
 ) -> dict[Key, Result | TempoInfraError]:
-    """Return each key's result, or the error that ended its work; the others go on.
+    """Return each host's result, or the error that ended its work, whatever it was; the others go on.
 
     InputError is no host's: it ends the whole.
     """
 
-    def guarded(key: Key) -> Result | TempoInfraError:
+    def guarded(host: Key) -> Result | TempoInfraError:
         try:
-            return work(key)
+            with blamed_on(str(host)):
+                return work(host)
         except InputError:
             raise
         except TempoInfraError as error:
             return error
 
-    wanted = list(keys)
+    wanted = list(hosts)
     with threads_for(len(wanted), at_once=at_once) as pool:
         return dict(zip(wanted, pool.map(guarded, wanted), strict=True))
 

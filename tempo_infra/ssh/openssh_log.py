@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tempo_infra import sanitize
 from tempo_infra.ssh.known_hosts import host_id
 
 LONGEST_WORDS = 300
@@ -56,7 +57,7 @@ class Log:
     def words(self) -> str:
         """What ssh says to a person, as one safe line."""
         lines = [line.strip() for line in self.text.splitlines() if line.strip() and not NOISE.match(line)]
-        return safe("; ".join(lines[-2:]))
+        return sanitize.cut(sanitize.one_line("; ".join(lines[-2:])), LONGEST_WORDS)
 
     @property
     def host_key_refused(self) -> bool:
@@ -108,8 +109,3 @@ class Log:
 
     def _has(self, pattern: str) -> bool:
         return re.search(rf"^(?:{pattern})", self.text, re.MULTILINE) is not None
-
-
-def safe(text: str) -> str:
-    """One line of bounded length without control characters: a host may have written it."""
-    return "".join(char if char.isprintable() else "?" for char in text)[:LONGEST_WORDS]

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from temporalio.client import Client
+from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError
 
 from tempo_infra.errors import InputError, StepFailedError, UnreachableError
+from tempo_infra.sanitize import one_line
 from tempo_infra.workload.account import COMPLETED, Expected, Incident, account, finished_elsewhere
 from tempo_infra.workload.card import Card
 from tempo_infra.workload.ledger import Ledger
@@ -106,7 +108,7 @@ class _Run:
             self.options.say(event)
 
     def note(self, trouble: str) -> None:
-        self.trouble = trouble
+        self.trouble = one_line(trouble)
 
 
 def run_smoke(  # noqa: PLR0913 - one call with every knob, each with its default
@@ -158,7 +160,7 @@ async def _smoke(run: _Run) -> SmokeResult:
 async def _connect(run: _Run) -> Client:
     try:
         async with asyncio.timeout(_CONNECT_S):
-            return await Client.connect(run.address, namespace=run.options.namespace)
+            return await Client.connect(run.address, namespace=run.options.namespace, runtime=_silent())
     except ValueError:  # as the SDK says it
         raise InputError(f"--address {run.address}: write HOST:PORT") from None
     except (RuntimeError, RPCError, TimeoutError) as error:
@@ -166,6 +168,11 @@ async def _connect(run: _Run) -> Client:
             f"no Temporal frontend answers at {run.address} (waited up to {_CONNECT_S:.0f} s)",
             remedy="is the cluster up?  tempo-infra check-host, or `docker compose ps` on its host",
         ) from error
+
+
+def _silent() -> Runtime:
+    """Return the SDK without a log: it would write on the terminal, in colours, what the errors say."""
+    return Runtime(telemetry=TelemetryConfig(logging=None))
 
 
 async def _prepare(client: Client, run: _Run) -> None:
@@ -282,7 +289,7 @@ async def _terminate(client: Client, run: _Run) -> None:
 
 def _result(run: _Run) -> SmokeResult:
     rows = run.ledger.rows()
-    problems = (*run.late, *account(run.expected, rows, run.outcomes, run.incident))
+    problems = tuple(map(one_line, (*run.late, *account(run.expected, rows, run.outcomes, run.incident))))
     ends = run.outcomes
     declined = [one.workflow_id for one in run.expected if one.card is Card.DECLINED]
     return SmokeResult(

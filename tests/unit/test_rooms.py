@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "report": {"trees", "checks", "deploy", "inventory", "on_host", "sizing"},
     "cli": EVERYTHING,
 }
-FOR_ALL = {"errors", "__version__"}  # not rooms: the words for failures, the version
+FOR_ALL = {"errors", "sanitize", "__version__"}  # not rooms: failures, what may be shown, the version
 
 
 def imports(room: str) -> set[str]:

@@ -62,5 +62,5 @@ def test_a_hosts_words_cannot_steer_the_terminal(words: str) -> None:
     assert facts.system.value is not None
     name = facts.system.value.hostname.value
     assert name is not None
-    assert name.startswith("  [2J"[1:])
+    assert name.startswith("?")  # the sequence is gone, what has no look is marked
     assert not {"\x1b", "\x00", "\u202e", "\n", "\x9b"} & set(name)

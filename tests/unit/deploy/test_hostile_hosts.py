@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tempo_infra.deploy import session
+from tempo_infra.checks.reader import MAX_TEXT_BYTES
+from tempo_infra.deploy import answers, session
 from tempo_infra.deploy.session import Session
 from tempo_infra.errors import StepFailedError, TempoInfraError, UnreachableError
-from tempo_infra.on_host.wire import Step, encode
+from tempo_infra.on_host.wire import Event, Step, encode
+from tempo_infra.secrets import Secret, redactor
 from tempo_infra.ssh.door import Process
+from tests.unit.deploy.test_plan import FRESH
 
 NONCE = "n1"
 MIB = 1024 * 1024
@@ -138,9 +144,117 @@ def test_any_bytes_are_an_answer_or_an_error(said: bytes) -> None:
 def test_what_a_failed_step_says_steers_no_terminal() -> None:
     with pytest.raises(StepFailedError) as caught:
         ask(Says(iter((reply(results=[], failed="facts", error="\x1b[2Jgone\x00\u202e", remedy="\x9b1m"),))))
-    assert (caught.value.what, caught.value.remedy) == ("facts: ?[2Jgone??", "?1m")
+    assert (caught.value.what, caught.value.remedy) == ("facts: gone??", "")
 
 
-def test_an_answer_larger_than_its_kind_is_refused_before_it_is_read() -> None:
-    with pytest.raises(UnreachableError, match="frame of 5000 bytes is refused"):
-        ask(Says(iter((f"\x01tempo-infra {NONCE} reply 5000 0\n".encode(),))), most_bytes=4096)
+@pytest.mark.parametrize(
+    ("kind", "step", "size"),
+    [
+        ("reply", "clock", 5000),
+        ("reply", "facts", 2 * MIB),
+        ("reply", "state", 5 * MIB),
+        ("reply", "confirm", MIB),
+        ("event", "state", MIB),
+        ("surprise", "state", 2),
+    ],
+)
+def test_a_frame_larger_than_its_kind_is_refused_before_it_is_read(kind: str, step: str, size: int) -> None:
+    said = f"\x01tempo-infra {NONCE} {kind} {size} 0\n".encode()
+    with pytest.raises(UnreachableError, match=f"{step}: a frame of {size} bytes is refused"):
+        Session("db-1", Says(iter((said,))), NONCE).call([Step(step)])
+
+
+def test_facts_may_be_as_long_on_their_way_as_when_they_are_read() -> None:
+    assert answers.most_bytes("reply", [Step("facts")]) == MAX_TEXT_BYTES
+
+
+# A host's word for a number, a text or a step: whatever it is, the error is that host's, and one line.
+MANY = b'{"results":[[' + b",".join([b"{}"] * 300_000) + b"]]}"
+NESTED = b'{"results":[' + b"[" * 45 + b"]" * 45 + b"]}"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        raw(MANY),
+        raw(NESTED),
+        raw(b'{"results":[1e999]}'),
+        raw(b'{"results":[NaN]}'),
+        raw(b'{"results":[-Infinity]}'),
+        raw(b'{"results":[1' + b"0" * 400 + b"]}"),
+        raw(b'{"results":[{"a":1,"b":' + b"7" * 5000 + b"}]}"),
+        reply(results=[1], needs_person=1),
+        reply(results=[1], failed="arm"),
+        *(
+            encode(NONCE, "event", {"step": "facts", "state": "ended", **wrong}) + reply(results=[1])
+            for wrong in (
+                {"seconds": 10**400},
+                {"seconds": 1e300},
+                {"seconds": -1},
+                {"seconds": True},
+                {"seconds": "1"},
+                {"step": "[/x]"},
+                {"step": "confirm"},
+                {"state": "confirmed"},
+                {"detail": ["x"]},
+            )
+        ),
+    ],
+)
+def test_a_word_that_can_not_be_is_one_error(said: bytes) -> None:
+    with pytest.raises(UnreachableError) as caught:
+        ask(Says(iter((said,))))
+    assert caught.value.what.startswith("facts: ")
+    assert caught.value.what.isprintable()
+
+
+def test_a_flood_of_events_ends_and_signs_of_life_do_not_count() -> None:
+    def heard(state: str) -> int:
+        seen: list[Event] = []
+        told = encode(NONCE, "event", {"step": "facts", "state": state})
+        said = itertools.chain(itertools.repeat(told, 3000), [reply(results=[1])])
+        with contextlib.suppress(UnreachableError):
+            Session("db-1", Says(said), NONCE).call([Step("facts")], seen.append)
+        return len(seen)
+
+    assert (heard("progress"), heard("alive")) == (session.EVENTS, 3000)
+
+
+def test_what_a_host_says_while_it_works_is_one_line_without_anything_that_steers() -> None:
+    seen: list[Event] = []
+    harm = "done\r\x1b[2Kdb-1: confirmed\n\x1b]52;c;ZXZpbA==\x07front-1: confirmed\u2028\u202eon\x90q\x9c"
+    event = {"step": "facts", "state": "ended", "detail": harm + "x" * 5000}
+    Session("db-1", Says(iter((encode(NONCE, "event", event) + reply(results=[1]),))), NONCE).call(
+        [Step("facts")], seen.append
+    )
+    [told] = seen
+    assert told.detail.startswith("done db-1: confirmed front-1: confirmed ?onxxx")
+    assert len(told.detail) == answers.LONGEST_WORDS
+
+
+def test_what_a_host_says_of_a_failure_never_looks_like_another_hosts_line() -> None:
+    body = reply(results=[], failed="facts", error="no\nfront-1: confirmed", now="back\r\nfront-1: ok")
+    with pytest.raises(StepFailedError) as caught:
+        ask(Says(iter((body,))))
+    assert (caught.value.what, caught.value.now) == ("facts: no\n  front-1: confirmed", "back\n  front-1: ok")
+
+
+def test_only_files_have_lines_and_a_secret_is_one_with_anything_invisible_in_it() -> None:
+    answer = {
+        "hostname": "db-1\nfront-1: confirmed",
+        "texts": {"a\nb": "x\ty\n\x1b[0m"},
+        "open_run": "KYlnPzJ7\x1b[0mvtsDlWtJqGhW2w",
+    }
+    hide = redactor([Secret("temporal_db", "KYlnPzJ7vtsDlWtJqGhW2w")])
+    said = Says(iter((reply(results=[answer]),)))
+    [read] = Session("db-1", said, NONCE, hide).call([Step("state")])
+    assert read == {
+        "hostname": "db-1 front-1: confirmed",
+        "texts": {"a b": "x\ty\n"},
+        "open_run": "<secret temporal_db>",
+    }
+
+
+def test_a_manifest_hides_nothing_in_the_escapes_of_its_own_json() -> None:
+    text = json.dumps({"files": {"\x1b[2Ja": {"sha256": "x"}}, "services": {}})
+    assert list(answers.manifest(replace(FRESH, manifest=text))["files"]) == ["a"]

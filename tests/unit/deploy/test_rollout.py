@@ -14,7 +14,7 @@ from tempo_infra.deploy.rollout import Outcome, Rollout
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Cluster
 from tempo_infra.inventory.load import loads
-from tempo_infra.on_host.state import Container, HostState
+from tempo_infra.on_host.state import Container, Docker, HostState
 from tempo_infra.render import render
 from tempo_infra.render.bundle import Bundle
 from tempo_infra.secrets import TEMPORAL_DB, Secret
@@ -68,6 +68,29 @@ def run(hosts: FakeHosts, cluster: Cluster, bundles: tuple[Bundle, ...]) -> tupl
     with Fleet(hosts.open, seen.append) as fleet:
         rollout = Rollout(cluster, bundles, SECRETS, fleet)
         return rollout.apply(rollout.plan(cluster.hosts), seen.append), seen
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"docker": Docker("9" * 5000, "2.30.0")},
+        {"docker": Docker("28.0.0", "\u0669" * 40)},
+        {"manifest": "[" * 100_000},
+        {"manifest": '{"files": {"a": {"sha256": ' + "9" * 5000 + '}}, "services": {}}'},
+        {"containers": [None]},
+        {"restarts": {"history": [None]}},
+    ],
+    ids=["version", "digits", "depth", "number", "container", "restart"],
+)
+def test_what_a_host_says_of_itself_ends_no_other_hosts_plan(harm: dict[str, object]) -> None:
+    cluster, bundles = trio()
+    states = fresh(cluster)
+    with Fleet(FakeHosts(states).open, lambda _: None) as fleet:
+        rollout = Rollout(cluster, bundles, SECRETS, fleet)
+        states["db-1"] = replace(states["db-1"], **harm)  # type: ignore[arg-type]  # harm is
+        found = rollout.plan(cluster.hosts)
+    assert [one.host for one in found.hosts if one.host != "db-1"] == ["front-1", "history-1"]
+    assert all(error.host == "db-1" for error in found.errors.values())
 
 
 def test_nothing_runs_before_every_host_is_prepared_and_the_database_comes_first() -> None:

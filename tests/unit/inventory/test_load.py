@@ -239,7 +239,8 @@ def test_what_is_no_inventory_file(tmp_path: Path, name: str, what: str) -> None
     (tmp_path / "large").write_text("# " + "x" * 1024 * 1024)
     with pytest.raises(InputError) as caught:
         load(tmp_path / name)
-    assert str(caught.value) == f"{tmp_path / name}: {what}\n1 error; nothing was contacted"
+    shown = str(tmp_path / name).replace("\0", "?")
+    assert str(caught.value) == f"{shown}: {what}\n1 error; nothing was contacted"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

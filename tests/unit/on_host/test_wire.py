@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_infra.on_host.wire import (
+    LARGEST,
     MAX_BODY_BYTES,
     Step,
     WireError,
@@ -14,11 +16,12 @@ from tempo_infra.on_host.wire import (
     encode,
     encode_request,
     read_frame,
+    read_json,
 )
 
 names = st.text(st.characters(codec="ascii", categories=["Ll", "Nd"]), min_size=1)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
+    st.none() | st.booleans() | st.integers(-LARGEST, LARGEST) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
@@ -63,3 +66,16 @@ def test_a_request_that_was_cut_anywhere_is_no_request(missing: int) -> None:
     sent = encode_request("n1", [Step("sql", {}, b"drop all")])
     with pytest.raises(WireError, match="ends after"):
         read(io.BytesIO(sent[:-missing]))
+
+
+@pytest.mark.parametrize(
+    "text", ["NaN", "-Infinity", "1e999", "-1e20", "1" + "0" * 400, "9" * 5000, "18446744073709553665"]
+)
+def test_a_number_beyond_anything_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(text[:20])} is beyond all"):
+        read_json(f'{{"a": [{text}]}}')
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**64, -(2**64), 0.1, -1e19, 1e-300])
+def test_what_a_kernel_counts_is_read_exactly(number: float) -> None:
+    assert read_json(f"[{number!r}]") == [number]

@@ -38,6 +38,15 @@ def test_values_are_printed_by_their_filter(tmp_path: Path) -> None:
     assert run(tmp_path, source) == "a: x\nb: 999\n"
 
 
+@pytest.mark.parametrize("char", ["\x1b[2J", "\x85", "\r", "\u202e", "\u200b", "\U000e0041"])
+def test_a_template_hides_nothing_from_who_reads_it_or_its_diff(tmp_path: Path, char: str) -> None:
+    found = f"an invisible character, U\\+{ord(char[0]):04X}"
+    with pytest.raises(InputError, match=rf"t\.j2:2:3: {found}; remove it"):
+        run(tmp_path, f"a: x\n# {char} y\n")
+    with pytest.raises(InputError, match=rf"t\.j2: it renders {found}"):
+        run(tmp_path, f"a: {{{{ {char!a} | sh }}}}\n")
+
+
 def test_properties_and_mappings_are_read(tmp_path: Path) -> None:
     source = (
         "{% for k, v in m.items() %}\n{{ k | yaml }}: {{ v | yaml }} {{ thing.shout | yaml }}\n{% endfor %}\n"

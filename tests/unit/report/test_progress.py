@@ -5,8 +5,11 @@ import json
 import threading
 from contextlib import redirect_stdout
 
+import pytest
+from rich.console import Console
+
 from tempo_infra.deploy.events import Progress, State
-from tempo_infra.report.progress import JsonView
+from tempo_infra.report.progress import JsonView, LiveView
 
 
 class Slow(io.StringIO):
@@ -36,3 +39,31 @@ def test_lines_of_hosts_that_report_at_once_do_not_mix() -> None:
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert len(lines) == 80
     assert {line["host"] for line in lines} == {f"host-{n}" for n in range(4)}
+
+
+HARM = "[/nonsense] [link=https://evil.example]here[/link] [bold]x"
+
+
+def on_a_terminal(*said: Progress) -> str:
+    """What is drawn for hosts that have said this."""
+    out = io.StringIO()
+    view = LiveView(["db-1", "[/]"])
+    for one in said:
+        view.show(one)
+    Console(file=out, force_terminal=True, width=200).print(view._table())
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("state", [State.STARTED, State.DONE, State.FAILED])
+def test_a_hosts_words_are_no_markup(state: State) -> None:
+    drawn = on_a_terminal(Progress("db-1", HARM, state), Progress("[/]", "pull", State.DONE, 1.0, HARM))
+    assert "images [/nonsense] [link=https://evil.example]here[/link] [bold]x" in drawn
+    assert "\x1b]8" not in drawn
+    assert "  [/]" in drawn
+
+
+def test_what_was_done_is_drawn_in_its_colours() -> None:
+    drawn = on_a_terminal(
+        Progress("db-1", "stage", State.DONE, 1.0, "41c0, twice"), Progress("db-1", "pull", State.FAILED)
+    )
+    assert "\x1b[32m✓ \x1b[0mstaged 41c0 \x1b[31m✗ pull\x1b[0m" in drawn

@@ -6,21 +6,22 @@ import asyncio
 import shutil
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
 
 import pytest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from tempo_infra.errors import InputError, UnreachableError
 from tempo_infra.workload import smoke
+from tempo_infra.workload.namespace import ensure_namespace
 from tempo_infra.workload.smoke import SmokeResult, run_smoke
+from tests.unit.workload.devserver import DevServer
 
 pytestmark = pytest.mark.thorough
-
-if TYPE_CHECKING:
-    from tests.unit.workload.devserver import DevServer
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,25 @@ def test_neither_a_process_nor_a_file_is_left(survived: SmokeResult) -> None:
         except OSError:
             continue  # it has ended meanwhile
         assert f"smoke-{survived.run_id}".encode() not in words
+
+
+def test_the_sdk_says_nothing_by_itself_while_the_server_is_away(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its own log is a coloured line for each try, among the results; what it has to say is in these."""
+
+    async def ask(running: DevServer) -> None:
+        run = SimpleNamespace(address=running.address, options=SimpleNamespace(namespace="n"))
+        client = await smoke._connect(run)  # type: ignore[arg-type]  # as much of one as is used
+        running.stop()
+        with suppress(TimeoutError, RPCError):
+            async with asyncio.timeout(10):
+                await ensure_namespace(client, "n", "q")
+
+    with DevServer(tmp_path) as running:
+        asyncio.run(ask(running))
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("", "")
 
 
 def test_a_run_over_its_deadline_ends_with_the_reason_and_the_evidence(server: DevServer) -> None:
