@@ -154,7 +154,9 @@ def _data(host: Host, bundle: Bundle, state: HostState, *, new_database: bool) -
     number = state.system_identifier
     pin = None if new_database and number is None else state.pinned
     had = any(container.service == "postgresql" for container in state.containers)
-    if why := identity.why_not(pin, number, state.data_others):
+    if state.data_problem:
+        yield state.data_problem
+    elif why := identity.why_not(pin, number, state.data_others):
         yield why
     elif number is None and had and not new_database:
         yield (

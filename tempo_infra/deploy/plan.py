@@ -139,7 +139,7 @@ def plan_host(
         ),
         installed=state.installed,
         bind=tuple(to_bind(bundle, state)),
-        new_data=host.has(Role.POSTGRESQL) and state.system_identifier is None,
+        new_data=host.has(Role.POSTGRESQL) and state.system_identifier is None and not state.data_problem,
         system_identifier=state.system_identifier,
         seen=state.generation,
         previous=state.last_good,

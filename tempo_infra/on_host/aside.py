@@ -78,6 +78,8 @@ def _work(work: "Callable[[], Any]", writes: int) -> None:
             answer: "tuple[Any, ...]" = ("done", work())
         except OSError as error:
             answer = ("os", error.errno, error.strerror, str(error.filename or ""))
+        except StepError as error:
+            answer = ("step", str(error), error.remedy)
         except BaseException as error:  # noqa: BLE001 - the parent says it
             answer = ("error", f"{type(error).__name__}: {error}"[:300])
         data = json.dumps(answer).encode()
@@ -116,6 +118,8 @@ def _result(answer: bytes, what: str) -> Any:  # noqa: ANN401 - a JSON value
     if kind == "os":
         number, text, name = rest
         raise OSError(number, text, name)
+    if kind == "step":
+        raise StepError(*rest)
     if kind == "error":
         raise StepError(f"{what}: {rest[0]}")
     return rest[0]

@@ -7,9 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import exchange, identity, psql
+from tempo_infra.on_host import data_folder, exchange, identity, psql
 from tempo_infra.on_host.containers import why_not_running
-from tempo_infra.on_host.durable import make_folder
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -151,14 +150,14 @@ class DataArgs:
 
 
 def make_data_folder(layout: Layout, args: DataArgs) -> dict[str, str]:
-    """Make the data directory for user 999 of the postgres image; one that is there is left as it is.
+    """Make the data directory for the postgres image's user; one that holds a database is left as it is.
 
-    StepError when it is not the database that has been here, or when one would be made beside other data.
+    StepError when it is not the database that has been here, when one would be made beside other data, or
+    where somebody else could put another in its place.
     """
-    folder = layout.data / "postgres"
-    identity.must_be_known(layout, wanted_new=args.wanted_new, forget=args.forget)
-    identity.permit(layout, wanted=args.wanted_new and identity.number_of(folder) is None)
-    if not folder.is_dir():
-        make_folder(layout.data, 0o755)
-        make_folder(folder, 0o700, identity.POSTGRES_UID)
-    return {"folder": str(folder)}
+    found = data_folder.look(layout)
+    identity.must_be_known(layout, found, wanted_new=args.wanted_new, forget=args.forget)
+    identity.permit(layout, wanted=args.wanted_new and found.number is None)
+    if found.number is None:
+        data_folder.make(layout)
+    return {"folder": str(layout.data / data_folder.NAME)}

@@ -201,8 +201,7 @@ class _Measured:
     def _start_fsync(self, stack: ExitStack) -> fsync.Probe:
         if self._why_no_load:
             raise Unread(self._why_no_load, not_wanted=True)
-        directory = fsync.writable_directory(disk.nearest(self._options.data_directory))
-        fsync.refuse_if_unfit(directory)
+        directory = fsync.directory_for(self._options.data_directory)
         with priority.lowest_io():  # sixteen mebibytes are written first
             return fsync.Probe(directory, stack.enter_context(fsync.scratch_file(directory)))
 

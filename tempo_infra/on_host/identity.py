@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Optional
 
+from tempo_infra.on_host import untrusted
 from tempo_infra.on_host.durable import make_folder, remove_file, replace_file
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from tempo_infra.on_host.data_folder import Found
     from tempo_infra.on_host.layout import Layout
 
 POSTGRES_UID = 999  # of the postgres image
-NUMBER = struct.Struct(
-    "=Q"
-)  # the first field of ControlFileData (PostgreSQL, src/include/catalog/pg_control.h)
+PASSWORD = "password"  # noqa: S105 - a file's name
 SHOWN = 5  # entries of a folder that a message names
 
 
@@ -34,16 +31,6 @@ class Pin:
     system_identifier: str
     since: str
     run: str
-
-
-def number_of(folder: Path) -> Optional[str]:
-    """Return the system identifier of a data directory; None when there is no database in it."""
-    try:
-        with (folder / "global/pg_control").open("rb") as file:
-            head = file.read(NUMBER.size)
-    except OSError:
-        return None
-    return str(NUMBER.unpack(head)[0]) if len(head) == NUMBER.size else None
 
 
 def pinned(layout: Layout) -> Optional[Pin]:
@@ -74,29 +61,19 @@ def permit(layout: Layout, *, wanted: bool) -> None:
     """Let the image make a database at its next start, or not: then the password that it wants is empty."""
     make_folder(layout.initdb, 0o700, POSTGRES_UID)
     word = os.urandom(16).hex() if wanted else ""
-    path = layout.initdb / "password"
-    if wanted or not path.is_file() or path.stat().st_size:
-        replace_file(path, word.encode(), 0o400, POSTGRES_UID)
+    if wanted or not untrusted.holds(layout.initdb, PASSWORD, b""):
+        replace_file(layout.initdb / PASSWORD, word.encode(), 0o400, POSTGRES_UID)
 
 
-def foreign(folder: Path) -> "list[str]":
-    """Return what lies in a data folder without a database; what a new file system brings is no matter."""
-    try:
-        return sorted(path.name for path in folder.iterdir() if path.name != "lost+found")
-    except OSError:
-        return []
-
-
-def must_be_known(layout: Layout, *, wanted_new: bool, forget: bool = False) -> None:
+def must_be_known(layout: Layout, found: Found, *, wanted_new: bool, forget: bool = False) -> None:
     """Compare the data directory with the pin, under the lock, right before a server is started on it.
 
     `forget` gives the pinned database up, and only where there is none any more.
     """
-    folder = layout.data / "postgres"
-    pin, found = pinned(layout), number_of(folder)
-    if forget and found is None:
+    pin = pinned(layout)
+    if forget and found.number is None:
         pin = None
-    problem = why_not(pin, found, foreign(folder), wanted_new=wanted_new)
+    problem = found.problem or why_not(pin, found.number, found.others, wanted_new=wanted_new)
     if problem:
         raise StepError(problem, remedy="nothing was made in it; the data is as it was")
     if pin is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import snapshot
+from tempo_infra.on_host import data_folder, snapshot
 from tempo_infra.on_host.containers import down
 from tempo_infra.on_host.durable import make_folder, remove_file, write_new
 from tempo_infra.on_host.kernel_before import before as values_before
@@ -56,7 +56,8 @@ def remove(layout: Layout, args: RemoveArgs) -> Removed:
     for words in (["daemon-reload"], ["reset-failed", "tempo-infra*"]):
         run(["systemctl", *words], deadline_s=60)
     images = sorted({str(one["image"]) for one in shipped["services"].values()})
-    data = [str(path) for path in (layout.data / "postgres",) if path.exists()]
+    found = data_folder.look_or_why(layout)
+    data = [str(layout.data / data_folder.NAME)] if found.there or found.problem else []
     return Removed(services, files, aside, put_back, left, data, images, state)
 
 

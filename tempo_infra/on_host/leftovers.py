@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
 TEMPORARY = re.compile(r"^\.(.+)\.(?:[0-9a-f]{12}|new)$")  # as on_host/durable.py and snapshot.py name them
+MOST_CHILDREN = 10_000
 
 
 def find(layout: Layout) -> "list[Path]":
@@ -82,4 +84,5 @@ def _name(path: Path) -> str:
 
 
 def _children(folder: Path) -> "list[Path]":
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    """Return what lies in a folder; some of those here are somebody else's, who may have filled them."""
+    return sorted(itertools.islice(folder.iterdir(), MOST_CHILDREN)) if folder.is_dir() else []

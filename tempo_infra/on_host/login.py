@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import exchange
+from tempo_infra.on_host import exchange, untrusted
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -47,7 +47,10 @@ class LoginArgs:
 
 def login(layout: Layout, args: LoginArgs) -> "dict[str, str]":
     """Log in with the password on this host. StepError when that is refused."""
-    password = (layout.secrets / args.file).read_text()
+    content = untrusted.read(layout.secrets, args.file)
+    if content is None:
+        raise StepError(f"{layout.secrets / args.file} is not there")
+    password = content.decode(errors="replace")
     try:
         user = who_logs_in(args, password)
     except (LoginRefusedError, OSError) as error:

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable
 
-from tempo_infra.on_host import identity, ports
+from tempo_infra.on_host import data_folder, identity, ports
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.shell import StepError
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tempo_infra.on_host.layout import Layout
-
-PROBE_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -57,9 +55,10 @@ def _room(layout: Layout, args: PreflightArgs) -> "list[str]":
 
 def _writes(layout: Layout, args: PreflightArgs) -> "list[str]":
     folders = [layout.state, *(layout.root / name for name in OWNED)]
-    folders += [layout.data] if args.database else []
-    problems = {str(place): _write(place) for place in map(nearest, folders)}
-    return [f"{place} can't be written: {why}" for place, why in problems.items() if why]
+    problems = {str(place): data_folder.write_probe(place) for place in map(nearest, folders)}
+    found = [f"{place} can't be written: {why}" for place, why in problems.items() if why]
+    of_data = data_folder.why_not_written(layout) if args.database else ""
+    return list(dict.fromkeys([*found, *([of_data] if of_data else [])]))
 
 
 def _address(_: Layout, args: PreflightArgs) -> "list[str]":
@@ -75,10 +74,9 @@ def _ports(_: Layout, args: PreflightArgs) -> "list[str]":
 def _data(layout: Layout, args: PreflightArgs) -> "list[str]":
     if not args.database:
         return []
-    folder = layout.data / "postgres"
-    pin, number = identity.pinned(layout), identity.number_of(folder)
-    pin = None if args.forget and number is None else pin
-    why = identity.why_not(pin, number, identity.foreign(folder), wanted_new=args.new_data)
+    pin, found = identity.pinned(layout), data_folder.look_or_why(layout)
+    pin = None if args.forget and found.number is None else pin
+    why = found.problem or identity.why_not(pin, found.number, found.others, wanted_new=args.new_data)
     return [why] if why else []
 
 
@@ -97,21 +95,5 @@ def nearest(path: Path) -> Path:
 
 def read_only(layout: Layout) -> "list[str]":
     """Say which of our folders lie on a file system that is mounted read-only; nothing is written."""
-    places = {
-        nearest(folder) for folder in (layout.state, layout.data, *(layout.root / one for one in OWNED))
-    }
+    places = {nearest(folder) for folder in (layout.state, *(layout.root / one for one in OWNED))}
     return sorted(str(place) for place in places if os.statvfs(place).f_flag & os.ST_RDONLY)
-
-
-def _write(folder: Path) -> str:
-    """Write and fsync a file that never gets a name; why that fails, or nothing."""
-    try:
-        descriptor = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600)
-        try:
-            os.write(descriptor, bytes(PROBE_BYTES))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        return str(error.strerror)
-    return ""

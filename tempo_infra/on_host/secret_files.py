@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import untrusted
 from tempo_infra.on_host.durable import make_folder, replace_file
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def write_secrets(layout: Layout, args: SecretArgs, payload: bytes) -> SecretsWr
         make_folder(folder, 0o700, args.uids[reader])
         for name, value in sorted(files.items()):
             path, content = folder / name, value.encode()
-            if not path.is_file() or path.read_bytes() != content:
+            if not untrusted.holds(layout.secrets, f"{reader}/{name}", content):
                 replace_file(path, content, 0o400, args.uids[reader])
                 written.append(f"{reader}/{name}")
     return SecretsWritten(written)

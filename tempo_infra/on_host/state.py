@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import engine, identity, live, ports, preflight
+from tempo_infra.on_host import data_folder, engine, identity, live, ports, preflight, untrusted
 from tempo_infra.on_host.bootstrap import os_id
 from tempo_infra.on_host.compose_version import compose_version
 from tempo_infra.on_host.journal import confirmed, last_good, restarts
@@ -88,6 +88,7 @@ class HostState:
     system_identifier: str | None = None  # of the data directory; None: there is no database in it
     pinned: identity.Pin | None = None  # the database that has been here since the first provision
     data_others: list[str] = field(default_factory=list)  # what lies in a data folder without a database
+    data_problem: str = ""  # why nobody may trust the data folder, or that its disk does not answer
     live: live.Live = field(default_factory=live.Live)  # what the running database says
     taken: dict[str, str] = field(default_factory=dict)  # address:port that is wanted -> who listens there
     read_only: list[str] = field(default_factory=list)  # our folders on a file system mounted read-only
@@ -112,7 +113,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
     shipped = json.loads(manifest)["files"] if manifest else {}
     armed = guard.read(layout)
     owned = {path for path in (*args.wanted, *shipped) if path.startswith("etc/")}
-    number = identity.number_of(layout.data / "postgres")
+    data = data_folder.look_or_why(layout)
     docker = _docker(layout)
     listening = ports.taken(args.bindings)
     containers = _containers(listening) if docker.engine else []
@@ -135,19 +136,20 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         addresses=addresses(),
         state_free_bytes=usage.f_bavail * usage.f_frsize,
         state_free_inodes=usage.f_favail if usage.f_files else None,
-        data_version=_text(layout.data / "postgres/PG_VERSION").strip() or None,
+        data_version=data.version,
         images=_images(args.images) if docker.engine else [],
         last_good=last_good(layout),
         edited=_edited(layout, owned, args.wanted, shipped),
         tampered=_tampered(layout, shipped),
         leftovers=len(find(layout)),
         open_run=guard.not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
-        system_identifier=number,
+        system_identifier=data.number,
         pinned=identity.pinned(layout),
-        data_others=[] if number else identity.foreign(layout.data / "postgres"),
+        data_others=data.others,
+        data_problem=data.problem,
         live=_live(containers),
         taken={one: who.name for one, who in listening.items() if who.container not in ours},
-        read_only=preflight.read_only(layout),
+        read_only=sorted({*preflight.read_only(layout), *([data.read_only] if data.read_only else [])}),
         restarts=restarts(layout),
     )
 
@@ -201,9 +203,17 @@ def _secret_digests(layout: Layout, args: StateArgs) -> dict[str, str | None]:
     key = bytes.fromhex(args.secret_key)
     digests: dict[str, str | None] = {}
     for name in args.secret_names:
-        path = layout.secrets / name
-        digests[name] = hmac.new(key, path.read_bytes(), "sha256").hexdigest() if path.is_file() else None
+        content = _secret(layout, name)
+        digests[name] = hmac.new(key, content, "sha256").hexdigest() if content is not None else None
     return digests
+
+
+def _secret(layout: Layout, name: str) -> bytes | None:
+    """Return a secret; what lies in the place of one is none, and is written over."""
+    try:
+        return untrusted.read(layout.secrets, name)
+    except untrusted.UnfitError:
+        return None
 
 
 def _docker(layout: Layout) -> Docker:

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.on_host import live
+from tempo_infra.on_host import data_folder, live
 from tempo_infra.on_host.psql import SERVICE, database_container
 from tempo_infra.on_host.shell import StepError, must, run
 
@@ -80,7 +80,7 @@ def trial_start(layout: Layout, args: TrialArgs) -> "dict[str, bool]":
 
 def _must_fit(layout: Layout, version: str, sorting: str) -> None:
     """Compare the image with the data: the major version, and the C library by which text was sorted."""
-    had, major = _version_of_data(layout), version[:-4]
+    had, major = data_folder.look(layout).version, version[:-4]
     if had and major and had != major:
         raise StepError(
             f"the data directory is PostgreSQL {had}'s, the image holds {major}: it can't start",
@@ -95,13 +95,6 @@ def _must_fit(layout: Layout, version: str, sorting: str) -> None:
                 remedy=f'nothing was switched; in {name}: REINDEX DATABASE "{name}"; '
                 f'ALTER DATABASE "{name}" REFRESH COLLATION VERSION; then run it again',
             )
-
-
-def _version_of_data(layout: Layout) -> str:
-    try:
-        return (layout.data / "postgres/PG_VERSION").read_text().strip()
-    except OSError:
-        return ""
 
 
 def _running() -> str:

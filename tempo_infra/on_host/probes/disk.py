@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from tempo_infra.on_host.aside import aside
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
 
 IN_MEMORY = ("tmpfs", "ramfs")
+ANSWER_S = 10.0
 _OCTAL = re.compile(r"\\([0-7]{3})")  # mountinfo writes a space as \040
 
 
@@ -37,6 +40,15 @@ class Space:
     free_bytes: int  # for ordinary users
     inodes: int  # 0: the file system has no fixed number
     inodes_free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A directory, as its file system says."""
+
+    real: str  # its path without links
+    device: str  # "254:0"
+    space: Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +113,47 @@ def parse_counters(text: str) -> Counters:
     return Counters(columns[4], columns[15])
 
 
-def _number(directory: str) -> str:
-    device = Path(directory).stat().st_dev
+def look(directory: str) -> Place:
+    """Ask the directory's file system, which may hang: see `place`."""
+    told = os.statvfs(directory)
+    space = Space(told.f_blocks * told.f_frsize, told.f_bavail * told.f_frsize, told.f_files, told.f_favail)
+    return Place(str(Path(directory).resolve()), _numbered(Path(directory).stat().st_dev), space)
+
+
+def place(wanted: str) -> "tuple[str, Place]":
+    """Return the nearest parent that exists, and what it is; NoAnswerError where its disk hangs."""
+
+    def work() -> "tuple[str, dict[str, Any]]":
+        directory = nearest(wanted)
+        return directory, asdict(look(directory))
+
+    directory, found = aside(work, wanted, deadline_s=ANSWER_S)
+    return directory, Place(**{**found, "space": Space(**found["space"])})
+
+
+def _numbered(device: int) -> str:
     return f"{os.major(device)}:{os.minor(device)}"
 
 
-def _mount(directory: str) -> Mount:
-    return parse_mounts(read_file("/proc/self/mountinfo"), _number(directory), str(Path(directory).resolve()))
+def _mount(at: Place) -> Mount:
+    return parse_mounts(read_file("/proc/self/mountinfo"), at.device, at.real)
 
 
-def device_folders(directory: str) -> "tuple[str, ...]":
+def mount(directory: str) -> "Mount | None":
+    """Return what a directory that answers is mounted from, where the kernel says it."""
+    return attempt(lambda: _mount(look(directory))).value
+
+
+def device_folders(at: Place) -> "tuple[str, ...]":
     """Return the /sys folders of the whole disks below a directory, through partitions, LVM and RAID."""
-    number = _number(directory)
+    number = at.device
     if number.startswith("0:"):  # an anonymous number: btrfs, overlay, tmpfs, network
-        mount = _mount(directory)
+        mount = _mount(at)
         if mount.filesystem in IN_MEMORY:
             raise Unread(f"{mount.filesystem} is memory, not a disk")
         if not mount.source.startswith("/dev/"):
             raise Unread(f"{mount.filesystem} has no block device of its own")
-        device = Path(mount.source).stat().st_rdev
-        number = f"{os.major(device)}:{os.minor(device)}"
+        number = _numbered(Path(mount.source).stat().st_rdev)
     return tuple(str(folder) for folder in _leaves(Path("/sys/dev/block") / number))
 
 
@@ -155,21 +188,17 @@ def _device(folder: str) -> Device:
 
 def counters(directory: str) -> Counters:
     """Add up what the disks below a directory have done."""
-    each = [parse_counters(read_file(f"{folder}/stat")) for folder in device_folders(directory)]
+    each = [parse_counters(read_file(f"{folder}/stat")) for folder in device_folders(look(directory))]
     return Counters(sum(one.writes for one in each), sum(one.flushes for one in each))
 
 
-def _space(directory: str) -> Space:
-    told = os.statvfs(directory)
-    return Space(told.f_blocks * told.f_frsize, told.f_bavail * told.f_frsize, told.f_files, told.f_favail)
-
-
 def read(directory: str) -> Disk:
-    measured = nearest(directory)
+    """Describe what is below a directory. NoAnswerError where it hangs, OSError where it can't be asked."""
+    measured, at = place(directory)
     return Disk(
         wanted=directory,
         measured=measured,
-        mount=attempt(lambda: _mount(measured)),
-        devices=attempt(lambda: tuple(_device(folder) for folder in device_folders(measured))),
-        space=attempt(lambda: _space(measured)),
+        mount=attempt(lambda: _mount(at)),
+        devices=attempt(lambda: tuple(_device(folder) for folder in device_folders(at))),
+        space=Reading(at.space),
     )

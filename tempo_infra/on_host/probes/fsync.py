@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, TypeVar
 
+from tempo_infra.on_host.aside import aside
+from tempo_infra.on_host.data_folder import write_probe
 from tempo_infra.on_host.probes import disk
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 
@@ -23,6 +25,7 @@ BLOCK_BYTES = 8192  # one WAL page
 FILE_BYTES = 16 * 1024 * 1024  # one WAL segment
 FREE_BYTES_WANTED = 1024**3  # below this the probe writes nothing
 BURSTS = 5
+ANSWER_S = 20.0  # of the first write
 BURST_S = 2.0
 MIN_SAMPLES = 1000
 CAP_S = 30.0  # a slow disk gets longer bursts until it has MIN_SAMPLES, up to this sum
@@ -115,9 +118,30 @@ def refuse_if_unfit(directory: str, wanted_bytes: int = FREE_BYTES_WANTED) -> No
     if free_bytes < wanted_bytes:
         free, wanted = free_bytes // 1024**2, wanted_bytes // 1024**2
         raise Unread(f"only {free} MiB free in {directory}; the probe wants {wanted} MiB")
-    mount = disk.read(directory).mount.value
+    mount = disk.mount(directory)
     if mount is not None and mount.filesystem in disk.IN_MEMORY:
         raise Unread(f"{directory} is {mount.filesystem}: nothing written there survives a reboot")
+
+
+def directory_for(wanted: str) -> str:
+    """Return where to write for a data directory; Unread where nothing may be written, or it does not end.
+
+    A child tries it: on a disk that hangs this program would stand still in its first write.
+    """
+
+    def work() -> "tuple[str, str]":
+        try:
+            directory = writable_directory(disk.nearest(wanted))
+            refuse_if_unfit(directory)
+        except Unread as reason:
+            return "", str(reason)
+        write_probe(Path(directory))
+        return directory, ""
+
+    directory, why = aside(work, wanted, deadline_s=ANSWER_S)
+    if why:
+        raise Unread(why)
+    return directory
 
 
 @contextlib.contextmanager

@@ -61,6 +61,10 @@ def test_a_cluster_as_it_was_has_nothing_against_it() -> None:
         ),
         (replace(FRESH, data_others=["18"]), "is not empty and holds no database: 18"),
         (replace(RAN, read_only=["/srv/tempo"]), "/srv/tempo is mounted read-only"),
+        (
+            replace(RAN, system_identifier=None, data_version=None, data_problem="/srv/tempo hangs"),
+            "/srv/tempo hangs",
+        ),
     ],
 )
 def test_what_the_database_says_itself_is_compared(state: HostState, says: str) -> None:

@@ -46,22 +46,6 @@ def test_a_server_starts_only_on_the_database_that_has_been_here(
     assert said.startswith(f"/srv/tempo/postgres {says}") if says else said == ""
 
 
-def test_the_number_is_the_first_field_of_the_control_file(tmp_path: Path) -> None:
-    layout = Layout(tmp_path)
-    assert identity.number_of(layout.data / "postgres") is None
-    assert identity.number_of(database(layout, 7712122168970403860)) == "7712122168970403860"
-    (layout.data / "postgres/global/pg_control").write_bytes(b"cut")
-    assert identity.number_of(layout.data / "postgres") is None
-
-
-def test_what_a_new_file_system_brings_is_no_data(tmp_path: Path) -> None:
-    (tmp_path / "lost+found").mkdir()
-    assert identity.foreign(tmp_path) == []
-    (tmp_path / "mine").touch()
-    assert identity.foreign(tmp_path) == ["mine"]
-    assert identity.foreign(tmp_path / "none") == []
-
-
 def test_the_first_server_is_pinned_and_another_one_refused(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.state.mkdir(parents=True)

@@ -75,8 +75,6 @@ def test_everything_that_is_wrong_is_said_at_once(layout: Layout) -> None:
 
 def test_a_read_only_mount_is_seen_without_writing(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     assert preflight.read_only(layout) == []
-    usage = SimpleNamespace(f_flag=os.ST_RDONLY)
-    monkeypatch.setattr(
-        os, "statvfs", lambda path: usage if str(path).endswith("tempo") else SimpleNamespace(f_flag=0)
-    )
-    assert preflight.read_only(layout) == [str(layout.data)]
+    of = {True: SimpleNamespace(f_flag=os.ST_RDONLY), False: SimpleNamespace(f_flag=0)}
+    monkeypatch.setattr(os, "statvfs", lambda path: of[str(path).endswith("sysctl.d")])
+    assert preflight.read_only(layout) == [str(layout.root / "etc/sysctl.d")]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_infra.on_host.probes import disk, fsync
-from tempo_infra.on_host.probes.reading import Unread, attempt
+from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,6 +101,19 @@ def test_memory_is_refused() -> None:
         pytest.skip("/dev/shm is too small to be refused for what it is")
     with pytest.raises(Unread, match="survives a reboot"):
         fsync.refuse_if_unfit("/dev/shm")
+    with pytest.raises(Unread, match="nothing written there survives"):
+        fsync.directory_for("/dev/shm/none/yet")
+
+
+def test_a_disk_that_hangs_is_said_and_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (disk, fsync):
+        monkeypatch.setattr(module, "ANSWER_S", 0.3)
+    monkeypatch.setattr(disk, "nearest", lambda _: time.sleep(600))
+    began = time.monotonic()
+    said = "/srv/tempo gives no answer in 0.3 s"
+    assert attempt(lambda: disk.read("/srv/tempo")) == Reading(None, said)
+    assert attempt(lambda: fsync.directory_for("/srv/tempo")) == Reading(None, said)
+    assert time.monotonic() - began < 20 * 0.3
 
 
 def test_a_full_disk_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,300 @@
+"""The data folder belongs to a container: what lies there is looked at without harm and without waiting."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tempo_infra.on_host import data_folder, identity, leaving, preflight, secret_files, state, untrusted
+from tempo_infra.on_host.data_folder import Found, look, look_or_why
+from tempo_infra.on_host.database import DataArgs, make_data_folder
+from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.login import LoginArgs, login
+from tempo_infra.on_host.shell import StepError
+
+SECRET = "root:$6$hash-of-root:20000:0:99999:7:::"
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """A host with a database, and a file that nobody in a container may see."""
+    made = Layout(tmp_path)
+    (made.data / "postgres/global").mkdir(parents=True)
+    (made.data / "postgres").chmod(0o700)
+    (made.data / "postgres/PG_VERSION").write_text("17\n")
+    (made.data / "postgres/global/pg_control").write_bytes(struct.pack("=Q", 7712) + bytes(8184))
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/shadow").write_text(SECRET)
+    return made
+
+
+def link(to: str) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(to)
+
+
+def linked_to_the_secret(path: Path) -> None:
+    root = next(one for one in path.parents if (one / "etc/shadow").exists())
+    path.symlink_to(root / "etc/shadow")
+
+
+def listens(path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(path.parent)  # a socket's path is short
+    try:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+def sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 42)
+
+
+PLANTED: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a link to a file of the host": (linked_to_the_secret, "a link"),
+    "a link to a device": (link("/dev/zero"), "a link"),
+    "a link into /proc": (link("/proc/self/environ"), "a link"),
+    "a link to itself": (lambda path: path.symlink_to(path.name), "a link"),
+    "a link to nothing": (link("/no/such/file"), "a link"),
+    "a pipe": (os.mkfifo, "a pipe"),
+    "a socket": (listens, "a socket"),
+    "a folder": (lambda path: path.mkdir(), "a folder"),
+}
+FILES = ("PG_VERSION", "global/pg_control")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kind", PLANTED)
+def test_what_is_no_file_is_named_and_not_followed(layout: Layout, name: str, kind: str) -> None:
+    plant, called = PLANTED[kind]
+    path = layout.data / "postgres" / name
+    path.unlink()
+    plant(path)
+    found = look(layout)
+    assert found.problem == f"{path} is {called}, not a file"
+    assert (found.version, found.number, found.others) == (None, None, [])
+    with pytest.raises(StepError, match=f"is {called}, not a file"):
+        make_data_folder(layout, DataArgs())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
+def test_a_device_is_not_opened(layout: Layout) -> None:
+    path = layout.data / "postgres/PG_VERSION"
+    path.unlink()
+    os.mknod(path, 0o600 | 0o020000, os.makedev(1, 5))  # zero
+    assert look(layout).problem == f"{path} is a device, not a file"
+
+
+@pytest.mark.parametrize("name", ["postgres", "postgres/global"])
+def test_a_folder_that_is_a_link_leads_nowhere(layout: Layout, tmp_path: Path, name: str) -> None:
+    (layout.data / name).rename(tmp_path / "elsewhere")
+    (layout.data / name).symlink_to(tmp_path / "elsewhere")
+    assert look(layout).problem == f"{layout.data / name} is a link, not a folder"
+    with pytest.raises(StepError, match="is a link, not a folder"):
+        make_data_folder(layout, DataArgs())
+    assert (tmp_path / "elsewhere").stat().st_mode & 0o777 != 0o777  # nothing was set right through it
+
+
+@pytest.mark.parametrize(
+    ("content", "version"),
+    [
+        (b"17\n", "17"),
+        (b"9", "9"),
+        (SECRET.encode(), None),
+        (b"9.6\n", None),
+        (b"17\nroot", None),
+        (b"", None),
+        (b"\xff\xfe", None),
+        (b"170", None),
+        ("\u0661\u0667".encode(), None),
+    ],
+)
+def test_a_version_is_a_number_and_nothing_else_is_shown(
+    layout: Layout, content: bytes, version: str | None
+) -> None:
+    (layout.data / "postgres/PG_VERSION").write_bytes(content)
+    assert look(layout).version == version
+
+
+def test_files_without_an_end_are_read_no_further_than_needed(layout: Layout) -> None:
+    for name in FILES:
+        sparse(layout.data / "postgres" / name)
+    found = look(layout)
+    assert (found.version, found.number, found.problem) == (None, str(7712), "")
+
+
+def test_a_folder_without_a_database_says_what_is_there_and_no_more_than_some_of_it(layout: Layout) -> None:
+    (layout.data / "postgres/global/pg_control").write_bytes(b"cut")
+    (layout.data / "postgres/lost+found").mkdir()
+    assert look(layout).others == ["PG_VERSION", "global"]
+    for number in range(300):
+        (layout.data / f"postgres/{number}").touch()
+    assert len(look(layout).others) <= untrusted.MOST_NAMES
+
+
+def test_an_empty_host_has_nothing_there(tmp_path: Path) -> None:
+    assert look(Layout(tmp_path)) == Found()
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "says"),
+    [
+        ("srv", 0o777, "/srv can be written by others (0777): they could replace"),
+        ("srv/tempo/postgres", 0o770, "/srv/tempo/postgres can be written by others (0770)"),
+        ("srv/tempo/postgres", 0o702, "/srv/tempo/postgres can be written by others (0702)"),
+        ("srv", 0o1777, ""),
+        ("srv/tempo/postgres", 0o750, ""),
+    ],
+)
+def test_nobody_else_may_put_another_folder_in_its_place(
+    layout: Layout, name: str, mode: int, says: str
+) -> None:
+    (layout.root / name).chmod(mode)
+    assert says in look(layout).problem
+    assert bool(says) == bool(look(layout).problem)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_a_folder_of_somebody_else_is_refused_where_it_holds_something(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "POSTGRES_UID", 999)
+    place = layout.data / "postgres"
+    assert look(layout).problem == f"{place} belongs to user 0, not to PostgreSQL's (999)"
+    os.chown(place, 999, 999)
+    assert look(layout).problem == ""
+    os.chown(layout.data, 0, 33)
+    layout.data.chmod(0o775)
+    assert "/srv/tempo can be written by others (0775): they could replace" in look(layout).problem
+    layout.data.chmod(0o755)
+    os.chown(layout.data, 1234, 1234)
+    assert "/srv/tempo can be written by others (user 1234's)" in look(layout).problem
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_a_new_file_system_is_set_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "POSTGRES_UID", 999)
+    layout = Layout(tmp_path)
+    layout.state.mkdir(parents=True)
+    (layout.data / "postgres/lost+found").mkdir(parents=True)
+    make_data_folder(layout, DataArgs(wanted_new=True))
+    status = (layout.data / "postgres").stat()
+    assert (status.st_uid, status.st_mode & 0o7777) == (999, 0o700)
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
+    """A disk that does not answer, as the child sees it; the longest that a question may take."""
+    for name in ("ANSWER_S", "WRITE_S"):
+        monkeypatch.setattr(data_folder, name, 0.3)
+    monkeypatch.setattr(data_folder, "_nearest", lambda _: time.sleep(600))
+    began = time.monotonic()
+    yield 0.3
+    assert time.monotonic() - began < 40 * 0.3
+
+
+@pytest.mark.usefixtures("hanging")
+def test_a_disk_that_hangs_is_a_problem_and_holds_nobody(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("down", "run"):
+        monkeypatch.setattr(leaving, name, lambda *_, **__: [])
+    found = look_or_why(layout)
+    assert found.problem.startswith(
+        f"{layout.data} gives no answer in 0.3 s: its disk or network mount hangs"
+    )
+    with pytest.raises(StepError, match="gives no answer"):
+        make_data_folder(layout, DataArgs())
+    assert "gives no answer in 0.3 s" in data_folder.why_not_written(layout)
+    args = preflight.PreflightArgs(0, 0, "127.0.0.1", database=True)
+    with pytest.raises(StepError, match="gives no answer"):
+        preflight.preflight(layout, args)
+    assert leaving.remove(layout, leaving.RemoveArgs("r")).data == [str(layout.data / "postgres")]
+
+
+def test_a_read_only_mount_is_seen_without_writing(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert look(layout).read_only == ""
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    assert look(layout).read_only == str(layout.data)
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_what_lies_in_the_place_of_a_secret_is_none_and_is_written_over(layout: Layout, kind: str) -> None:
+    """The folder of a reader is that reader's: a container, or a person who has its number."""
+    folder = layout.secrets / "temporal"
+    folder.mkdir(parents=True)
+    PLANTED[kind][0](folder / "db_password")
+    args = state.StateArgs({}, [], ["temporal/db_password"], "00" * 32)
+    assert state._secret_digests(layout, args) == {"temporal/db_password": None}
+    with pytest.raises(StepError, match="not a file"):
+        login(layout, LoginArgs("127.0.0.1", 1, "d", "r", "o", "temporal/db_password"))
+    if kind == "a folder":
+        return  # a rename can't replace it: the step fails, by name
+    written = secret_files.write_secrets(
+        layout,
+        secret_files.SecretArgs({"temporal": os.geteuid()}),
+        json.dumps({"temporal": {"db_password": "the new one"}}).encode(),
+    )
+    assert written.written == ["temporal/db_password"]
+    assert not (folder / "db_password").is_symlink()
+    assert (folder / "db_password").read_text() == "the new one"
+    assert (layout.root / "etc/shadow").read_text() == SECRET
+
+
+@pytest.mark.parametrize("kind", [one for one in PLANTED if one != "a folder"])
+def test_what_lies_in_the_place_of_the_first_password_is_written_over(layout: Layout, kind: str) -> None:
+    layout.initdb.mkdir(parents=True)
+    PLANTED[kind][0](layout.initdb / "password")
+    identity.permit(layout, wanted=False)
+    assert (layout.initdb / "password").read_bytes() == b""
+    assert not (layout.initdb / "password").is_symlink()
+
+
+ROOM = Path(data_folder.__file__).parent
+# Who may name these folders, and what for. Whatever is read below them is read by `untrusted`.
+NAMED_BY = {
+    "data": {
+        "data_folder.py",
+        "database.py",  # its place, in the answer
+        "disk_speed.py",  # measured by a child
+        "ejecting.py",  # in the README
+        "leaving.py",  # its place, in the answer
+    },
+    "secrets": {
+        "secret_files.py",  # makes folders, and files by temporary name and rename
+        "state.py",
+        "login.py",
+        "arming.py",  # names in a compose file, and whether root's folder has them
+        "retiring.py",  # takes folders away, by descriptor
+        "ejecting.py",  # as well
+        "leftovers.py",  # lists names
+    },
+    "initdb": {"identity.py"},  # as secret_files.py
+}
+READS = {"read_text", "read_bytes", "open", "stat", "exists", "is_file", "glob", "rglob", "iterdir", "walk"}
+
+
+def names_folder(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr in NAMED_BY and "layout" in ast.unparse(node.value)
+
+
+@pytest.mark.parametrize("path", sorted(ROOM.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOM)))
+def test_there_is_no_other_way_to_read_what_a_container_writes(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and names_folder(node)}
+    assert {attr for attr in named if path.name not in NAMED_BY[attr]} == set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READS:
+            reads_there = any(names_folder(inner) for inner in ast.walk(node.func.value))
+            assert not reads_there, f"{path.name}:{node.lineno}: {ast.unparse(node)}"
