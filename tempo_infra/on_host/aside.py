@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.shell import STARTING, StepError
 
 if TYPE_CHECKING:
     from typing import Callable
@@ -38,7 +38,8 @@ def aside(work: "Callable[[], Plain]", what: str, *, deadline_s: float) -> "Plai
     place for the message.
     """
     reads, writes = os.pipe()
-    child = _fork()
+    with STARTING:
+        child = _fork()
     if child == 0:
         _work(work, writes)
     os.close(writes)

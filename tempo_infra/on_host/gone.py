@@ -7,13 +7,17 @@ import os
 import select
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tempo_infra.on_host.shell import STARTING
 
 if TYPE_CHECKING:
     from typing import Iterator
 
 _HUNG_UP = getattr(select, "POLLRDHUP", 0)
+LOOK_S, AGAIN_S = 2.0, 0.005  # a child that stands in the kernel ends later, and holds nothing up
 _GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL | _HUNG_UP
 
 
@@ -28,7 +32,7 @@ def ended_with(descriptor: int) -> "Iterator[None]":
         poll.register(done, select.POLLIN)
         happened = dict(poll.poll())
         if done not in happened and happened[descriptor] & _GONE:
-            _end()
+            end()
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -41,17 +45,34 @@ def ended_with(descriptor: int) -> "Iterator[None]":
         os.close(say_done)
 
 
-def _end() -> None:
-    """Kill the programs that were started, each the first of its own group, and go."""
-    for child in _children():
-        with contextlib.suppress(OSError):
-            os.killpg(child, signal.SIGKILL)
-    os._exit(1)
+def end(code: int = 1) -> None:
+    """Kill the programs that were started, and go.
+
+    One is the first of a group of its own, or still in ours: between its fork and that. No other thread
+    starts one from here on.
+    """
+    STARTING.acquire(timeout=LOOK_S)
+    until = time.monotonic() + LOOK_S
+    while (children := _children()) and time.monotonic() < until:
+        for child in children:
+            for kill in (os.killpg, os.kill):
+                with contextlib.suppress(OSError):
+                    kill(child, signal.SIGKILL)
+        time.sleep(AGAIN_S)
+    os._exit(code)
 
 
 def _children() -> "list[int]":
+    """Return the children of every thread; those that are dead already and not waited for are none."""
     found: "list[int]" = []
     for file in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError):  # a thread that ended meanwhile
             found += [int(word) for word in file.read_text().split()]
-    return found
+    return [child for child in found if not _is_dead(child)]
+
+
+def _is_dead(child: int) -> bool:
+    try:
+        return Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True

@@ -8,6 +8,7 @@ import select
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from typing import IO, Optional, Sequence
@@ -20,6 +21,7 @@ ENVIRONMENT = {
 }
 KILLED_S = 5.0  # in which a killed program ends
 MOST_BYTES = 32 * 1024 * 1024  # of what a program says
+STARTING = threading.Lock()  # while a program is being started; who ends this one takes it for good
 
 
 class StepError(Exception):
@@ -49,15 +51,16 @@ def run(words: "Sequence[str]", *, deadline_s: float, stdin: Optional[bytes] = N
     The program gets a process group of its own, which ends with it at the deadline.
     """
     try:
-        process = subprocess.Popen(
-            list(words),
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=ENVIRONMENT,
-            cwd="/",
-            start_new_session=True,
-        )
+        with STARTING:
+            process = subprocess.Popen(
+                list(words),
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,
+            )
     except FileNotFoundError as error:
         raise StepError(f"{words[0]}: not found on this host") from error
     except OSError as error:
