@@ -22,6 +22,7 @@ from tempo_infra.on_host.shell import StepError
 DEADLINE_S = 0.4
 MOST = 10  # times the deadline: this machine may be busy
 Said = Callable[[], Iterable[bytes]]
+PAUSE = b""  # instead of bytes: nothing, for a while
 
 
 def drip(text: bytes) -> Said:
@@ -30,7 +31,7 @@ def drip(text: bytes) -> Said:
     def said() -> Iterator[bytes]:
         for byte in itertools.chain(text, itertools.repeat(ord("a"))):
             yield bytes([byte])
-            time.sleep(DEADLINE_S / 8)
+            yield PAUSE
 
     return said
 
@@ -40,9 +41,7 @@ def endless(first: bytes, piece: bytes) -> Said:
 
 
 def silence() -> Iterator[bytes]:
-    while True:
-        time.sleep(DEADLINE_S)
-        yield b""
+    return itertools.repeat(PAUSE)
 
 
 HOSTILE: dict[str, Said] = {
@@ -71,6 +70,7 @@ HOSTILE: dict[str, Said] = {
 def server(said: Said, path: Path | None = None, *, speaks_first: bool = True) -> Iterator[int]:
     """Answer every connection with what is said, and read no more than the question of who asks first."""
     listener = socket.create_server(("127.0.0.1", 0)) if path is None else socket.socket(socket.AF_UNIX)
+    over = threading.Event()
     with listener:
         if path is not None:
             listener.bind(str(path))
@@ -81,6 +81,8 @@ def server(said: Said, path: Path | None = None, *, speaks_first: bool = True) -
                 if speaks_first:
                     client.recv(4096)
                 for piece in said():
+                    if piece is PAUSE and over.wait(DEADLINE_S / 8):
+                        return
                     client.sendall(piece)
 
         def accept() -> None:
@@ -91,6 +93,7 @@ def server(said: Said, path: Path | None = None, *, speaks_first: bool = True) -
 
         threading.Thread(target=accept, daemon=True).start()
         yield 0 if path is not None else listener.getsockname()[1]
+        over.set()
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
 
@@ -171,7 +174,7 @@ def test_all_questions_about_containers_have_one_deadline(
     listed = b'[{"Id": "a"}, {"Id": "b"}, {"Id": "c"}, {"Id": "d"}, {"Id": "e"}, {"Id": "f"}]'
 
     def slow() -> Iterator[bytes]:
-        time.sleep(DEADLINE_S / 2)
+        yield from [PAUSE] * 4
         yield b"HTTP/1.0 200 OK\r\n\r\n" + listed
 
     with server(slow, tmp_path / "docker.sock"):
@@ -196,7 +199,7 @@ def test_what_is_sent_in_pieces_is_read_as_lines_counts_and_a_rest() -> None:
     def slowly() -> Iterator[bytes]:
         for piece in said:
             yield piece
-            time.sleep(0.02)
+            yield PAUSE
 
     with (
         server(slowly, speaks_first=False) as port,
