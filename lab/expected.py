@@ -37,7 +37,7 @@ def _may(outcome: str, *names: str, why: str) -> dict[str, Known]:
 
 _OF_A_DATABASE = (
     "disk.growth", "temporal.members", "temporal.shards", "postgres.settings", "postgres.connections",
-    "postgres.locks", "postgres.wal", "postgres.vacuum",
+    "postgres.locks", "postgres.logins", "postgres.wal", "postgres.vacuum",
 )  # fmt: skip
 _OF_THE_CLUSTER = (
     "container.state", "container.image", "container.files", "files.drift", "temporal.health",

@@ -26,6 +26,7 @@ class FakeHosts:
     locks: dict[str, str] = field(default_factory=dict)  # host -> run that has it
     requests: int = 0
     guard: threading.Lock = field(default_factory=threading.Lock)
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # step -> what it answers; others {}
     given: list[tuple[str, Step]] = field(default_factory=list)  # the same with what it was told
 
     @contextlib.contextmanager
@@ -59,7 +60,8 @@ class _Session:
             if (self.host, step.name) in self.hosts.lost:
                 raise UnreachableError(f"{step.name}: the connection was lost", host=self.host)
             self._lock(step)
-            answers.append(asdict(self.hosts.states[self.host]) if step.name == "state" else {})
+            scripted = self.hosts.answers.get(step.name, {})
+            answers.append(asdict(self.hosts.states[self.host]) if step.name == "state" else scripted)
             on_event(Event(step.name, "ended"))
         return answers
 

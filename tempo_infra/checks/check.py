@@ -54,7 +54,7 @@ class Check:
     def part(self) -> str:
         """Return the part of the facts that it judges: a subject has one name in every room."""
         module = self.function.__module__.rpartition(".")[2]
-        return {"containers": "generation", "temporal": "roles"}.get(module, module)
+        return {"containers": "generation", "temporal": "roles", "logins": "database"}.get(module, module)
 
     @property
     def general_remedy(self) -> str:

@@ -85,6 +85,7 @@ class Expected:
     ports: Mapping[int, str] = field(default_factory=dict)  # that its services listen on: 7234 -> "history"
     members: tuple[str, ...] = ()  # "history 10.0.0.12:6934", of the whole cluster; empty: not known
     shards: int = 0  # 0: not known
+    login: str = ""  # the database login that is in use; empty: not known
     pools: Mapping[str, int] = field(
         default_factory=dict
     )  # planned connections, by a host's internal address
@@ -113,6 +114,7 @@ class Expected:
             ports=ports_of(host, cluster),
             members=_members(cluster),
             shards=cluster.temporal.shards,
+            login=cluster.secrets.login.role,
             **_sized(host, cluster),
         )
 

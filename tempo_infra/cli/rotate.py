@@ -11,6 +11,7 @@ from tempo_infra.cli.exit_codes import ExitCode
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet, flag
 
 if TYPE_CHECKING:
+    from tempo_infra.checks.logins import Stranger
     from tempo_infra.cli.run import Run
 
 UNFINISHED = "both logins work; the same command goes on from here"
@@ -49,8 +50,10 @@ def rotate(
         code = apply(run, plan, quiet=quiet)
         if code is ExitCode.OK and not keep_old:
             code = _retire(run)
+        others = _others(run) if code is ExitCode.OK and not keep_old else ()
     if code is ExitCode.OK:
-        typer.echo(_ending(run, keep_old=keep_old, seconds=time.monotonic() - started))
+        typer.echo(_ending(run, others, keep_old=keep_old, seconds=time.monotonic() - started))
+        code = ExitCode.FAILED if any(one.gains for one in others) else code
     raise typer.Exit(code)
 
 
@@ -71,7 +74,19 @@ def _retire(run: Run) -> ExitCode:
     return ExitCode.OK
 
 
-def _ending(run: Run, *, keep_old: bool, seconds: float) -> str:
+def _others(run: Run) -> tuple[Stranger, ...]:
+    """Look who else logs in, which is not said before it was seen."""
+    from tempo_infra.deploy.rotation import others
+    from tempo_infra.errors import TempoInfraError
+
+    try:
+        return others(run.fleet, run.cluster)
+    except TempoInfraError:
+        typer.echo("the old login is retired; whether another works could not be seen", err=True)
+        raise
+
+
+def _ending(run: Run, others: tuple[Stranger, ...], *, keep_old: bool, seconds: float) -> str:
     login, files = run.cluster.secrets.login, f"{run.cluster.path.name} and {run.cluster.secrets.path.name}"
     if keep_old:
         return (
@@ -80,7 +95,16 @@ def _ending(run: Run, *, keep_old: bool, seconds: float) -> str:
             f"  retire it   the same command without --keep-old\n"
             f"  commit      {files}"
         )
+    if not others:
+        return (
+            f"\nthe services log in as {login.role}; no other login works any more   {seconds:.1f} s\n"
+            f"  commit {files}"
+        )
+    lines = "\n".join(f"              {one.words}" for one in others).lstrip()
     return (
-        f"\nthe services log in as {login.role}; no other login works any more   {seconds:.1f} s\n"
-        f"  commit {files}"
+        f"\nthe services log in as {login.role}; the old login works no more   {seconds:.1f} s\n"
+        f"  not ours    {lines}\n"
+        f"  end them    if nobody here made them: drop role NAME (or alter role NAME nologin), said by the\n"
+        f"              superuser in the database postgres; then rotate once more\n"
+        f"  commit      {files}"
     )

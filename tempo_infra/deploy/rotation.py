@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter
+
+from tempo_infra.checks.logins import Stranger, strangers
 from tempo_infra.deploy import locks
+from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.database_roles import retired_roles, retirement
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import edit, load
+from tempo_infra.on_host.probes.logins import Role
 from tempo_infra.on_host.wire import Step
 from tempo_infra.secrets import SecretStore
 
@@ -64,3 +69,13 @@ def retire(fleet: Fleet, cluster: Cluster, run: str) -> dict[str, TempoInfraErro
         if errors:
             return errors
     return {}
+
+
+def others(fleet: Fleet, cluster: Cluster) -> tuple[Stranger, ...]:
+    """Look who else may log in to the database, now; TempoInfraError when that can't be seen."""
+    host = cluster.database_host
+    answers, errors = fleet.ask({host.name: [Step("roles")]}, cluster.hosts)
+    for error in errors.values():
+        raise error
+    found = read(TypeAdapter(list[Role]), answers[host.name][0].get("roles"), host.name, "roles")
+    return strangers(found, cluster.secrets.login.role)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import psql
 from tempo_infra.on_host.durable import fsync_folder, hide
 from tempo_infra.on_host.garbage import mounted
+from tempo_infra.on_host.probes import logins
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ def unused(args: UnusedArgs) -> "dict[str, str]":
             )
         time.sleep(PAUSE_S)
     return {}
+
+
+def roles() -> "list[dict[str, Any]]":
+    """Return all roles of the database, as they are now that one was retired."""
+    container = psql.database_container()
+    return [asdict(one) for one in logins.roles(lambda query: psql.ask(container, query, deadline_s=20))]
 
 
 @dataclass(frozen=True)

@@ -353,6 +353,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "serving": Session.serving,
     "login": lambda s, step: login.login(s.layout, login.LoginArgs(**step.args)),
     "unused": lambda _, step: retiring.unused(retiring.UnusedArgs(**step.args)),
+    "roles": lambda _, __: {"roles": retiring.roles()},
     "forget": lambda s, step: retiring.forget(s.layout, retiring.ForgetArgs(**step.args)),
     "membership": lambda _, step: database.membership(database.MembershipArgs(**step.args)),
     "namespaces": lambda s, step: namespaces.namespaces(s.layout, namespaces.NamespaceArgs(**step.args)),

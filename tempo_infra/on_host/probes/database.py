@@ -11,12 +11,13 @@ from typing import Any, Callable
 
 from tempo_infra.on_host import psql
 from tempo_infra.on_host.database import TEMPORALS, members
-from tempo_infra.on_host.probes import protobuf, task_queues
+from tempo_infra.on_host.probes import logins, protobuf, task_queues
 from tempo_infra.on_host.probes.postgres import DEADLINE_S, ask
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 
 SHARD_COUNT = 2  # field number of history_shard_count in Temporal's persistence ClusterMetadata
 _MAX_NAMES = 20
+NOT_ASKED: "Reading[Any]" = Reading(None, "not asked")
 
 _LIVE = """
 select json_build_object(
@@ -133,6 +134,7 @@ class Database:
     members: Reading[tuple[str, ...]]  # "history 10.0.0.12:6934", heartbeat within 30 s
     shards: Reading[int]
     waiting: Reading[tuple[task_queues.Waiting, ...]]
+    roles: Reading[tuple[logins.Role, ...]] = NOT_ASKED  # by a version before this one
 
 
 def live_of(told: "dict[str, Any]") -> Live:
@@ -197,6 +199,7 @@ def read(container: str) -> Database:
         "vacuum": lambda: vacuum_of(told(_DEAD, database=TEMPORALS)),
         "members": lambda: tuple(members(container, deadline_s=DEADLINE_S)),
         "shards": lambda: shards_of(told(_METADATA, "data", TEMPORALS)),
+        "roles": lambda: logins.roles(lambda query: ask(container, query)),
     }
     with ThreadPoolExecutor(max_workers=2) as pool:
         found = dict(zip(asked, pool.map(attempt, asked.values()), strict=True))

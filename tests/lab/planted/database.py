@@ -105,6 +105,10 @@ OVERRIDDEN = by_sql(
     f"alter system reset effective_cache_size; {RELOAD}",
     settle_s=1,
 )
+OF_THE_OWNER, SUPERUSER, SOMEBODY = (
+    by_sql(f"create role planted {rights}", "drop role planted")
+    for rights in ("login in role temporal_blue", "nologin superuser", "login")
+)
 STORM = by_sql(
     "; ".join(["select pg_stat_reset_shared('checkpointer')", *["checkpoint"] * FORCED]),
     "select pg_stat_reset_shared('checkpointer')",
@@ -161,6 +165,31 @@ FAULTS = (
         "two sessions lock the same table",
         waiting_for_a_lock,
         fast=True,
+    ),
+    Fault(
+        "role that may do what the databases' owner may",
+        "postgresql",
+        "postgres.logins",
+        "fail",
+        "create role, login, a member of a member of temporal",
+        OF_THE_OWNER,
+        fast=True,
+    ),
+    Fault(
+        "superuser beside postgres",
+        "postgresql",
+        "postgres.logins",
+        "fail",
+        "create role, superuser, that doesn't log in yet",
+        SUPERUSER,
+    ),
+    Fault(
+        "login of somebody else",
+        "postgresql",
+        "postgres.logins",
+        "warn",
+        "create role, login, without any right",
+        SOMEBODY,
     ),
     Fault(
         "checkpoint storm",

@@ -20,6 +20,7 @@ from tempo_infra.on_host.probes.fsync import Bin, Burst, Flushes, Fsync
 from tempo_infra.on_host.probes.generation import Generation, OwnedFile, Planned
 from tempo_infra.on_host.probes.kernel import Dirty, Kernel, OpenFiles
 from tempo_infra.on_host.probes.kernel_log import KernelLog
+from tempo_infra.on_host.probes.logins import Role as DatabaseRole
 from tempo_infra.on_host.probes.memory import HugePages, Memory
 from tempo_infra.on_host.probes.metrics import Backlog, Delays, Metrics, Polls, Queue, ShardLock
 from tempo_infra.on_host.probes.network import Listener, Network, Peer, Reached, Times
@@ -241,10 +242,25 @@ def with_database(facts: Facts | None = None) -> Facts:
         Reading(MEMBERS),
         Reading(512),
         Reading(()),
+        Reading(ROLES),
     )
     return replace(facts or healthy(), database=Reading(found), postgres=Reading(postgres()))
 
 
+def role(name: str, *member_of: str, **more: bool) -> DatabaseRole:
+    """A role that logs in, has a password, and may do nothing beyond."""
+    usual = dict.fromkeys(("superuser", "makes_roles", "replicates", "sees_all_rows"), False)
+    return DatabaseRole(
+        name=name, member_of=member_of, **{"logs_in": True, "password": True, **usual, **more}
+    )
+
+
+ROLES = (
+    role("postgres", superuser=True, makes_roles=True, replicates=True, sees_all_rows=True, password=False),
+    role("temporal", logs_in=False, password=False),
+    role("temporal_blue", "temporal"),
+    role("temporal_local", "temporal", password=False),
+)
 MEMBERS = ("history 10.0.0.12:6934", "frontend 10.0.0.11:6933")
 
 
@@ -297,6 +313,7 @@ def expected(*roles: Role, class_name: str = "NVMe-Series") -> Expected:
         ports={7234: "history", 6934: "history"},
         members=MEMBERS,
         shards=512,
+        login="temporal_blue",
         pools={"10.0.0.12": 60, "10.0.0.11": 40},
         clocks={"history-1": HostClock(3.0, 2.0), "db-1": HostClock(-4.0, 2.0)},
     )

@@ -16,6 +16,7 @@ from tempo_infra.on_host.probes.docker import Cgroups, Stopped
 from tempo_infra.on_host.probes.generation import OwnedFile
 from tempo_infra.on_host.probes.kernel import Dirty
 from tempo_infra.on_host.probes.kernel_log import Complaint, KernelLog
+from tempo_infra.on_host.probes.logins import Role as DatabaseRole
 from tempo_infra.on_host.probes.memory import HugePages
 from tempo_infra.on_host.probes.metrics import Backlog, Delays, Polls, Queue, ShardLock, Slots
 from tempo_infra.on_host.probes.network import Listener
@@ -29,12 +30,14 @@ from tests.unit.checks.hosts import (
     GB,
     GIB,
     MEMBERS,
+    ROLES,
     container,
     expected,
     generation,
     having,
     healthy,
     reached,
+    role,
     service,
     with_database,
 )
@@ -46,6 +49,10 @@ NOTHING: Reading[Any] = Reading(())
 
 def read(value: Any) -> Reading[Any]:
     return Reading(value)
+
+
+def roles(*more: DatabaseRole) -> Reading[Any]:
+    return Reading((*ROLES, *more))
 
 
 def live(**changes: Any) -> Reading[Any]:
@@ -166,6 +173,13 @@ ROWS: list[tuple[str, str, Reading[Any], Outcome]] = [
     ("temporal.members", "database.members", FAILED, UNKNOWN),
     ("temporal.shards", "database.shards", read(4), FAIL),
     ("temporal.shards", "database.shards", FAILED, UNKNOWN),
+    ("postgres.logins", "database.roles", roles(), PASS),
+    ("postgres.logins", "database.roles", roles(role("exporter")), WARN),
+    ("postgres.logins", "database.roles", roles(role("exporter", logs_in=False)), PASS),
+    ("postgres.logins", "database.roles", roles(role("reader", "temporal")), FAIL),
+    ("postgres.logins", "database.roles", roles(role("reader", superuser=True)), FAIL),
+    ("postgres.logins", "database.roles", roles(role("temporal_green", "temporal")), WARN),
+    ("postgres.logins", "database.roles", FAILED, UNKNOWN),
     ("postgres.settings", "database.live", live(pending_restart=("shared_buffers",)), FAIL),
     ("postgres.settings", "database.live", live(files_not_loaded=("/etc/x/postgresql.conf",)), FAIL),
     ("postgres.settings", "database.live", live(not_applied=("work_mem",)), FAIL),

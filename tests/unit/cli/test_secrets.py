@@ -9,11 +9,12 @@ import pyrage
 import pytest
 from typer.testing import CliRunner
 
+from tempo_infra.checks.logins import Stranger
 from tempo_infra.cli import rotate
 from tempo_infra.cli.exit_codes import ExitCode
 from tempo_infra.cli.main import app
 from tempo_infra.cli.run import Run
-from tempo_infra.errors import InputError
+from tempo_infra.errors import InputError, StepFailedError
 from tempo_infra.inventory import load
 from tempo_infra.secrets import TEMPORAL_DB, SecretStore
 
@@ -57,6 +58,33 @@ def test_a_rotation_that_was_stopped_retires_nothing(capsys: pytest.CaptureFixtu
     run = cast("Run", SimpleNamespace(rollout=SimpleNamespace(stopped=True)))  # it reaches no host
     assert rotate._retire(run) is ExitCode.FAILED
     assert "both logins work; the same command goes on" in capsys.readouterr().err
+
+
+READER, EXPORTER = Stranger("reader", ("superuser", "member of temporal")), Stranger("exporter", ())
+
+
+@pytest.mark.parametrize("others", [(), (EXPORTER,), (READER, EXPORTER)])
+def test_that_no_other_login_works_is_said_where_there_is_none(
+    inventory: Path, others: tuple[Stranger, ...]
+) -> None:
+    cluster = load(inventory)
+    done = rotate._ending(cast("Run", SimpleNamespace(cluster=cluster)), others, keep_old=False, seconds=1.0)
+    assert ("no other login works any more" in done) == (not others)
+    assert [one.words in done for one in (READER, EXPORTER)] == [one in others for one in (READER, EXPORTER)]
+    assert ("drop role NAME" in done) == bool(others)
+    assert max(map(len, done.splitlines())) <= 100
+
+
+def test_who_could_not_be_asked_is_not_taken_for_nobody(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuses(*_: object) -> None:
+        raise StepFailedError("PostgreSQL is not running", host="db-1")
+
+    monkeypatch.setattr("tempo_infra.deploy.rotation.others", refuses)
+    with pytest.raises(StepFailedError):
+        rotate._others(cast("Run", SimpleNamespace(fleet=None, cluster=None)))
+    assert "whether another works could not be seen" in capsys.readouterr().err
 
 
 def test_without_a_file_there_is_nothing_to_rekey(inventory: Path) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from tempo_infra.checks.logins import Stranger
 from tempo_infra.deploy.database_roles import retired_roles, retirement, roles_and_databases
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.rotation import begin, retire
-from tempo_infra.errors import InputError
+from tempo_infra.deploy.rotation import begin, others, retire
+from tempo_infra.errors import InputError, StepFailedError, UnreachableError
 from tempo_infra.inventory import load
 from tempo_infra.inventory.logins import Login
 from tempo_infra.secrets import Secret, SecretStore
 from tests.fakes import FakeHosts
+from tests.unit.checks.hosts import ROLES, role
 
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
 BLUE, GREEN = (Secret(login.secret, f"the password of {login}") for login in Login)
@@ -106,6 +109,30 @@ def test_hosts_lose_the_old_password_before_the_database_and_only_when_nobody_us
     steps = [step for _, step in hosts.asked if step != "lock"]
     assert steps == ["unused", "forget", "forget", "forget", "sql"]
     assert hosts.asked[-1] == ("db-1", "sql")
+
+
+def test_who_else_logs_in_is_asked_of_the_database_and_not_guessed() -> None:
+    cluster, reader = load(EXAMPLE), role("reader", "temporal", superuser=True)
+    hosts = FakeHosts({}, answers={"roles": {"roles": [asdict(one) for one in (*ROLES, reader)]}})
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        assert others(fleet, cluster) == (Stranger("reader", ("superuser", "member of temporal")),)
+    assert hosts.asked == [("db-1", "roles")]
+
+
+@pytest.mark.parametrize("answer", [{}, {"roles": None}, {"roles": [{"name": "reader"}]}])
+def test_an_answer_about_roles_that_makes_no_sense_is_no_answer(answer: dict[str, object]) -> None:
+    hosts = FakeHosts({}, answers={"roles": answer})
+    with (
+        Fleet(hosts.open, lambda _: None) as fleet,
+        pytest.raises(UnreachableError, match="makes no sense"),
+    ):
+        others(fleet, load(EXAMPLE))
+
+
+def test_a_database_that_can_not_be_asked_leaves_it_open_who_logs_in() -> None:
+    hosts = FakeHosts({}, fails={("db-1", "roles")})
+    with Fleet(hosts.open, lambda _: None) as fleet, pytest.raises(StepFailedError):
+        others(fleet, load(EXAMPLE))
 
 
 @pytest.mark.parametrize("fails", [("db-1", "unused"), ("front-1", "forget")])
