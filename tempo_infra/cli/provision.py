@@ -94,6 +94,8 @@ def provision(
     ):
         plan = run.rollout.plan(run.hosts, lock=True)
         refuse(plan, moved(kept, plan) if kept is not None else [])
+        for own in plan.own:
+            typer.echo(f"note: {own.line}", err=True)
         code = apply(run, plan, as_json=output is OutputFormat.JSON, quiet=quiet, started=started)
     raise typer.Exit(code)
 

@@ -39,12 +39,15 @@ def render(
 
     Example: tempo-infra render -i inventory.yaml -o out
     """
-    from tempo_infra.render import tree
+    from tempo_infra.render import own_used, tree
     from tempo_infra.sanitize import visible
 
     if sum((output is not None, check is not None, stdout)) > 1:
         raise InputError("--output, --check and --stdout exclude each other", remedy="give one of them")
     bundles = _bundles(inventory, host)
+    for own in own_used(bundles):
+        for line in (f"note: {own.line}", *((f"accepted risk: {own.risk}",) if own.risk else ())):
+            typer.echo(line, err=stdout or check is not None)
     if check is not None:
         difference = tree.difference(bundles, check, whole=not host)
         typer.echo(visible(difference), nl=False)

@@ -16,6 +16,7 @@ from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.render.bundle import own_used
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.state import HostState
     from tempo_infra.on_host.wire import Step
-    from tempo_infra.render.bundle import Bundle
+    from tempo_infra.render.bundle import Bundle, OwnUse
     from tempo_infra.secrets import Secrets
     from tempo_infra.sizing import Settings
 
@@ -39,6 +40,7 @@ class Plan:
     warnings: dict[str, list[str]]
     risks: tuple[str, ...] = ()  # that the operator has decided to take, and budgets that are strained
     against: tuple[tuple[str, str], ...] = ()  # what speaks against any change: where it stands, and why
+    own: tuple[OwnUse, ...] = ()  # templates of the operator's that made files of these hosts
 
     @property
     def changing(self) -> tuple[HostPlan, ...]:
@@ -127,9 +129,11 @@ class Rollout:
             ),
         )
         known = {name: words for name, (_, words) in made.items() if words}
-        risks = (*self._risks(), *self._unasked(states))
+        own = own_used(self._bundles[host.name] for host in hosts)
+        taken = (f"accepted risk: {one.risk}" for one in own if one.risk)
+        risks = (*self._risks(), *taken, *self._unasked(states))
         found = tuple(plan for plan, _ in made.values())
-        return Plan(found, errors | failed, known, risks, obstacles.of_inventory(self._cluster))
+        return Plan(found, errors | failed, known, risks, obstacles.of_inventory(self._cluster), own)
 
     def _warnings(self, host: str, states: Mapping[str, HostState]) -> Iterator[str]:
         yield from warnings(states[host])

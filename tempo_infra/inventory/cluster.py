@@ -212,6 +212,7 @@ class Cluster:
     overrides: Overrides = field(default_factory=Overrides)  # of every host; a host's own come first
     timing: Timing = field(default_factory=Timing)
     network: str = "bridge"  # or "host": services in the network namespace of their host
+    elsewhere: tuple[str, ...] = ()  # keys that name files outside of its folder, as accepted
     marks: Mapping[Loc, Mark] = field(default_factory=dict, compare=False, repr=False)  # where values stand
 
     def place(self, *loc: str | int) -> str:

@@ -42,10 +42,12 @@ def loads(text: str, path: Path) -> Cluster:
         problems += problems_of(error, root)
     wrong = frozenset(problem.loc for problem in problems)
     problems += rules.broken(root, wrong)
-    problems += [one for one in places.elsewhere(root, path.parent) if one.loc not in wrong]
+    elsewhere = places.elsewhere(root, path.parent)
+    problems += [one for one in places.problems(root, elsewhere) if one.loc not in wrong]
     if problems:
         raise refuse(path, problems)
-    return replace(build(inventory, path), marks=document.marks(root))
+    named = tuple(".".join(map(str, loc)) for loc in elsewhere)
+    return replace(build(inventory, path), elsewhere=named, marks=document.marks(root))
 
 
 def _tree(text: str, path: Path) -> tuple[Node, list[Problem]]:

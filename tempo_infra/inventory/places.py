@@ -19,24 +19,33 @@ NAMED: dict[Loc, str] = {
 }
 
 
-def elsewhere(root: Node, folder: Path) -> list[Problem]:
-    """Return the files outside of the inventory's folder, or behind a link, where that is not accepted.
+def elsewhere(root: Node, folder: Path) -> tuple[Loc, ...]:
+    """Return the keys whose files lie outside of the inventory's folder, or behind a link.
 
     Whoever writes an inventory could name another cluster's secrets, or a file of the operator's.
     """
+    found = ((loc, descend(root, loc)) for loc in NAMED)
+    return tuple(
+        loc
+        for loc, node in found
+        if isinstance(node, Scalar) and node.text and not straight(folder, folder / _path(node.text))
+    )
+
+
+def problems(root: Node, found: tuple[Loc, ...]) -> list[Problem]:
+    """Return what is wrong with such files, where they are not accepted."""
     accepted = descend(root, ("accept",))
     if isinstance(accepted, Sequence) and any(item.value == RISK for item in accepted.items):
         return []
-    found = []
-    for loc, why in NAMED.items():
-        node = descend(root, loc)
-        if isinstance(node, Scalar) and node.text and not straight(folder, folder / _path(node.text)):
-            what = (
-                f"leads out of this file's folder, or through a link, and {why};"
-                f" put it beside this file, or take the risk with accept: [{RISK}]"
-            )
-            found.append(Problem(mark_of(root, loc), loc, what))
-    return found
+    return [
+        Problem(
+            mark_of(root, loc),
+            loc,
+            f"leads out of this file's folder, or through a link, and {NAMED[loc]};"
+            f" put it beside this file, or take the risk with accept: [{RISK}]",
+        )
+        for loc in found
+    ]
 
 
 def _path(text: str) -> Path:

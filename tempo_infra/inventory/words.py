@@ -34,6 +34,7 @@ DISK_KINDS = ("nvme", "ssd", "hdd", "unknown")
 ACCEPTABLE = {
     "public-internal": "an internal address outside of the private networks: others may reach it",
     "floating-images": "images that are known by a name only, whose content may change",
+    "own-compose": "containers of own templates with more than the inventory means",
     "files-elsewhere": "secrets or known_hosts outside of the inventory's folder",
     "synchronous-commit-off": "acknowledged steps of workflows are lost when the database host fails",
 }

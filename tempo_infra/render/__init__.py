@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tempo_infra.render.bundle import Bundle, File, Service
+from tempo_infra.render.bundle import Bundle, File, Service, own_used
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Cluster
     from tempo_infra.sizing import Settings
 
-__all__ = ["Bundle", "File", "Service", "render"]
+__all__ = ["Bundle", "File", "Service", "own_used", "render"]
 
 
 def render(
@@ -24,7 +24,7 @@ def render(
     is unbounded, or renders what does not read back as it was meant; the text names its file and line.
     `sound` is called when nothing that came in can be refused any more, which may be long before the end.
     """
-    from tempo_infra.render.templates import own_templates
+    from tempo_infra.render.templates import own_templates, refuse_unknown
     from tempo_infra.render.views import cluster_view
 
     own = own_templates(cluster)
@@ -35,6 +35,7 @@ def render(
     from tempo_infra.render.host import bundle
 
     engine = Engine(own)
+    refuse_unknown(engine.own, own)
     bundles = tuple(bundle(engine, cluster, host, settings.host(host.name), view) for host in cluster.hosts)
     if own is not None:
         sound()

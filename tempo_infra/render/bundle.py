@@ -6,6 +6,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 STATE = "/var/lib/tempo-infra"  # on the host; its layout is in docs/explanation
 DATA = "/srv/tempo"
@@ -53,6 +57,45 @@ class Service:
     job: bool = False  # runs once when asked, is not kept running
 
 
+@dataclass(frozen=True, slots=True)
+class OwnTemplate:
+    """A template of the operator's that made a file."""
+
+    name: str  # "docker-compose.yml.j2"
+    beyond: tuple[str, ...] = ()  # what it renders beyond the inventory's meaning, and was accepted
+
+
+@dataclass(frozen=True, slots=True)
+class OwnUse:
+    """Where a template of the operator's was used, and what came of it there."""
+
+    template: str
+    hosts: tuple[str, ...]
+    beyond: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        return f"own template {self.template} on {', '.join(self.hosts)}"
+
+    @property
+    def risk(self) -> str:
+        """What is accepted with it; "" for nothing."""
+        told = "; ".join(self.beyond)
+        return f"own-compose: more than the inventory means, by the {self.line}: {told}" if told else ""
+
+
+def own_used(bundles: Iterable[Bundle]) -> tuple[OwnUse, ...]:
+    """Return each of the operator's templates with the hosts whose files it made, sorted by name."""
+    found: dict[str, dict[str, OwnTemplate]] = {}
+    for bundle in bundles:
+        for own in bundle.own:
+            found.setdefault(own.name, {})[bundle.host] = own
+    return tuple(
+        OwnUse(name, tuple(at), tuple(dict.fromkeys(one for own in at.values() for one in own.beyond)))
+        for name, at in sorted(found.items())
+    )
+
+
 @dataclass(frozen=True)
 class Bundle:
     """All the files of one host, sorted by path."""
@@ -60,6 +103,7 @@ class Bundle:
     host: str
     files: tuple[File, ...]
     services: tuple[Service, ...]
+    own: tuple[OwnTemplate, ...] = ()  # that were used, sorted by name
 
     @cached_property
     def manifest(self) -> bytes:

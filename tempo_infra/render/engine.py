@@ -2,12 +2,15 @@
 
 A template runs once. What its filters return are placeholders; the text with the placeholders gives the
 structure that was meant, the text with the quoted values is the file. `roundtrip` compares the two.
+An operator's template runs in a process of its own, which is `bounded`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,27 +20,23 @@ from jinja2.loaders import BaseLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tempo_infra.errors import InputError
+from tempo_infra.inventory.source import check_visible
+from tempo_infra.render.bounded import TooMuchError, bounded
 from tempo_infra.render.quoting import FORMATS, Scalar
 from tempo_infra.render.templates import built_in, sources
 from tempo_infra.sanitize import INVISIBLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from jinja2.runtime import Context
 
 OUTPUT_LIMIT = 1024 * 1024  # characters of one file
-TURNS_LIMIT = 100_000  # of all loops of one file together
 RECORD = "recorded"
-TICK = "tick"
 PLACEHOLDER = re.compile(r"zqz([0-9]+)zqz")
 REFUSED = (
     *(nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends),
-    *(
-        nodes.Concat,
-        nodes.FilterBlock,
-        nodes.AssignBlock,
-    ),  # text that doubles a few dozen times is a lot of text
+    *(nodes.Concat, nodes.FilterBlock, nodes.AssignBlock),
 )
 MAPPING_METHODS = frozenset({"items", "keys", "values"})
 
@@ -58,6 +57,7 @@ class Rendered:
     template: Path  # the file of the template, for messages
     form: str  # with placeholders
     printed: tuple[Printed, ...]
+    own: bool = False  # the operator's
 
     @property
     def text(self) -> str:
@@ -130,7 +130,6 @@ class _Record:
 
     def __init__(self) -> None:
         self.printed: list[Printed] = []
-        self.turns = 0
 
 
 class _Loader(BaseLoader):
@@ -170,21 +169,44 @@ class Engine:
         )
         environment.globals.clear()
         environment.filters = {name: _filter(name, quote) for name, quote in FORMATS.items()}
-        environment.filters[TICK] = _tick
         environment.intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
+
+    @property
+    def own(self) -> Mapping[str, str]:
+        """The operator's templates by name."""
+        return self._loader.own
 
     def choose(self, *names: str) -> str:
         """Return the first of these templates that exists."""
         return next((name for name in names if self._loader.find(name)), names[-1])
 
     def render(self, name: str, values: Mapping[str, object]) -> Rendered:
-        """Run one template. InputError with its file and line when it fails."""
+        """Run one template, the operator's within bounds. InputError with its file and line when it fails."""
+        if name not in self._loader.own:
+            return self.ours(name, values)
+        path = self._loader.find(name) or Path(name)
+        try:
+            answer = json.loads(bounded(lambda: _packed(lambda: self._run(name, values))))
+        except TooMuchError as error:
+            raise InputError(f"{path}: {error.what}") from error
+        if "refused" in answer:
+            raise InputError(answer["refused"])
+        rendered = Rendered(path, answer["form"], tuple(Printed(*one) for one in answer["printed"]), own=True)
+        check_visible(rendered.text, Path(f"{path}, rendered"))
+        return rendered
+
+    def ours(self, name: str, values: Mapping[str, object]) -> Rendered:
+        """Run the built-in template of that name: what the values mean."""
+        return _built_in()._run(name, values)  # noqa: SLF001 - of this class
+
+    def _run(self, name: str, values: Mapping[str, object]) -> Rendered:
         record = _Record()
         try:
             template = self._environment.get_template(name)
-            chunks = template.generate({**values, RECORD: record})
-            form = _bounded(chunks)
-        except (TemplateError, ValueError, TypeError, RecursionError) as error:
+            form = template.render({**values, RECORD: record})
+            if len(form) > OUTPUT_LIMIT:
+                raise SecurityError(f"the file would be larger than {OUTPUT_LIMIT // 1024} KiB")
+        except (TemplateError, ValueError, TypeError, RecursionError, SyntaxError) as error:
             raise _failed(name, self._loader.find(name), error) from error
         rendered = Rendered(Path(template.filename or name), form, tuple(record.printed))
         if found := INVISIBLE.search(rendered.text):  # that a template or a value has written as an escape
@@ -192,35 +214,29 @@ class Engine:
         return rendered
 
 
-def _bounded(chunks: Iterable[str]) -> str:
-    parts: list[str] = []
-    size = 0
-    for chunk in chunks:
-        size += len(chunk)
-        if size > OUTPUT_LIMIT:
-            raise SecurityError(f"the file would be larger than {OUTPUT_LIMIT // 1024} KiB")
-        parts.append(chunk)
-    return "".join(parts)
+@cache
+def _built_in() -> Engine:
+    """Return the engine of our templates alone, which are compiled once."""
+    return Engine()
+
+
+def _packed(run: Callable[[], Rendered]) -> bytes:
+    """Return what came of a template, for another process."""
+    try:
+        rendered = run()
+    except InputError as error:
+        return json.dumps({"refused": str(error)}).encode()
+    printed = [(one.filter, one.value, one.text) for one in rendered.printed]
+    return json.dumps({"form": rendered.form, "printed": printed}).encode()
 
 
 def _bound(tree: nodes.Template, filename: str | None) -> None:
-    """Refuse what could run on and on; count the turns of what remains, the loops."""
+    """Refuse what templates have no use for."""
     for node in tree.find_all((*REFUSED, nodes.For)):
         if not isinstance(node, nodes.For):
             raise TemplateSyntaxError(f"{type(node).__name__} is refused", node.lineno, filename=filename)
         if node.recursive or node.test is not None:
             raise TemplateSyntaxError("only a plain loop is allowed", node.lineno, filename=filename)
-        tick = nodes.Filter(nodes.Const(""), TICK, [], [], None, None)
-        node.body.insert(0, nodes.ExprStmt(tick).set_lineno(node.lineno))
-
-
-@pass_context
-def _tick(context: Context, value: str) -> str:
-    record = context[RECORD]
-    record.turns += 1
-    if record.turns > TURNS_LIMIT:
-        raise SecurityError(f"the loops turn more than {TURNS_LIMIT} times")
-    return value
 
 
 def _failed(name: str, path: Path | None, error: Exception) -> InputError:

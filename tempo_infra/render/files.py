@@ -57,6 +57,14 @@ def template_folder(service: str) -> str:
     return "temporal" if service in TEMPORAL_ROLES else service
 
 
+def template_names() -> frozenset[str]:
+    """Return the names of all templates, those of a single Temporal service too."""
+    whole = (COMPOSE, NAMESPACES, SYSCTL, LIMITS, UNIT, WANTS, THP)
+    folders = [*SERVICE_FILES.items(), *((role.value, SERVICE_FILES["temporal"]) for role in TEMPORAL_ROLES)]
+    own = (f"services/{folder}/{spec.path}" for folder, specs in folders for spec in specs)
+    return frozenset(f"{path}.j2" for path in (*(spec.path for spec in whole), *own))
+
+
 def service_digest(files: Iterable[File]) -> str:
     """Return 12 hex digits over names, contents, modes and owners of one service's files."""
     digest = hashlib.sha256()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.render import views
-from tempo_infra.render.bundle import STATE, Bundle, File, Service
+from tempo_infra.render.bundle import STATE, Bundle, File, OwnTemplate, Service
 from tempo_infra.render.files import (
     COMPOSE,
     NAMESPACES,
@@ -17,6 +17,7 @@ from tempo_infra.render.files import (
     system_files,
     template_folder,
 )
+from tempo_infra.render.floor import Read, judged
 from tempo_infra.render.keys import (
     check_compose,
     check_hba,
@@ -27,10 +28,25 @@ from tempo_infra.render.keys import (
 from tempo_infra.render.roundtrip import check
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.render.engine import Engine
     from tempo_infra.render.files import Spec
     from tempo_infra.sizing import Container, HostSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A rendered file, what its reader found in it, and the operator's template that made it, if one did."""
+
+    file: File
+    found: Any
+    own: OwnTemplate | None
+
+    def moved(self, folder: str) -> Made:
+        return replace(self, file=replace(self.file, path=f"{folder}/{self.file.path}"))
+
 
 MANAGED = "Managed by tempo-infra; a change made here is shown as drift and not kept."
 
@@ -48,46 +64,61 @@ def bundle(
         "unit": UNIT.path.rpartition("/")[2],
         "postgres_version": cluster.postgres.version,
     }
-    files: list[File] = []
+    made: list[Made] = []
     folders: dict[str, str] = {}
     for container in settings.containers:
-        own = _service_files(engine, settings, container, values, view)
+        own = _service_files(engine, cluster, settings, container, values, view)
         if own:
-            folders[container.name] = f"{container.name}-{service_digest(own)}"
-            files += [replace(f, path=f"services/{folders[container.name]}/{f.path}") for f in own]
+            folder = f"{container.name}-{service_digest([one.file for one in own])}"
+            folders[container.name] = folder
+            made += [
+                replace(one, file=replace(one.file, path=f"services/{folder}/{one.file.path}")) for one in own
+            ]
     values["host"] = views.host_view(cluster, host, settings, folders)
     values["data_folder"], values["initdb_folder"] = views.data_folder(), views.initdb_folder()
     values["namespaces"] = views.namespaces_of(cluster, host)
     specs = (COMPOSE, *system_files(settings), *((NAMESPACES,) if values["namespaces"] else ()))
-    files += [_file(engine, spec, f"{spec.path}.j2", values) for spec in specs]
-    return Bundle(host.name, tuple(sorted(files, key=lambda file: file.path)), _services(cluster, settings))
+    made += [_made(engine, cluster, spec, (f"{spec.path}.j2",), values) for spec in specs]
+    compose = next(one.found for one in made if one.file.path == COMPOSE.path)
+    return Bundle(
+        host.name,
+        tuple(sorted((one.file for one in made), key=lambda file: file.path)),
+        _services(settings, compose),
+        tuple(sorted({one.own for one in made if one.own}, key=lambda own: own.name)),
+    )
 
 
 def _service_files(
     engine: Engine,
+    cluster: Cluster,
     settings: HostSettings,
     container: Container,
     values: dict[str, object],
     view: views.ClusterView,
-) -> list[File]:
-    folder = template_folder(container.name)
+) -> list[Made]:
+    service, folder = container.name, template_folder(container.name)
     values = {**values, "database": views.DATABASE, "visibility_database": views.VISIBILITY_DATABASE}
     values["password_file"] = views.PASSWORD_FILE
     if folder == "temporal":
-        values["temporal"] = views.temporal_view(view, settings, Role(container.name))
-    return [
-        _file(engine, spec, _template(engine, container.name, folder, spec), values, container.name)
-        for spec in SERVICE_FILES.get(folder, ())
-    ]
+        values["temporal"] = views.temporal_view(view, settings, Role(service))
+    made = []
+    for spec in SERVICE_FILES.get(folder, ()):  # a template of just this service comes before the shared one
+        names = (f"services/{service}/{spec.path}.j2", f"services/{folder}/{spec.path}.j2")
+        made.append(_made(engine, cluster, spec, names, values, service))
+    return made
 
 
-def _template(engine: Engine, service: str, folder: str, spec: Spec) -> str:
-    """Prefer a template of just this service to the one it shares."""
-    return engine.choose(f"services/{service}/{spec.path}.j2", f"services/{folder}/{spec.path}.j2")
-
-
-def _file(engine: Engine, spec: Spec, template: str, values: dict[str, object], service: str = "") -> File:
-    rendered = engine.render(template, values)
+def _made(
+    engine: Engine,
+    cluster: Cluster,
+    spec: Spec,
+    templates: Sequence[str],
+    values: dict[str, object],
+    service: str = "",
+) -> Made:
+    """Render by the first of these templates that is there; the last one is ours."""
+    name = engine.choose(*templates)
+    rendered = engine.render(name, values)
     found = check(rendered, spec.reader)
     if spec is COMPOSE:
         check_compose(found, rendered.template, views.PROJECT, _names(values["host"]))
@@ -98,20 +129,26 @@ def _file(engine: Engine, spec: Spec, template: str, values: dict[str, object], 
         check_local_login(found, rendered.template)
     if spec.reader == "pgconf" and isinstance(found, dict):
         check_postgresql(found, rendered.template, int(str(values["postgres_version"])))
+    own = None
+    if rendered.own:
+        ours = engine.ours(templates[-1], values)
+        read = Read(rendered.text, found), Read(ours.text, check(ours, spec.reader))
+        own = OwnTemplate(name, judged(cluster, spec.path, rendered.template, *read))
     effect = spec.effect.format(service=service)
-    return File(spec.path, rendered.text.encode(), spec.mode, spec.uid, effect)
+    return Made(File(spec.path, rendered.text.encode(), spec.mode, spec.uid, effect), found, own)
 
 
 def _names(host: object) -> set[str]:
     return {service.name for service in host.services} if isinstance(host, views.HostView) else set()
 
 
-def _services(cluster: Cluster, settings: HostSettings) -> tuple[Service, ...]:
+def _services(settings: HostSettings, compose: Any) -> tuple[Service, ...]:  # noqa: ANN401
+    """Return the containers; what is pulled and shown is the image that the compose file really names."""
     return tuple(
         Service(
             name=container.name,
             role=container.role.value,
-            image=cluster.images.reference(views.image(cluster, container)),
+            image=str(compose["services"][container.name].get("image")),
             job=container.job,
         )
         for container in settings.containers

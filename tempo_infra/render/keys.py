@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
@@ -84,16 +86,21 @@ def check_temporal(found: object, template: Path) -> None:
         )
 
 
-WEAK = frozenset({"trust", "md5", "password", "ident"})
+STRONG = frozenset({"scram-sha-256", "peer", "cert", "reject"})
+KINDS = ("local", "host", "hostssl", "hostnossl", "hostgssenc", "hostnogssenc")
+NAMES = re.compile(r"\+?[A-Za-z0-9_$.-]+(,\+?[A-Za-z0-9_$.-]+)*")
+OPTION = re.compile(r"(map|clientcert|clientname)=[A-Za-z0-9_-]+")
 
 
 def check_hba(found: list[list[str]], template: Path) -> None:
-    """InputError for a line that lets somebody in without a password, or with one that can be read."""
+    """InputError for a line that lets somebody in without a password, or with one that can be read.
+
+    Also for one that is not as plain as it could be: PostgreSQL reads more from such lines than people do.
+    """
     for words in found:
-        weak = WEAK & set(words[3:])
-        if weak:
+        for why in _hba_problems(*words):
             raise InputError(
-                f"{template}: {' '.join(words)}: the method {min(weak)} is refused",
+                f"{template}: {' '.join(words)}: {why}",
                 remedy="use scram-sha-256, or peer on the container's socket",
             )
 
@@ -119,6 +126,32 @@ def _local_method(found: list[list[str]], database: str, user: str) -> list[str]
     return []
 
 
+def _hba_problems(kind: str, *rest: str) -> Iterator[str]:
+    """Yield what is wrong: a line is kind, databases, users, address (but for `local`), method, options."""
+    names, place, method = rest[:2], rest[2:3], rest[3:]
+    if kind == "local":
+        place, method = ("all",), rest[2:]
+    if kind not in KINDS:
+        yield f"a line begins with one of {', '.join(KINDS)}"
+    if not method:
+        yield "a field is missing"
+    if not all(NAMES.fullmatch(name) for name in names):
+        yield "databases and users by their names only, no patterns and no files"
+    if not all(map(_is_network, place)):
+        yield f"{place[0]} is no network; write ADDRESS/BITS, or all"
+    if method and method[0] not in STRONG:
+        yield f"the method {method[0]} is refused"
+    if not all(OPTION.fullmatch(option) for option in method[1:]):
+        yield f"{' '.join(method[1:])}: options are map, clientcert and clientname"
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return text in {"all", "samehost", "samenet"} or ("/" in text and bool(ip_network(text)))
+    except ValueError:
+        return False
+
+
 def check_postgresql(found: dict[str, str], template: Path, version: int) -> None:
     """InputError for a line that this version refuses, or that loses data."""
     for name, text in found.items():
@@ -135,10 +168,15 @@ def check_compose(found: object, template: Path, project: str, services: set[str
     document = found if isinstance(found, dict) else {}
     if document.get("name") != project:
         raise InputError(f"{template}: name must be {project}", remedy="containers are found by it")
-    named = set(document.get("services") or {})
+    found_services = document.get("services")
+    named = set(found_services) if isinstance(found_services, dict) else set()
     if named != services:
         wrong = ", ".join(sorted(named ^ services))
         raise InputError(f"{template}: services differ from the host's roles: {wrong}")
+    for name in sorted(services):
+        service = document["services"][name]
+        if not isinstance(service, dict) or not isinstance(service.get("image"), str):
+            raise InputError(f"{template}: services.{name} names no image")
 
 
 def _unknown(found: dict[str, Any], known: Keys, path: str = "") -> Iterator[str]:

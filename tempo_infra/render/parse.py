@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import yaml as pyyaml
 
+from tempo_infra.inventory import document
 from tempo_infra.inventory.document import LOADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from tempo_infra.inventory.problems import Problem
 
 PGCONF_LINE = re.compile(
     r"(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(?P<value>'(?:[^'\\\n]|\\.|'')*'|[^\s#']+)\s*(?:#.*)?"
 )
 PGCONF_ESCAPE = re.compile(r"''|\\([0-7]{1,3}|.)")
+FIELDS = re.compile(r"[A-Za-z0-9_.:/,+=$ \t-]*")
 PGCONF_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -26,6 +30,43 @@ def yaml(text: str) -> object:
         return pyyaml.load(text, Loader=LOADER)  # noqa: S506  # a safe loader, by its type
     except pyyaml.YAMLError as error:
         raise ValueError(str(error)) from error
+
+
+def refuse_ambiguous(text: str) -> None:
+    """ValueError for YAML that means one thing here and another to whoever reads it on the host.
+
+    Readers differ in keys that stand twice, in merges, and in words such as `yes` and `0x1F`; aliases can
+    grow without an end. None of that is needed.
+    """
+    try:
+        root, duplicates = document.parse(text)
+    except document.MalformedError as error:
+        raise ValueError(_told(error.problem)) from error
+    if duplicates:
+        raise ValueError(_told(duplicates[0]))
+    if place := _differing(root, yaml(text), "the file"):
+        raise ValueError(f"{place}: readers of YAML differ in what this means; quote it")
+
+
+def _differing(node: document.Node, found: object, place: str) -> str:
+    """Return the first place where our own reader and YAML's library see another thing; "" for none."""
+    if isinstance(node, document.Mapping):
+        if not isinstance(found, dict) or list(found) != list(node.entries) or "<<" in found:
+            return place
+        below = [(entry.node, found[name], f"{place}: {name}") for name, entry in node.entries.items()]
+    elif isinstance(node, document.Sequence):
+        if not isinstance(found, list) or len(found) != len(node.items):
+            return place
+        below = [(item, found[number], f"{place}[{number}]") for number, item in enumerate(node.items)]
+    else:
+        value = node.value
+        return "" if value == found and isinstance(value, bool) == isinstance(found, bool) else place
+    return next((one for one in (_differing(*each) for each in below) if one), "")
+
+
+def _told(problem: Problem) -> str:
+    where = f"line {problem.mark.line}, column {problem.mark.column}: " if problem.mark else ""
+    return where + problem.what
 
 
 def compose(text: str) -> object:
@@ -46,6 +87,28 @@ def pgconf(text: str) -> dict[str, str]:
     return found
 
 
+def fields(text: str) -> list[list[str]]:
+    """Read pg_hba.conf or pg_ident.conf, in plain fields only. ValueError for all else.
+
+    PostgreSQL also reads quotes, files that are included, patterns, lines that go on (a comment, too), and a
+    list with blanks in it as one field.
+    """
+    found = []
+    for number, line in _numbered(text):
+        code = line.partition("#")[0].strip(" \t\r")
+        if line.rstrip().endswith("\\"):
+            raise ValueError(f"line {number}: a backslash at the end makes it one with the next line")
+        if not re.fullmatch(FIELDS, code):
+            raise ValueError(
+                f"line {number}: {code!r}: plain fields only, without quotes, `@`, `\\` and the like"
+            )
+        words = code.split()
+        if any(word.startswith(",") or word.endswith(",") for word in words):
+            raise ValueError(f"line {number}: {code!r}: no blank in a list")
+        found += [words] if words else []
+    return found
+
+
 def sysctl(text: str) -> dict[str, str]:
     """Read sysctl.d: `key = value`."""
     found: dict[str, str] = {}
@@ -58,7 +121,7 @@ def sysctl(text: str) -> dict[str, str]:
 
 
 def words(text: str) -> list[list[str]]:
-    """Read a table of words: limits.d, tmpfiles.d, pg_hba.conf, pg_ident.conf, lines of a systemd unit."""
+    """Read a table of words: limits.d, tmpfiles.d, the lines of a systemd unit."""
     return [line.partition("#")[0].split() for _, line in _lines(text)]
 
 
@@ -72,8 +135,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "compose": compose,
     "pgconf": pgconf,
     "sysctl": sysctl,
-    "hba": words,
-    "ident": words,
+    "hba": fields,
+    "ident": fields,
     "limits": words,
     "tmpfiles": words,
     "unit": words,
@@ -94,8 +157,12 @@ def _interpolated(value: object) -> object:
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    numbered = enumerate((line.strip() for line in text.split("\n")), start=1)
-    return [(number, line) for number, line in numbered if line and not line.startswith("#")]
+    stripped = ((number, line.strip()) for number, line in _numbered(text))
+    return [(number, line) for number, line in stripped if line and not line.startswith("#")]
+
+
+def _numbered(text: str) -> Iterator[tuple[int, str]]:
+    return enumerate(text.split("\n"), start=1)
 
 
 def _unquote(value: str) -> str:

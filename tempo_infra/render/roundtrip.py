@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import InputError
-from tempo_infra.render.parse import READERS
+from tempo_infra.render.parse import READERS, refuse_ambiguous
 
 if TYPE_CHECKING:
     from tempo_infra.render.engine import Rendered
@@ -25,6 +25,8 @@ def check(rendered: Rendered, reader: str) -> object:
             remedy=f"here: {', '.join(sorted(FILTERS[reader]))}",
         )
     try:
+        if rendered.own and reader in TYPED:
+            refuse_ambiguous(rendered.text)
         found = READERS[reader](rendered.text)
         meant = rendered.meant(_form(rendered.form, reader))
     except (ValueError, TypeError) as error:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import tempo_infra
 from tempo_infra.errors import InputError
+from tempo_infra.inventory.problems import did_you_mean
 from tempo_infra.inventory.source import check_visible
+from tempo_infra.render.files import template_names
 from tempo_infra.trees import Limits, Tree
 
 if TYPE_CHECKING:
@@ -43,6 +45,15 @@ def sources(own: Path | None) -> Mapping[str, str]:
     with Tree.open(own) as tree:
         files = tree.files(LIMITS)
     return {name: _text(own / name, data) for name, data in files.items() if name.endswith(SUFFIX)}
+
+
+def refuse_unknown(own: Mapping[str, str], folder: Path | None) -> None:
+    """InputError for a template that would never be used, as when its name has a mistake."""
+    known = template_names()
+    for name in own:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; known are {', '.join(sorted(known))}"
+            raise InputError(f"{folder}/{name}: replaces nothing{hint}")
 
 
 def _text(path: Path, data: bytes) -> str:

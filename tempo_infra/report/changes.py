@@ -47,6 +47,8 @@ def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
             yield from _error_lines(name, error)
     for where, problem in plan.against:
         yield from _wrapped(f"✗ {where}: {problem}", 2)
+    for own in plan.own:
+        yield from _wrapped(f"! {own.line}", 2)
     for risk in plan.risks:
         yield from _wrapped(f"! {risk}", 2)
     yield from _wrapped(plan_summary(plan), 2)
@@ -198,6 +200,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "hosts": [{**asdict(host), "noop": host.is_noop} for host in plan.hosts],
         "errors": {name: {"what": error.what, "remedy": error.remedy} for name, error in plan.errors.items()},
         "warnings": plan.warnings,
+        "own_templates": [asdict(own) for own in plan.own],
         "risks": list(plan.risks),
         "problems": [f"{where}: {problem}" for where, problem in plan.against],
     }

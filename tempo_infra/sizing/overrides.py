@@ -176,11 +176,9 @@ def risks(cluster: Cluster) -> tuple[str, ...]:
         if why := why_not_private(host.internal):  # loading refuses it where it is not accepted
             place = cluster.place("hosts", host.name, "internal")
             taken.append(f"public-internal: {why}, and nothing protects the ports there ({place})")
-    if "files-elsewhere" in cluster.accept:
-        taken.append(
-            "files-elsewhere: the inventory may name another cluster's secrets, which go to these hosts, and"
-            " any file of yours as known_hosts, which `trust` writes"
-        )
+    for key in cluster.elsewhere:
+        place = cluster.place(*key.split("."))
+        taken.append(f"files-elsewhere: {key} names a file outside of the inventory's folder ({place})")
     return tuple(taken)
 
 
@@ -192,16 +190,16 @@ def _of_hosts(cluster: Cluster) -> Iterator[tuple[Loc, str]]:
 def _of(cluster: Cluster, overrides: Overrides, at: Loc, host: Host | None) -> Iterator[tuple[Loc, str]]:
     loc: Loc = (*at, "overrides")
     for name, value in overrides.postgresql.items():
-        yield from (((*loc, "postgresql", name), what) for what in _postgresql(cluster, name, value))
+        yield from (((*loc, "postgresql", name), what) for what in postgresql_problems(cluster, name, value))
     for name, value in overrides.sysctl.items():
-        yield from (((*loc, "sysctl", name), what) for what in _sysctl(name, value))
+        yield from (((*loc, "sysctl", name), what) for what in sysctl_problems(name, value))
     for name, value in overrides.temporal.items():
-        yield from (((*loc, "temporal", name), what) for what in _temporal(name, value))
+        yield from (((*loc, "temporal", name), what) for what in temporal_problems(name, value))
     if host is not None:
         yield from _not_there(cluster, overrides, loc, host)
 
 
-def _postgresql(cluster: Cluster, name: str, value: Value) -> Iterator[str]:
+def postgresql_problems(cluster: Cluster, name: str, value: Value) -> Iterator[str]:
     if name in OURS:
         yield "can't be set: other files depend on it"
         return
@@ -231,7 +229,7 @@ def loses(name: str, text: str) -> str:
     return why if text in words else ""
 
 
-def _sysctl(name: str, value: Value) -> Iterator[str]:
+def sysctl_problems(name: str, value: Value) -> Iterator[str]:
     if name not in SYSCTL:
         yield f"is not a kernel setting that can be set here; known are {', '.join(sorted(SYSCTL))}"
         return
@@ -243,7 +241,7 @@ def _sysctl(name: str, value: Value) -> Iterator[str]:
         yield f"must be between {low} and {high}"
 
 
-def _temporal(name: str, value: Value) -> Iterator[str]:
+def temporal_problems(name: str, value: Value) -> Iterator[str]:
     try:
         parameters.checked_dynamic(name, value)
     except ValueError as error:

@@ -77,6 +77,7 @@ READ_WHAT_NOBODY_ELSE_FILLED = {
     "deploy/payload.py": "the package's own source",
     "inventory/catalogue.py": "package data",
     "inventory/scaffold.py": "package data",
+    "render/bounded.py": "/proc/self/statm, and a pipe of its own",
     "render/engine.py": "package data: the built-in templates",
     "sizing/parameters.py": "package data",
     "ssh/openssh.py": "a private temporary folder of its own",

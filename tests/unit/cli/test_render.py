@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from tempo_infra.cli.main import app
 from tempo_infra.errors import InputError
+from tests.unit.render.test_own_templates import own
 
 INVENTORY = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
 
@@ -84,3 +85,22 @@ def test_a_hundred_hosts_in_two_seconds(tmp_path: Path) -> None:
 def test_the_help_names_every_option(word: str) -> None:
     done = CliRunner().invoke(app, ["render", "--help"], env={"COLUMNS": "100", "NO_COLOR": "1"})
     assert word in done.output
+
+
+@pytest.mark.parametrize("words", [(), ("--stdout",), ("--check", "rendered"), ("-o", "rendered")])
+def test_own_templates_are_named_beside_what_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("inventory.yaml").write_text(INVENTORY.read_text().replace("accept: []", "accept: [own-compose]"))
+    own(tmp_path, "docker-compose.yml.j2", ("    init: true\n", "    init: true\n    privileged: true\n"))
+    done = CliRunner().invoke(app, ["render", *words])
+    for_programs = bool({"--stdout", "--check"} & set(words))
+    said = (done.stderr if for_programs else done.stdout).splitlines()
+    said = [line for line in said if not line.startswith("wrote ")] if not for_programs else said
+    assert said[0] == "note: own template docker-compose.yml.j2 on front-1, history-1, db-1"
+    assert said[1].startswith("accepted risk: own-compose: more than the inventory means")
+    assert "services.postgresql.privileged: true" in said[1]
+    assert ("note:" in done.stdout) is not for_programs
+    only = CliRunner().invoke(app, ["render", *words, "--host", "db-1"])
+    assert "note: own template docker-compose.yml.j2 on db-1\n" in only.output

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import resource
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tempo_infra.errors import InputError
-from tempo_infra.render.engine import OUTPUT_LIMIT, TURNS_LIMIT, Engine
+from tempo_infra.render.bounded import CPU_S
+from tempo_infra.render.engine import OUTPUT_LIMIT, Engine
 from tempo_infra.render.templates import SOURCE_LIMIT
 
 
@@ -90,11 +93,25 @@ def test_anything_else_is_refused_with_its_place(tmp_path: Path, source: str, me
         run(tmp_path, source)
 
 
-def test_loops_end(tmp_path: Path) -> None:
-    """A billion turns that print nothing are stopped by their count."""
-    loop = "{% for a in thing.items %}{% for b in thing.items %}{% for c in thing.items %}"
-    with pytest.raises(InputError, match=f"more than {TURNS_LIMIT} times"):
-        run(tmp_path, loop + "{% endfor %}" * 3)
+PAIRS = "{% set a = (1,) %}{% set b = (1,) %}" + "{% set a = (a, a) %}{% set b = (b, b) %}" * 60
+ENDLESS = {
+    "turns": "{% for a in thing.items %}" * 5 + "{% endfor %}" * 5,
+    "comparisons": PAIRS + "{% if a == b %}x{% endif %}",
+    "hashes": PAIRS + "{% set c = {a: 1} %}",
+    "words of an error": PAIRS + "{{ thing[a] | yaml }}",
+    "output": "{% for a in thing.items %}{% for b in thing.items %}" + "x" * 1000 + "{% endfor %}" * 2,
+}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("source", ENDLESS.values(), ids=ENDLESS)
+def test_whatever_a_template_does_it_ends(tmp_path: Path, source: str) -> None:
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    with pytest.raises(InputError, match=r"t\.j2"):
+        run(tmp_path, source)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime < CPU_S + 1
+    assert time.monotonic() - began < 60  # on a busy machine
 
 
 def test_output_ends(tmp_path: Path) -> None:

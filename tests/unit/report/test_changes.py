@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.plan import HostPlan, SecretChange, plan_host
 from tempo_infra.deploy.restarts import Restart, with_history
-from tempo_infra.deploy.rollout import Plan
+from tempo_infra.deploy.rollout import Plan, Rollout
 from tempo_infra.errors import UnreachableError
 from tempo_infra.inventory.load import loads
 from tempo_infra.on_host.state import Container, HostState
 from tempo_infra.render import render
-from tempo_infra.report.changes import WIDTH, plan_lines
+from tempo_infra.report.changes import WIDTH, plan_json, plan_lines
 from tempo_infra.sizing import size
+from tests.fakes import FakeHosts
+from tests.unit.deploy.test_binding import SCHEMA
 from tests.unit.deploy.test_plan import FRESH, HOST, after, bundle, seen_from
+from tests.unit.deploy.test_rollout import SECRETS
+from tests.unit.render.test_own_templates import own
 
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
 
@@ -110,3 +117,37 @@ def test_no_line_is_wider_than_a_terminal() -> None:
         lines = list(plan_lines(plan, diffs=False))
         assert len(lines) > 4
         assert [line for line in lines if len(line) > WIDTH] == []
+
+
+def test_every_template_of_the_operators_stands_in_the_plan(tmp_path: Path) -> None:
+    """Where nothing is to be done, too; and what it goes beyond is among the risks."""
+    cluster = replace(
+        loads(EXAMPLE.read_text(), EXAMPLE), path=tmp_path / "x.yaml", accept=frozenset({"own-compose"})
+    )
+    own(tmp_path, "docker-compose.yml.j2", ("    init: true\n", "    init: true\n    privileged: true\n"))
+    own(tmp_path, "services/temporal/server.yaml.j2", ("level: info", "level: warn"))
+    bundles = render(cluster, size(cluster))
+    states = {host.name: replace(FRESH, addresses=[host.internal]) for host in cluster.hosts}
+    with Fleet(FakeHosts(states).open, lambda _: None) as fleet:
+        rollout = Rollout(cluster, bundles, SECRETS, fleet, settings=size(cluster))
+        plan = rollout.plan(cluster.hosts)
+        one = rollout.plan([cluster.host("db-1")])
+    names = ("front-1", "history-1", "db-1")
+    compose = f"! own template docker-compose.yml.j2 on {', '.join(names)}"
+    server = "! own template services/temporal/server.yaml.j2 on front-1, history-1"
+    for shown in (plan, replace(plan, hosts=())):
+        lines = list(plan_lines(shown, diffs=False))
+        assert compose in lines
+        assert server in lines
+        text = " ".join(" ".join(lines).split())
+        assert (
+            "! accepted risk: own-compose: more than the inventory means, by the own template docker-com"
+            in text
+        )
+        assert "services.history.privileged: true" in text
+    assert "! own template docker-compose.yml.j2 on db-1" in list(plan_lines(one, diffs=False))
+    compose_json, server_json = plan_json(plan)["own_templates"]
+    assert (compose_json["template"], compose_json["hosts"]) == ("docker-compose.yml.j2", names)
+    assert "services.postgresql.privileged: true" in compose_json["beyond"]
+    assert server_json == {"template": "services/temporal/server.yaml.j2", "hosts": names[:2], "beyond": ()}
+    jsonschema.validate(json.loads(json.dumps(plan_json(plan))), json.loads(SCHEMA.read_text()))

@@ -1,0 +1,296 @@
+"""What an own template may change: all else that it renders says what the inventory means.
+
+The meaning is what the built-in template renders from the same values. A kind of file has a list of what may
+differ from that, and how far; whatever is not on the list has to be the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tempo_infra.errors import InputError
+from tempo_infra.sizing import overrides
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tempo_infra.inventory.cluster import Cluster
+
+RISK = "own-compose"
+IN_CONTAINERS = frozenset({"docker-compose.yml", "migrate.sh"})  # what the risk can be taken for
+MOST_SHOWN = 8
+LONGEST_SHOWN = 50  # characters of a value
+
+Rule: TypeAlias = "Callable[[Any, Any], bool] | dict[str, Rule]"  # own value and ours -> is it fine?
+ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A rendered file: its text, and what its reader makes of it."""
+
+    text: str
+    found: Any
+
+
+def judged(cluster: Cluster, path: str, template: object, own: Read, ours: Read) -> tuple[str, ...]:
+    """Return what an own template's file says beyond what the inventory means, where that is accepted.
+
+    InputError where it is not.
+    """
+    found = tuple(FLOORS.get(path, _same_as_ours)(cluster, own, ours))
+    if not found or (path in IN_CONTAINERS and RISK in cluster.accept):
+        return found
+    told = "; ".join(found[:MOST_SHOWN]) + (
+        f"; and {more} more" if (more := len(found) - MOST_SHOWN) > 0 else ""
+    )
+    remedy = "render there what the built-in template does"
+    if path in IN_CONTAINERS:
+        remedy += f", or take the risk with accept: [{RISK}], which every plan shows"
+    raise InputError(f"{template}: more than the inventory means: {told}", remedy=remedy)
+
+
+def _free(_own: object, _ours: object) -> bool:
+    return True
+
+
+def _at_most(own: object, ours: object) -> bool:
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (own, ours))
+    return numbers and 0 < own <= ours  # type: ignore[operator]  # they are numbers
+
+
+def _some_of(own: object, ours: object) -> bool:
+    return isinstance(own, list) and isinstance(ours, list) and all(one in ours for one in own)
+
+
+def _like(pattern: str) -> Rule:
+    return lambda own, _: type(own) in {str, int} and re.fullmatch(pattern, str(own), re.ASCII) is not None
+
+
+def _labels(own: object, _: object) -> bool:
+    """Not Docker's and Compose's own: by these our containers are found."""
+    return isinstance(own, dict) and all(
+        type(name) is type(value) is str and not name.startswith(("com.docker.", "io.docker."))
+        for name, value in own.items()
+    )
+
+
+_DURATION = _like(r"[0-9]{1,4}(ms|s|m)")
+COMPOSE: Rule = {
+    "services": {
+        "*": {
+            "ports": _some_of,
+            "cpus": _at_most,
+            "labels": _labels,
+            "stop_grace_period": _DURATION,
+            "environment": {"TZ": _like(r"[A-Za-z][A-Za-z0-9_+/-]{0,40}")},
+            "healthcheck": {
+                **dict.fromkeys(("interval", "timeout", "start_period", "start_interval"), _DURATION),
+                "retries": _like(r"[1-9][0-9]?"),
+            },
+            "logging": {"options": {"max-size": _like(r"[1-9][0-9]{0,2}[km]"), "max-file": _like(r"[1-9]")}},
+        }
+    }
+}
+_STORE: Rule = {
+    **dict.fromkeys(("maxConns", "maxIdleConns"), _at_most),
+    **dict.fromkeys(("maxConnLifetime", "tls"), _free),
+}
+SERVER: Rule = {
+    "log": {"level": _like("debug|info|warn|error"), "format": _like("json|console")},
+    "persistence": {
+        "datastores": {
+            "*": {
+                "sql": {
+                    "maxConns": _at_most,
+                    "maxIdleConns": _at_most,
+                    "maxConnLifetime": _free,
+                    "tls": _free,
+                }
+            }
+        }
+    },
+    "global": {
+        "membership": {"maxJoinDuration": _free},
+        "metrics": {
+            **dict.fromkeys(("tags", "excludeTags", "perUnitHistogramBoundaries"), _free),
+            "prometheus": dict.fromkeys(("loggerRPS", "onError", "defaultHistogramBoundaries"), _free),
+        },
+        **dict.fromkeys(("tls", "authorization"), _free),
+    },
+    "services": {"*": {"rpc": dict.fromkeys(("keepAliveServerConfig", "clientConnectionConfig"), _free)}},
+    **dict.fromkeys(("archival", "namespaceDefaults", "otel", "dcRedirectionPolicy"), _free),
+    "publicClient": {"forceTLSConfig": _free},
+    "dynamicConfigClient": {"pollInterval": _DURATION},
+}
+LIMITS: Mapping[str, tuple[int, int]] = {
+    "nofile": (1024, 1 << 20),  # above fs.nr_open no login succeeds
+    "nproc": (4096, 1 << 22),
+    "memlock": (64, 1 << 40),
+    "core": (0, 1 << 40),
+    "stack": (8192, 1 << 30),
+}
+"""What of each lets people log in; with other items everybody can be locked out."""
+UNIT_FREE = re.compile(r"(Description|Documentation)=[^\\]*|RestartSec=[0-9]{1,3}(s|min)?", re.ASCII)
+THP = re.compile(
+    r"/sys/kernel/mm/transparent_hugepage/(enabled|defrag|shmem_enabled|khugepaged/\w+)", re.ASCII
+)
+
+
+def _document(rule: Rule) -> Callable[[Cluster, Read, Read], Iterator[str]]:
+    return lambda _, own, ours: _differing(own.found, ours.found, rule)
+
+
+def _differing(own: object, ours: object, rule: Rule, path: str = "") -> Iterator[str]:
+    if _alike(own, ours):
+        return
+    if callable(rule):
+        if not rule(own, ours):
+            yield _told(path, own, ours)
+    elif isinstance(own, dict) and isinstance(ours, dict):
+        for key in dict.fromkeys((*own, *ours)):
+            below = rule.get(key, rule.get("*", {}))
+            place = f"{path}.{key}" if path else str(key)
+            yield from _differing(own.get(key, ABSENT), ours.get(key, ABSENT), below, place)
+    else:
+        yield _told(path, own, ours)
+
+
+def _alike(own: object, ours: object) -> bool:
+    """Whether two values are the same, and of the same type: 1 is not true."""
+    return own is ours or (ABSENT not in (own, ours) and _shown(own) == _shown(ours))
+
+
+def _told(path: str, own: object, ours: object) -> str:
+    where = path or "the file"
+    if own is ABSENT:
+        return f"{where} is missing"
+    what = f"{where}: {_short(_shown(own))}"
+    return what if ours is ABSENT else f"{what} instead of {_short(_shown(ours))}"
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=repr)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def _sysctl(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    for name, value in own.found.items():
+        if ours.found.get(name) != value:
+            yield from (f"{name}: {why}" for why in overrides.sysctl_problems(name, value))
+
+
+def _postgresql(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    for name in dict.fromkeys((*own.found, *(overrides.OURS & ours.found.keys()))):
+        value, meant = own.found.get(name, ABSENT), ours.found.get(name, ABSENT)
+        if value is ABSENT:
+            yield _told(name, value, meant)
+        elif value != meant:
+            yield from (f"{name}: {why}" for why in overrides.postgresql_problems(cluster, name, value))
+
+
+def _limits(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    for words in own.found:
+        if words not in ours.found and not _is_limit(words):
+            yield " ".join(words)
+
+
+def _is_limit(words: list[str]) -> bool:
+    if len(words) != 4 or not re.fullmatch(r"\*|@?[a-z_][a-z0-9_-]*", words[0], re.ASCII):  # noqa: PLR2004 - columns
+        return False
+    _, kind, item, value = words
+    low, high = LIMITS.get(item, (1, 0))
+    number = int(value) if re.fullmatch(r"[0-9]{1,18}", value, re.ASCII) else -1
+    fits = low <= number <= high or (value == "unlimited" and item in LIMITS and item != "nofile")
+    return kind in {"soft", "hard", "-"} and fits
+
+
+def _tmpfiles(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    for words in own.found:
+        ours_or_alike = (
+            words in ours.found
+            or (
+                len(words) == 7  # noqa: PLR2004 - columns
+                and words[0] == "w"
+                and THP.fullmatch(words[1])
+                and words[2:6] == ["-"] * 4
+                and re.fullmatch(r"[a-z0-9+_]+", words[6], re.ASCII)
+            )
+        )
+        if not ours_or_alike:
+            yield " ".join(words)
+
+
+def _unit(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    mine, meant = (
+        [line for line in _code(one.text, "#", ";") if not UNIT_FREE.fullmatch(line)] for one in (own, ours)
+    )
+    yield from _lines_differing(mine, meant)
+
+
+def _script(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    yield from _lines_differing(_code(own.text, "#"), _code(ours.text, "#"))
+
+
+def _lines_differing(mine: list[str], meant: list[str]) -> Iterator[str]:
+    if mine != meant:
+        added = [line for line in mine if line not in meant]
+        gone = [line for line in meant if line not in mine]
+        yield from (*map(_short, added), *(f"{_short(line)} is missing" for line in gone))
+        if not added and not gone:
+            yield "its lines are in another order"
+
+
+def _code(text: str, *comments: str) -> list[str]:
+    """Return the lines that are no comments; one that a backslash continues is one with the next."""
+    lines = [line.strip() for line in text.split("\n")]
+    code = "\n".join(line for line in lines if line and not line.startswith(comments))
+    return code.replace("\\\n", " ").split("\n")
+
+
+def _same_as_ours(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    if isinstance(own.found, dict):
+        yield from _differing(own.found, ours.found, {})
+    elif own.found != ours.found:
+        yield "other lines than ours"
+
+
+def _dynamic(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    for name, entries in own.found.items():
+        if not _alike(entries, ours.found.get(name, ABSENT)):
+            yield from (f"{name}: {why}" for why in _wrong_values(name, entries))
+
+
+def _wrong_values(name: str, entries: object) -> Iterator[str]:
+    for one in entries if isinstance(entries, list) else [entries]:
+        value = one.get("value") if isinstance(one, dict) else None
+        if isinstance(value, str | int | float | bool):
+            yield from overrides.temporal_problems(name, value)
+        else:
+            yield "is no list of single values"
+
+
+def _asked_of_ours(_cluster: Cluster, _own: Read, _ours: Read) -> Iterator[str]:
+    return iter(())
+
+
+FLOORS: Mapping[str, Callable[[Cluster, Read, Read], Iterator[str]]] = {
+    "docker-compose.yml": _document(COMPOSE),
+    "server.yaml": _document(SERVER),
+    "dynamic.yaml": _dynamic,
+    "pg_hba.conf": _asked_of_ours,  # `keys.check_hba`
+    "postgresql.conf": _postgresql,
+    "migrate.sh": _script,
+    "etc/sysctl.d/60-tempo-infra.conf": _sysctl,
+    "etc/security/limits.d/60-tempo-infra.conf": _limits,
+    "etc/tmpfiles.d/60-tempo-infra.conf": _tmpfiles,
+    "etc/systemd/system/tempo-infra.service": _unit,
+    "etc/systemd/system/multi-user.target.d/60-tempo-infra.conf": _unit,
+}
+"""By path, as `files` has it; what is not here is the same as ours."""
