@@ -20,7 +20,6 @@ from jinja2.loaders import BaseLoader
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tempo_infra.errors import InputError
-from tempo_infra.inventory.source import check_visible
 from tempo_infra.render.bounded import TooMuchError, bounded
 from tempo_infra.render.quoting import FORMATS, Scalar
 from tempo_infra.render.templates import built_in, sources
@@ -191,9 +190,7 @@ class Engine:
             raise InputError(f"{path}: {error.what}") from error
         if "refused" in answer:
             raise InputError(answer["refused"])
-        rendered = Rendered(path, answer["form"], tuple(Printed(*one) for one in answer["printed"]), own=True)
-        check_visible(rendered.text, Path(f"{path}, rendered"))
-        return rendered
+        return Rendered(path, answer["form"], tuple(Printed(*one) for one in answer["printed"]), own=True)
 
     def ours(self, name: str, values: Mapping[str, object]) -> Rendered:
         """Run the built-in template of that name: what the values mean."""
