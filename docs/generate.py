@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer.main
 
 from docs import faults_page, footprint, inventory_page
+from tempo_infra.cli.exit_codes import MEANINGS
 from tempo_infra.cli.main import app
 from tempo_infra.inventory.load import loads
 from tempo_infra.report import checks_page, sizing_pages
@@ -58,16 +59,14 @@ def _examples() -> list[tuple[Cluster, Settings]]:
     return [(cluster, size(cluster)) for cluster in clusters]
 
 
-EXIT_CODES = """\
-| exit code | meaning |
-|---:|---|
-| 0 | fine |
-| 1 | something failed: a check, a step, a comparison |
-| 2 | usage or bad input; no host was contacted |
-| 3 | a host could not be reached, or something wanted could not be measured |
-| 4 | changes are pending (`plan --detailed-exitcode` only) |
-| 5 | a rollback failed: a person is needed |
-"""
+def _exit_codes() -> str:
+    rows = "".join(f"| {code.value} | {MEANINGS[code]} |\n" for code in sorted(MEANINGS))
+    order = ", ".join(str(code.value) for code in MEANINGS)
+    return (
+        f"| exit code | meaning |\n|---:|---|\n{rows}\n"
+        f"Of several things at once, as on several hosts, the first in this order is it: {order}.\n"
+        "That holds for every command.\n"
+    )
 
 
 def commands() -> str:
@@ -75,7 +74,7 @@ def commands() -> str:
     listed = "\n".join(f"| [`{name}`](#{_anchor(name, one)}) | {_summary(one)} |" for name, one in found)
     parts = [
         HEAD + f"# Commands\n\nEvery command takes `--help`.\n\n| command | does |\n|---|---|\n{listed}\n",
-        f"## Exit codes\n\n{EXIT_CODES}",
+        f"## Exit codes\n\n{_exit_codes()}",
     ]
     parts += [_command(name, command) for name, command in found]
     return "\n".join(parts)

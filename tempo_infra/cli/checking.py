@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.checks import Expected, Outcome, Phase, find, judge, verdict
 from tempo_infra.checks.expected import HostClock
 from tempo_infra.cli.check_measuring import kept
-from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.exit_codes import ExitCode, exit_code
 from tempo_infra.cli.options import DEFAULT_INVENTORY
 from tempo_infra.errors import HostKeyError, InputError, TempoInfraError
 from tempo_infra.inventory.catalogue import built_in
@@ -145,7 +145,7 @@ def judged(
     database = _of_database(chosen, found)
     results = tuple(_result(one, answers[one.name], found.get(one.name, ()), database) for one in chosen)
     totals = CheckRun(results, 0).totals
-    return CheckRun(results, exit_code(totals, strict=strict))
+    return CheckRun(results, exit_code_for(totals, strict=strict))
 
 
 def _clock(answer: Facts | TempoInfraError) -> HostClock | None:
@@ -212,8 +212,8 @@ def _system(facts: Facts) -> str:
     return f"{name or 'unknown system'}, Linux {release or 'unknown'}, taken {facts.taken_at}"
 
 
-def exit_code(totals: Mapping[Outcome, int], *, strict: bool) -> ExitCode:
-    """Failed wins over unknown; a warning counts only when asked for."""
-    if totals[Outcome.FAIL] or (strict and (totals[Outcome.WARN] or totals[Outcome.UNKNOWN])):
-        return ExitCode.FAILED
-    return ExitCode.UNREACHABLE if totals[Outcome.UNKNOWN] else ExitCode.OK
+def exit_code_for(totals: Mapping[Outcome, int], *, strict: bool) -> ExitCode:
+    """Count a warning only when asked for; then what is not known fails, too."""
+    doubtful = totals[Outcome.WARN] or totals[Outcome.UNKNOWN]
+    failed = bool(totals[Outcome.FAIL] or (strict and doubtful))
+    return exit_code(failed=failed, unreachable=bool(totals[Outcome.UNKNOWN]))

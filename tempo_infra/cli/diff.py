@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts
 
 
@@ -33,4 +33,4 @@ def diff(
         typer.echo(line)
     for name, error in errors.items():
         typer.echo(f"{name:<12}? {error.told}", err=True)
-    raise typer.Exit(ExitCode.FAILED if lines else ExitCode.UNREACHABLE if errors else ExitCode.OK)
+    raise typer.Exit(exit_code(errors.values(), failed=bool(lines)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts
 
 if TYPE_CHECKING:
@@ -86,10 +86,8 @@ def eject(
 
 
 def _end(errors: Mapping[str, TempoInfraError]) -> None:
-    from tempo_infra.cli.provision import worst
-
     for name, error in errors.items():
         typer.echo(f"{name}: {error.told}", err=True)
     if errors:
         typer.echo(AGAIN, err=True)
-    raise typer.Exit(worst(errors.values()) if errors else ExitCode.OK)
+    raise typer.Exit(exit_code(errors.values()))

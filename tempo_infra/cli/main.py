@@ -20,7 +20,7 @@ from tempo_infra.cli.check_host import check_host
 from tempo_infra.cli.checks import checks
 from tempo_infra.cli.collector import spare
 from tempo_infra.cli.diff import diff
-from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
+from tempo_infra.cli.exit_codes import ExitCode, exit_code
 from tempo_infra.cli.explain import explain
 from tempo_infra.cli.images import app as images
 from tempo_infra.cli.init import init
@@ -103,7 +103,7 @@ def run() -> None:
     except TempoInfraError as error:
         listed = isinstance(error, InputError) and error.what.endswith("nothing was contacted")
         typer.echo(str(error) if listed else f"error: {error}", err=True)  # file:line:column starts its line
-        sys.exit(exit_code_of(error))
+        sys.exit(exit_code([error]))
     except BrokenPipeError:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()

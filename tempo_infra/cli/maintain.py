@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet, flag
 from tempo_infra.errors import InputError
 
@@ -73,10 +73,10 @@ def _one(maintenance: Maintenance, host: Host, work: Work, inventory: Path) -> N
             maintenance.one(host, work, _hand_over)
     except TempoInfraError as error:
         typer.echo("\n".join((str(error), *_where(maintenance, inventory))), err=True)
-        raise typer.Exit(exit_code_of(error)) from error
+        raise typer.Exit(exit_code([error])) from error
     except (KeyboardInterrupt, typer.Abort, BrokenPipeError):
         typer.echo("\n".join(_where(maintenance, inventory)), err=True)
-        raise typer.Exit(ExitCode.FAILED) from None
+        raise typer.Exit(exit_code(failed=True)) from None
 
 
 def _need_a_person(work: Work) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tempo_infra import trees
-from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.options import (
     DEFAULT_INVENTORY,
     AskSudo,
@@ -50,8 +50,5 @@ def plan(
         typer.echo(line)
     if out is not None and found.changing and output is OutputFormat.TEXT and not found.problems:
         typer.echo(f"  apply exactly this:  tempo-infra provision -i {inventory} --plan {out}")
-    if found.errors:
-        raise typer.Exit(ExitCode.UNREACHABLE)
-    if found.problems:
-        raise typer.Exit(ExitCode.FAILED)
-    raise typer.Exit(ExitCode.CHANGES_PENDING if found.changing and detailed_exitcode else ExitCode.OK)
+    pending = bool(found.changing) and detailed_exitcode
+    raise typer.Exit(exit_code(found.errors.values(), failed=bool(found.problems), changes_pending=pending))

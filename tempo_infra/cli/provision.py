@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
+from tempo_infra.cli.exit_codes import ExitCode, exit_code
 from tempo_infra.cli.options import (
     DEFAULT_INVENTORY,
     AskSudo,
@@ -22,11 +22,10 @@ from tempo_infra.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from tempo_infra.cli.run import Run
     from tempo_infra.deploy.rollout import Plan
-    from tempo_infra.errors import TempoInfraError
 
 
 class OnFailure(StrEnum):
@@ -113,16 +112,7 @@ def apply(
         outcome = run.rollout.apply(plan, view.show)
     for line in outcome_lines(outcome, run.cluster, time.monotonic() - started):
         typer.echo(line, err=as_json)
-    return ExitCode.OK if outcome.ok else worst(outcome.errors.values())
-
-
-def worst(errors: Iterable[TempoInfraError]) -> ExitCode:
-    """Return the worst: a rollback that failed, then a host that is out of reach, then a failure."""
-    codes = {exit_code_of(error) for error in errors}
-    for code in (ExitCode.ROLLBACK_FAILED, ExitCode.UNREACHABLE):
-        if code in codes:
-            return code
-    return ExitCode.FAILED
+    return exit_code(outcome.errors.values(), failed=outcome.interrupted)
 
 
 def refuse(plan: Plan, moved: Sequence[tuple[str, str]] = ()) -> None:
@@ -134,4 +124,4 @@ def refuse(plan: Plan, moved: Sequence[tuple[str, str]] = ()) -> None:
     for name, problem in [*plan.problems, *moved]:
         typer.echo(f"{name}: {problem}", err=True)
     typer.echo("nothing was changed on any host", err=True)
-    raise typer.Exit(worst(plan.errors.values()) if plan.errors else ExitCode.FAILED)
+    raise typer.Exit(exit_code(plan.errors.values(), failed=bool(plan.problems or moved)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile, OnlyHosts, flag
 from tempo_infra.errors import InputError
 
@@ -51,7 +51,7 @@ def render(
     if check is not None:
         difference = tree.difference(bundles, check, whole=not host)
         typer.echo(visible(difference), nl=False)
-        raise typer.Exit(ExitCode.FAILED if difference else ExitCode.OK)
+        raise typer.Exit(exit_code(failed=bool(difference)))
     if output is not None:
         tree.write(bundles, output, whole=not host)
         typer.echo(f"wrote {output}:")

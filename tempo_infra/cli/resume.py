@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts
 
 if TYPE_CHECKING:
@@ -36,11 +36,9 @@ def reached(
         yield fleet, cluster, hosts
 
 
-def _tell_errors(errors: Mapping[str, TempoInfraError]) -> ExitCode:
+def _tell_errors(errors: Mapping[str, TempoInfraError]) -> None:
     for name, error in errors.items():
         typer.echo(f"{name:<12}? {error.told}", err=True)
-    codes = [exit_code_of(error) for error in errors.values()]
-    return ExitCode.OK if not codes else max(codes)
 
 
 def resume(
@@ -61,14 +59,17 @@ def resume(
     endings = {name: ending(runs, run) for name, runs in answers.items()}
     for name, end in endings.items():
         typer.echo(f"{name:<12}{end.text}")
-    code, states = _tell_errors(errors), {end.state for end in endings.values()}
-    if "rollback failed" in states:
-        code = ExitCode.ROLLBACK_FAILED
-    elif "still open" in states:
-        code = code or ExitCode.UNREACHABLE
-    elif not states <= {"confirmed", "not switched"} or "confirmed" not in states:
-        code = code or ExitCode.FAILED
-    raise typer.Exit(code)
+    _tell_errors(errors)
+    states = {end.state for end in endings.values()}
+    only_begun = states <= {"not switched"}
+    raise typer.Exit(
+        exit_code(
+            errors.values(),
+            rollback_failed="rollback failed" in states,
+            unreachable="still open" in states,
+            failed=bool(states & {"rolled back", "held", "not known"}) or (only_begun and not errors),
+        )
+    )
 
 
 def status(
@@ -88,9 +89,9 @@ def status(
         answers, errors = ask_runs(fleet, hosts)
     for name, runs in answers.items():
         typer.echo(f"{name:<12}{status_line(runs)}")
-    code = _tell_errors(errors)
+    _tell_errors(errors)
     failed = any(runs.phase == "failed" for runs in answers.values())
-    raise typer.Exit(ExitCode.ROLLBACK_FAILED if failed else code)
+    raise typer.Exit(exit_code(errors.values(), rollback_failed=failed))
 
 
 def history(
@@ -112,4 +113,5 @@ def history(
         typer.echo(name)
         for line in history_lines(runs):
             typer.echo(f"  {line}")
-    raise typer.Exit(_tell_errors(errors))
+    _tell_errors(errors)
+    raise typer.Exit(exit_code(errors.values()))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def rollback(
             typer.echo(f"{name:<12}{why}")
         gone = go_back(fleet, cluster, hosts, way)
     _tell(gone, way, inventory)
-    codes = [exit_code_of(error) for error in gone.errors.values()]
-    raise typer.Exit(max(codes, default=ExitCode.FAILED if gone.stopped else ExitCode.OK))
+    raise typer.Exit(exit_code(gone.errors.values(), failed=gone.stopped))
 
 
 def _tell(gone: Gone, way: WayBack, inventory: Path) -> None:
@@ -98,4 +97,4 @@ def _refuse(way: WayBack) -> None:
         typer.echo(f"{name}: {error.told}", err=True)
     if way.errors:
         typer.echo("nothing was changed on any host", err=True)
-        raise typer.Exit(max(exit_code_of(error) for error in way.errors.values()))
+        raise typer.Exit(exit_code(way.errors.values()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.exit_codes import ExitCode, exit_code
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet, flag
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ def rotate(
 
 
 def _retire(run: Run) -> ExitCode:
-    from tempo_infra.cli.provision import worst
     from tempo_infra.deploy.rotation import retire
 
     if run.rollout.stopped:
@@ -69,7 +68,7 @@ def _retire(run: Run) -> ExitCode:
         typer.echo(f"{name}: {error.told}", err=True)
     if errors:
         typer.echo(UNFINISHED, err=True)
-        return worst(errors.values())
+        return exit_code(errors.values())
     run.store.forget([run.cluster.secrets.login.other.secret])
     return ExitCode.OK
 

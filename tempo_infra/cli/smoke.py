@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.options import DEFAULT_INVENTORY, Format, InventoryFile, OutputFormat
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def smoke(
             say=lambda event: typer.echo(event_line(event), err=as_json),
         )
     typer.echo(document(result) if as_json else "\n".join(result_lines(result)))
-    raise typer.Exit(ExitCode.OK if result.ok else ExitCode.FAILED)
+    raise typer.Exit(exit_code(failed=not result.ok))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from tempo_infra.checks import CHECKS, Outcome, Phase
 from tempo_infra.cli.check_host import PhaseName
-from tempo_infra.cli.checking import exit_code
+from tempo_infra.cli.checking import exit_code_for
 from tempo_infra.cli.exit_codes import exit_code_of
 from tempo_infra.cli.main import app
 from tempo_infra.errors import InputError, TempoInfraError
@@ -223,8 +223,8 @@ def test_what_is_no_host(target: str) -> None:
 
 def test_failed_wins_over_unknown() -> None:
     none = dict.fromkeys(Outcome, 0)
-    assert exit_code({**none, Outcome.FAIL: 1, Outcome.UNKNOWN: 1}, strict=False) == 1
-    assert exit_code({**none, Outcome.UNKNOWN: 1, Outcome.WARN: 1}, strict=False) == 3
+    assert exit_code_for({**none, Outcome.FAIL: 1, Outcome.UNKNOWN: 1}, strict=False) == 1
+    assert exit_code_for({**none, Outcome.UNKNOWN: 1, Outcome.WARN: 1}, strict=False) == 3
 
 
 def test_the_phases_of_the_option_are_those_of_checks() -> None:
