@@ -107,7 +107,7 @@ def harmless(value: Any, hide: Callable[[str], str], *, whole: bool = False, dep
         raise TypeError("it is nested too deep")
     if isinstance(value, str):  # cleaned first: a secret with something invisible in it is a secret
         return hide(sanitize.visible(value) if whole else sanitize.one_line(value))
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [harmless(one, hide, whole=whole, depth=depth + 1) for one in value]
     if isinstance(value, dict):
         return {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 LATE_S = 30.0  # beyond its grace, the timer of a run should have fired
 LOOK_EVERY_S = 0.5
+MOST_BYTES = 3 * 1024 * 1024  # of entries as JSON; an answer may have 4 MiB
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,19 @@ def read_runs(layout: Layout, args: RunsArgs) -> Runs:
         decides_in_s=max(0.0, left_s),
         zero=snapshot.is_kept(layout.zero),
         database=pin.system_identifier if (pin := pinned(layout)) else "",
-        entries=[e for e in entries(layout) if not args.run or e.run == args.run],
+        entries=_newest([e for e in entries(layout) if not args.run or e.run == args.run]),
     )
+
+
+def _newest(found: "list[Entry]") -> "list[Entry]":
+    """Leave out the oldest where all together are more than an answer may hold: years of runs."""
+    left, kept = MOST_BYTES, 0
+    for entry in reversed(found):
+        left -= len(json.dumps(asdict(entry)))
+        if left < 0:
+            break
+        kept += 1
+    return found[len(found) - kept :]
 
 
 def _goes_on(layout: Layout, run: str) -> bool:

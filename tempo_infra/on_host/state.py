@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
 ASK_S = 45.0  # of the engine, on a host that may be small and busy
-MAX_TEXT_BYTES = 256 * 1024  # a rendered file larger than this is shown by its digest only
+MAX_TEXT = 256 * 1024  # characters of a file that are shown; what differs beyond is told by its digest
+MAX_TEXTS = 512 * 1024  # of all files together: as JSON six bytes each, in an answer of 4 MiB
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
 
     An engine that does not answer is asked nothing more: each question would take its whole deadline.
     """
-    manifest = _text(layout.current / "manifest.json")
+    manifest, shown = _text(layout.current / "manifest.json"), _Shown()
     shipped = json.loads(manifest)["files"] if manifest else {}
     armed = guard.read(layout)
     owned = {path for path in (*args.wanted, *shipped) if path.startswith("etc/")}
@@ -130,7 +131,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         confirmed=confirmed(layout),
         manifest=manifest,
         installed={path: _digest(layout.installed(path)) for path in sorted(owned)},
-        texts=_texts(layout, args.wanted, shipped),
+        texts=_texts(layout, args.wanted, shipped, shown),
         secrets=_secret_digests(layout, args),
         containers=containers,
         addresses=addresses(),
@@ -139,8 +140,8 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         data_version=data.version,
         images=_images(args.images) if docker.engine else [],
         last_good=last_good(layout),
-        edited=_edited(layout, owned, args.wanted, shipped),
-        tampered=_tampered(layout, shipped),
+        edited=_edited(layout, owned, args.wanted, shipped, shown),
+        tampered=_tampered(layout, shipped, shown),
         leftovers=len(find(layout)),
         open_run=guard.not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
         system_identifier=data.number,
@@ -168,34 +169,52 @@ def _digest(path: Path) -> str | None:
         return None
 
 
-def _texts(layout: Layout, wanted: dict[str, str], shipped: dict[str, dict[str, str]]) -> dict[str, str]:
+class _Shown:
+    """How much of files is shown, so that the answer stays one that the operator's side takes."""
+
+    def __init__(self) -> None:
+        self._left = MAX_TEXTS
+
+    def text(self, path: Path) -> str:
+        found = _text(path)[: min(MAX_TEXT, self._left)]
+        self._left -= len(found)
+        return found
+
+
+def _texts(
+    layout: Layout, wanted: dict[str, str], shipped: dict[str, dict[str, str]], shown: _Shown
+) -> dict[str, str]:
     texts = {}
     for path, entry in shipped.items():
         if wanted.get(path) != entry["sha256"]:
             folder = layout.state if path.startswith("services/") else layout.current
-            texts[path] = _text(folder / path)[:MAX_TEXT_BYTES]
+            texts[path] = shown.text(folder / path)
     return texts
 
 
 def _edited(
-    layout: Layout, owned: set[str], wanted: dict[str, str], shipped: dict[str, dict[str, str]]
+    layout: Layout,
+    owned: set[str],
+    wanted: dict[str, str],
+    shipped: dict[str, dict[str, str]],
+    shown: _Shown,
 ) -> dict[str, Edited]:
     found = {}
     for path in sorted(owned):
         digest, entry = _digest(layout.installed(path)), shipped.get(path, {})
         if digest != entry.get("sha256") and (entry or digest not in (None, wanted.get(path))):
-            before = _text(layout.current / path)[:MAX_TEXT_BYTES] if entry else ""
-            found[path] = Edited(before, _text(layout.installed(path))[:MAX_TEXT_BYTES])
+            before = shown.text(layout.current / path) if entry else ""
+            found[path] = Edited(before, shown.text(layout.installed(path)))
     return found
 
 
-def _tampered(layout: Layout, shipped: dict[str, dict[str, str]]) -> dict[str, str]:
+def _tampered(layout: Layout, shipped: dict[str, dict[str, str]], shown: _Shown) -> dict[str, str]:
     """Files that containers read, or that compose does: named by their content, and yet changed in place."""
     found = {}
     for path, entry in shipped.items():
         place = (layout.state if path.startswith("services/") else layout.current) / path
         if _digest(place) != entry["sha256"]:
-            found[path] = _text(place)[:MAX_TEXT_BYTES]
+            found[path] = shown.text(place)
     return found
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tempo_infra import __version__
 from tempo_infra.checks import CHECKS
 from tempo_infra.checks.finding import Finding, Outcome, Severity
-from tempo_infra.report.escaping import plain
+from tempo_infra.deploy.answers import harmless
+from tempo_infra.report.escaping import plain, unlinked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,7 +75,10 @@ def _of(host: HostResult, finding: Finding) -> dict[str, Any]:
     parts = (f"{finding.title}: {finding.found}{wanted}", finding.note, finding.remedy)
     text = ". ".join(part for part in parts if part)
     made = _result(host, finding.id, finding.subject, _KIND_AND_LEVEL[finding.outcome], text)
-    return {**made, "properties": {"outcome": finding.outcome.value, "evidence": dict(finding.evidence)}}
+    return {
+        **made,
+        "properties": {"outcome": finding.outcome.value, "evidence": harmless(dict(finding.evidence), str)},
+    }
 
 
 def _result(host: HostResult, rule: str, subject: str, kind: tuple[str, str], text: str) -> dict[str, Any]:
@@ -84,7 +88,7 @@ def _result(host: HostResult, rule: str, subject: str, kind: tuple[str, str], te
         "ruleId": rule,
         "kind": kind[0],
         "level": kind[1],
-        "message": {"text": plain(text)},
+        "message": {"text": unlinked(text)},
         "locations": [{"logicalLocations": [place]}],
         "partialFingerprints": {"finding/v1": plain(f"{host.name}/{rule}/{subject}")},
     }

@@ -208,6 +208,27 @@ def test_a_word_that_can_not_be_is_one_error(said: bytes) -> None:
     assert caught.value.what.isprintable()
 
 
+WORST: dict[str, Callable[[], bytes]] = {
+    "objects": lambda: b"[" + b",".join([b'{"":[]}'] * 87_000) + b"]",
+    "numbers": lambda: b"[" + b",".join([b"12345678901234"] * 262_000) + b"]",
+    "names": lambda: b"{" + b",".join(b'"%07d":1' % number for number in range(262_000)) + b"}",
+    "one text": lambda: b'"' + b"x" * (4 * MIB - 64) + b'"',
+    "wide letters": lambda: b'"' + "\U0001f600".encode() * (MIB - 64) + b'"',
+    "lines": lambda: b'"' + b"\\n" * (2 * MIB - 64) + b'"',
+}
+
+
+@pytest.mark.parametrize("what", WORST)
+def test_the_worst_answer_that_is_taken_takes_little_memory(what: str) -> None:
+    said = raw(b'{"results":[' + WORST[what]() + b"]}")
+    process = Says(iter((said,)))
+    tracemalloc.start()
+    Session("db-1", process, NONCE).call([Step("state")])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 64 * MIB
+
+
 def test_a_flood_of_events_ends_and_signs_of_life_do_not_count() -> None:
     def heard(state: str) -> int:
         seen: list[Event] = []

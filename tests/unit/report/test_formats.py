@@ -18,6 +18,7 @@ from tempo_infra.checks.finding import Severity
 from tempo_infra.cli.check_host import FormatName
 from tempo_infra.errors import InputError
 from tempo_infra.report.comparing import Change
+from tempo_infra.report.escaping import markdown
 from tempo_infra.report.formats import EXTENSIONS, WRITERS, ReportFormat, of_output
 from tempo_infra.report.result import CheckRun, HostResult
 from tests.unit.report.test_findings import run
@@ -158,6 +159,48 @@ def test_a_hosts_words_are_no_markdown() -> None:
     assert columns == {6}
 
 
+LIVE = (
+    "@team/security look", "mail bob@example.org", "see https://evil.example/x", "at www.evil.example",
+    "fixes #12", "GH-7", "org/repo#3", "in 3e6ffa3", "mailto:x", "`@team`", "<b>@team</b>", "a|@b",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", LIVE)
+def test_nothing_that_a_host_says_is_live_in_a_pull_request(words: str) -> None:
+    """A forge reads mentions, links, issues, commits out of plain words, escaped or not; none out of code."""
+    finding = replace(
+        hostile().hosts[0].findings[0], found=words, wanted=words, note=words, subject="", remedy=words
+    )
+    told = HostResult(words, words, words, 1, (finding,), words, system=words)
+    page = written(ReportFormat.MARKDOWN, CheckRun((told, HostResult("h", "", error=words, remedy=words)), 1))
+    outside_code = re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", page)
+    for live in ("@", "https:", "www.", "#12", "#3", "GH-7", "3e6ffa3", "mailto:", "<b>"):
+        assert live not in outside_code, (live, outside_code)
+    assert page.count(words.replace("|", "\\|")) >= 8
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("- a list", "\\- a list"),
+        ("1. a list", "1\\. a list"),
+        ("=====", "\\====="),
+        ("> a quote", "&gt; a quote"),
+        ("$x$ and *y*", "\\$x\\$ and \\*y\\*"),
+        ("4.2 ms - fine", "4.2 ms - fine"),
+    ],
+)
+def test_a_hosts_words_are_one_paragraph(words: str, shown: str) -> None:
+    assert markdown(words) == shown
+
+
+def test_a_hosts_words_are_no_link_in_sarif() -> None:
+    document = json.loads(written(ReportFormat.SARIF, hostile()))
+    texts = [result["message"]["text"] for part in document["runs"] for result in part["results"]]
+    assert texts
+    assert not [text for text in texts if re.search(r"\]\(", text)]
+
+
 @pytest.mark.parametrize("what", [run(), hostile()], ids=["usual", "hostile"])
 def test_prometheus_lines_are_comments_or_samples(what: CheckRun) -> None:
     label = r'\w+="(?:[^"\\]|\\\\|\\")*"'
@@ -180,7 +223,9 @@ def test_prometheus_numbers_the_outcomes() -> None:
 
 @pytest.mark.parametrize("chosen", WRITERS)
 def test_no_control_character_of_a_host_is_passed_on(chosen: ReportFormat) -> None:
-    assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u202e]", written(chosen, hostile()))
+    text = written(chosen, hostile())
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u202e]", text)
+    assert "[31m" not in text
 
 
 @pytest.mark.parametrize(
