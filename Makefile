@@ -6,7 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LAB := $(PYTHON) -m lab
-LAB_INVENTORY := .lab/inventory.yaml
+# .lab is a link, and tempo-infra follows none on a relative path
+LAB_STATE := $$(readlink -f .lab)
+LAB_INVENTORY := $(LAB_STATE)/inventory.yaml
 
 .PHONY: help
 help: ## this list
@@ -25,7 +27,7 @@ venv: $(STAMP) ## the development environment in .venv
 lab-up: venv ## three hosts with their own Docker, a registry and all images, on this machine
 	@$(LAB) up
 	@$(LAB) inventory
-	@$(BIN)/tempo-infra images pin -i $(LAB_INVENTORY) --registry-address 127.0.1.10:5000 --ca-file .lab/ca.crt
+	@$(BIN)/tempo-infra images pin -i $(LAB_INVENTORY) --registry-address 127.0.1.10:5000 --ca-file $(LAB_STATE)/ca.crt
 
 .PHONY: lab-down
 lab-down: ## stop the lab (its caches stay)

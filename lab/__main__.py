@@ -90,7 +90,8 @@ def _check(_: argparse.Namespace) -> int:
     """check-host on the lab's inventory, with the reviewed list of what a lab host can't pass lowered."""
     command = CHECKOUT / ".venv" / "bin" / "tempo-infra"
     ignored = [word for check in CANNOT_PASS for word in ("--ignore", check)]
-    return subprocess.call([command, "check-host", "-i", ".lab/inventory.yaml", *ignored], cwd=CHECKOUT)
+    inventory_file = Home.locate().root / "inventory.yaml"
+    return subprocess.call([command, "check-host", "-i", inventory_file, *ignored], cwd=CHECKOUT)
 
 
 def _exec(options: argparse.Namespace) -> int:
