@@ -73,6 +73,7 @@ CHECKS: tuple[Check, ...] = (
     clock.skew,
     clock.source,
     docker.answers,
+    docker.kind,
     docker.engine,
     docker.compose,
     docker.containerd,

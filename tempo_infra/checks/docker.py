@@ -6,14 +6,29 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks.check import check
-from tempo_infra.checks.finding import Finding, Outcome, Severity, follow, judged, noting, one_of, unread
+from tempo_infra.checks.finding import (
+    Finding,
+    Outcome,
+    Severity,
+    follow,
+    judged,
+    noting,
+    one_of,
+    skipped,
+    unread,
+)
 from tempo_infra.on_host.engine import ADVISED, COMPOSE_FLOOR, FLOOR
 from tempo_infra.on_host.probes.docker import at_version
 
 if TYPE_CHECKING:
     from tempo_infra.checks.expected import Expected
     from tempo_infra.on_host.facts import Facts
-    from tempo_infra.on_host.probes.docker import Cgroups
+    from tempo_infra.on_host.probes.docker import Cgroups, Kind
+
+RULES = (
+    'take "iptables": false out of /etc/docker/daemon.json and restart docker, or use network: host: without '
+    "rules containers do not reach other hosts, and PostgreSQL takes everybody for a neighbour"
+)
 
 
 def _dotted(version: tuple[int, ...]) -> str:
@@ -42,8 +57,33 @@ def answers(facts: Facts, expected: Expected) -> Finding:
     root = follow(facts.system, lambda part: part.uid).value == 0
     asked = facts.docker.value is not None and not reading.not_wanted
     if reading.value is None and asked and root:
-        return Finding(outcome=Outcome.FAIL, found="no answer", wanted="an answer", note=reading.unread)
+        kind = follow(facts.docker, lambda part: part.kind).value
+        remedy = kind.unfit[0].remedy if kind is not None and kind.unfit else ""
+        note = reading.unread
+        return Finding(outcome=Outcome.FAIL, found="no answer", wanted="an answer", note=note, remedy=remedy)
     return judged(reading, lambda _version: Finding(outcome=Outcome.PASS, found="answers"), "an answer")
+
+
+@check(
+    "docker.kind",
+    "the engine is Docker, as containers of PostgreSQL and Temporal need it",
+    severity=Severity.CRITICAL,
+    wants="the system's own Docker: no snap or Podman, not rootless, without userns-remap, with the "
+    "firewall's rules",
+    remedy="install docker.io or docker-ce in its place",
+    source="https://docs.docker.com/engine/install/",
+)
+def kind(facts: Facts, expected: Expected) -> Finding:
+    def judge(found: Kind) -> Finding:
+        if not found.answers:
+            return skipped("no engine answers")
+        if found.unfit:
+            return Finding(outcome=Outcome.FAIL, found=found.unfit[0].what, remedy=found.unfit[0].remedy)
+        if not found.filters and not expected.shares_network:
+            return Finding(outcome=Outcome.FAIL, found="no rules of the firewall", remedy=RULES)
+        return Finding(outcome=Outcome.PASS, found="Docker")
+
+    return judged(follow(facts.docker, lambda part: part.kind), judge)
 
 
 @check(

@@ -91,6 +91,7 @@ class Expected:
     )  # planned connections, by a host's internal address
     huge_pages: bool = False  # memory is set aside for PostgreSQL's buffers
     earlier: EarlierSize | None = None  # of the database, from the report that --compare names
+    shares_network: bool = False  # services have the host's own network
     clocks: Mapping[str, HostClock] = field(default_factory=dict)  # of all hosts of this run
 
     @classmethod
@@ -115,6 +116,7 @@ class Expected:
             members=_members(cluster),
             shards=cluster.temporal.shards,
             login=cluster.secrets.login.role,
+            shares_network=cluster.shares_network,
             **_sized(host, cluster),
         )
 

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.deploy import engine
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.on_host import engine, identity
+from tempo_infra.on_host import identity
 from tempo_infra.render import parse
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def problems(host: Host, bundle: Bundle, state: HostState, allowed: Allowed) -> 
     found = (
         *([state.open_run] if state.open_run else []),
         *_machine(host, bundle, state),
-        *_docker(state, bootstrap=allowed.bootstrap),
+        *engine.objections(host, bundle, state, bootstrap=allowed.bootstrap),
         *_ports(bundle, state),
         *_data(host, bundle, state, new_database=allowed.new_database),
         *_fixed_since(bundle, state),
@@ -122,23 +123,6 @@ def _machine(host: Host, bundle: Bundle, state: HostState) -> Iterator[str]:
         yield f"/var/lib/tempo-infra has only {state.state_free_inodes} inodes left"
     for folder in state.read_only:
         yield f"{folder} is mounted read-only"
-
-
-def _docker(state: HostState, *, bootstrap: bool) -> Iterator[str]:
-    docker = state.docker
-    if docker.engine is None:
-        if docker.problem != "not installed" or not bootstrap:
-            missing = docker.problem == "not installed"
-            yield f"Docker: {docker.problem}" + (
-                "; --bootstrap installs the distribution's own" if missing else ""
-            )
-    elif version(docker.engine) < engine.FLOOR:
-        yield f"Docker engine {docker.engine} is too old: 24 is the oldest that works"
-    elif docker.compose is None or version(docker.compose) < engine.COMPOSE_FLOOR:
-        found = docker.compose or "no `docker compose`"
-        yield (
-            f"{found} on {state.os_id}: compose 2.20 is the oldest that works; install docker-compose-plugin"
-        )
 
 
 def _ports(bundle: Bundle, state: HostState) -> Iterator[str]:
@@ -218,8 +202,3 @@ def elsewhere(host: Host, others: Mapping[str, HostState], *, new_database: bool
             f"this host holds no database, but {', '.join(ran)} ran with one: an empty cluster would be made "
             "beside its data (if that data is lost for good, --new-database makes an empty one)"
         )
-
-
-def version(text: str) -> tuple[int, ...]:
-    """Return the first three numbers of a version; one longer than any is cut."""
-    return tuple(int(part[:9]) for part in re.findall(r"[0-9]+", text)[:3])

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.deploy.answers import manifest
 from tempo_infra.deploy.binding import parts
-from tempo_infra.deploy.obstacles import Allowed, problems, to_bind, version
+from tempo_infra.deploy.engine import version
+from tempo_infra.deploy.obstacles import Allowed, problems, to_bind
 from tempo_infra.deploy.restarts import services
 from tempo_infra.deploy.values import value_changes
 from tempo_infra.inventory.cluster import Role

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy.database_roles import roles_and_databases
+from tempo_infra.deploy.engine import behind_the_bridge
 from tempo_infra.deploy.inspect import PASSWORD_FILE, UIDS, files_for
 from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.obstacles import needed
@@ -74,6 +75,7 @@ def preflight(work: Work) -> Step:
         "files": files,
         "internal": work.host.internal,
         "bindings": list(work.plan.bind),
+        "rules": bool(behind_the_bridge(work.host, work.bundle)),
         "database": work.host.has(Role.POSTGRESQL),
         "new_data": work.plan.new_data,
         "forget": work.new_database,

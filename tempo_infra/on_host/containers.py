@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.on_host import engine
+from tempo_infra.on_host import engine, which_engine
 from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import Output, StepError, must, run
 
@@ -120,20 +119,26 @@ def down() -> "list[str]":
     The database stops last: the others write down what they hand over.
     """
     run(["systemctl", "stop", AT_BOOT], deadline_s=60)  # after a boot it may yet start what is stopped here
-    if shutil.which("docker", path="/usr/bin:/usr/local/bin:/bin") is None:
+    found = which_engine.find(deadline_s=30)
+    if found.absent:
         return []
-    label = f"label=com.docker.compose.project={PROJECT}"
-    form = '{{.ID}} {{.Label "com.docker.compose.service"}} {{.State}}'
-    listed = must(["docker", "ps", "-a", "-f", label, "--format", form], deadline_s=30).out
-    rows = [line.split() for line in listed.splitlines()]
-    first = [id_ for id_, service, state in rows if service != "postgresql" and state == "running"]
+    if found.version is None:  # one that is stopped may hold containers of ours
+        raise StepError(found.unfit[0].what, remedy=found.unfit[0].remedy)
+    ours = engine.listed(engine.OURS, stopped=True, deadline_s=30)
+    if found.unfit and not ours:
+        return []
+    first = [one["Id"] for one in ours if one["State"] == "running" and _service(one) != "postgresql"]
     if first:
         must(["docker", "stop", *first], deadline_s=DOWN_DEADLINE_S)
     must(["docker", "compose", "-p", PROJECT, "down", "--remove-orphans"], deadline_s=DOWN_DEADLINE_S)
-    left = must(["docker", "ps", "-aq", "-f", label], deadline_s=30).out.split()
+    left = [one["Id"][:12] for one in engine.listed(engine.OURS, stopped=True, deadline_s=30)]
     if left:
         raise StepError(f"{len(left)} containers of {PROJECT} are left: docker rm -f {' '.join(left)}")
-    return sorted({service for _, service, _ in rows})
+    return sorted({_service(one) for one in ours})
+
+
+def _service(listed: "dict[str, Any]") -> str:
+    return engine.named(listed.get("Labels") or {})
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Any, Optional
 
 from tempo_infra.on_host import exchange
-from tempo_infra.on_host.layout import PROJECT
+from tempo_infra.on_host.layout import DOCKER_SOCKET, PROJECT
 from tempo_infra.on_host.shell import StepError
 
-SOCKET = "/var/run/docker.sock"
+SOCKET = DOCKER_SOCKET
 FLOOR = (24,)  # older engines are refused
 ADVISED = (28,)  # it keeps the local network away from ports that are not published
 COMPOSE_FLOOR = (2, 20)
@@ -25,6 +25,10 @@ MOST_BYTES = 16 * 1024 * 1024  # what it says of a container is some ten thousan
 PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")  # in a path
 
 
+class NobodyThereError(StepError):
+    """Nothing listens on the socket, or there is none."""
+
+
 def ask(path: str, *, deadline_s: float) -> Any:
     """Return the engine's answer, None when there is no such thing; StepError when it does not answer."""
     try:
@@ -32,7 +36,8 @@ def ask(path: str, *, deadline_s: float) -> Any:
     except TimeoutError:
         raise StepError(f"the Docker engine gave no answer in {deadline_s:g} s") from None
     except OSError as error:
-        raise StepError(
+        nobody = isinstance(error, (FileNotFoundError, ConnectionRefusedError))
+        raise (NobodyThereError if nobody else StepError)(
             f"Cannot connect to the Docker daemon at unix://{SOCKET}: {error.strerror or error}"
         ) from error
     if status == NOT_FOUND:
@@ -62,8 +67,10 @@ def _quoted(text: str) -> str:
     return "".join(chr(byte) if byte in PLAIN else f"%{byte:02X}" for byte in text.encode())
 
 
-def version(*, deadline_s: float) -> str:
-    return str(ask("/version", deadline_s=deadline_s)["Version"])
+def networks(*, deadline_s: float) -> "list[dict[str, Any]]":
+    """Return the engine's networks, whoever made them."""
+    found = ask("/networks", deadline_s=deadline_s)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def has_image(reference: str, *, deadline_s: float) -> bool:
@@ -83,10 +90,16 @@ def containers(*, stopped: bool, deadline_s: float) -> "list[dict[str, Any]]":
     """
     until = time.monotonic() + deadline_s
     found = [
-        ask(f"/containers/{one['Id']}/json", deadline_s=max(0.0, until - time.monotonic()))
+        inspect(str(one["Id"]), deadline_s=max(0.0, until - time.monotonic()))
         for one in listed(KEPT_RUNNING, stopped=stopped, deadline_s=deadline_s)
     ]
-    return [one for one in found if one is not None]  # None: it went between the two questions
+    return [one for one in found if one is not None]
+
+
+def inspect(container: str, *, deadline_s: float) -> "Optional[dict[str, Any]]":
+    """Return what `docker inspect` says; None for one that went since it was listed."""
+    found: "Optional[dict[str, Any]]" = ask(f"/containers/{container}/json", deadline_s=deadline_s)
+    return found
 
 
 def listed(labels: "list[str]", *, stopped: bool, deadline_s: float) -> "list[dict[str, Any]]":

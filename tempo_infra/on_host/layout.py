@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = "tempo-infra"  # the compose project
+DOCKER_SOCKET = (
+    "/var/run/docker.sock"  # of the system's engine, whatever a person's context or DOCKER_HOST say
+)
 ZERO = "0"  # the generation that was there before the first provision: files, and nothing of ours
 
 

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable
 
-from tempo_infra.on_host import data_folder, identity, ports
+from tempo_infra.on_host import data_folder, identity, ports, which_engine
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.shell import StepError
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tempo_infra.on_host.layout import Layout
+
+ENGINE_S = 45.0  # for an answer, on a host that may be small and busy
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class PreflightArgs:
     files: int
     internal: str
     bindings: "list[str]" = field(default_factory=list)  # address:port of services that do not run yet
+    rules: bool = False  # containers are reached, and reach others, by rules that the engine makes
     database: bool = False
     new_data: bool = False  # the plan saw no database here
     forget: bool = False  # the database that was here is given up, by name
@@ -61,6 +64,16 @@ def _writes(layout: Layout, args: PreflightArgs) -> "list[str]":
     return list(dict.fromkeys([*found, *([of_data] if of_data else [])]))
 
 
+def _engine(layout: Layout, args: PreflightArgs) -> "list[str]":
+    """Also one that has just been installed, by whatever settings an earlier one has left."""
+    found = which_engine.find(deadline_s=ENGINE_S, root=layout.root)
+    if found.absent:
+        return ["no Docker engine is here any more"]
+    if args.rules and not found.filters:
+        return ['Docker makes no rules of the firewall ("iptables": false)']
+    return [f"{one.what} ({one.remedy})" for one in found.unfit]
+
+
 def _address(_: Layout, args: PreflightArgs) -> "list[str]":
     return (
         [] if args.internal in addresses() else [f"the internal address {args.internal} is not up any more"]
@@ -82,7 +95,7 @@ def _data(layout: Layout, args: PreflightArgs) -> "list[str]":
 
 Guard = Callable[["Layout", PreflightArgs], "list[str]"]
 # In this order. One more, such as the age of the last backup, is one more entry: what is wrong, or nothing.
-GUARDS: "tuple[Guard, ...]" = (_room, _writes, _address, _ports, _data)
+GUARDS: "tuple[Guard, ...]" = (_engine, _room, _writes, _address, _ports, _data)
 OWNED = ("etc/sysctl.d", "etc/tmpfiles.d", "etc/security/limits.d", "etc/systemd/system")
 
 

@@ -219,7 +219,7 @@ class Session:
         self._event(Event("rollback", "started"))
         name, what, remedy = failure
         try:
-            now = undo.failed(self._layout, armed, f"{name}: {what}", self._say)
+            now = undo.failed(self._layout, armed, f"{name}: {what}", self.say)
         except (StepError, OSError) as error:
             self._event(Event("rollback", "failed", str(error)))
             remedy = error.remedy if isinstance(error, StepError) else remedy
@@ -227,7 +227,7 @@ class Session:
         self._event(Event("rollback", "ended", now, time.monotonic() - started))
         return Reply(results, name, what, remedy, now=now)
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         self._event(Event(self._step, "progress", text))
 
     def _journal(self, step: str, result: str, digest: str = "", detail: str = "") -> None:
@@ -313,7 +313,7 @@ class Session:
                 )
 
     def rollback(self, step: Step) -> dict[str, str]:
-        return arming.rollback(self._layout, arming.RunArgs(**step.args), self._say)
+        return arming.rollback(self._layout, arming.RunArgs(**step.args), self.say)
 
     def facts(self, step: Step) -> Facts:
         """Measure while the operator is there: nobody else wants the facts."""
@@ -331,7 +331,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "clock": lambda _, __: {"ns": time.time_ns()},
     "lock": Session.lock,
     "unlock": Session.unlock,
-    "bootstrap": lambda _, __: bootstrap.install_docker(),
+    "bootstrap": lambda s, _: bootstrap.install_docker(s.layout, s.say),
     "stage": lambda s, step: generation.stage(s.layout, generation.StageArgs(**step.args), step.payload),
     "validate": lambda s, step: containers.validate(s.layout, containers.ValidateArgs(**step.args)),
     "pull": lambda _, step: containers.pull(containers.PullArgs(**step.args)),

@@ -13,11 +13,14 @@ import time
 from dataclasses import dataclass
 from typing import IO, Optional, Sequence
 
+from tempo_infra.on_host.layout import DOCKER_SOCKET
+
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
     "LC_ALL": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
+    "DOCKER_HOST": f"unix://{DOCKER_SOCKET}",  # a context of root's would lead `docker` to another engine
 }
 KILLED_S = 5.0  # in which a killed program ends
 MOST_BYTES = 32 * 1024 * 1024  # of what a program says

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import os
-import shutil
 import socket
 import sys
 from dataclasses import dataclass, field
@@ -14,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import data_folder, engine, identity, live, ports, preflight, untrusted
+from tempo_infra.on_host import data_folder, engine, identity, live, ports, preflight, untrusted, which_engine
 from tempo_infra.on_host.bootstrap import os_id
 from tempo_infra.on_host.compose_version import compose_version
+from tempo_infra.on_host.engine_here import Unfit  # noqa: TC001 - readers of HostState need the type
 from tempo_infra.on_host.journal import confirmed, last_good, restarts
 from tempo_infra.on_host.leftovers import find
 from tempo_infra.on_host.network_addresses import addresses
@@ -46,7 +46,8 @@ class Container:
 class Docker:
     engine: str | None  # "26.1.5", None when there is none or it does not answer
     compose: str | None
-    problem: str = ""
+    unfit: list[Unfit] = field(default_factory=list)  # empty without an engine: there is none on the host
+    filters: bool = True  # the engine makes the firewall's rules
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
     data = data_folder.look_or_why(layout)
     docker = _docker(layout)
     listening = ports.taken(args.bindings)
-    containers = _containers(listening) if docker.engine else []
+    answers = docker.engine is not None and not docker.unfit
+    containers = _containers(listening) if answers else []
     ours = {container.id for container in containers}
     usage = os.statvfs(preflight.nearest(layout.state))
     return HostState(
@@ -138,7 +140,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         state_free_bytes=usage.f_bavail * usage.f_frsize,
         state_free_inodes=usage.f_favail if usage.f_files else None,
         data_version=data.version,
-        images=_images(args.images) if docker.engine else [],
+        images=_images(args.images) if answers else [],
         last_good=last_good(layout),
         edited=_edited(layout, owned, args.wanted, shipped, shown),
         tampered=_tampered(layout, shipped, shown),
@@ -236,13 +238,9 @@ def _secret(layout: Layout, name: str) -> bytes | None:
 
 
 def _docker(layout: Layout) -> Docker:
-    if shutil.which("docker", path="/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin") is None:
-        return Docker(None, None, "not installed")
-    compose = compose_version(layout)
-    try:
-        return Docker(engine.version(deadline_s=ASK_S), compose)
-    except StepError as error:
-        return Docker(None, compose, str(error))
+    found = which_engine.find(deadline_s=ASK_S, root=layout.root)
+    compose = None if found.version is None or found.unfit else compose_version(layout)
+    return Docker(found.version, compose, found.unfit, found.filters)
 
 
 def _live(containers: list[Container]) -> live.Live:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import time
 import types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.on_host import engine, which_engine
+from tempo_infra.on_host.engine_here import Unfit  # noqa: TC001 - readers of Facts need the type
 from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.probes import nofile, processes
 from tempo_infra.on_host.probes.nofile import Limits  # noqa: TC001 - readers of Facts need the type
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, output_of
-from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 DEADLINE_S = 8.0
 MAX_CONTAINERS = 200
-_COMPONENTS = "{{range .Server.Components}}{{.Name}}={{.Version}} {{end}}"
-_CGROUPS = "{{.CgroupVersion}} {{.CgroupDriver}}"
-_SOCKET = "/var/run/docker.sock"
+NOT_ASKED: "Reading[Any]" = Reading(None, "not asked", not_wanted=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,15 @@ class Cgroups:
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """What the engine is, where that keeps our services from running in it."""
+
+    answers: bool = True
+    unfit: tuple[Unfit, ...] = ()
+    filters: bool = True  # it makes the firewall's rules
+
+
+@dataclass(frozen=True, slots=True)
 class Docker:
     engine: Reading[str]  # "28.2.2"
     containerd: Reading[str]
@@ -70,6 +78,7 @@ class Docker:
     compose: Reading[str]
     containers: Reading[tuple[Container, ...]]  # those that run
     stopped: Reading[tuple[Stopped, ...]]  # services of ours that should run and don't
+    kind: Reading[Kind] = NOT_ASKED
 
 
 def parse_version(text: str) -> str:
@@ -83,33 +92,6 @@ def parse_version(text: str) -> str:
 def at_version(text: str) -> "tuple[int, ...]":
     """Return a version as numbers that compare: "28.2.2" is (28, 2, 2)."""
     return tuple(int(part) for part in text.split("."))
-
-
-def parse_inspect(text: str) -> "tuple[dict[str, Any], ...]":
-    """Parse `docker inspect`'s list; Unread when it is something else."""
-    try:
-        entries = json.loads(text)
-    except ValueError as error:
-        raise Unread(f"`docker inspect` didn't answer with JSON: {error}") from error
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise Unread("`docker inspect` didn't answer with a list")
-    return tuple(entries)
-
-
-def parse_cgroups(text: str) -> Cgroups:
-    """Parse the two words of `docker info`."""
-    words = text.split()
-    if len(words) != 2:  # noqa: PLR2004 - version and driver
-        raise Unread(f"`docker info` answered {text.strip()[:80]!r}")
-    return Cgroups(*words)
-
-
-def parse_components(text: str) -> str:
-    """Return containerd's version of the engine's "name=version" words."""
-    versions = dict(word.partition("=")[::2] for word in text.split())
-    if "containerd" not in versions:
-        raise Unread("the engine names no containerd")
-    return parse_version(versions["containerd"])
 
 
 def container(
@@ -137,60 +119,69 @@ def container(
     )
 
 
-def _docker(*words: str) -> str:
-    if Path(_SOCKET).exists() and not os.access(_SOCKET, os.W_OK):
-        raise Unread(f"uid {os.geteuid()} may not ask the Docker engine; root and group docker may")
-    try:
-        return output_of("docker", *words, deadline_s=DEADLINE_S)
-    except StepError as error:
-        if "not found" in str(error):
-            raise Unread("no Docker engine is installed", not_wanted=True) from error
-        raise
-
-
 def _compose() -> str:
     try:
-        return parse_version(_docker("compose", "version", "--short"))
+        return parse_version(output_of("docker", "compose", "version", "--short", deadline_s=DEADLINE_S))
     except Unread as error:
         said = str(error).split(" | ")[0]
         raise Unread(f"the engine has no Compose v2 plugin: {said}", not_wanted=True) from error
 
 
 def _containers() -> "tuple[Container, ...]":
-    names = _docker("ps", "--quiet", "--no-trunc").split()
-    if len(names) > MAX_CONTAINERS:
-        raise Unread(f"{len(names)} containers run here; at most {MAX_CONTAINERS} are read")
-    if not names:
-        return ()
-    entries = parse_inspect(_docker("inspect", "--type", "container", *names))
-    members = processes.by_container()
-    return tuple(sorted((container(entry, members) for entry in entries), key=lambda one: one.name))
-
-
-def parse_stopped(text: str) -> "tuple[Stopped, ...]":
-    """Parse `docker ps --all` in the format below: service, state and words, tabs between them."""
-    rows = [line.split("\t") for line in text.splitlines() if line.count("\t") == 2]  # noqa: PLR2004
-    return tuple(Stopped(*row) for row in sorted(rows) if row[1] != "running")
+    listed = engine.listed([], stopped=False, deadline_s=DEADLINE_S)
+    if len(listed) > MAX_CONTAINERS:
+        raise Unread(f"{len(listed)} containers run here; at most {MAX_CONTAINERS} are read")
+    members, until = processes.by_container(), time.monotonic() + DEADLINE_S
+    found = [engine.inspect(str(one["Id"]), deadline_s=max(0.0, until - time.monotonic())) for one in listed]
+    made = [container(entry, members) for entry in found if entry is not None]
+    return tuple(sorted(made, key=lambda one: one.name))
 
 
 def _stopped() -> "tuple[Stopped, ...]":
-    labels = (f"com.docker.compose.project={PROJECT}", "com.docker.compose.oneoff=False")
-    filters = [word for one in labels for word in ("--filter", f"label={one}")]
-    form = '{{.Label "com.docker.compose.service"}}\t{{.State}}\t{{.Status}}'
-    return parse_stopped(_docker("ps", "--all", *filters, "--format", form))
+    return stopped(engine.listed(engine.KEPT_RUNNING, stopped=True, deadline_s=DEADLINE_S))
+
+
+def stopped(listed: "Iterable[Mapping[str, Any]]") -> "tuple[Stopped, ...]":
+    """Return those of the listed containers that don't run."""
+    rows = (
+        Stopped(engine.named(one.get("Labels") or {}), str(one["State"]), str(one["Status"]))
+        for one in listed
+        if one["State"] != "running"
+    )
+    return tuple(sorted(rows, key=lambda one: (one.service, one.state, one.detail)))
+
+
+def _may_ask() -> None:
+    if Path(engine.SOCKET).exists() and not os.access(engine.SOCKET, os.W_OK):
+        raise Unread(f"uid {os.geteuid()} may not ask the Docker engine; root and group docker may")
+
+
+def _nothing(why: str, *, not_wanted: bool = False, kind: "Reading[Kind] | None" = None) -> Docker:
+    silent: "Reading[Any]" = Reading(None, why, not_wanted)
+    return Docker(silent, silent, silent, silent, silent, silent, kind or silent)
 
 
 def read() -> Docker:
     """Ask the engine; one answer that doesn't come spares the others their deadline."""
-    engine = attempt(lambda: parse_version(_docker("version", "--format", "{{.Server.Version}}")))
-    if engine.value is None and Path(_SOCKET).exists():
-        silent: "Reading[Any]" = Reading(None, engine.unread, engine.not_wanted)
-        return Docker(engine, silent, silent, silent, silent, silent)
+    try:
+        _may_ask()
+    except Unread as error:
+        return _nothing(str(error))
+    found = which_engine.find(deadline_s=DEADLINE_S)
+    kind = Kind(found.version is not None, tuple(found.unfit), found.filters)
+    if found.absent:
+        return _nothing("no Docker engine is installed", not_wanted=True)
+    if found.version is None:
+        return _nothing(found.unfit[0].what, kind=Reading(kind))
+    version, containerd = found.version, found.containerd
+    left_out: "Reading[Any]" = Reading(None, found.unfit[0].what if found.unfit else "", not_wanted=True)
+    fit = not found.unfit
     return Docker(
-        engine=engine,
-        containerd=attempt(lambda: parse_components(_docker("version", "--format", _COMPONENTS))),
-        cgroups=attempt(lambda: parse_cgroups(_docker("info", "--format", _CGROUPS))),
-        compose=attempt(_compose),
+        engine=attempt(lambda: parse_version(version)) if fit else left_out,
+        containerd=attempt(lambda: parse_version(containerd)) if fit else left_out,
+        cgroups=Reading(Cgroups(*found.cgroups)) if fit else left_out,
+        compose=attempt(_compose) if fit else left_out,
         containers=attempt(_containers),
         stopped=attempt(_stopped),
+        kind=Reading(kind),
     )

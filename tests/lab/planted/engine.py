@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.lab.planted.fault import VM_ROLE, Fault, by_shell
 
+CLIENT = "/usr/bin/docker"
 PLUGIN = "/usr/libexec/docker/cli-plugins/docker-compose"
 PARSER = "/sbin/apparmor_parser"
 HUNG = by_shell("kill -STOP $(pidof dockerd)", "kill -CONT $(pidof dockerd)")
@@ -19,6 +20,7 @@ FAULTS = (
         HUNG,
         also=dict.fromkeys(
             (
+                "docker.kind",
                 "docker.version",
                 "compose.version",
                 "container.state",
@@ -31,6 +33,18 @@ FAULTS = (
                 "temporal.pollers",
             ),
             SILENT,
+        ),
+    ),
+    Fault(
+        "no `docker` program",
+        "worker",
+        "docker.kind",
+        "fail",
+        "the program is moved away; the engine and its containers go on",
+        by_shell(f"mv {CLIENT} /root/kept", f"mv /root/kept {CLIENT}"),
+        also=dict.fromkeys(
+            ("docker.engine", "docker.version", "compose.version", "containerd.version", "docker.cgroup"),
+            "skipped: of an engine that can't be used nothing else matters",
         ),
     ),
     Fault(

@@ -15,7 +15,7 @@ from tempo_infra.on_host.probes.clock import Clock, Discipline, Source
 from tempo_infra.on_host.probes.cpu import Cpu, Speed, Steal
 from tempo_infra.on_host.probes.database import Bloat, Checkpoints, Clients, Database, Live, Vacuum
 from tempo_infra.on_host.probes.disk import Device, Disk, Mount, Space
-from tempo_infra.on_host.probes.docker import Cgroups, Container, Docker
+from tempo_infra.on_host.probes.docker import Cgroups, Container, Docker, Kind
 from tempo_infra.on_host.probes.fsync import Bin, Burst, Flushes, Fsync
 from tempo_infra.on_host.probes.generation import Generation, OwnedFile, Planned
 from tempo_infra.on_host.probes.kernel import Dirty, Kernel, OpenFiles
@@ -160,6 +160,7 @@ def healthy() -> Facts:
                 compose=Reading("2.32.4"),
                 containers=Reading((container("history"),)),
                 stopped=Reading(()),
+                kind=Reading(Kind()),
             )
         ),
         postgres=Reading(None, "no PostgreSQL of the cluster runs here", not_wanted=True),

@@ -9,10 +9,12 @@ import pytest
 
 from tempo_infra.checks import CHECKS, Outcome, find
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.engine_here import Unfit
 from tempo_infra.on_host.facts import Facts
 from tempo_infra.on_host.probes.clock import Discipline, Source
 from tempo_infra.on_host.probes.cpu import Steal
 from tempo_infra.on_host.probes.disk import Mount, Space
+from tempo_infra.on_host.probes.docker import Kind
 from tempo_infra.on_host.probes.kernel import OpenFiles
 from tempo_infra.on_host.probes.nofile import UNLIMITED, Limits
 from tempo_infra.on_host.probes.reading import Reading
@@ -120,6 +122,11 @@ ROWS: list[tuple[str, str, Reading[Any], Outcome]] = [
     ("docker.engine", "docker.engine", read("28.0.0"), PASS),
     ("docker.engine", "docker.engine", FAILED, FAIL),
     ("docker.engine", "docker", FAILED, UNKNOWN),
+    ("docker.kind", "docker.kind", read(Kind()), PASS),
+    ("docker.kind", "docker.kind", read(Kind(unfit=(Unfit("Podman answers", "remove it"),))), FAIL),
+    ("docker.kind", "docker.kind", read(Kind(filters=False)), FAIL),
+    ("docker.kind", "docker.kind", read(Kind(answers=False, unfit=(Unfit("stopped", "start it"),))), SKIP),
+    ("docker.kind", "docker.kind", FAILED, UNKNOWN),
     ("docker.version", "docker.engine", read("28.0.0"), PASS),
     ("docker.version", "docker.engine", read("26.1.5"), WARN),
     ("docker.version", "docker.engine", read("20.10.24"), FAIL),

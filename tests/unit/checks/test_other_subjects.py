@@ -9,9 +9,11 @@ import pytest
 from tempo_infra.checks import Expected, Outcome, find
 from tempo_infra.inventory.catalogue import built_in
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.engine_here import Unfit
 from tempo_infra.on_host.probes.clock import Discipline
 from tempo_infra.on_host.probes.cpu import Steal
 from tempo_infra.on_host.probes.disk import Space
+from tempo_infra.on_host.probes.docker import Kind
 from tempo_infra.on_host.probes.reading import Reading
 from tests.unit.checks.hosts import (
     ABSENT,
@@ -161,3 +163,19 @@ def test_huge_pages_matter_where_postgresql_is() -> None:
     facts = having(healthy(), "kernel.thp", Reading("always"))
     assert outcome("kernel.thp", facts, expected(Role.HISTORY)) is Outcome.SKIP
     assert outcome("kernel.thp", facts, expected(Role.POSTGRESQL)) is Outcome.WARN
+
+
+def test_an_engine_that_is_silent_is_told_with_what_fits_it() -> None:
+    """A snap that is stopped is not mended by starting docker."""
+    kind = Kind(answers=False, unfit=(Unfit("Docker is a snap here", "snap remove docker"),))
+    facts = having(healthy(), "docker.engine", Reading(None, "Docker is a snap here"))
+    [check] = find("docker.engine")
+    [finding] = check.evaluate(having(facts, "docker.kind", Reading(kind)), expected())
+    assert (finding.outcome, finding.note) == (Outcome.FAIL, "Docker is a snap here")
+    assert finding.remedy == "snap remove docker"
+
+
+def test_an_engine_without_rules_is_fit_for_services_in_their_hosts_network() -> None:
+    facts = having(healthy(), "docker.kind", Reading(Kind(filters=False)))
+    assert outcome("docker.kind", facts, expected()) is Outcome.FAIL
+    assert outcome("docker.kind", facts, replace(expected(), shares_network=True)) is Outcome.PASS

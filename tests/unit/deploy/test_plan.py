@@ -10,6 +10,7 @@ import pytest
 from tempo_infra.deploy.obstacles import Allowed
 from tempo_infra.deploy.plan import Action, plan_host
 from tempo_infra.inventory.cluster import Disk, Host, InstanceClass, Resources, Role, Ssh
+from tempo_infra.on_host.engine_here import Unfit
 from tempo_infra.on_host.state import Container, Docker, HostState
 from tempo_infra.render.bundle import Bundle, File, Service
 
@@ -25,6 +26,8 @@ HOST = Host(
 COMPOSE = (
     "services:\n  postgresql: {image: postgres:17, volumes: [services/postgresql-%s]}\n  ui: {image: ui}\n"
 )
+STOPPED = Unfit("docker-ce is stopped", "systemctl start docker")
+PODMAN = Unfit("Podman answers", "apt-get remove podman-docker")
 OWNED = "etc/sysctl.d/60-tempo-infra.conf"
 
 
@@ -184,8 +187,10 @@ def test_a_password_is_not_changed_under_services_that_use_it(
         ({"state_free_bytes": 1 << 20}, "1 MiB are free"),
         ({"state_free_inodes": 10}, "only 10 inodes"),
         ({"state_free_inodes": 0}, "only 0 inodes"),
-        ({"docker": Docker(None, None, "not installed")}, "not installed; --bootstrap"),
-        ({"docker": Docker(None, "2.35.0", "Cannot connect to the Docker daemon")}, "Cannot connect"),
+        ({"docker": Docker(None, None)}, "not installed; --bootstrap installs"),
+        ({"docker": Docker(None, None), "os_id": "rocky-9"}, "not installed; install docker-ce"),
+        ({"docker": Docker(None, None, [STOPPED])}, r"^docker-ce is stopped; systemctl start docker$"),
+        ({"docker": Docker("5.4.2", None, [PODMAN])}, r"^Podman answers; apt-get remove podman-docker$"),
         ({"docker": Docker("20.10.24", "2.35.0")}, "20.10.24 is too old"),
         ({"docker": Docker("28.0.0", None), "os_id": "debian-12"}, "no `docker compose` on debian-12"),
         ({"docker": Docker("28.0.0", "2.19.9")}, "2.19.9 on"),
@@ -221,8 +226,28 @@ def test_only_an_empty_data_directory_will_be_initialised() -> None:
 
 
 def test_docker_may_be_missing_when_it_will_be_installed() -> None:
-    state = replace(FRESH, docker=Docker(None, None, "not installed"))
+    state = replace(FRESH, docker=Docker(None, None))
     assert plan_host(HOST, bundle(), state, {}, Allowed(bootstrap=True)).problems == ()
+    [problem] = plan_host(
+        HOST, bundle(), replace(state, os_id="debian-12"), {}, Allowed(bootstrap=True)
+    ).problems
+    assert "debian-12's own packages hold no engine >= 24" in problem
+
+
+@pytest.mark.parametrize(
+    ("docker", "says"),
+    [
+        (
+            Docker(None, None, [STOPPED]),
+            "systemctl start docker; --bootstrap puts no second engine beside it",
+        ),
+        (Docker("5.4.2", None, [PODMAN]), "Podman answers; apt-get remove podman-docker"),
+    ],
+)
+def test_no_second_engine_is_put_beside_one_that_is_there(docker: Docker, says: str) -> None:
+    state = replace(FRESH, docker=docker)
+    [problem] = plan_host(HOST, bundle(), state, {}, Allowed(bootstrap=True)).problems
+    assert says in problem
 
 
 def test_the_plan_holds_no_file_twice_after_a_service_folder_got_a_new_name() -> None:

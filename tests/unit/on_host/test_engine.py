@@ -1,10 +1,7 @@
-"""The Docker engine's socket, played by a real one in a folder of the test."""
+"""Asking the Docker engine by its socket."""
 
 from __future__ import annotations
 
-import json
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -16,6 +13,7 @@ from hypothesis import strategies as st
 from tempo_infra.on_host import containers, engine, garbage
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
+from tests.unit.on_host.an_engine import Engine
 
 ANSWERS = {
     "/version": {"Version": "26.1.5+dfsg1"},
@@ -42,52 +40,16 @@ LISTED = [
 ]
 
 
-class Engine:
-    def __init__(self, path: Path) -> None:
-        self.asked: list[str] = []
-        self.raw: bytes | None = None  # said instead of an answer
-        self.silent = threading.Event()
-        self.server = socket.socket(socket.AF_UNIX)
-        self.server.bind(str(path))
-        self.server.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self.server.accept()
-            except OSError:
-                return
-            with client:
-                path = client.recv(65536).split()[1].decode()
-                self.asked.append(path)
-                if self.silent.is_set():
-                    self.silent.wait(2)
-                    threading.Event().wait(1.5)
-                    continue
-                client.sendall(self.raw if self.raw is not None else self._answer(path))
-
-    def _answer(self, path: str) -> bytes:
-        if path.startswith("/containers/json?"):
-            body: object = LISTED
-        elif path not in ANSWERS:
-            return b'HTTP/1.0 404 Not Found\r\n\r\n{"message":"no such"}'
-        else:
-            body = ANSWERS[path]
-        return b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + json.dumps(body).encode()
-
-
 @pytest.fixture
 def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     path = tmp_path / "s"
     monkeypatch.setattr(engine, "SOCKET", str(path))
-    made = Engine(path)
+    made = Engine(path, {**ANSWERS, "/containers/json": LISTED})
     yield made
     made.server.close()
 
 
-def test_its_version_and_images(played: Engine) -> None:
-    assert engine.version(deadline_s=5) == "26.1.5+dfsg1"
+def test_its_images(played: Engine) -> None:
     assert engine.has_image("registry.lab:5000/postgres:17@sha256:ab", deadline_s=5)
     assert not engine.has_image("registry.lab:5000/postgres:18", deadline_s=5)
 
@@ -134,13 +96,13 @@ def test_stopped_ones_are_listed_when_asked_for(played: Engine) -> None:
 def test_an_answer_that_is_none_is_an_error_in_words(played: Engine, raw: bytes, words: str) -> None:
     played.raw = raw
     with pytest.raises(StepError, match=words):
-        engine.version(deadline_s=5)
+        engine.ask("/version", deadline_s=5)
 
 
 def test_an_engine_that_hangs_ends_at_the_deadline(played: Engine) -> None:
     played.silent.set()
     with pytest.raises(StepError, match=r"gave no answer in 0\.2 s"):
-        engine.version(deadline_s=0.2)
+        engine.ask("/version", deadline_s=0.2)
 
 
 def test_an_engine_that_is_not_there_is_named_as_docker_itself_does(
@@ -148,7 +110,7 @@ def test_an_engine_that_is_not_there_is_named_as_docker_itself_does(
 ) -> None:
     monkeypatch.setattr(engine, "SOCKET", str(tmp_path / "none"))
     with pytest.raises(StepError, match=r"Cannot connect to the Docker daemon at unix://.*No such file"):
-        engine.version(deadline_s=1)
+        engine.ask("/version", deadline_s=1)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))

@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import containers, ejecting, leaving
+from tempo_infra.on_host import containers, ejecting, engine, leaving, which_engine
 from tempo_infra.on_host.ejecting import EjectArgs, eject
+from tempo_infra.on_host.engine_here import Unfit
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.leaving import RemoveArgs, remove
 from tempo_infra.on_host.shell import Output, StepError
+from tempo_infra.on_host.which_engine import Engine
 from tests.unit.on_host.a_host import Start
 from tests.unit.on_host.test_undo import ARMED
 
@@ -53,6 +55,7 @@ def _no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "run", done)
     for module in (ejecting, containers):
         monkeypatch.setattr(module, "must", done)
+    monkeypatch.setattr(which_engine, "find", lambda **_: Engine())
 
 
 @pytest.fixture
@@ -114,18 +117,47 @@ def test_nothing_starts_services_again_and_the_database_stops_last(
 ) -> None:
     done: list[str] = []
 
+    rows = [("a1", "history", "running"), ("b2", "postgresql", "running"), ("c3", "ui", "exited")]
+    label = "com.docker.compose.service"
+    left = [{"Id": id_, "Labels": {label: name}, "State": state} for id_, name, state in rows]
+
     def note(words: list[str], **_: object) -> Output:
         done.append(" ".join(words[:4]))
-        listed = "a1 history running\nb2 postgresql running\nc3 ui exited\n"
-        return Output(0, listed if words[:3] == ["docker", "ps", "-a"] else "", "")
+        if words[:4] == ["docker", "compose", "-p", "tempo-infra"]:
+            left.clear()
+        return Output(0, "", "")
 
     monkeypatch.setattr(containers, "run", note)
     monkeypatch.setattr(containers, "must", note)
-    monkeypatch.setattr("shutil.which", lambda *_, **__: "/usr/bin/docker")
+    monkeypatch.setattr(which_engine, "find", lambda **_: Engine("28.5.1"))
+    monkeypatch.setattr(engine, "listed", lambda *_, **__: list(left))
     assert remove(layout, RemoveArgs("r1")).services == ["history", "postgresql", "ui"]
     assert [one for one in done if "stop" in one or "compose" in one] == [
         "systemctl stop tempo-infra.service", "docker stop a1", "docker compose -p tempo-infra",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (Engine(), None),
+        (Engine("5.4.2", [Unfit("Podman answers", "remove it")]), None),  # and it has nothing of ours
+        (Engine(None, [Unfit("docker.io is stopped", "start it")]), "docker.io is stopped"),
+    ],
+)
+def test_containers_are_asked_for_where_an_engine_may_have_some(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, found: Engine, says: str | None
+) -> None:
+    """Whatever program is on the path: files must not go while containers that read them stay."""
+    monkeypatch.setattr(containers, "run", lambda *_, **__: Output(0, "", ""))
+    monkeypatch.setattr(which_engine, "find", lambda **_: found)
+    monkeypatch.setattr(engine, "listed", lambda *_, **__: [])
+    if says is None:
+        assert remove(layout, RemoveArgs("r1")).services == []
+        return
+    with pytest.raises(StepError, match=says):
+        remove(layout, RemoveArgs("r1"))
+    assert layout.current.is_symlink()
 
 
 def test_kernel_values_become_what_they_were_and_the_one_in_force_is_the_one_written(layout: Layout) -> None:

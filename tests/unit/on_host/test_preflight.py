@@ -7,16 +7,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from tempo_infra.on_host import identity, ports, preflight
+from tempo_infra.on_host import identity, ports, preflight, which_engine
+from tempo_infra.on_host.engine_here import Unfit
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.preflight import GUARDS, PreflightArgs
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.which_engine import Engine
 
 FINE = PreflightArgs(1 << 20, 100, "127.0.0.1", ["127.0.0.1:7233"])
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    monkeypatch.setattr(which_engine, "find", lambda **_: Engine("28.5.1"))
     made = Layout(tmp_path)
     for folder in (made.state, made.data, *(tmp_path / one for one in preflight.OWNED)):
         folder.mkdir(parents=True)
@@ -49,6 +52,23 @@ def test_a_folder_that_can_not_be_written_is_named(layout: Layout, monkeypatch: 
 
     monkeypatch.setattr(os, "open", refuses)
     assert f"{layout.root / 'etc/sysctl.d'} can't be written: Read-only file system" in refusal(layout, FINE)
+
+
+@pytest.mark.parametrize(
+    ("engine", "rules", "says"),
+    [
+        (Engine(), False, "no Docker engine is here any more"),
+        (Engine("5.4.2", [Unfit("Podman answers", "remove it")]), False, "Podman answers (remove it)"),
+        (Engine("28.5.1", filters=False), True, 'Docker makes no rules of the firewall ("iptables": false)'),
+        (Engine("28.5.1", filters=False), False, ""),
+    ],
+)
+def test_an_engine_is_looked_at_once_more_also_one_that_was_just_installed(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, engine: Engine, says: str, *, rules: bool
+) -> None:
+    monkeypatch.setattr(which_engine, "find", lambda **_: engine)
+    args = replace(FINE, rules=rules)
+    assert (refusal(layout, args) if says else preflight.preflight(layout, args) and "") == says
 
 
 def test_an_address_that_went_away_is_named(layout: Layout) -> None:

@@ -159,8 +159,12 @@ def test_huge_pages_are_counted_in_pages() -> None:
 
 
 def test_stopped_containers_are_told_and_running_ones_not() -> None:
-    text = "ui\trunning\tUp 3 days\nhistory\texited\tExited (1) 5 minutes ago\nnoise\n"
-    assert docker.parse_stopped(text) == (docker.Stopped("history", "exited", "Exited (1) 5 minutes ago"),)
+    label = "com.docker.compose.service"
+    listed = [
+        {"Labels": {label: "ui"}, "State": "running", "Status": "Up 3 days"},
+        {"Labels": {label: "history"}, "State": "exited", "Status": "Exited (1) 5 minutes ago"},
+    ]
+    assert docker.stopped(listed) == (docker.Stopped("history", "exited", "Exited (1) 5 minutes ago"),)
 
 
 @given(st.integers(min_value=1, max_value=100_000), st.text(min_size=1, max_size=40))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import alone, arming, containers, generation, undo
+from tempo_infra.on_host import alone, arming, containers, engine, generation, undo, which_engine
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.arming import ArmArgs, RunArgs
 from tempo_infra.on_host.garbage import sweep
@@ -220,7 +220,8 @@ def test_our_containers_go_and_those_of_an_ejected_host_run_again(
 
     monkeypatch.setattr(containers, "must", must)
     monkeypatch.setattr(containers, "run", must)
-    monkeypatch.setattr("shutil.which", lambda *_, **__: "/usr/bin/docker")
+    monkeypatch.setattr(which_engine, "find", lambda **_: which_engine.Engine("28.5.1"))
+    monkeypatch.setattr(engine, "listed", lambda *_, **__: [])
     containers.before_ours(layout)
     assert ["-p", "tempo-infra", "down", "--remove-orphans"] in said
     said.clear()
