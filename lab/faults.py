@@ -41,6 +41,17 @@ def port_blocked(
 
 
 @contextmanager
+def vanished(host: Host, other: Host) -> Iterator[None]:
+    """For `other`, the host and its containers are gone without a word: no packet goes either way."""
+    away = ["-t", "raw", "-j", "DROP"]
+    there, back = ["-d", other.internal_address], ["-s", other.internal_address]
+    with _rules(
+        host, [["PREROUTING", *there, *away], ["PREROUTING", *back, *away], ["OUTPUT", *there, *away]]
+    ):
+        yield
+
+
+@contextmanager
 def registry_away(host: Host) -> Iterator[None]:
     """Pulls are refused."""
     with _rules(host, [["OUTPUT", "-d", REGISTRY_INTERNAL, "-j", "REJECT"]]):
