@@ -304,14 +304,20 @@ class Rollout:
         temporal = {
             name: one for name, one in services.items() if one.host.temporal_roles or one.host.has(Role.UI)
         }
+        groups = batches.batches([(one.host, one.plan) for one in temporal.values()])
+        begins = groups[0][0] if self._begins(work) else None
         ask = any(one.host.temporal_roles for one in temporal.values()) and database not in services
         stages = [
             {database: [steps.local_login()]} if ask else {},
             {name: steps.prepare(one, self._secrets) for name, one in work.items()},
             {database: steps.start_database(work[database], self._secrets)} if database in services else {},
+            {database: [steps.members_gone()]} if begins else {},
             *(
-                {name: steps.start_temporal(work[name], switched=name == database) for name in group}
-                for group in batches.batches([(one.host, one.plan) for one in temporal.values()])
+                {
+                    name: steps.start_temporal(work[name], switched=name == database, begins=name == begins)
+                    for name in group
+                }
+                for group in groups
             ),
             *(
                 {name: steps.switch_files(files[name]) for name in group}
@@ -321,6 +327,14 @@ class Rollout:
             {name: [steps.confirm(one)] for name, one in switched.items()},
         ]
         return [stage for stage in stages if stage]
+
+    def _begins(self, work: Mapping[str, steps.Work]) -> bool:
+        """Whether no server of Temporal runs on any host of the cluster."""
+        return all(
+            host.name in work and set(host.temporal_roles) <= set(work[host.name].plan.starts)
+            for host in self._cluster.hosts
+            if host.temporal_roles
+        )
 
     def _verify(
         self, switched: dict[str, steps.Work], services: dict[str, steps.Work], frontend: steps.Work | None

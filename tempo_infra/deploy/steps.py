@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from tempo_infra.secrets import Secrets
 
 
+SERVES_S = 150.0  # with history.acquireShardInterval as the server has it, history may need 65 s and more
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """One host's part of a run."""
@@ -122,8 +125,12 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
     return [*steps, healthy(work)] if alone else steps
 
 
-def start_temporal(work: Work, *, switched: bool) -> list[Step]:
-    """Switch a Temporal host and bring its roles up until each one serves."""
+def start_temporal(work: Work, *, switched: bool, begins: bool = False) -> list[Step]:
+    """Switch a Temporal host and bring its roles up until each one serves.
+
+    Where the cluster begins on it, one role serves before the others start: several together on an empty
+    database write the same row, and all but one of them end.
+    """
     roles = [role for role in work.host.roles if role in TEMPORAL_ROLES]
     kept = [
         service.name for service in work.bundle.services if not service.job and service.role != "postgresql"
@@ -131,10 +138,16 @@ def start_temporal(work: Work, *, switched: bool) -> list[Step]:
     # The UI asks the frontend only.
     steps = [_database_answers(work.cluster), login(work.cluster)] if roles else []
     steps += [] if switched else [arm(work), _switch(work)]
+    if begins and len(roles) > 1:
+        first = [role for role in roles if role is not Role.WORKER][:1]  # that one needs a frontend to serve
+        steps += [_up(work, [str(role) for role in first]), _serving(work, first)]
     steps.append(_up(work, kept, remove_orphans=True))
+    return [*steps, *([_serving(work, roles)] if roles else []), healthy(work)]
+
+
+def _serving(work: Work, roles: list[Role]) -> Step:
     ports = {str(role): PORTS[role].grpc for role in roles}
-    serving = Step("serving", {"host": work.host.internal, "ports": ports, "deadline_s": 150.0})
-    return [*steps, *([serving] if roles else []), healthy(work)]
+    return Step("serving", {"host": work.host.internal, "ports": ports, "deadline_s": SERVES_S})
 
 
 def _database_answers(cluster: Cluster) -> Step:
@@ -164,6 +177,11 @@ def members(cluster: Cluster) -> Step:
         for role in host.temporal_roles
     )
     return Step("membership", {"expected": expected, "deadline_s": 90.0})
+
+
+def members_gone() -> Step:
+    """Let the rows of servers that ended just now grow old: the first to start would try to join them."""
+    return Step("members-gone")
 
 
 def local_login() -> Step:

@@ -137,6 +137,26 @@ def membership(args: MembershipArgs) -> "dict[str, list[str]]":
         time.sleep(1.0)
 
 
+YOUNG_S = 20  # so long does Temporal itself take a silent member for one that it can join
+SPOKE = f"""
+select 1 as one from public.cluster_membership
+where last_heartbeat > (now() at time zone 'utc') - interval '{YOUNG_S} s' limit 1
+"""  # noqa: S608 - a constant
+
+
+def members_gone() -> "dict[str, float]":
+    """Wait until no member has spoken for as long as a starting server would try to join it.
+
+    Whoever still speaks then lives: what that means is for `membership` to say.
+    """
+    started = time.monotonic()
+    while psql.ask(psql.database_container(), SPOKE, database=TEMPORALS, deadline_s=20):
+        if time.monotonic() - started > 2 * YOUNG_S:
+            break
+        time.sleep(1.0)
+    return {"seconds": time.monotonic() - started}
+
+
 def local_login() -> "dict[str, str]":
     """Try the way to Temporal's tables before anything is changed: what they say later decides over it."""
     psql.ask(psql.database_container(), "select 1 as one", database=TEMPORALS, deadline_s=20)

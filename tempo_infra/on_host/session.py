@@ -356,6 +356,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "roles": lambda _, __: {"roles": retiring.roles()},
     "forget": lambda s, step: retiring.forget(s.layout, retiring.ForgetArgs(**step.args)),
     "membership": lambda _, step: database.membership(database.MembershipArgs(**step.args)),
+    "members-gone": lambda _, __: database.members_gone(),
     "namespaces": lambda s, step: namespaces.namespaces(s.layout, namespaces.NamespaceArgs(**step.args)),
     "arm": lambda s, step: arming.arm(s.layout, arming.ArmArgs(**step.args)),
     "healthy": lambda s, step: arming.healthy(s.layout, arming.RunArgs(**step.args)),

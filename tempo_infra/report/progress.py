@@ -52,6 +52,7 @@ NOW = {
     "sql": "roles",
     "database-answers": "database",
     "validate": "compose file",
+    "members-gone": "earlier members",
     "still": "watching",
     "reboot": "rebooting",
 }

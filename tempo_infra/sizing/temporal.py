@@ -266,6 +266,9 @@ def _history(cluster: Cluster, memory_bytes: int) -> tuple[Setting, ...]:
         ),
         _setting("history.eventsHostLevelCacheMaxSizeBytes", events, "", f"{EVENTS_SHARE:.0%} {share}"),
         _setting("history.shutdownDrainDuration", 5, "s", "callers learn of the new owner first"),
+        _setting(
+            "history.acquireShardInterval", 15, "s", "a host that loses a race at its start serves by then"
+        ),
         *_align(cluster, Role.HISTORY),
     )
 

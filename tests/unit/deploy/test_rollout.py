@@ -24,6 +24,7 @@ from tests.unit.deploy.test_plan import FRESH
 
 INVENTORIES = Path(__file__).parents[3] / "inventory"
 DIGEST = f"sha256:{'d' * 64}"
+ONE_HOST = (INVENTORIES / "single.yaml").read_text()
 SECRETS = {TEMPORAL_DB: Secret(TEMPORAL_DB, "the password")}
 
 
@@ -105,6 +106,59 @@ def test_nothing_runs_before_every_host_is_prepared_and_the_database_comes_first
     assert order[first_switch][0] == "db-1"
     assert order.index(("db-1", "schema")) < order.index(("history-1", "switch"))
     assert order.index(("history-1", "serving")) < order.index(("front-1", "switch"))
+
+
+def begun(hosts: FakeHosts) -> list[tuple[str, list[str]]]:
+    """(host, services) of each start of Temporal's services, in order."""
+    return [
+        (host, step.args["services"])
+        for host, step in hosts.given
+        if step.name == "up" and step.args["services"] != ["postgresql"]
+    ]
+
+
+def test_a_cluster_begins_with_one_service_of_temporal() -> None:
+    """On an empty database, and after a full stop; all together write the same row, or join who is gone."""
+    cluster = loads(ONE_HOST, Path("one.yaml"))
+    cluster = pinned(cluster)
+    bundles = render(cluster, size(cluster))
+    hosts = FakeHosts(fresh(cluster))
+    assert run(hosts, cluster, bundles)[0].ok
+    assert begun(hosts) == [
+        ("solo-1", ["history"]),
+        ("solo-1", ["history", "matching", "worker", "frontend", "ui"]),
+    ]
+    steps = hosts.steps_of("solo-1")
+    assert steps.index("schema") < steps.index("members-gone") < steps.index("serving")
+    assert steps.count("serving") == 2
+
+
+def test_it_does_not_begin_with_a_service_that_needs_another_one() -> None:
+    text = (INVENTORIES / "oslo-trio.yaml").read_text()
+    cluster = pinned(loads(text.replace("[history]", "[history, frontend]"), Path("trio.yaml")))
+    hosts = FakeHosts(fresh(cluster))
+    assert run(hosts, cluster, render(cluster, size(cluster)))[0].ok
+    assert begun(hosts)[:2] == [
+        ("history-1", ["history"]),
+        ("history-1", ["history", "frontend"]),
+    ]
+    text = text.replace("[frontend, matching, worker, ui]", "[worker, frontend]")
+    cluster = pinned(loads(text.replace("[history]", "[history, matching, frontend, ui]"), Path("trio.yaml")))
+    hosts = FakeHosts(fresh(cluster))
+    assert run(hosts, cluster, render(cluster, size(cluster)))[0].ok
+    assert begun(hosts)[0] == ("front-1", ["frontend"])
+
+
+@pytest.mark.parametrize(("still", "together"), [("history", True), ("ui", False), ("postgresql", False)])
+def test_only_a_whole_cluster_that_stands_still_begins_anew(still: str, *, together: bool) -> None:
+    cluster = pinned(loads(ONE_HOST, Path("one.yaml")))
+    bundles = render(cluster, size(cluster))
+    states = pushed(cluster, bundles)
+    left = [one for one in states["solo-1"].containers if one.service == still]
+    hosts = FakeHosts({"solo-1": replace(states["solo-1"], containers=left)})
+    assert run(hosts, cluster, bundles)[0].ok
+    assert (len(begun(hosts)) == 1) is together
+    assert ("members-gone" not in hosts.steps_of("solo-1")) is together
 
 
 @pytest.mark.parametrize("host", ["front-1", "history-1", "db-1"])
