@@ -48,7 +48,7 @@ def write(
     Without a mode it keeps the one that it has, or gets 0644. `make` makes the folders that are missing;
     `shared` takes a folder that others may write in, for a report. UnfitError, and the file as it was.
     """
-    with _writing(path, make=0o777 if make else None) as folder:
+    with _writing(path, make=0o755 if make else None) as folder:
         if not shared:
             check_way(folder, path.parent)
         descriptors.replace(folder, _name(path), path, data, mode)

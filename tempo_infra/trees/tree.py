@@ -44,7 +44,7 @@ class Tree:
     @classmethod
     def open(cls, path: Path, *, make: bool = False) -> Self:
         """Open a folder. FileNotFoundError where there is none and it is not to be made."""
-        mode = 0o777 if make else None
+        mode = 0o755 if make else None
         with refusing(path, "opened"), held(parent(path, make=mode)) as above:
             descriptor = step(above, path.name or ".", path, make=mode)
             try:
@@ -113,7 +113,7 @@ class Tree:
         for part in at.split("/") if at else ():
             path /= part
             with held(descriptor):
-                descriptor = step(descriptor, part, path, make=0o777 if make else None)
+                descriptor = step(descriptor, part, path, make=0o755 if make else None)
             try:
                 check(os.fstat(descriptor), path)
             except BaseException:

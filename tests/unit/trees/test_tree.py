@@ -183,3 +183,13 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
     with pytest.raises(UnfitError):
         Tree.open(tmp_path / "a")
     assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_a_folder_that_is_made_is_nobody_elses_to_change_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with Tree.open(tmp_path / "new/root", make=True) as tree:
+            tree.write("x/y", b"", 0o644)
+            assert tree.files(LIMITS) == {"x/y": b""}
+    finally:
+        os.umask(before)
