@@ -20,6 +20,8 @@ from tempo_infra.sizing.tables import MAIN, statements
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.inventory.cluster import Host
     from tempo_infra.render.bundle import Bundle
@@ -145,7 +147,7 @@ def start_temporal(work: Work, *, switched: bool, begins: bool = False) -> list[
     return [*steps, *([_serving(work, roles)] if roles else []), healthy(work)]
 
 
-def _serving(work: Work, roles: list[Role]) -> Step:
+def _serving(work: Work, roles: Sequence[Role]) -> Step:
     ports = {str(role): PORTS[role].grpc for role in roles}
     return Step("serving", {"host": work.host.internal, "ports": ports, "deadline_s": SERVES_S})
 

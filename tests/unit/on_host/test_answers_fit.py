@@ -20,7 +20,7 @@ ARGS = state.StateArgs(dict.fromkeys(a_host.FILES, "0" * 64), [], [], "00")
 @pytest.fixture
 def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     made = a_host.make(tmp_path, monkeypatch)
-    monkeypatch.setattr(state, "_docker", lambda _: state.Docker(None, None, "not installed"))
+    monkeypatch.setattr(state, "_docker", lambda _: state.Docker(None, None))
     return made
 
 
