@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.cli.collector import spare
 from tempo_infra.deploy.fleet import Fleet
+from tempo_infra.deploy.inspect import Supply
 from tempo_infra.deploy.rollout import Plan, Rollout
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
@@ -92,10 +93,10 @@ def push(path: Path) -> Outcome:
     """Bring the hosts to what the inventory says."""
     cluster = load(path)
     hosts = [host for host in cluster.hosts if not host.has(Role.POSTGRESQL)]
-    secrets = {TEMPORAL_DB: Secret(TEMPORAL_DB, "never sent")}
+    supply = Supply({TEMPORAL_DB: Secret(TEMPORAL_DB, "never sent")})
     with Fleet(lambda host: open_session(host, Sudo()), lambda _: None) as fleet:
         rendered = bundles(cluster, sound=lambda: fleet.reach(hosts))
-        rollout = RunPerHost(cluster, rendered, secrets, fleet)
+        rollout = RunPerHost(cluster, rendered, supply, fleet)
         return rollout.apply(_without_containers(rollout.plan(hosts, lock=True)), lambda _: None)
 
 

@@ -95,6 +95,9 @@ def provision(
         refuse(plan, moved(kept, plan) if kept is not None else [])
         for own in plan.own:
             typer.echo(f"note: {own.line}", err=True)
+        for name, words in ((one.host, words) for one in plan.hosts for words in one.overridden):
+            typer.echo(f"{name}: taken over, although {words}", err=True)
+        run.supply()
         code = apply(run, plan, as_json=output is OutputFormat.JSON, quiet=quiet, started=started)
     raise typer.Exit(code)
 

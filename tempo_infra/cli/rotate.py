@@ -36,7 +36,7 @@ def rotate(
     from tempo_infra.cli.interrupt import stopping
     from tempo_infra.cli.provision import apply, refuse
     from tempo_infra.cli.run import opened
-    from tempo_infra.deploy.rotation import begin
+    from tempo_infra.deploy.rotation import begin, give_up
 
     started = time.monotonic()
     login, begun = begin(inventory)
@@ -46,7 +46,12 @@ def rotate(
         stopping(run.rollout, inventory),
     ):
         plan = run.rollout.plan(run.hosts, lock=True)
+        if begun and (plan.errors or plan.problems):
+            give_up(inventory, login)
         refuse(plan)
+        run.supply()
+        for reader in run.store.readers():
+            typer.echo(f"{run.cluster.secrets.path.name} can be opened by {reader}")
         code = apply(run, plan, quiet=quiet)
         if code is ExitCode.OK and not keep_old:
             code = _retire(run)
@@ -69,8 +74,11 @@ def _retire(run: Run) -> ExitCode:
     if errors:
         typer.echo(UNFINISHED, err=True)
         return exit_code(errors.values())
-    run.store.forget([run.cluster.secrets.login.other.secret])
-    return ExitCode.OK
+    now = run.store.forget([run.cluster.secrets.login.other.secret])
+    errors = run.rollout.remember(now)
+    for name, error in errors.items():
+        typer.echo(f"{name}: {error.told}", err=True)
+    return exit_code(errors.values())
 
 
 def _others(run: Run) -> tuple[Stranger, ...]:

@@ -6,10 +6,10 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import typer
-
+from tempo_infra.cli.notices import say_notices
 from tempo_infra.cli.sudo import ask_password
 from tempo_infra.deploy.fleet import Fleet
+from tempo_infra.deploy.inspect import Supply
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
@@ -18,12 +18,14 @@ from tempo_infra.secrets import SecretStore, redactor
 from tempo_infra.sizing import size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tempo_infra.deploy.events import Progress
     from tempo_infra.deploy.rollout import Rollout
     from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.inventory.logins import Login
+    from tempo_infra.secrets import Found, Secret
 
 
 class Relay:
@@ -36,6 +38,19 @@ class Relay:
         self.to(progress)
 
 
+class Hiding:
+    """Takes the cluster's secrets out of a text, also those that are generated while sessions are open."""
+
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        self.know(secrets)
+
+    def know(self, secrets: Iterable[Secret]) -> None:
+        self._hide = redactor(secrets)
+
+    def __call__(self, text: str) -> str:
+        return self._hide(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     cluster: Cluster
@@ -44,6 +59,18 @@ class Run:
     report: Relay
     fleet: Fleet
     store: SecretStore
+    hiding: Hiding
+
+    def supply(self) -> None:
+        """Generate the password that is missing, if one is: only now, when nothing speaks against the run."""
+        if not self.rollout.missing:
+            return
+        login = self.cluster.secrets.login
+        self.store.ensure([login.secret])
+        found = self.store.look()
+        self.hiding.know(found.secrets.values())
+        self.rollout.supply(_supply(found, login))
+        say_notices(self.store)
 
 
 @contextlib.contextmanager
@@ -56,21 +83,26 @@ def opened(
 ) -> Iterator[Run]:
     """Load, size, open the secrets and render; sessions are closed at the end. Any TempoInfraError.
 
-    Hosts are reached as soon as nothing in the input can be wrong any more, while the rest is done here.
+    Nothing is written anywhere. Hosts are reached as soon as nothing in the input can be wrong any more,
+    while the rest is done here.
     """
     cluster = load(inventory)
     hosts = cluster.only(names)
     settings = size(cluster)
     store = SecretStore.open(cluster.secrets)
-    secrets = store.ensure([cluster.secrets.login.secret])
-    for notice in store.notices:
-        typer.echo(f"note: {notice}", err=True)
+    found = store.look()
     sudo = Sudo(ask_password() if ask_sudo_password else None)
-    relay = Relay()
-    hide = redactor(store.read().values())
-    with Fleet(lambda host: open_session(host, sudo, hide), relay) as fleet:
+    relay, hiding = Relay(), Hiding(found.secrets.values())
+    with Fleet(lambda host: open_session(host, sudo, hiding), relay) as fleet:
         bundles = render(cluster, settings, sound=lambda: fleet.reach(hosts))
         from tempo_infra.deploy.rollout import Rollout
 
-        rollout = Rollout(cluster, bundles, secrets, fleet, options, settings)
-        yield Run(cluster, hosts, rollout, relay, fleet, store)
+        supply = _supply(found, cluster.secrets.login)
+        rollout = Rollout(cluster, bundles, supply, fleet, options, settings)
+        yield Run(cluster, hosts, rollout, relay, fleet, store, hiding)
+
+
+def _supply(found: Found, login: Login) -> Supply:
+    """Hosts get the password of the login in use, and no other."""
+    there = {name: secret for name, secret in found.secrets.items() if name == login.secret}
+    return Supply(there, found, () if there else (login,))

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile, flag
+from tempo_infra.cli.exit_codes import exit_code
+from tempo_infra.cli.notices import say_notices
+from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile
 from tempo_infra.cli.rotate import rotate
 
 if TYPE_CHECKING:
@@ -32,33 +34,71 @@ def show_recipients(inventory: InventoryFile = DEFAULT_INVENTORY) -> None:
 
 
 @secrets.command()
-def rekey(
-    inventory: InventoryFile = DEFAULT_INVENTORY,
-    *,
-    only_listed: Annotated[
-        bool,
-        flag("--only-listed", help="Drop earlier operators whom the inventory doesn't list."),
-    ] = False,
-) -> None:
-    """Encrypt the secrets file again for the inventory's recipients.
+def rekey(inventory: InventoryFile = DEFAULT_INVENTORY) -> None:
+    """Encrypt the secrets file again for the inventory's recipients and you, and for nobody else.
 
     Example: tempo-infra secrets rekey -i inventory.yaml
     """
-    done = _store(inventory).rekey(only_listed=only_listed)
+    store = _store(inventory)
+    done = store.rekey()
+    say_notices(store)
     for sign, keys in (("+", done.added), ("-", done.removed)):
         for key in keys:
             typer.echo(f"{sign} {key}")
     count = len(done.recipients)
-    typer.echo(f"encrypted for {count} key{'s' if count > 1 else ''}; commit the file")
+    typer.echo(f"encrypted for {count} key{'s' if count > 1 else ''}; commit the file, then run provision:")
+    typer.echo("  hosts remember which file is in use, and take no older one any more")
     if done.removed:
         typer.echo("who lost access has the old file and still knows the passwords in it")
+
+
+@secrets.command()
+def identity(inventory: InventoryFile = DEFAULT_INVENTORY) -> None:
+    """Show your public key, for secrets.recipients; your identity is made where you have none.
+
+    Example: tempo-infra secrets identity -i inventory.yaml
+    """
+    store = _store(inventory)
+    keys = store.own_identity()
+    say_notices(store)
+    for key in keys:
+        typer.echo(key)
+
+
+@secrets.command()
+def recover(
+    inventory: InventoryFile = DEFAULT_INVENTORY,
+    *,
+    confirm_recover: Annotated[
+        str | None,
+        typer.Option("--confirm-recover", help="The cluster's name, instead of typing it.", metavar="NAME"),
+    ] = None,
+    ask_sudo_password: AskSudo = False,
+) -> None:
+    """Make the secrets file anew of the passwords that lie on the hosts, where nobody can open it any more.
+
+    Example: tempo-infra secrets recover -i inventory.yaml
+    """
+    from tempo_infra.cli.confirmation import confirm
+    from tempo_infra.cli.resume import reached
+    from tempo_infra.deploy.recovery import read_passwords, remember
+    from tempo_infra.inventory import load
+
+    cluster, store = load(inventory), _store(inventory)
+    store.refuse_existing()
+    confirm(cluster.name, confirm_recover, "--confirm-recover")
+    with reached(inventory, None, ask=ask_sudo_password) as (fleet, _, hosts):
+        values = read_passwords(fleet, hosts)
+        errors = remember(fleet, hosts, store.keep(values))
+    say_notices(store)
+    for name, error in errors.items():
+        typer.echo(f"{name}: {error.told}", err=True)
+    typer.echo(f"{cluster.secrets.path.name} holds {', '.join(sorted(values))}; commit it with the inventory")
+    raise typer.Exit(exit_code(errors.values()))
 
 
 def _store(inventory: Path) -> SecretStore:
     from tempo_infra.inventory import load
     from tempo_infra.secrets import SecretStore
 
-    store = SecretStore.open(load(inventory).secrets)
-    for notice in store.notices:
-        typer.echo(f"note: {notice}", err=True)
-    return store
+    return SecretStore.open(load(inventory).secrets)

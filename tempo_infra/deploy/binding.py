@@ -30,6 +30,7 @@ def parts(state: HostState) -> dict[str, str]:
         "files": sorted(state.installed.items()),
         "containers": [(c.service, c.id, c.running, c.image) for c in state.containers],
         "secrets": sorted(name for name, digest in state.secrets.items() if digest is not None),
+        "origin": state.origin and state.origin.digest,
         "data": [state.data_version, state.system_identifier],
         "docker": [state.docker.engine, state.docker.compose],
     }

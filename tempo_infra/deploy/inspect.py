@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets as randomness
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from tempo_infra.deploy.obstacles import bindings
 from tempo_infra.inventory.logins import Login
 from tempo_infra.on_host.state import HostState, StateArgs
 from tempo_infra.on_host.wire import Step
+from tempo_infra.secrets import Found
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +42,28 @@ def files_for(secrets: Secrets) -> dict[str, dict[str, str]]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """The passwords of a run."""
+
+    secrets: Secrets  # that hosts get
+    found: Found = field(default_factory=Found)  # the whole file that they come from
+    missing: tuple[Login, ...] = ()  # whose password is generated when the run begins
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What a host's password files should be, by reader/file, under a key that is thrown away."""
+
+    wanted: Mapping[str, str]  # empty text: that one is generated when the run begins
+    known: Mapping[str, str]  # of every login in the secrets file
+
+
+def place_of(login: Login) -> str:
+    """Return where a host has the password of that login, in its folder of secrets."""
+    return f"{login.reader}/{PASSWORD_FILE}"
+
+
 @cache
 def _adapter() -> TypeAdapter[HostState]:
     return TypeAdapter(HostState)
@@ -52,19 +75,24 @@ def prepare() -> None:
 
 
 def read_state(
-    session: Session, bundle: Bundle, secrets: Secrets, first: Sequence[Step] = ()
-) -> tuple[HostState, Mapping[str, str]]:
+    session: Session, bundle: Bundle, supply: Supply, first: Sequence[Step] = ()
+) -> tuple[HostState, Digests]:
     """Ask a host for its state, after other steps in the same request; also its secrets' digests to be."""
     key = randomness.token_bytes(32)
-    wanted = {
-        f"{reader}/{file}": hmac.new(key, value.encode(), "sha256").hexdigest()
-        for reader, files in files_for(secrets).items()
-        for file, value in files.items()
-    }
+
+    def digests(secrets: Secrets) -> dict[str, str]:
+        return {
+            f"{reader}/{file}": hmac.new(key, value.encode(), "sha256").hexdigest()
+            for reader, files in files_for(secrets).items()
+            for file, value in files.items()
+        }
+
+    missing = {place_of(login): "" for login in supply.missing}
+    wanted = Digests(digests(supply.secrets) | missing, digests({**supply.found.secrets, **supply.secrets}))
     args = StateArgs(
         wanted={file.path: file.sha256 for file in bundle.files},
         images=list(bundle.images),
-        secret_names=sorted(wanted),
+        secret_names=sorted(map(place_of, Login)),
         secret_key=key.hex(),
         bindings=sorted(port for ports in bindings(bundle).values() for port in ports),
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tempo_infra.deploy.namespaces import NamespaceChange
+    from tempo_infra.deploy.origin import OriginChange
     from tempo_infra.deploy.restarts import Restart
     from tempo_infra.deploy.values import ValueChange
     from tempo_infra.inventory.cluster import Host
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.sizing import HostSettings
 
+GENERATED = "generated"  # in place of the digest of a password that is not there yet
 SHOWN_DIGITS = 12  # of a secret's keyed digest
 NOTHING_MORE = Allowed()
 
@@ -80,10 +82,12 @@ class HostPlan:
     take_over: tuple[str, ...] = ()  # files of someone else that are overwritten, each kept aside first
     repair: tuple[str, ...] = ()  # folders in the state folder that were edited in place, likewise
     namespaces: tuple[NamespaceChange, ...] = ()  # made or changed in Temporal, from this host
+    origin: OriginChange | None = None  # the secrets file that is in use from now on
+    overridden: tuple[str, ...] = ()  # problems that --take-over passes over
 
     @property
     def is_noop(self) -> bool:
-        return not self.namespaces and self.keeps_generation
+        return not self.namespaces and self.origin is None and self.keeps_generation
 
     @property
     def keeps_generation(self) -> bool:
@@ -155,7 +159,7 @@ def _secrets(state: HostState, wanted: Mapping[str, str]) -> tuple[SecretChange,
         return digest and digest[:SHOWN_DIGITS]
 
     return tuple(
-        SecretChange(name, short(state.secrets.get(name)), digest[:SHOWN_DIGITS])
+        SecretChange(name, short(state.secrets.get(name)), digest[:SHOWN_DIGITS] or GENERATED)
         for name, digest in sorted(wanted.items())
         if state.secrets.get(name) != digest
     )
@@ -240,7 +244,8 @@ def _conflicts(
 def _other_passwords(state: HostState, wanted: Mapping[str, str]) -> tuple[str, ...]:
     """Refuse another password for a login that is known here: it would be changed under running services."""
     return tuple(
-        f"the secrets file has another password than {STATE}/secrets/{name}: is it this cluster's? "
+        f"the secrets file has {'another' if digest else 'no'} password {'than' if digest else 'for'} "
+        f"{STATE}/secrets/{name}: is it this cluster's? "
         "`tempo-infra secrets rotate` changes passwords while all works "
         "(--take-over sets this one; until all hosts have it, new logins fail)"
         for name, digest in sorted(wanted.items())

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy import batches, locks, namespaces, obstacles, restarts, steps
+from tempo_infra.deploy import batches, locks, namespaces, obstacles, origin, restarts, steps
 from tempo_infra.deploy.binding import digest
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.inspect import prepare, read_state
@@ -16,18 +16,19 @@ from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.wire import Step
 from tempo_infra.render.bundle import own_used
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tempo_infra.deploy.fleet import Fleet
+    from tempo_infra.deploy.inspect import Digests, Supply
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.state import HostState
-    from tempo_infra.on_host.wire import Step
     from tempo_infra.render.bundle import Bundle, OwnUse
-    from tempo_infra.secrets import Secrets
+    from tempo_infra.secrets import Origin
     from tempo_infra.sizing import Settings
 
 
@@ -41,6 +42,7 @@ class Plan:
     risks: tuple[str, ...] = ()  # that the operator has decided to take, and budgets that are strained
     against: tuple[tuple[str, str], ...] = ()  # what speaks against any change: where it stands, and why
     own: tuple[OwnUse, ...] = ()  # templates of the operator's that made files of these hosts
+    readers: tuple[str, ...] = ()  # who can open the secrets file
 
     @property
     def changing(self) -> tuple[HostPlan, ...]:
@@ -86,18 +88,28 @@ class Rollout:
         self,
         cluster: Cluster,
         bundles: Sequence[Bundle],
-        secrets: Secrets,
+        supply: Supply,
         fleet: Fleet,
         options: Options = USUAL,
         settings: Settings | None = None,
     ) -> None:
-        self._cluster, self._secrets, self._fleet, self._options = cluster, secrets, fleet, options
+        self._cluster, self._supply, self._fleet, self._options = cluster, supply, fleet, options
         self._bundles, self._settings = {bundle.host: bundle for bundle in bundles}, settings
         self._frontend = cluster.with_role(Role.FRONTEND)[0].name  # from there namespaces are made
         self._wanted = namespaces.wanted(cluster.temporal)
         self.run = randomness.token_hex(4)
         self._stop = threading.Event()
         self._locked = False
+        self._origins: dict[str, str | None] = {}  # host -> the secrets file that it knows, by its digest
+
+    @property
+    def missing(self) -> bool:
+        """Whether a password is still to be generated."""
+        return bool(self._supply.missing)
+
+    def supply(self, supply: Supply) -> None:
+        """Take passwords that were generated since the plan was made."""
+        self._supply = supply
 
     def stop(self) -> None:
         """Begin nothing more; what is not confirmed is put back."""
@@ -120,6 +132,9 @@ class Rollout:
             answers, errors = self._read(hosts)
         self._locked = lock
         states = {name: state for name, (state, _) in answers.items()}
+        self._origins = {
+            name: state.origin.digest if state.origin else None for name, state in states.items()
+        }
         allowed = self._allowed()
         made, failed = self._fleet.each(  # what one host has answered ends no other host's plan
             [host for host in hosts if host.name in answers],
@@ -133,7 +148,9 @@ class Rollout:
         taken = (f"accepted risk: {one.risk}" for one in own if one.risk)
         risks = (*self._risks(), *taken, *self._unasked(states))
         found = tuple(plan for plan, _ in made.values())
-        return Plan(found, errors | failed, known, risks, obstacles.of_inventory(self._cluster), own)
+        readers = tuple(map(str, self._supply.found.readers))
+        against = obstacles.of_inventory(self._cluster)
+        return Plan(found, errors | failed, known, risks, against, own, readers)
 
     def _warnings(self, host: str, states: Mapping[str, HostState]) -> Iterator[str]:
         yield from warnings(states[host])
@@ -177,13 +194,11 @@ class Rollout:
 
     def _read(
         self, hosts: Sequence[Host], first: Sequence[Step] = ()
-    ) -> tuple[dict[str, tuple[HostState, Mapping[str, str]]], dict[str, TempoInfraError]]:
+    ) -> tuple[dict[str, tuple[HostState, Digests]], dict[str, TempoInfraError]]:
         prepare()
         return self._fleet.each(
             hosts,
-            lambda host: read_state(
-                self._fleet.session(host), self._bundles[host.name], self._secrets, first
-            ),
+            lambda host: read_state(self._fleet.session(host), self._bundles[host.name], self._supply, first),
         )
 
     def _allowed(self) -> obstacles.Allowed:
@@ -195,7 +210,7 @@ class Rollout:
         self,
         host: Host,
         state: HostState,
-        digests: Mapping[str, str],
+        digests: Digests,
         states: Mapping[str, HostState],
         allowed: obstacles.Allowed,
     ) -> HostPlan:
@@ -203,7 +218,7 @@ class Rollout:
             host,
             self._bundles[host.name],
             state,
-            digests,
+            digests.wanted,
             allowed,
             self._settings.host(host.name) if self._settings else None,
         )
@@ -212,6 +227,13 @@ class Rollout:
             todo = namespaces.changes(self._wanted, self._namespaces(states))
             seen = digest([[one.name, one.had_s] for one in todo])
             found = replace(found, namespaces=todo, state={**found.state, "namespaces": seen})
+        strange = origin.problems(state, self._supply, digests)
+        found = replace(
+            found,
+            origin=origin.change(state, self._supply),
+            overridden=strange if allowed.take_over else (),
+            problems=found.problems if allowed.take_over else (*found.problems, *strange),
+        )
         if not found.new_data:
             return found
         against = obstacles.elsewhere(host, states, new_database=allowed.new_database)
@@ -234,7 +256,25 @@ class Rollout:
             errors = self._fleet.do(stage, self._cluster.hosts)
             if errors:
                 return self._failed(plan, work, armed, errors)
-        return Outcome(self.run, plan, {}, tuple(work), ())
+        errors = self.remember(self._supply.found.origin)
+        return Outcome(self.run, plan, errors, tuple(work), ())
+
+    def remember(self, now: Origin) -> dict[str, TempoInfraError]:
+        """Let the hosts that were planned know which secrets file is in use: later ones must follow."""
+        if not now.keys:
+            return {}
+        newest = now.digests[-1]
+        todo = {
+            name: [
+                locks.lock_step(self.run),
+                Step("origin", {"digest": newest, "write": now.write, "run": self.run, "seen": seen}),
+            ]
+            for name, seen in self._origins.items()
+            if seen != newest
+        }
+        errors = self._fleet.do(todo, self._cluster.hosts)
+        self._origins |= dict.fromkeys(todo.keys() - errors.keys(), newest)
+        return errors
 
     def _lock(self, hosts: Sequence[Host]) -> Mapping[str, TempoInfraError]:
         return locks.take(self._fleet, hosts, self.run, self._options.lock_wait_s)
@@ -297,7 +337,7 @@ class Rollout:
         """Return host -> steps for each stage. A stage begins when all hosts have ended the one before."""
         if not work:
             return []
-        database = self._cluster.database_host.name
+        database, secrets = self._cluster.database_host.name, self._supply.secrets
         switched = {name: one for name, one in work.items() if not one.plan.keeps_generation}
         files = {name: one for name, one in switched.items() if one.plan.files_only}
         services = {name: one for name, one in switched.items() if name not in files}
@@ -309,8 +349,8 @@ class Rollout:
         ask = any(one.host.temporal_roles for one in temporal.values()) and database not in services
         stages = [
             {database: [steps.local_login()]} if ask else {},
-            {name: steps.prepare(one, self._secrets) for name, one in work.items()},
-            {database: steps.start_database(work[database], self._secrets)} if database in services else {},
+            {name: steps.prepare(one, secrets) for name, one in work.items()},
+            {database: steps.start_database(work[database], secrets)} if database in services else {},
             {database: [steps.members_gone()]} if begins else {},
             *(
                 {

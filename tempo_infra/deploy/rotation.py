@@ -49,6 +49,11 @@ def begin(inventory: Path) -> tuple[Login, bool]:
     return now.other, True
 
 
+def give_up(inventory: Path, login: Login) -> None:
+    """Put the inventory's line back: the change that it began was refused."""
+    edit.change(inventory, [(("secrets", "login"), login.other.value)])
+
+
 def retire(fleet: Fleet, cluster: Cluster, run: str) -> dict[str, TempoInfraError]:
     """Take the old login from the hosts, then from the database; the errors by host.
 

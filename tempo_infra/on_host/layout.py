@@ -61,6 +61,11 @@ class Layout:
         return self.state / "secrets"
 
     @property
+    def origin(self) -> Path:
+        """Which secrets file was confirmed here."""
+        return self.state / "secrets-origin.json"
+
+    @property
     def lock(self) -> Path:
         return self.state / "lock"
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import untrusted
 from tempo_infra.on_host.durable import make_folder, replace_file
+from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tempo_infra.on_host.layout import Layout
+
+
+LARGEST_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,29 @@ class SecretArgs:
 @dataclass(frozen=True)
 class SecretsWritten:
     written: list[str]  # names only
+
+
+def passwords(layout: Layout) -> "dict[str, dict[str, str]]":
+    """Return reader -> name -> value of what lies here, for an operator who has lost the file of secrets."""
+    found: "dict[str, dict[str, str]]" = {}
+    for folder in sorted(layout.secrets.iterdir()) if layout.secrets.is_dir() else []:
+        for path in sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []:
+            found.setdefault(folder.name, {})[path.name] = _small(path)
+    return found
+
+
+def _small(path: Path) -> str:
+    """Read a file of one password; its folder belongs to who reads it, so it may be anything by now."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StepError(f"{path} is no file")
+        data = os.read(descriptor, LARGEST_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > LARGEST_BYTES:
+        raise StepError(f"{path} is no password: it is longer than {LARGEST_BYTES} bytes")
+    return data.decode("ascii", errors="replace")
 
 
 def write_secrets(layout: Layout, args: SecretArgs, payload: bytes) -> SecretsWritten:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         leaving,
         login,
         namespaces,
+        origin,
         preflight,
         retiring,
         role_health,
@@ -56,9 +57,9 @@ else:
     arming, bootstrap, containers, database = map(Later, ("arming", "bootstrap", "containers", "database"))
     disk_speed, draining, ejecting, facts = map(Later, ("disk_speed", "draining", "ejecting", "facts"))
     generation, gone, identity, leaving = map(Later, ("generation", "gone", "identity", "leaving"))
-    login, namespaces, preflight, retiring = map(Later, ("login", "namespaces", "preflight", "retiring"))
-    role_health, runs, secret_files, state = map(Later, ("role_health", "runs", "secret_files", "state"))
-    trial_start, undo = map(Later, ("trial_start", "undo"))
+    login, namespaces, origin, preflight = map(Later, ("login", "namespaces", "origin", "preflight"))
+    retiring, role_health, runs = map(Later, ("retiring", "role_health", "runs"))
+    secret_files, state, trial_start, undo = map(Later, ("secret_files", "state", "trial_start", "undo"))
 
 # Read only, or written by who decides, or the end of the journal.
 UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs", "remove", "eject")
@@ -339,6 +340,8 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
         s.layout, secret_files.SecretArgs(**step.args), step.payload
     ),
     "disk-speed": lambda s, _: disk_speed.measure(s.layout),
+    "origin": lambda s, step: origin.keep(s.layout, origin.OriginArgs(**step.args)),
+    "passwords": lambda s, _: secret_files.passwords(s.layout),
     "trial-start": lambda s, step: trial_start.trial_start(s.layout, trial_start.TrialArgs(**step.args)),
     "preflight": lambda s, step: preflight.preflight(s.layout, preflight.PreflightArgs(**step.args)),
     "data": lambda s, step: database.make_data_folder(s.layout, database.DataArgs(**step.args)),

@@ -20,6 +20,8 @@ from tempo_infra.on_host.engine_here import Unfit  # noqa: TC001 - readers of Ho
 from tempo_infra.on_host.journal import confirmed, last_good, restarts
 from tempo_infra.on_host.leftovers import find
 from tempo_infra.on_host.network_addresses import addresses
+from tempo_infra.on_host.origin import Origin
+from tempo_infra.on_host.origin import read as read_origin
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ class HostState:
     live: live.Live = field(default_factory=live.Live)  # what the running database says
     taken: dict[str, str] = field(default_factory=dict)  # address:port that is wanted -> who listens there
     read_only: list[str] = field(default_factory=list)  # our folders on a file system mounted read-only
+    origin: Origin | None = None  # the secrets file that was confirmed here last
     restarts: dict[str, list[float]] = field(default_factory=dict)  # service -> seconds away, earlier times
 
 
@@ -154,6 +157,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         taken={one: who.name for one, who in listening.items() if who.container not in ours},
         read_only=sorted({*preflight.read_only(layout), *([data.read_only] if data.read_only else [])}),
         restarts=restarts(layout),
+        origin=read_origin(layout),
     )
 
 

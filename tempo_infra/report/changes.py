@@ -49,6 +49,8 @@ def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
         yield from _wrapped(f"✗ {where}: {problem}", 2)
     for own in plan.own:
         yield from _wrapped(f"! {own.line}", 2)
+    if plan.readers:
+        yield from _wrapped(f"who can open the secrets: {'; '.join(plan.readers)}", 2)
     for risk in plan.risks:
         yield from _wrapped(f"! {risk}", 2)
     yield from _wrapped(plan_summary(plan), 2)
@@ -105,6 +107,7 @@ def _effect_lines(plan: HostPlan) -> Iterator[str]:
         yield from _row(
             "~" if secret.old else "+", f"secrets/{secret.name}", f"{secret.old or 'none'} -> {secret.new}"
         )
+    yield from _origin_lines(plan)
     for restart in plan.restarts:
         yield from _restart_lines(restart)
     for verb, services in (("starts", plan.starts), ("stops", plan.stops)):
@@ -114,6 +117,16 @@ def _effect_lines(plan: HostPlan) -> Iterator[str]:
         yield "    PostgreSQL makes an empty database in /srv/tempo/postgres"
     if plan.pull:
         yield from _wrapped(f"    pulls {', '.join(image.partition('@')[0] for image in plan.pull)}", 6)
+
+
+def _origin_lines(plan: HostPlan) -> Iterator[str]:
+    if plan.origin is not None:
+        was = f"write {plan.origin.old}" if plan.origin.old else "none"
+        yield from _row(
+            "~" if plan.origin.old else "+", "origin of the secrets file", f"{was} -> write {plan.origin.new}"
+        )
+    for words in plan.overridden:
+        yield from _wrapped(f"  ! taken over, although {words}", 4)
 
 
 def _row(action: str, path: str, effect: str) -> Iterator[str]:
@@ -202,6 +215,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "warnings": plan.warnings,
         "own_templates": [asdict(own) for own in plan.own],
         "risks": list(plan.risks),
+        "readers": list(plan.readers),
         "problems": [f"{where}: {problem}" for where, problem in plan.against],
     }
 

@@ -1,23 +1,22 @@
-"""Secrets: what they are, where they lie, and how to show that one changed without showing it."""
+"""Secrets: what they are, where they lie, and where a file of them comes from."""
 
+from tempo_infra.secrets.origin import Origin
 from tempo_infra.secrets.redact import redactor
 from tempo_infra.secrets.scram import scram_sha_256
 from tempo_infra.secrets.secret import (
-    DIGEST_KEY,
     TEMPORAL_DB,
     Secret,
     Secrets,
-    keyed_digest,
 )
-from tempo_infra.secrets.store import SecretStore
+from tempo_infra.secrets.store import Found, SecretStore
 
 __all__ = [
-    "DIGEST_KEY",
     "TEMPORAL_DB",
+    "Found",
+    "Origin",
     "Secret",
     "SecretStore",
     "Secrets",
-    "keyed_digest",
     "redactor",
     "scram_sha_256",
 ]

@@ -82,31 +82,47 @@ def _not_for_us(path: Path, data: bytes, identities: Sequence[Identity]) -> Inpu
     tried = "; ".join(
         f"{one.path} ({', '.join(short(key) for key in one.recipients) or 'SSH key'})" for one in identities
     )
-    mine = next((key for one in identities for key in one.recipients), "your public key")
+    mine = next(
+        (key for one in identities for key in one.recipients), "what `tempo-infra secrets identity` says"
+    )
     return InputError(
         f"{path} can't be opened with your keys\n"
         f"  encrypted for  {described(data)}\n"
-        f"  tried          {tried}",
+        f"  tried          {tried or 'nothing: you have no identity yet'}",
         remedy=(
             "New to this cluster? Someone who can open it adds this line to secrets.recipients and runs\n"
             f"  `tempo-infra secrets rekey -i INVENTORY`:  {mine}\n"
             "  Lost your identity? Put it back from its backup, or ask another recipient the same way.\n"
-            '  Nobody can open it? docs/explanation/secrets.md, "When the identity is lost".'
+            "  Nobody can open it? `tempo-infra secrets recover` reads the passwords from the hosts."
         ),
     )
+
+
+def recipients_in(data: bytes) -> int:
+    """Return for how many keys the file is encrypted, whatever its content says; 0 where that isn't shown."""
+    if data.startswith(_ARMOR):
+        return 0
+    return sum(kind in _KINDS for kind in _stanzas(data))
 
 
 def described(data: bytes) -> str:
     """Say for how many keys of which kind the file is encrypted; an age file names none of them."""
     if data.startswith(_ARMOR):
         return "keys that an armored file doesn't show here"
-    head = data[: data.index(b"\n--- ")].splitlines()
-    kinds = [_KINDS.get(line.split(b" ")[1]) for line in head if line.startswith(b"-> ")]
+    kinds = [_KINDS.get(kind) for kind in _stanzas(data)]
     counted = {kind: kinds.count(kind) for kind in kinds if kind}
     return ", ".join(f"{count} {kind} key{'s' if count > 1 else ''}" for kind, count in counted.items())
+
+
+def _stanzas(data: bytes) -> list[bytes]:
+    """Return the kinds that the head names, one a recipient; among them such as mean nothing (grease)."""
+    head = data[: data.index(b"\n--- ")].splitlines()
+    return [line.split(b" ")[1] for line in head if line.startswith(b"-> ")]
 
 
 def short(recipient: str) -> str:
     """Return a recipient short enough for a line: age keys whole, of SSH keys the end."""
     kind, _, key = recipient.partition(" ")
+    if not kind.startswith("ssh-"):
+        return recipient
     return f"{kind} …{key.split(' ')[0][-12:]}" if key else recipient

@@ -3,40 +3,45 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from tempo_infra.errors import InputError
+from tempo_infra.secrets.origin import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_VERSION: Final = 1
+_VERSION: Final = 2
+_WITHOUT_ORIGIN: Final = 1  # as written before files had an origin
 FEWEST_DIFFERENT: Final = 8
 GUESSED: Final = ("password", "changeme", "temporal", "postgres", "secret", "123456", "qwerty")
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_RECIPIENT: Final = re.compile(r"age1[a-z0-9]{50,100}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]{60,2000}")
 SHORTEST_CHARACTERS: Final = 16  # below that a password can be guessed from a stolen verifier
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The secrets by name, who could read them after the last write, and which of those are operators.
-
-    Operators are keys that wrote the file and that no inventory lists: without them, a colleague's
-    write would lock the first operator out.
-    """
+    """The secrets by name, for whom they were encrypted, and what the file follows from."""
 
     values: Mapping[str, str] = field(repr=False)
-    operators: tuple[str, ...] = ()
     recipients: tuple[str, ...] = ()
+    origin: Origin = field(default_factory=Origin)
 
 
 def to_bytes(content: Content) -> bytes:
     document = {
         "version": _VERSION,
         "secrets": dict(content.values),
-        "operators": list(content.operators),
         "recipients": list(content.recipients),
+        "origin": {
+            "write": content.origin.write,
+            "keys": list(content.origin.keys),
+            "generated": dict(content.origin.seals),
+        },
     }
     return (json.dumps(document, indent=2) + "\n").encode()
 
@@ -45,16 +50,28 @@ def from_bytes(path: Path, data: bytes) -> Content:
     """Read the decrypted document; InputError, never with a value in it, for anything unexpected."""
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
-    if not isinstance(document, dict) or document.get("version") != _VERSION:
+    version = document.get("version") if isinstance(document, dict) else None
+    if version not in (_VERSION, _WITHOUT_ORIGIN) or isinstance(version, bool):
         raise _wrong(path, f"its content is not version {_VERSION} of the secrets file's format")
-    values = document.get("secrets")
-    operators, recipients = document.get("operators"), document.get("recipients")
-    if not (_is_text_mapping(values) and _is_text_list(operators) and _is_text_list(recipients)):
-        raise _wrong(path, "secrets must be texts by name, operators and recipients lists of texts")
+    values, recipients = document.get("secrets"), document.get("recipients")
+    if not (_is_text_mapping(values) and _is_text_list(recipients)):
+        raise _wrong(path, "secrets must be texts by name, recipients a list of texts")
+    if not (all(map(_NAME.fullmatch, values)) and all(map(_RECIPIENT.fullmatch, recipients))):
+        raise _wrong(path, "a secret's name or a recipient looks like none")  # both are shown
     _refuse_weak(path, values)
-    return Content(dict(values), tuple(operators), tuple(recipients))
+    origin = _origin(path, document.get("origin")) if version == _VERSION else Origin()
+    return Content(dict(values), tuple(recipients), origin)
+
+
+def _origin(path: Path, found: Any) -> Origin:  # noqa: ANN401 - a JSON value
+    keys, seals, write = (
+        (found.get(name) for name in ("keys", "generated", "write")) if found else (None,) * 3
+    )
+    if not (_is_text_list(keys) and keys and _is_text_mapping(seals) and type(write) is int and write > 0):
+        raise _wrong(path, "what it follows from can't be read")
+    return Origin(tuple(keys), write, dict(seals))
 
 
 def _refuse_weak(path: Path, values: Mapping[str, str]) -> None:
@@ -91,5 +108,6 @@ def _is_text_list(value: object) -> TypeGuard[list[str]]:
 def _wrong(path: Path, what: str) -> InputError:
     return InputError(
         f"{path}: {what}",
-        remedy="put back the last good version, or correct it with `age` (docs/explanation/secrets.md)",
+        remedy="put back the last good version (git log), or read the passwords from the hosts: "
+        "tempo-infra secrets recover",
     )

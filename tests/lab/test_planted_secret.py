@@ -25,7 +25,6 @@ import pytest
 from lab.hosts import Host, Lab
 from tempo_infra.inventory import load
 from tempo_infra.secrets import SecretStore
-from tempo_infra.secrets.content import Content
 from tests.lab.conftest import BRISK, COMMAND, DEADLINE_S, Inventory, containers
 
 pytestmark = pytest.mark.faults
@@ -84,7 +83,7 @@ def planted(inventory: Inventory, fresh: object) -> Iterator[Inventory]:
     path.write_text(re.sub(*BRISK, text) + own)
     store = SecretStore.open(load(path).secrets)
     old = store._load()
-    store._write(Content({**old.values, was.login.secret: PLANTED}, old.operators))
+    store._write(old, {**old.values, was.login.secret: PLANTED})
     made = Inventory(path)
     made.provision("--take-over")
     yield made

@@ -16,6 +16,7 @@ import pytest
 from lab import faults
 from lab.hosts import Host, Lab
 from tempo_infra.deploy.fleet import Fleet
+from tempo_infra.deploy.inspect import Supply
 from tempo_infra.deploy.rollout import Outcome, Rollout
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
@@ -75,9 +76,10 @@ class Ground:
             return Bundle(bundle.host, files, bundle.services)
 
         bundles = [edit(bundle) for bundle in render(cluster, size(cluster))]
-        secrets = SecretStore.open(cluster.secrets).ensure([cluster.secrets.login.secret])
+        store = SecretStore.open(cluster.secrets)
+        supply = Supply(store.ensure([cluster.secrets.login.secret]), store.look())
         with Fleet(lambda host: open_session(host, Sudo()), lambda _: None) as fleet:
-            rollout = Rollout(cluster, bundles, secrets, fleet)
+            rollout = Rollout(cluster, bundles, supply, fleet)
             return rollout.apply(rollout.plan(cluster.hosts), lambda _: None)
 
     def refused(self, changed: Inventory, says: str, *words: str, code: int = 1) -> Ran:

@@ -16,6 +16,7 @@ import pytest
 
 from lab.hosts import Host, Lab
 from tempo_infra.deploy.fleet import Fleet
+from tempo_infra.deploy.inspect import Supply
 from tempo_infra.deploy.options import Options
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.session import Sudo, open_session
@@ -235,12 +236,13 @@ def test_a_cluster_of_one_login_goes_forward_and_can_go_back_until_the_first_rot
     if bed.login is Login.GREEN:
         bed.rotate()
     cluster = bed.cluster
-    secrets = SecretStore.open(cluster.secrets).ensure([Login.BLUE.secret])
+    store = SecretStore.open(cluster.secrets)
+    secrets = store.ensure([Login.BLUE.secret])
     verifier = scram_sha_256(secrets[Login.BLUE.secret], salt=b"0123456789abcdef")
     bed.sql(f"alter role {OWNER} login password '{verifier}'")
     bundles = [as_before(bundle) for bundle in render(cluster, size(cluster))]
     with Fleet(lambda host: open_session(host, Sudo()), lambda _: None) as fleet:
-        rollout = Rollout(cluster, bundles, secrets, fleet, Options())
+        rollout = Rollout(cluster, bundles, Supply(secrets, store.look()), fleet, Options())
         outcome = rollout.apply(rollout.plan(cluster.hosts), lambda _: None)
         assert outcome.ok, outcome.errors
     assert bed.sql(USERS) == [OWNER]

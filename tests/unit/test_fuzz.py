@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from tempo_infra.cli import main as command
 from tempo_infra.deploy.binding import moved, read_plan
-from tempo_infra.deploy.inspect import read_state
+from tempo_infra.deploy.inspect import Supply, read_state
 from tempo_infra.deploy.plan import HostPlan, plan_host
 from tempo_infra.deploy.resume import ask_runs, ending
 from tempo_infra.deploy.rollout import Plan
@@ -174,7 +174,9 @@ def test_whatever_a_host_answers_is_its_state_or_an_error_of_that_host(answer: b
     session = Session("db-1", Process(answer), NONCE)  # type: ignore[arg-type]  # as far as a session uses one
     refusal = None
     try:
-        state, _ = read_state(session, bundle(), {TEMPORAL_DB: Secret(TEMPORAL_DB, "the password is long")})
+        state, _ = read_state(
+            session, bundle(), Supply({TEMPORAL_DB: Secret(TEMPORAL_DB, "the password is long")})
+        )
         plan_host(HOST, bundle(), replace(state, hostname="db-1"), {})
     except TempoInfraError as error:
         refusal = error

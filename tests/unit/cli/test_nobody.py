@@ -34,5 +34,5 @@ def test_a_lock_says_which_number_holds_it() -> None:
 
 def test_without_a_home_the_identity_must_be_named() -> None:
     with pytest.raises(InputError, match="let TEMPO_INFRA_IDENTITY name") as told:
-        SecretStore.open(load(EXAMPLE).secrets)
+        SecretStore.open(load(EXAMPLE).secrets).own_identity()
     assert "can't make your identity" in told.value.what

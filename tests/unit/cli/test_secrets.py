@@ -50,7 +50,7 @@ def test_a_new_recipient_is_shown_before_and_after_the_rekey(inventory: Path) ->
     assert f"{BOB}  inventory  can't yet: tempo-infra secrets rekey\n" in run(
         "show-recipients", "-i", str(inventory)
     )
-    assert run("rekey", "-i", str(inventory)).startswith(f"+ {BOB}\n")
+    assert f"+ {BOB}\n" in run("rekey", "-i", str(inventory))
     assert f"{BOB}  inventory  can open it\n" in run("show-recipients", "-i", str(inventory))
 
 

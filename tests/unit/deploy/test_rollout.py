@@ -10,6 +10,7 @@ import pytest
 from tempo_infra.deploy import batches
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.fleet import Fleet
+from tempo_infra.deploy.inspect import Supply
 from tempo_infra.deploy.rollout import Outcome, Rollout
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Cluster
@@ -25,7 +26,7 @@ from tests.unit.deploy.test_plan import FRESH
 INVENTORIES = Path(__file__).parents[3] / "inventory"
 DIGEST = f"sha256:{'d' * 64}"
 ONE_HOST = (INVENTORIES / "single.yaml").read_text()
-SECRETS = {TEMPORAL_DB: Secret(TEMPORAL_DB, "the password")}
+SECRETS = Supply({TEMPORAL_DB: Secret(TEMPORAL_DB, "the password")})
 
 
 def pinned(cluster: Cluster) -> Cluster:

@@ -12,7 +12,7 @@ import pyrage
 import pytest
 
 from tempo_infra.errors import InputError
-from tempo_infra.secrets import DIGEST_KEY, TEMPORAL_DB, Secret, SecretStore
+from tempo_infra.secrets import TEMPORAL_DB, Secret, SecretStore
 from tempo_infra.secrets.age import short
 from tempo_infra.trees import files
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-OTHER = "other_password"
+OTHER, THIRD = "other_password", "third_password"
 NAMES = (TEMPORAL_DB, OTHER)
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIWzlXqNaK45IzJPuJdzZz3XNKsaXSkGxY0XykfJsCSI"
 
@@ -49,7 +49,7 @@ def public_key(file: File, name: str) -> str:
 
 def newcomer(file: File, name: str) -> str:
     """Make an identity and return its public key."""
-    operator(file, name)
+    operator(file, name).own_identity()
     return public_key(file, name)
 
 
@@ -78,7 +78,7 @@ def test_missing_secrets_are_generated_once(file: File) -> None:
 
 def test_a_later_secret_is_added_and_the_others_stay(file: File) -> None:
     before = operator(file, "alice").ensure([TEMPORAL_DB])
-    after = operator(file, "alice").ensure([TEMPORAL_DB, DIGEST_KEY])
+    after = operator(file, "alice").ensure([TEMPORAL_DB, THIRD])
     assert after[TEMPORAL_DB] == before[TEMPORAL_DB]
     assert operator(file, "alice").read() == after
 
@@ -112,10 +112,12 @@ def test_no_file_holds_no_secrets(file: File) -> None:
 def test_the_operator_is_told_of_a_new_identity_and_of_new_secrets(file: File) -> None:
     store = operator(file, "alice")
     store.ensure(NAMES)
-    made, generated = store.notices
+    made, unlisted, generated = store.notices
     assert "Back it up now" in made
     assert str(file.path.parent / "alice" / "identity.txt") in made
+    assert unlisted.startswith(f"your key {public_key(file, 'alice')} is not in secrets.recipients")
     assert generated.startswith("generated temporal_db, other_password in ")
+    assert ", which 1 key can open; commit it" in generated
 
 
 def test_a_colleague_opens_the_file_after_a_rekey(file: File) -> None:
@@ -138,31 +140,46 @@ def test_a_changed_list_takes_effect_with_the_next_write(file: File) -> None:
     assert operator(file, "bob").ensure(NAMES) == secrets
 
 
-def test_a_colleagues_write_does_not_lock_the_first_operator_out(file: File) -> None:
+def test_who_is_not_listed_is_dropped_by_a_colleagues_write_and_that_is_said(file: File) -> None:
     """Alice made the file; the inventory lists only Bob; Bob adds a secret."""
     listing = file._replace(recipients=(newcomer(file, "bob"),))
     operator(listing, "alice").ensure([TEMPORAL_DB])
-    secrets = operator(listing, "bob").ensure(NAMES)
-    assert operator(listing, "alice").ensure(NAMES) == secrets
+    alice = public_key(file, "alice")
+    store = operator(listing, "bob")
+    store.ensure(NAMES)
+    assert store.notices[0] == (
+        f"{alice} can't open secrets.age any more: it is not in secrets.recipients of the inventory"
+    )
+    with pytest.raises(InputError, match="can't be opened"):
+        operator(listing, "alice").read()
+
+
+def test_both_listed_keep_access_whoever_writes(file: File) -> None:
+    both = file._replace(recipients=(newcomer(file, "alice"), newcomer(file, "bob")))
+    operator(both, "alice").ensure([TEMPORAL_DB])
+    store = operator(both, "bob")
+    secrets = store.ensure(NAMES)
+    assert [notice.split()[0] for notice in store.notices] == ["generated"]
+    assert operator(both, "alice").ensure(NAMES) == secrets
 
 
 def test_who_is_taken_off_the_list_loses_access_with_the_next_write(file: File) -> None:
     bob = newcomer(file, "bob")
-    listing = file._replace(recipients=(bob,))
-    operator(listing, "alice").ensure(NAMES)
-    operator(listing, "bob").ensure((*NAMES, DIGEST_KEY))  # writing does not make a listed one stay
+    alice = newcomer(file, "alice")
+    both = file._replace(recipients=(bob, alice))
+    operator(both, "alice").ensure(NAMES)
+    operator(both, "bob").ensure((*NAMES, THIRD))  # writing does not make a listed one stay
     done = operator(file, "alice").rekey()
     assert done.removed == (bob,)
     with pytest.raises(InputError, match="can't be opened"):
         operator(file, "bob").read()
 
 
-def test_only_listed_drops_earlier_operators(file: File) -> None:
+def test_a_rekey_drops_who_is_not_listed(file: File) -> None:
     listing = file._replace(recipients=(newcomer(file, "bob"),))
     operator(listing, "alice").ensure(NAMES)
     alice = public_key(file, "alice")
-    assert operator(listing, "bob").rekey().removed == ()
-    assert operator(listing, "bob").rekey(only_listed=True).removed == (alice,)
+    assert operator(listing, "bob").rekey().removed == (alice,)
     with pytest.raises(InputError, match="can't be opened"):
         operator(listing, "alice").read()
 
@@ -171,11 +188,28 @@ def test_readers_are_shown_with_their_origin(file: File) -> None:
     bob, carol = newcomer(file, "bob"), newcomer(file, "carol")
     operator(file._replace(recipients=(carol,)), "alice").ensure(NAMES)
     readers = operator(file._replace(recipients=(bob,)), "alice").readers()
+    alice = public_key(file, "alice")
     assert {(one.key, one.origin, one.can_read) for one in readers} == {
-        (public_key(file, "alice"), "you", True),
+        (alice, "you", True),
         (bob, "inventory", False),
-        (carol, "no longer listed", True),
+        (carol, "not listed", True),
     }
+    assert list(map(str, readers)) == [
+        f"{alice} (you)",
+        f"{bob} (inventory, not yet: tempo-infra secrets rekey)",
+        f"{carol} (not listed: dropped by the next write)",
+    ]
+
+
+def test_a_reader_whom_the_file_does_not_name_is_shown(file: File) -> None:
+    """Somebody who could open it encrypted it once more by hand, for a key of theirs too."""
+    operator(file, "alice").ensure(NAMES)
+    document = json.dumps(content_of(file, "alice")).encode()
+    keys = [public_key(file, "alice"), newcomer(file, "mallory")]
+    file.path.write_bytes(pyrage.encrypt(document, [pyrage.x25519.Recipient.from_str(key) for key in keys]))
+    assert [str(one) for one in operator(file, "alice").readers()][1:] == [
+        "a key that it does not name (not listed: dropped by the next write)"
+    ]
 
 
 def test_the_comment_of_an_ssh_key_makes_no_other_recipient(file: File) -> None:
@@ -233,7 +267,7 @@ def test_a_damaged_file_is_told_from_one_for_others(
     acts: list[Callable[[SecretStore], object]] = [
         SecretStore.read,
         SecretStore.rekey,
-        lambda store: store.ensure([DIGEST_KEY]),
+        lambda store: store.ensure([THIRD]),
     ]
     for act in acts:
         store = operator(file, "alice")
@@ -246,10 +280,20 @@ def test_a_damaged_file_is_told_from_one_for_others(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"version": 2}, "is not version 1"),
+        ({"version": 3}, "is not version 2"),
+        ({"version": True}, "is not version 2"),
+        ({"origin": None}, "what it follows from can't be read"),
+        ({"origin": {"write": 1, "keys": [], "generated": {}}}, "what it follows from can't be read"),
+        ({"origin": {"write": "1", "keys": ["k"], "generated": {}}}, "what it follows from can't be read"),
+        (
+            {"origin": {"write": 1, "keys": ["k"], "generated": {"a": 1}}},
+            "what it follows from can't be read",
+        ),
+        ({"secrets": {"a\x1b[2K": "tahK3xu9bei2Oor5Aing"}}, "a secret's name or a recipient looks like none"),
+        ({"recipients": ["age1\x1b]0;x"]}, "a secret's name or a recipient looks like none"),
         ({"secrets": {"temporal_db": 7}}, "secrets must be texts by name"),
         ({"secrets": []}, "secrets must be texts by name"),
-        ({"operators": None}, "lists of texts"),
+        ({"recipients": None}, "recipients a list of texts"),
         ({"secrets": {"temporal_db": "changeme"}}, "temporal_db is shorter than 16 characters"),
         ({"secrets": {"temporal_db": "blåbærsyltetøy-2026"}}, "outside printable ASCII"),
         ({"secrets": {"a": "xyzw-97531-abcd-q", "b": "xyzw-97531-abcd-q"}}, "b equals a"),
@@ -275,13 +319,15 @@ def test_a_hand_edited_file_is_read_strictly_and_not_shown(
     assert not any(value in str(told.value) for value in ("syltet", "x" * 16, "xyzw", "2026_Oslo", "0123-x"))
 
 
-def test_a_file_made_by_hand_from_the_hosts_passwords_is_taken(file: File) -> None:
-    """As docs/explanation/secrets.md says for a lost identity."""
+def test_a_file_of_before_files_had_an_origin_is_taken_and_written_anew(file: File) -> None:
     newcomer(file, "alice")
     passwords = {TEMPORAL_DB: "tahK3xu9bei2Oor5Aing", OTHER: "ooQu7ahv4oPh0Wiech1x"}
     write(file, "alice", {"version": 1, "operators": [], "recipients": [], "secrets": passwords})
+    assert operator(file, "alice").look().origin.keys == ()
     operator(file, "alice").rekey()
     found = operator(file, "alice").ensure(NAMES)
+    assert content_of(file, "alice")["version"] == 2
+    assert not operator(file, "alice").look().generated(TEMPORAL_DB)  # a person, or a version of before
     assert {name: secret.value for name, secret in found.items()} == passwords
 
 
@@ -292,6 +338,12 @@ def test_a_lost_identity_is_told_with_what_to_do(file: File) -> None:
     with pytest.raises(InputError) as told:
         store.ensure(NAMES)
     assert "Lost your identity?" in told.value.remedy
+    assert "what `tempo-infra secrets identity` says" in told.value.remedy
+    assert "tried          nothing: you have no identity yet" in told.value.what
+    assert not (file.path.parent / "alice" / "identity.txt").exists()
+    operator(file, "alice").own_identity()
+    with pytest.raises(InputError) as told:
+        operator(file, "alice").read()
     assert public_key(file, "alice") in told.value.remedy
     assert "identity.txt" in told.value.what
 

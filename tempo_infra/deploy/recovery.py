@@ -1,0 +1,60 @@
+"""A secrets file that nobody can open any more: made anew of the passwords that lie on the hosts."""
+
+from __future__ import annotations
+
+import secrets as randomness
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from tempo_infra.deploy.answers import read
+from tempo_infra.deploy.inspect import PASSWORD_FILE
+from tempo_infra.errors import StepFailedError
+from tempo_infra.inventory.logins import Login
+from tempo_infra.on_host.wire import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tempo_infra.deploy.fleet import Fleet
+    from tempo_infra.errors import TempoInfraError
+    from tempo_infra.inventory.cluster import Host
+    from tempo_infra.secrets import Origin
+
+
+def read_passwords(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, str]:
+    """Return the passwords of the hosts, by their names in the secrets file.
+
+    All hosts are asked, and agree. StepFailedError, UnreachableError.
+    """
+    answers, errors = fleet.ask({host.name: [Step("passwords")] for host in hosts}, hosts)
+    for error in errors.values():
+        raise error
+    adapter = TypeAdapter(dict[str, dict[str, str]])
+    found = {name: read(adapter, answer[0], name, "passwords") for name, answer in answers.items()}
+    values: dict[str, str] = {}
+    for login in Login:
+        said = {
+            host: one[login.reader][PASSWORD_FILE]
+            for host, one in found.items()
+            if PASSWORD_FILE in one.get(login.reader, {})
+        }
+        if len(set(said.values())) > 1:
+            raise StepFailedError(
+                f"the hosts have different passwords of {login.role}: {', '.join(sorted(said))}"
+            )
+        values |= dict.fromkeys([login.secret] * bool(said), next(iter(said.values()), ""))
+    if not values:
+        raise StepFailedError("no host has a password of this cluster")
+    return values
+
+
+def remember(fleet: Fleet, hosts: Sequence[Host], origin: Origin) -> dict[str, TempoInfraError]:
+    """Let the hosts know the new file, whatever they knew: it was made of what lies there."""
+    words = {
+        "digest": origin.digests[-1],
+        "write": origin.write,
+        "run": randomness.token_hex(4),
+        "anyway": True,
+    }
+    return fleet.do({host.name: [Step("origin", words)] for host in hosts}, hosts)

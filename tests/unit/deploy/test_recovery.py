@@ -1,0 +1,85 @@
+"""A lost secrets file is made anew of what all hosts hold, and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import pytest
+
+from tempo_infra.deploy.fleet import Fleet
+from tempo_infra.deploy.recovery import read_passwords, remember
+from tempo_infra.errors import StepFailedError, UnreachableError
+from tempo_infra.secrets import Origin
+from tests.fakes import FakeHosts
+from tests.unit.sizing.clusters import trio
+
+HOSTS = trio().hosts
+BLUE, GREEN = "tahK3xu9bei2Oor5Aing", "ooQu7ahv4oPh0Wiech1x"
+
+
+def fleet(answers: dict[str, Any]) -> Fleet:
+    """Hosts that have these folders of secrets."""
+
+    class Session:
+        def __init__(self, host: str) -> None:
+            self.host = host
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def ping(self) -> None:
+            pass
+
+        def call(self, _steps: object, _on_event: Callable[..., None]) -> list[Any]:
+            answer = answers[self.host]
+            if isinstance(answer, Exception):
+                raise answer
+            return [answer]
+
+    return Fleet(lambda host: Session(host.name), lambda _: None)  # type: ignore[arg-type, return-value]
+
+
+def all_have(**folders: dict[str, str]) -> dict[str, Any]:
+    return {host.name: {name.replace("_", "-"): one for name, one in folders.items()} for host in HOSTS}
+
+
+def test_passwords_have_the_names_of_the_secrets_file() -> None:
+    both = all_have(temporal={"db_password": BLUE}, temporal_green={"db_password": GREEN})
+    assert read_passwords(fleet(both), HOSTS) == {"temporal_db": BLUE, "temporal_db_green": GREEN}
+    assert read_passwords(fleet(all_have(temporal_green={"db_password": GREEN})), HOSTS) == {
+        "temporal_db_green": GREEN
+    }
+
+
+@pytest.mark.parametrize(
+    ("db", "error", "said"),
+    [
+        ({"temporal": {"db_password": GREEN}}, StepFailedError, "different passwords of temporal_blue: db-1"),
+        ({"temporal": {"db_password": 7}}, UnreachableError, "makes no sense"),
+        ([], UnreachableError, "makes no sense"),
+        (UnreachableError("unreachable"), UnreachableError, "unreachable"),
+    ],
+)
+def test_hosts_that_do_not_agree_make_no_file(db: Any, error: type[Exception], said: str) -> None:
+    answers = {**all_have(temporal={"db_password": BLUE}), "db-1": db}
+    with pytest.raises(error, match=said):
+        read_passwords(fleet(answers), HOSTS)
+
+
+def test_hosts_without_any_make_no_file() -> None:
+    with pytest.raises(StepFailedError, match="no host has a password of this cluster"):
+        read_passwords(fleet(all_have()), HOSTS)
+
+
+def test_every_host_is_told_of_the_new_file_whatever_it_knew() -> None:
+    hosts, made = FakeHosts({}), Origin().next({"temporal_db": BLUE}, {})
+    with Fleet(hosts.open, lambda _: None) as one:
+        assert remember(one, HOSTS, made) == {}
+    assert {name for name, _ in hosts.given} == {host.name for host in HOSTS}
+    assert {(step.args["digest"], step.args["anyway"]) for _, step in hosts.given} == {
+        (made.digests[-1], True)
+    }
