@@ -261,6 +261,7 @@ def warnings(state: HostState) -> list[str]:
             f"Docker engine {state.docker.engine}: before 28, ports published on one address can be reached "
             "from the same network segment by another"
         )
+    found += state.accounts
     if state.live.unasked:
         found.append(f"not compared with the running database: {state.live.unasked}")
     return found

@@ -12,8 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import (
+    accounts,
+    data_folder,
+    engine,
+    identity,
+    live,
+    ports,
+    preflight,
+    untrusted,
+    which_engine,
+)
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import data_folder, engine, identity, live, ports, preflight, untrusted, which_engine
 from tempo_infra.on_host.bootstrap import os_id
 from tempo_infra.on_host.compose_version import compose_version
 from tempo_infra.on_host.engine_here import Unfit  # noqa: TC001 - readers of HostState need the type
@@ -96,6 +106,9 @@ class HostState:
     live: live.Live = field(default_factory=live.Live)  # what the running database says
     taken: dict[str, str] = field(default_factory=dict)  # address:port that is wanted -> who listens there
     read_only: list[str] = field(default_factory=list)  # our folders on a file system mounted read-only
+    accounts: list[str] = field(
+        default_factory=list
+    )  # whose the numbers are that containers run as, in words
     origin: Origin | None = None  # the secrets file that was confirmed here last
     restarts: dict[str, list[float]] = field(default_factory=dict)  # service -> seconds away, earlier times
 
@@ -157,6 +170,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         taken={one: who.name for one, who in listening.items() if who.container not in ours},
         read_only=sorted({*preflight.read_only(layout), *([data.read_only] if data.read_only else [])}),
         restarts=restarts(layout),
+        accounts=accounts.taken(accounts.readers(args.wanted)),
         origin=read_origin(layout),
     )
 
