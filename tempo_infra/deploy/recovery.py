@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from tempo_infra.deploy.answers import read
-from tempo_infra.deploy.inspect import PASSWORD_FILE
+from tempo_infra.deploy.inspect import place_of
 from tempo_infra.errors import StepFailedError
 from tempo_infra.inventory.logins import Login
 from tempo_infra.on_host.wire import Step
@@ -27,18 +27,15 @@ def read_passwords(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, str]:
 
     All hosts are asked, and agree. StepFailedError, UnreachableError.
     """
-    answers, errors = fleet.ask({host.name: [Step("passwords")] for host in hosts}, hosts)
+    question = Step("passwords", {"names": [place_of(login) for login in Login]})
+    answers, errors = fleet.ask({host.name: [question] for host in hosts}, hosts)
     for error in errors.values():
         raise error
-    adapter = TypeAdapter(dict[str, dict[str, str]])
+    adapter = TypeAdapter(dict[str, str])
     found = {name: read(adapter, answer[0], name, "passwords") for name, answer in answers.items()}
     values: dict[str, str] = {}
     for login in Login:
-        said = {
-            host: one[login.reader][PASSWORD_FILE]
-            for host, one in found.items()
-            if PASSWORD_FILE in one.get(login.reader, {})
-        }
+        said = {host: one[place_of(login)] for host, one in found.items() if place_of(login) in one}
         if len(set(said.values())) > 1:
             raise StepFailedError(
                 f"the hosts have different passwords of {login.role}: {', '.join(sorted(said))}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +11,6 @@ from tempo_infra.on_host.durable import make_folder, replace_file
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tempo_infra.on_host.layout import Layout
 
 
@@ -27,31 +23,25 @@ class SecretArgs:
 
 
 @dataclass(frozen=True)
+class PasswordsArgs:
+    names: "list[str]"  # reader/file
+
+
+@dataclass(frozen=True)
 class SecretsWritten:
     written: list[str]  # names only
 
 
-def passwords(layout: Layout) -> "dict[str, dict[str, str]]":
-    """Return reader -> name -> value of what lies here, for an operator who has lost the file of secrets."""
-    found: "dict[str, dict[str, str]]" = {}
-    for folder in sorted(layout.secrets.iterdir()) if layout.secrets.is_dir() else []:
-        for path in sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []:
-            found.setdefault(folder.name, {})[path.name] = _small(path)
+def passwords(layout: Layout, args: PasswordsArgs) -> "dict[str, str]":
+    """Return those that lie here, for an operator who has lost the file of secrets."""
+    found: "dict[str, str]" = {}
+    for name in args.names:
+        data = untrusted.read(layout.secrets, name, LARGEST_BYTES + 1)
+        if data is not None and len(data) > LARGEST_BYTES:
+            raise StepError(f"{layout.secrets}/{name} is no password: over {LARGEST_BYTES} bytes")
+        if data is not None:
+            found[name] = data.decode("ascii", errors="replace")
     return found
-
-
-def _small(path: Path) -> str:
-    """Read a file of one password; its folder belongs to who reads it, so it may be anything by now."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise StepError(f"{path} is no file")
-        data = os.read(descriptor, LARGEST_BYTES + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > LARGEST_BYTES:
-        raise StepError(f"{path} is no password: it is longer than {LARGEST_BYTES} bytes")
-    return data.decode("ascii", errors="replace")
 
 
 def write_secrets(layout: Layout, args: SecretArgs, payload: bytes) -> SecretsWritten:

@@ -341,7 +341,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     ),
     "disk-speed": lambda s, _: disk_speed.measure(s.layout),
     "origin": lambda s, step: origin.keep(s.layout, origin.OriginArgs(**step.args)),
-    "passwords": lambda s, _: secret_files.passwords(s.layout),
+    "passwords": lambda s, step: secret_files.passwords(s.layout, secret_files.PasswordsArgs(**step.args)),
     "trial-start": lambda s, step: trial_start.trial_start(s.layout, trial_start.TrialArgs(**step.args)),
     "preflight": lambda s, step: preflight.preflight(s.layout, preflight.PreflightArgs(**step.args)),
     "data": lambda s, step: database.make_data_folder(s.layout, database.DataArgs(**step.args)),

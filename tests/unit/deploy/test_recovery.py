@@ -43,29 +43,29 @@ def fleet(answers: dict[str, Any]) -> Fleet:
     return Fleet(lambda host: Session(host.name), lambda _: None)  # type: ignore[arg-type, return-value]
 
 
-def all_have(**folders: dict[str, str]) -> dict[str, Any]:
-    return {host.name: {name.replace("_", "-"): one for name, one in folders.items()} for host in HOSTS}
+def all_have(**passwords: str) -> dict[str, Any]:
+    """Every host answers with these, by their readers."""
+    found = {f"{reader.replace('_', '-')}/db_password": value for reader, value in passwords.items()}
+    return {host.name: dict(found) for host in HOSTS}
 
 
 def test_passwords_have_the_names_of_the_secrets_file() -> None:
-    both = all_have(temporal={"db_password": BLUE}, temporal_green={"db_password": GREEN})
+    both = all_have(temporal=BLUE, temporal_green=GREEN)
     assert read_passwords(fleet(both), HOSTS) == {"temporal_db": BLUE, "temporal_db_green": GREEN}
-    assert read_passwords(fleet(all_have(temporal_green={"db_password": GREEN})), HOSTS) == {
-        "temporal_db_green": GREEN
-    }
+    assert read_passwords(fleet(all_have(temporal_green=GREEN)), HOSTS) == {"temporal_db_green": GREEN}
 
 
 @pytest.mark.parametrize(
     ("db", "error", "said"),
     [
-        ({"temporal": {"db_password": GREEN}}, StepFailedError, "different passwords of temporal_blue: db-1"),
-        ({"temporal": {"db_password": 7}}, UnreachableError, "makes no sense"),
+        ({"temporal/db_password": GREEN}, StepFailedError, "different passwords of temporal_blue: db-1"),
+        ({"temporal/db_password": 7}, UnreachableError, "makes no sense"),
         ([], UnreachableError, "makes no sense"),
         (UnreachableError("unreachable"), UnreachableError, "unreachable"),
     ],
 )
 def test_hosts_that_do_not_agree_make_no_file(db: Any, error: type[Exception], said: str) -> None:
-    answers = {**all_have(temporal={"db_password": BLUE}), "db-1": db}
+    answers = {**all_have(temporal=BLUE), "db-1": db}
     with pytest.raises(error, match=said):
         read_passwords(fleet(answers), HOSTS)
 

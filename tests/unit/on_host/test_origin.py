@@ -10,9 +10,10 @@ import pytest
 
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.origin import Origin, OriginArgs, keep, read
-from tempo_infra.on_host.secret_files import SecretArgs, passwords, write_secrets
+from tempo_infra.on_host.secret_files import PasswordsArgs, SecretArgs, passwords, write_secrets
 from tempo_infra.on_host.shell import StepError
 
+ALL = PasswordsArgs(["temporal/db_password", "temporal-green/db_password"])
 ONE, TWO, THREE = "1" * 64, "2" * 64, "3" * 64
 
 
@@ -60,10 +61,11 @@ def with_passwords(root: Path) -> Layout:
 
 
 def test_passwords_are_read_for_who_has_lost_the_file(tmp_path: Path) -> None:
-    assert passwords(Layout(tmp_path)) == {}
-    assert passwords(with_passwords(tmp_path)) == {
-        "temporal": {"db_password": "blue's"},
-        "temporal-green": {"db_password": "green's"},
+    assert passwords(Layout(tmp_path), ALL) == {}
+    layout = with_passwords(tmp_path)
+    assert passwords(layout, ALL) == {
+        "temporal/db_password": "blue's",
+        "temporal-green/db_password": "green's",
     }
 
 
@@ -82,4 +84,4 @@ def test_what_the_reader_put_in_the_place_of_a_password_is_not_followed(planted:
     else:
         path.mkdir()
     with pytest.raises((StepError, OSError), match=r"db_password|Too many levels"):
-        passwords(layout)
+        passwords(layout, ALL)
