@@ -78,6 +78,7 @@ def reply(body: object, steps: Sequence[Step], hide: Callable[[str], str]) -> Re
         fit(found.remedy),
         fit(found.now),
         found.needs_person,
+        found.left,
     )
 
 

@@ -118,13 +118,15 @@ def go_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack)
             if errors := fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group):
                 break
         else:
-            errors = fleet.do({host.name: [Step("still", {"run": run})] for host in chosen}, chosen)
+            still = Step("still", {"run": run, "soak_s": cluster.timing.soak_s})
+            errors = fleet.do({host.name: [still] for host in chosen}, chosen)
     except KeyboardInterrupt:
         errors, stopped = {}, True
     if errors or stopped:
         now, failures = _put_back(fleet, begun, errors, run)
         return Gone(run, {**errors, **failures}, now, stopped)
-    confirm = Step("confirm", {"run": run, "why": "rolled back by hand"})
+    words = {"run": run, "why": "rolled back by hand", "soak_s": cluster.timing.soak_s}
+    confirm = Step("confirm", words)
     return Gone(run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {})
 
 

@@ -14,6 +14,7 @@ from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.inspect import prepare, read_state
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
+from tempo_infra.deploy.turn import LateError
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.wire import Step
@@ -61,6 +62,7 @@ class Lost:
     generation: str
     previous: str | None
     decides_by: float  # seconds since the epoch
+    why: str = ""  # what hangs; empty: the connection
 
 
 @dataclass(frozen=True)
@@ -300,7 +302,9 @@ class Rollout:
             now |= answers
             errors = errors | failures
         lost = {
-            name: self._lost(work[name]) for name in armed if isinstance(errors.get(name), UnreachableError)
+            name: self._lost(work[name], error)
+            for name in armed
+            if isinstance(error := errors.get(name), UnreachableError)
         }
         untouched = tuple(sorted(work.keys() - armed))
         return Outcome(self.run, plan, errors, (), untouched, now, lost, interrupted=self._stop.is_set())
@@ -313,11 +317,11 @@ class Rollout:
         now = {name: str(answer[0].get("now", "")) for name, answer in answers.items()}
         return now | {name: e.now for name, e in errors.items() if isinstance(e, StepFailedError)}, errors
 
-    def _lost(self, one: steps.Work) -> Lost:
+    def _lost(self, one: steps.Work, error: UnreachableError) -> Lost:
         step = self._fleet.at.get(one.host.name, "")
-        return Lost(
-            step, one.plan.digest, one.plan.previous, time.time() + self._cluster.timing.decide_after_s
-        )
+        by = time.time() + self._cluster.timing.decide_after_s
+        why = error.what if isinstance(error, LateError) else ""
+        return Lost(step, one.plan.digest, one.plan.previous, by, why)
 
     def _work(self, plan: HostPlan) -> steps.Work:
         options = self._options

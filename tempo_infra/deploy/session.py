@@ -6,13 +6,13 @@ import contextlib
 import math
 import secrets
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra import sanitize
 from tempo_infra.deploy import answers
 from tempo_infra.deploy.payload import answer, command, no_python, opening, wish
+from tempo_infra.deploy.turn import LateError, Turn
 from tempo_infra.errors import RollbackFailedError, StepFailedError, UnreachableError
 from tempo_infra.on_host.wire import Event, Reply, Step, WireError, encode, encode_request, read_frame
 from tempo_infra.ssh import LOST, Connection, Process, connect, resolve
@@ -73,7 +73,8 @@ class Session:
         """Do steps on the host, in order, and return their results as JSON values.
 
         StepFailedError when one fails (the rest is not begun); UnreachableError when the host falls silent,
-        is not done by the deadline, or says something else than an answer.
+        is in a step for longer than that may take (`on_host/longest.py`) or not done by the deadline, or says
+        something else than an answer.
         """
         with self._calling:
             return self._called(steps, on_event, deadline_s)
@@ -84,11 +85,9 @@ class Session:
         request = encode_request(self._nonce, list(steps))
         self.send(request if self._opened else opening(self._nonce, request), steps[0].name)
         self._opened = True
-        until, name, events = time.monotonic() + deadline_s, steps[0].name, 0
+        turn, name, events = Turn(steps, deadline_s), steps[0].name, 0
         for _ in range(FRAMES):
-            if time.monotonic() > until:
-                raise UnreachableError(f"{name}: not done after {deadline_s:g} s", host=self.host)
-            kind, body = self._next_frame(steps)
+            kind, body = self._next_frame(steps, turn)
             try:
                 if kind == "event":
                     event = answers.event(body, steps, self._hide)
@@ -99,6 +98,7 @@ class Session:
                     return self._results(answers.reply(body, steps, self._hide))
             except TypeError as error:
                 raise UnreachableError(f"{name}: its answer can't be read: {error}", host=self.host) from None
+            turn.heard(event)
             on_event(event)
         raise UnreachableError(f"{name}: its answer doesn't end", host=self.host)
 
@@ -107,6 +107,8 @@ class Session:
             return reply.results
         kind = RollbackFailedError if reply.needs_person else StepFailedError
         what = f"{reply.failed}: {reply.error}"
+        if reply.left:
+            raise LateError(what, host=self.host, remedy=reply.remedy)
         raise kind(what, host=self.host, remedy=reply.remedy, now=reply.now, step=reply.failed)
 
     def send(self, data: bytes, step: str) -> None:
@@ -118,17 +120,26 @@ class Session:
                 raise self._why_ended(step) from error
             raise UnreachableError(f"unreachable: {step}: {error.what}", host=self.host) from error
 
-    def _next_frame(self, steps: Sequence[Step]) -> tuple[str, Any]:
+    def _next_frame(self, steps: Sequence[Step], turn: Turn) -> tuple[str, Any]:
         step = steps[0].name
+
+        def exactly(count: int) -> bytes:
+            turn.answers(count)
+            return self._process.read_exact(count, deadline_s=SILENCE_S, check=turn.check)
+
         try:
+            turn.check()
             frame = read_frame(
                 self._nonce,
-                self._read_line,
-                lambda count: self._process.read_exact(count, deadline_s=SILENCE_S),
+                lambda: self._read_line(turn),
+                exactly,
                 lambda kind: answers.most_bytes(kind, steps),
             )
         except WireError as error:
             raise UnreachableError(f"{step}: {error}", host=self.host) from error
+        except LateError as error:
+            error.host = self.host
+            raise
         except UnreachableError as error:
             raise UnreachableError(f"unreachable: {step}: {error.what}", host=self.host) from error
         if frame is None:
@@ -136,9 +147,10 @@ class Session:
         self._heard = True
         return frame[0], frame[1]
 
-    def _read_line(self) -> bytes:
+    def _read_line(self, turn: Turn) -> bytes:
         """Return the next line; a host that asks for the program is sent it, once."""
-        line = self._process.read_line(deadline_s=SILENCE_S)
+        turn.check()
+        line = self._process.read_line(deadline_s=SILENCE_S, check=turn.check)
         if not self._supplied and line.strip() == wish(self._nonce):
             self._supplied = True
             self.send(answer(), "start")

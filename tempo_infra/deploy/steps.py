@@ -15,6 +15,7 @@ from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.obstacles import needed
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
 from tempo_infra.inventory.logins import OWNER
+from tempo_infra.on_host.containers import pull_s
 from tempo_infra.on_host.wire import Step
 from tempo_infra.sizing.tables import MAIN, statements
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
@@ -61,7 +62,7 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
     steps += [
         _stage(work),
         Step("validate", {"digest": work.plan.digest}),
-        Step("pull", {"images": list(work.plan.pull)}),
+        Step("pull", {"images": list(work.plan.pull), "deadline_s": pull_s(len(work.plan.pull))}),
         *([Step("trial-start", {"digest": work.plan.digest})] if work.host.has(Role.POSTGRESQL) else []),
         Step(
             "secrets",
@@ -223,11 +224,11 @@ def healthy(work: Work) -> Step:
 
 
 def still(work: Work) -> Step:
-    return Step("still", {"run": work.run})
+    return Step("still", {"run": work.run, "soak_s": work.cluster.timing.soak_s})
 
 
 def confirm(work: Work) -> Step:
-    return Step("confirm", {"run": work.run, "why": "health"})
+    return Step("confirm", {"run": work.run, "why": "health", "soak_s": work.cluster.timing.soak_s})
 
 
 def put_back(work: Work, why: str) -> Step:

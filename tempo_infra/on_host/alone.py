@@ -9,26 +9,32 @@ import sys
 import time
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import undo
+from tempo_infra.on_host import gone, undo
 from tempo_infra.on_host.journal import Entry, record, was_kept
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.lock import HostLock
+from tempo_infra.on_host.lock import HostLock, end_holder
+from tempo_infra.on_host.longest import UNDO_S
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.scope import end_scope
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.watch import Watch
 
-LOCK_WAIT_S = 30.0
-ADDRESS_S, ADDRESS_AGAIN_S = 600.0, 1.0
+ADDRESS_AGAIN_S = 1.0
+AGAIN = 75  # exit code: systemd starts it anew
 
 
 def deadline(layout: Layout, run: str) -> int:
     """Wait until nothing was heard of the run for its grace, end what is left of it, and decide."""
+    began = time.monotonic()
     while (armed := guard.open_run(layout, run)) is not None:
+        if time.monotonic() - began > guard.WATCH_S:
+            return AGAIN
         left_s = armed.grace_s - guard.silent_s(layout, run)
         if left_s > 0:
             time.sleep(min(left_s, 5.0))
         elif guard.open_run(layout, run) == armed:  # else it was decided just now, and fell silent with that
             end_scope(run)
+            end_holder(layout, run)
             return _decide(layout, run, f"nothing was heard of the run for {armed.grace_s:g} s")
     return 0
 
@@ -66,7 +72,7 @@ def after_boot(layout: Layout) -> int:
 
 def _wait_for_address(host: str) -> None:
     """Let a VPN or DHCP bring the internal address: nothing can be published or asked there before."""
-    end = time.monotonic() + ADDRESS_S
+    end = time.monotonic() + guard.ADDRESS_S
     while host not in addresses() and time.monotonic() < end:
         time.sleep(ADDRESS_AGAIN_S)
 
@@ -86,9 +92,18 @@ def _take_away(layout: Layout) -> int:
 
 def _decide(layout: Layout, run: str, why: str) -> int:
     lock = HostLock(layout)
-    lock.acquire(run, "the host itself", wait_s=LOCK_WAIT_S)
+    lock.acquire(run, "the host itself", wait_s=guard.LOCK_WAIT_S)
+
+    def leave(_: str, after_s: float) -> None:
+        lock.drop()
+        print(f"not decided in {after_s:g} s: something hangs; begun anew", file=sys.stderr)  # noqa: T201
+        gone.end(AGAIN)
+
     try:
-        return _decide_now(layout, run, why)
+        with Watch(lambda _: None, leave) as watch:
+            armed = guard.open_run(layout, run)
+            watch.begin("decide", guard.decide_s(armed) if armed is not None else UNDO_S)
+            return _decide_now(layout, run, why)
     finally:
         lock.release()
 

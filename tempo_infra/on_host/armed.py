@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host.durable import make_folder, remove_file, replace_file, replace_symlink
+from tempo_infra.on_host.longest import UNDO_S
 from tempo_infra.on_host.shell import StepError, must, run
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ WANTS = "etc/systemd/system/multi-user.target.wants"
 RESERVE, RESERVE_BYTES = "reserve", 256 * 1024
 _beating = threading.Lock()  # signs of life come from another thread than the one that disarms
 OPEN = ("armed", "healthy", "restored")  # phases in which the host still has to decide
+WATCH_S = 3600.0  # the timer's program begins anew after so long of a run that goes on
+FILES_S, ADDRESS_S = 600.0, 600.0  # a boot puts files back, and waits for the internal address
+LOCK_WAIT_S, MARGIN_S = 30.0, 300.0
 
 
 @dataclass(frozen=True)
@@ -123,10 +127,17 @@ def guard(layout: Layout, armed: Armed) -> None:
         raise
 
 
+def decide_s(armed: Armed) -> float:
+    """Return the longest time of a decision: the soak, and putting back. Past it, systemd begins it anew."""
+    return armed.soak_s + 2 * UNDO_S
+
+
 def _start_timer(layout: Layout, armed: Armed) -> None:
+    longest_s = WATCH_S + LOCK_WAIT_S + decide_s(armed) + MARGIN_S
     words = ["systemd-run", "--quiet", "--collect", f"--unit={_timer(armed)}"]
     words += [f"--on-active={armed.grace_s:g}s", "--timer-property=AccuracySec=100ms"]
     words += ["--property=Restart=on-failure", "--property=RestartSec=10s"]
+    words += [f"--property=RuntimeMaxSec={longest_s:g}s", "--property=TimeoutStopSec=10s"]
     must([*words, *_start(layout, armed), "deadline", armed.run], deadline_s=20)
 
 
@@ -210,16 +221,17 @@ def _start(layout: Layout, armed: Armed) -> "list[str]":
 def _units(layout: Layout, armed: Armed) -> "dict[str, str]":
     start = " ".join(_start(layout, armed))
     head = f"[Unit]\nRequiresMountsFor={layout.state}\n"
-    tail = "\n[Service]\nType=oneshot\n"
+    tail = "\n[Service]\nType=oneshot\nTimeoutStopSec=10s\n"
+    after_s = ADDRESS_S + LOCK_WAIT_S + decide_s(armed) + MARGIN_S
     return {
         BOOT_UNIT: f"{head}ConditionPathExists={layout.armed}\n"
         f"Description=tempo-infra: put back files of an unconfirmed change\n"
         f"Before=docker.service containerd.service\nAfter=systemd-sysctl.service\n"
-        f"{tail}ExecStart={start} boot\n",
+        f"{tail}ExecStart={start} boot\nTimeoutStartSec={FILES_S:g}s\n",
         AFTER_UNIT: f"{head}Description=tempo-infra: put back containers of an unconfirmed change\n"
         f"Wants=docker.service network-online.target\n"
         f"After=docker.service network-online.target {BOOT_UNIT}\n"
-        f"{tail}ExecStart={start} after-boot\nTimeoutStartSec=infinity\n"
+        f"{tail}ExecStart={start} after-boot\nTimeoutStartSec={after_s:g}s\n"
         f"Restart=on-failure\nRestartSec=10s\n",  # the timer of before the boot is gone: nobody else would
     }
 

@@ -48,6 +48,7 @@ class ArmArgs:
 class RunArgs:
     run: str
     why: str = ""
+    soak_s: float = 0.0  # as the change was armed with: the step may take so much longer
 
 
 def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":

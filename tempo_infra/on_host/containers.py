@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import Output, StepError, must, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tempo_infra.on_host.layout import Layout
 
-PULL_DEADLINE_S = 900.0
+PULL_S, AT_ONCE = 900.0, 2  # the longest time for so many images
 UP_DEADLINE_S, DOWN_DEADLINE_S = 240.0, 300.0
 JOB_PAUSE_S = 1.0
 NEVER_PULL = ("--pull", "never")  # what is not here by now was not prepared, or taken away since
@@ -23,6 +26,12 @@ AT_BOOT = "tempo-infra.service"  # starts what Docker could not
 @dataclass(frozen=True)
 class PullArgs:
     images: list[str]
+    deadline_s: float = PULL_S  # for all of them
+
+
+def pull_s(images: int) -> float:
+    """Return how long pulling so many images may take: long, for a slow link, and finite."""
+    return PULL_S * max(1, math.ceil(images / AT_ONCE))
 
 
 @dataclass(frozen=True)
@@ -30,22 +39,25 @@ class Pulled:
     images: list[str]
 
 
-def pull(args: PullArgs) -> Pulled:
+def pull(args: PullArgs, say: "Callable[[str], None]" = lambda _: None) -> Pulled:
     """Fetch the images that are not here yet, two at a time."""
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(_pull, args.images))
+    until = time.monotonic() + args.deadline_s
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        for number, image in enumerate(pool.map(lambda one: _pull(one, until), args.images), 1):
+            say(f"{number} of {len(args.images)}: {image}")
     return Pulled(args.images)
 
 
-def _pull(image: str) -> None:
-    output = run(["docker", "pull", "-q", image], deadline_s=PULL_DEADLINE_S)
+def _pull(image: str, until: float) -> str:
+    output = run(["docker", "pull", "-q", image], deadline_s=max(1.0, until - time.monotonic()))
     if output.returncode != 0:
         raise StepError(
             f"image {image}: {output.last_words}",
             remedy="nothing was switched; make the registry reachable and run it again",
         )
+    return image
 
 
 def compose(layout: Layout, *words: str, deadline_s: float, stdin: bytes | None = None) -> Output:
@@ -206,5 +218,9 @@ def restart_counts() -> "dict[str, int]":
 
 def why_not_running(layout: Layout, service: str) -> str:
     """Return the end of a service's log, for the message about one that did not become healthy."""
-    output = compose(layout, "logs", "--no-color", "--no-log-prefix", "--tail", "4", service, deadline_s=15)
+    words = ["logs", "--no-color", "--no-log-prefix", "--tail", "4", service]
+    try:
+        output = compose(layout, *words, deadline_s=15)
+    except StepError as error:  # which is not what is wrong
+        return str(error)
     return " | ".join(line.strip()[:300] for line in output.out.splitlines()[-3:])

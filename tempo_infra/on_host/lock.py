@@ -6,15 +6,15 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.durable import make_folder
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tempo_infra.on_host.layout import Layout
 
 AGAIN_S = 0.2
@@ -23,17 +23,40 @@ LOOK_S = 0.3  # whoever looks at the lock has it for an instant: one more try, t
 
 def holder(layout: Layout) -> str:
     """Return the run that is at work on this host; empty when none is, or it does not say which."""
+    return str(_held(layout).get("run", ""))
+
+
+def _held(layout: Layout) -> "dict[str, str]":
+    """Return what is written in the lock while somebody has it."""
     try:
         descriptor = os.open(layout.lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return ""
+        return {}
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return str(_record(os.read(descriptor, 4096)).get("run", ""))
+        return _record(os.read(descriptor, 4096))
     finally:
         os.close(descriptor)
-    return ""
+    return {}
+
+
+def end_holder(layout: Layout, run: str) -> None:
+    """Kill the process of a run that has the lock: systemd may have had no unit of its own for it."""
+    record = _held(layout)
+    process = record.get("process", "")
+    pid = process.partition(" ")[0]
+    if record.get("run") == run and pid.isdigit() and _process(int(pid)) == process:
+        with contextlib.suppress(OSError):
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def _process(pid: int) -> str:
+    """Return a process by its number and when it began: numbers are given again."""
+    try:
+        return f"{pid} {Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
+    except (OSError, IndexError):
+        return ""
 
 
 class HostLock:
@@ -43,8 +66,11 @@ class HostLock:
         self._path: Path = layout.lock
         self._descriptor = -1
 
-    def acquire(self, run: str, who: str, *, wait_s: float = 0.0) -> None:
-        """Take the lock, or say who holds it since when; taking it twice is fine."""
+    def acquire(self, run: str, who: str, *, wait_s: float = 0.0, may_be_killed: bool = False) -> None:
+        """Take the lock, or say who holds it since when; taking it twice is fine.
+
+        `may_be_killed`: by who decides in this run's place, see `end_holder`.
+        """
         if self._descriptor >= 0:
             return
         descriptor = self._opened()
@@ -57,11 +83,17 @@ class HostLock:
             time.sleep(AGAIN_S)
             descriptor = self._opened()
         record = {"run": run, "who": who, "since": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())}
+        record |= {"process": _process(os.getpid())} if may_be_killed else {}
         self._descriptor = descriptor
         with contextlib.suppress(OSError):  # a full disk: who has the lock can't be read, and it is held
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, json.dumps(record).encode())
+
+    def drop(self) -> None:
+        """Let go at once: a program that ends keeps its files while a thread of it stands in the kernel."""
+        if self._descriptor >= 0:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def release(self) -> None:
         """Let go; without a lock there is nothing to let go of."""

@@ -2,7 +2,8 @@
 
 When the connection is lost in the middle of a request, the request is finished; what was switched and not
 confirmed is then decided by health, and the journal has the result. Should the process itself die, the
-timer that `arm` started decides. An operator who has the lock and is silent for long is taken for gone.
+timer that `arm` started decides; and a process whose step takes longer than it may ends itself. An operator
+who has the lock and is silent for long is taken for gone.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from tempo_infra.on_host.journal import RESTART, Entry, record
 from tempo_infra.on_host.later import Later
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock
+from tempo_infra.on_host.longest import UNDO_S, longest_s
 from tempo_infra.on_host.scope import enter_scope
 from tempo_infra.on_host.shell import StepError
-from tempo_infra.on_host.wire import Event, Reply, Step, WireError, decode_request, encode, read_frame
+from tempo_infra.on_host.speaking import Speaker
+from tempo_infra.on_host.watch import Watch
+from tempo_infra.on_host.wire import Event, Reply, Step, WireError, decode_request, read_frame
 
 if TYPE_CHECKING:
     from tempo_infra.on_host import (
@@ -64,10 +68,14 @@ else:
 # Read only, or written by who decides, or the end of the journal.
 UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs", "remove", "eject")
 PIECE_BYTES = 16 * 1024
-ALIVE_EVERY_S = 3.0  # a third of the shortest grace; the controller gives a silent host up after several
 MEASURING = {"facts", "clock"}  # steps that change nothing
+HANGS = "see `dmesg`, `findmnt` and the engine there; then run the same command again"
 READING = {"lock", "unlock", "state", *MEASURING}  # nor do these: they may end with the login
 IDLE_S = 30.0  # after these, a silent operator is gone: a link that is dead says nothing for hours
+SAID_S = 5.0  # for the last words of a program that ends in the middle of a step
+UNDECIDED_S = (
+    24 * 3600.0
+)  # an operator who asks for nothing more keeps a change undecided no longer than that
 SILENT_S = 120.0  # between a run's requests; a program that stands still must not keep others out for ever
 
 
@@ -89,9 +97,10 @@ class Session:
         self._ahead = io.BytesIO(ahead)
         self._lock = HostLock(layout)
         self._run = ""
-        self._writing = threading.Lock()
+        self._say_to = Speaker(nonce, stdout)
+        self._watch = self._watching()
         self._step = ""
-        self._unsaid = b""
+        self._asked_at = time.monotonic()
         self._in_scope = False
         self._away: dict[str, float] = {}  # services made anew by this run -> since when
         self._patience_s = 0.0  # 0: without end
@@ -110,18 +119,42 @@ class Session:
             self._beat()  # also a request: its operator is there, however late
             kind, body, payload = frame
             if kind == "alive":
+                if self._forgotten():
+                    return self._settle_alone()
                 continue
             if kind != "request":
                 raise WireError(f"unexpected frame {kind!r}")
-            stop = threading.Event()
-            alive = threading.Thread(target=self._say_alive, args=(stop,), daemon=True)
-            alive.start()
-            steps = decode_request(body, payload)
-            reply = self._do(steps)
-            stop.set()
-            alive.join()
-            self._send("reply", asdict(reply))
+            with self._watching():
+                steps = decode_request(body, payload)
+                reply = self._do(steps)
+            self._say_to.reply(reply)
+            self._asked_at = time.monotonic()
             self._patience_s = self._patience_after(steps)
+
+    def _watching(self) -> Watch:
+        self._watch = Watch(self._is_alive, self._leave)
+        return self._watch
+
+    def _is_alive(self, step: str) -> None:
+        self._beat()
+        self._say_to.alive(step)
+
+    def _leave(self, step: str, after_s: float) -> None:
+        """End this program while a step hangs: nobody waits for it any longer, nothing of it is held.
+
+        A change under way is decided by the timer, which hears nothing more.
+        """
+        self._lock.drop()
+        what = f"not done after {after_s:g} s: something on this host hangs"
+        self._say_to.reply(Reply([], step, what, remedy=HANGS, left=True), wait_s=SAID_S)
+        last = threading.Thread(target=self._journal, args=(step, "failed", "", what), daemon=True)
+        last.start()  # its disk may be what hangs
+        last.join(SAID_S)
+        gone.end()
+
+    def _forgotten(self) -> bool:
+        """Whether an operator who is there has asked for nothing for so long that he, too, hangs."""
+        return time.monotonic() - self._asked_at > UNDECIDED_S and self._undecided() is not None
 
     def _next_frame(self) -> tuple[str, Any, bytes] | None:
         try:
@@ -172,13 +205,9 @@ class Session:
         armed = self._undecided()
         if armed is None:
             return
-        stop = threading.Event()
-        alive = threading.Thread(target=self._say_alive, args=(stop,), daemon=True)
-        alive.start()
-        with contextlib.suppress(StepError, OSError):  # the journal has it, or the timer decides
+        with self._watching() as watch, contextlib.suppress(StepError, OSError):  # or the timer decides
+            watch.begin("rollback", UNDO_S + armed.soak_s)
             undo.settle(self._layout, armed, self._end)
-        stop.set()
-        alive.join()
 
     def _do(self, steps: list[Step]) -> Reply:
         results: list[Any] = []
@@ -186,6 +215,7 @@ class Session:
             self._step, started = step.name, time.monotonic()
             self._event(Event(step.name, "started"))
             try:
+                self._watch.begin(step.name, longest_s(step))
                 self._outlive_the_login(step)
                 result = HANDLERS[step.name](self, step)
             except StepError as error:
@@ -217,6 +247,7 @@ class Session:
 
     def _put_back(self, results: list[Any], armed: guard.Armed, failure: tuple[str, str, str]) -> Reply:
         self._step, started = "rollback", time.monotonic()
+        self._watch.begin("rollback", UNDO_S)
         self._event(Event("rollback", "started"))
         name, what, remedy = failure
         try:
@@ -241,30 +272,12 @@ class Session:
     def _beat(self) -> None:
         guard.beat_on(self._layout, self._run)
 
-    def _say_alive(self, stop: threading.Event) -> None:
-        while not stop.wait(ALIVE_EVERY_S):
-            self._event(Event(self._step, "alive"))
-            self._beat()
-
     def _event(self, event: Event) -> None:
-        self._send("event", asdict(event), more=event.state == "ended")
-
-    def _send(self, kind: str, body: Any, *, more: bool = False) -> None:
-        """Write a frame, with those that waited; `more`: the next one follows at once, so let it wait."""
-        with self._writing:
-            self._unsaid += encode(self._nonce, kind, body)
-            if more:
-                return
-            data, self._unsaid = self._unsaid, b""
-            try:
-                self._stdout.write(data)
-                self._stdout.flush()
-            except OSError:
-                pass  # the operator is gone; the work goes on, and the journal has the result
+        self._say_to.event(event)
 
     def lock(self, step: Step) -> dict[str, str]:
         args = LockArgs(**step.args)
-        self._lock.acquire(args.run, args.who, wait_s=args.wait_s)
+        self._lock.acquire(args.run, args.who, wait_s=args.wait_s, may_be_killed=True)
         self._run = args.run
         return {}
 
@@ -335,7 +348,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "bootstrap": lambda s, _: bootstrap.install_docker(s.layout, s.say),
     "stage": lambda s, step: generation.stage(s.layout, generation.StageArgs(**step.args), step.payload),
     "validate": lambda s, step: containers.validate(s.layout, containers.ValidateArgs(**step.args)),
-    "pull": lambda _, step: containers.pull(containers.PullArgs(**step.args)),
+    "pull": lambda s, step: containers.pull(containers.PullArgs(**step.args), s.say),
     "secrets": lambda s, step: secret_files.write_secrets(
         s.layout, secret_files.SecretArgs(**step.args), step.payload
     ),

@@ -28,7 +28,7 @@ else:
 
 POSTGRES_PORT = 5432
 HEALTH_DEADLINE_S, AGAIN_S, LOOK_EVERY_S = 120.0, 30.0, 2.0
-TRIES, PAUSE_S = 8, 15.0  # Docker may need minutes after a boot; then a person is needed
+RESTORE_S, PAUSE_S = 900.0, 15.0  # Docker may need minutes after a boot; then a person is needed
 
 
 def kept_services(layout: Layout, generation: str) -> "list[str]":
@@ -193,30 +193,27 @@ def _read_units_again(layout: Layout, armed: Armed) -> None:
 
 
 def _restore_containers(layout: Layout, armed: Armed, say: "Callable[[str], None]") -> None:
-    problem = ""
-    for attempt in range(TRIES):
-        if attempt:
-            say(problem)
-            time.sleep(PAUSE_S)
-        try:
-            problem = _containers_once(layout, armed)
-        except StepError as error:
-            problem = str(error)
-        if not problem:
-            break
-    else:
-        raise StepError(problem)
+    until = time.monotonic() + RESTORE_S
+    while problem := _containers_once(layout, armed):
+        if time.monotonic() + PAUSE_S > until:
+            raise StepError(problem)
+        say(problem)
+        time.sleep(PAUSE_S)
     if armed.previous is not None:
         check_health(layout, armed, armed.previous)
 
 
 def _containers_once(layout: Layout, armed: Armed) -> str:
-    if armed.previous is None:
-        before_ours(layout)
-        return ""
-    images.have(layout, armed.previous, kept=True)  # someone may have pruned them meanwhile
-    flags = ["up", "-d", "--remove-orphans", *NEVER_PULL]
-    output = compose(layout, *flags, deadline_s=UP_DEADLINE_S)
+    """Put containers back, and return why that failed."""
+    try:
+        if armed.previous is None:
+            before_ours(layout)
+            return ""
+        images.have(layout, armed.previous, kept=True)  # someone may have pruned them meanwhile
+        flags = ["up", "-d", "--remove-orphans", *NEVER_PULL]
+        output = compose(layout, *flags, deadline_s=UP_DEADLINE_S)
+    except StepError as error:
+        return str(error)
     return "" if output.returncode == 0 else output.last_words
 
 

@@ -51,6 +51,9 @@ class Reply:
     remedy: str = ""
     now: str = ""  # what the host is after a failed change: "back on 41c0…"
     needs_person: bool = False  # the rollback failed
+    left: bool = (
+        False  # the step hangs: the program has ended, and a change under way is the host's to decide
+    )
 
 
 def encode(nonce: str, kind: str, body: Any, payload: bytes = b"") -> bytes:

@@ -45,10 +45,11 @@ def outcome_lines(outcome: Outcome, cluster: Cluster, seconds: float) -> Iterato
 
 
 def lost_lines(name: str, lost: Lost, run: str) -> Iterator[str]:
-    """Yield where a host stands whose connection was lost after it was armed."""
+    """Yield where a host stands that was armed and then lost, or left in a step that hangs."""
     by = time.strftime("%H:%M:%S", time.localtime(lost.decides_by))
     back = lost.previous[:12] if lost.previous else "what was there before (generation 0)"
-    yield f'{name}: lost the connection in step "{lost.step}" (run {run})'
+    what = lost.why or f'lost the connection in step "{lost.step}"'
+    yield f"{name}: {what} (run {run})"
     yield f"  the host goes on by itself: healthy, it keeps the new generation {lost.generation[:12]};"
     yield f"  not healthy, it goes back to {back}, at {by} at the latest"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from tempo_infra.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tempo_infra.ssh.target import Target
 
@@ -82,19 +82,26 @@ class Process(ABC):
     def _exit_code(self, until: float) -> int:
         """Wait for the exit code, once both streams have ended; LOST when the connection went first."""
 
-    def read_line(self, *, deadline_s: float) -> bytes:
-        """Return the next line with its end, or LINE_BYTES of it; what is left at the end, then b""."""
+    def read_line(self, *, deadline_s: float, check: Callable[[], None] = lambda: None) -> bytes:
+        """Return the next line with its end, or LINE_BYTES of it; what is left at the end, then b"".
+
+        The deadline is for silence; `check` is called after each piece and raises where the whole of it
+        takes too long.
+        """
         until = time.monotonic() + deadline_s
         while (end := self._out.find(b"\n", 0, LINE_BYTES)) < 0:
             if len(self._out) >= LINE_BYTES:
                 return self._take(LINE_BYTES)
+            check()
             if not self._more(until, deadline_s):
                 return self._take(len(self._out))
         return self._take(end + 1)
 
-    def read_exact(self, count: int, *, deadline_s: float) -> bytes:
+    def read_exact(self, count: int, *, deadline_s: float, check: Callable[[], None] = lambda: None) -> bytes:
+        """As `read_line`, so many bytes."""
         until = time.monotonic() + deadline_s
         while len(self._out) < count:
+            check()
             if not self._more(until, deadline_s):
                 raise UnreachableError(
                     f"the answer ended after {len(self._out)} of {count} bytes", host=self._name

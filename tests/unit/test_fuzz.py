@@ -137,12 +137,12 @@ class Process:
     def send(self, data: bytes, *, deadline_s: float) -> None:
         del data, deadline_s
 
-    def read_line(self, *, deadline_s: float) -> bytes:
-        del deadline_s
+    def read_line(self, *, deadline_s: float, check: object = None) -> bytes:
+        del deadline_s, check
         return self._sent.readline()
 
-    def read_exact(self, count: int, *, deadline_s: float) -> bytes:
-        del deadline_s
+    def read_exact(self, count: int, *, deadline_s: float, check: object = None) -> bytes:
+        del deadline_s, check
         return self._sent.read(count)
 
     def finish(self, *, deadline_s: float) -> Any:

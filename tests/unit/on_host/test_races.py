@@ -409,7 +409,7 @@ def test_after_a_boot_the_host_does_not_wait_for_an_address_for_ever(
 ) -> None:
     switched(layout)
     boot(layout.root, "boot-2")
-    monkeypatch.setattr(alone, "ADDRESS_S", 0.0)
+    monkeypatch.setattr(guard, "ADDRESS_S", 0.0)
     monkeypatch.setattr(alone, "addresses", list)
     assert alone.after_boot(layout) == 0
     assert is_whole(layout) == "old"
