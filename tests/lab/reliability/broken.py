@@ -25,6 +25,11 @@ def listens_to_nobody() -> tuple[tuple[str, str], ...]:
     return _entrypoint("sleep 100000")
 
 
+def drips() -> tuple[tuple[str, str], ...]:
+    """A status, and then a head that never ends, a byte a second."""
+    return _entrypoint("(echo HTTP/1.1 200 OK; while sleep 1; do printf a; done) | nc -lk 8080")
+
+
 def dies_after(seconds: int) -> tuple[tuple[str, str], ...]:
     return _entrypoint(f"{START} & sleep {seconds}; exit 4")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.lab.reliability import containers, database, disks, link, operators, people, power
+from tests.lab.reliability import containers, database, disks, hangs, link, operators, people, power
 from tests.lab.reliability.case import Case
 
 # A dozen of them are in the fast part, some for each kind of fault.
@@ -23,6 +23,6 @@ FAST = {
 }
 CASES: list[Case] = [
     replace(case, fast=(case.fault, case.step) in FAST)
-    for module in (link, operators, power, containers, disks, people, database)
+    for module in (link, operators, power, containers, disks, people, hangs, database)
     for case in module.cases()
 ]
