@@ -54,7 +54,6 @@ LONGEST = {
     "postgres-ready": Longest(150, "recovery, on a slow disk"),
     "local-login": Longest(150, "the server reads its files again; one login by the socket"),
     "roles": Longest(150, "one query, with a deadline of its own"),
-    "roles": Longest(150, "one question, 60 s"),
     "members-gone": Longest(150, "one statement, 60 s"),
     "origin": Longest(30, "a file, written durably"),
     "passwords": Longest(30, "a few files are read"),
