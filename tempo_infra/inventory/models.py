@@ -135,6 +135,12 @@ SettingValue = Annotated[
     AfterValidator(words.setting_value),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
+DynamicValue = Annotated[
+    object,
+    BeforeValidator(_as_plain),
+    AfterValidator(words.dynamic_value),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
 PoolRole = Annotated[str, _known(words.POOL_ROLES, "role"), _enum(words.POOL_ROLES)]
 ContainerName = Annotated[str, _known(words.CONTAINERS, "container"), _enum(words.CONTAINERS)]
 ContainerMemory = Annotated[
@@ -303,7 +309,7 @@ class OverridesSection(Section):
     sysctl: dict[SettingName, SettingValue] = Field(
         default={}, description="Kernel settings: {vm.swappiness: 5}."
     )
-    temporal: dict[SettingName, SettingValue] = Field(
+    temporal: dict[SettingName, DynamicValue] = Field(
         default={}, description="Keys of Temporal's dynamic configuration: {history.rps: 2000}."
     )
     pools: dict[PoolRole, Annotated[int, Field(ge=1, le=5000)]] = Field(

@@ -56,11 +56,11 @@ def quoted(text: str) -> str:
     return f'"{shown(text)}"'
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` (did you mean "history"?)`, or nothing when no known word is close."""
+def did_you_mean(word: str, known: Iterable[str], *, close_to: float = 0.6) -> str:
+    """` (did you mean "history"?)`, or nothing when no known word is close; of hundreds, some always are."""
     by_folded = {name.casefold(): name for name in known}
     folded = word.casefold()[:64]
-    close = get_close_matches(folded, by_folded, n=1, cutoff=0.6)
+    close = get_close_matches(folded, by_folded, n=1, cutoff=close_to)
     close += [name for name in by_folded if name in folded.split("_")]  # instance_class: class
     return f' (did you mean "{by_folded[close[0]]}"?)' if close else ""
 

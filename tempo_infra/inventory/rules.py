@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from tempo_infra.inventory import addresses
+from tempo_infra.inventory import addresses, override_rules
 from tempo_infra.inventory.catalogue import built_in
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role, image_names
 from tempo_infra.inventory.document import Mapping, Node, Scalar, Sequence, descend, mark_of
@@ -190,4 +190,7 @@ RULES: tuple[Callable[[Node, frozenset[Loc]], Found], ...] = (
     _own_classes_are_whole,
     _namespaces_once,
     _digests_are_of_its_images,
+    override_rules.values,
+    override_rules.names_once,
+    override_rules.of_what_runs,
 )

@@ -10,6 +10,7 @@ import re
 
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.countries import COUNTRIES
+from tempo_infra.inventory.dynamic_config import OWN_TEMPLATE
 from tempo_infra.inventory.logins import Login
 from tempo_infra.inventory.problems import did_you_mean, quoted
 
@@ -102,6 +103,12 @@ def setting_value(value: object) -> object:
     if isinstance(value, str) and (len(value) > LONGEST_VALUE or not value.isprintable()):
         raise ValueError(f"use one line of text, at most {LONGEST_VALUE} characters")
     return value
+
+
+def dynamic_value(value: object) -> object:
+    if isinstance(value, list | dict):
+        raise ValueError(OWN_TEMPLATE)  # noqa: TRY004  # for pydantic
+    return setting_value(value)
 
 
 def one_of(known: tuple[str, ...], what: str, text: str) -> str:

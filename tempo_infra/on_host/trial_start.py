@@ -26,12 +26,14 @@ if pg_ctl -D /tmp/trial -w -t 60 -l /tmp/log start -o "-c config_file=/etc/tempo
  -c data_directory=/tmp/trial -c listen_addresses= -c unix_socket_directories=/tmp \
  -c archive_command=/bin/true -c logging_collector=off" >/tmp/ctl 2>&1
 then psql -XqAt -F ' ' -h /tmp -U postgres -c "$ERRORS" -c "$FACTS" 2>/tmp/sql || cat /tmp/sql
+     grep -E 'WARNING:.* parameter ' /tmp/log
      pg_ctl -D /tmp/trial -m immediate stop >/dev/null
 else grep -E 'FATAL|ERROR|LOG:.*(invalid|unrecognized|contains)|HINT' /tmp/log || cat /tmp/log /tmp/ctl; fi
 """
 ERRORS = (
-    "select format('%s:%s: %s', sourcefile, sourceline, error) from pg_file_settings where error is not null"
-    " and error <> 'setting could not be applied'"  # those that the trial itself sets otherwise
+    "select format('%s:%s: %s: %s', sourcefile, sourceline, name, error) from pg_file_settings"
+    # The same words for what the trial sets otherwise, and for what a library refuses and the server skips.
+    " where error is not null and (error <> 'setting could not be applied' or name like '%.%')"
     " union all select format('pg_hba.conf:%s: %s', line_number, error) from pg_hba_file_rules"
     " where error is not null"
     " union all select format('pg_ident.conf:%s: %s', line_number, error) from pg_ident_file_mappings"

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tempo_infra.errors import InputError
+from tempo_infra.inventory import parameters
+from tempo_infra.inventory.overrides import OURS, Known, why_not
 from tempo_infra.sizing import overrides
 
 if TYPE_CHECKING:
@@ -183,16 +185,18 @@ def _short(text: str) -> str:
 def _sysctl(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
     for name, value in own.found.items():
         if ours.found.get(name) != value:
-            yield from (f"{name}: {why}" for why in overrides.sysctl_problems(name, value))
+            yield from (f"{name}: {why}" for why in why_not(Known(), "sysctl", name, value))
 
 
 def _postgresql(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
-    for name in dict.fromkeys((*own.found, *(overrides.OURS & ours.found.keys()))):
+    loaded = (own.found[name] for name in parameters.LOADING if name in own.found)
+    known = replace(overrides.known(cluster), libraries=parameters.libraries_in(loaded))
+    for name in dict.fromkeys((*own.found, *(OURS & ours.found.keys()))):
         value, meant = own.found.get(name, ABSENT), ours.found.get(name, ABSENT)
         if value is ABSENT:
             yield _told(name, value, meant)
         elif value != meant:
-            yield from (f"{name}: {why}" for why in overrides.postgresql_problems(cluster, name, value))
+            yield from (f"{name}: {why}" for why in why_not(known, "postgresql", name, value))
 
 
 def _limits(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
@@ -261,17 +265,18 @@ def _same_as_ours(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
         yield "other lines than ours"
 
 
-def _dynamic(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
+def _dynamic(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    known = overrides.known(cluster)
     for name, entries in own.found.items():
         if not _alike(entries, ours.found.get(name, ABSENT)):
-            yield from (f"{name}: {why}" for why in _wrong_values(name, entries))
+            yield from (f"{name}: {why}" for why in _wrong_values(known, name, entries))
 
 
-def _wrong_values(name: str, entries: object) -> Iterator[str]:
+def _wrong_values(known: Known, name: str, entries: object) -> Iterator[str]:
     for one in entries if isinstance(entries, list) else [entries]:
         value = one.get("value") if isinstance(one, dict) else None
         if isinstance(value, str | int | float | bool):
-            yield from overrides.temporal_problems(name, value)
+            yield from why_not(known, "temporal", name, value)
         else:
             yield "is no list of single values"
 

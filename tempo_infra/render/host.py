@@ -20,6 +20,7 @@ from tempo_infra.render.files import (
 from tempo_infra.render.floor import Read, judged
 from tempo_infra.render.keys import (
     check_compose,
+    check_dynamic,
     check_hba,
     check_local_login,
     check_postgresql,
@@ -63,6 +64,7 @@ def bundle(
         "state_folder": STATE,
         "unit": UNIT.path.rpartition("/")[2],
         "postgres_version": cluster.postgres.version,
+        "temporal_version": cluster.temporal.version,
     }
     made: list[Made] = []
     folders: dict[str, str] = {}
@@ -124,6 +126,8 @@ def _made(
         check_compose(found, rendered.template, views.PROJECT, _names(values["host"]))
     if spec.path == "server.yaml":
         check_temporal(found, rendered.template)
+    if spec.path == "dynamic.yaml":
+        check_dynamic(found, rendered.template, str(values["temporal_version"]))
     if spec.reader == "hba" and isinstance(found, list):
         check_hba(found, rendered.template)
         check_local_login(found, rendered.template)

@@ -7,13 +7,13 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
+from tempo_infra.inventory import dynamic_config, parameters
 from tempo_infra.inventory.logins import LOCAL, LOCAL_MAP
-from tempo_infra.sizing import parameters
-from tempo_infra.sizing.overrides import loses
+from tempo_infra.inventory.overrides import loses
 from tempo_infra.sizing.tables import MAIN, VISIBILITY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 Keys = dict[str, Any]  # a key and what may stand below it: Keys, or None where the value is free
@@ -70,6 +70,20 @@ TEMPORAL: Keys = {
     "dynamicConfigClient": _keys("filepath pollInterval"),
 }
 """From the YAML tags of common/config/config.go of the server, 1.31.2."""
+
+CONSTRAINTS = frozenset(
+    [
+        "namespace",
+        "namespaceid",
+        "taskqueuename",
+        "tasktype",
+        "historytasktype",
+        "shardid",
+        "destination",
+        "chasmtasktype",
+    ]
+)
+"""From common/dynamicconfig/yaml_loader.go of the server, 1.31.2."""
 
 NEEDED = ("persistence", "global", "services", "clusterMetadata", "dynamicConfigClient")
 
@@ -154,13 +168,44 @@ def _is_network(text: str) -> bool:
 
 def check_postgresql(found: dict[str, str], template: Path, version: int) -> None:
     """InputError for a line that this version refuses, or that loses data."""
+    libraries = parameters.libraries_in(found[name] for name in parameters.LOADING if name in found)
     for name, text in found.items():
         try:
-            taken = parameters.checked(version, name, text)
+            taken = parameters.checked(version, name, text, libraries)
         except ValueError as error:
             raise InputError(f"{template}: {name} = {text}: {error}") from None
         if why := loses(name, taken):
             raise InputError(f"{template}: {name} = {text} is refused: {why}")
+
+
+def check_dynamic(found: object, template: Path, version: str) -> None:
+    """InputError for keys and values of dynamic configuration that the server passes over."""
+    problems = [why for name, entries in _entries(found) for why in _dynamic(str(name), entries, version)]
+    if problems:
+        raise InputError(
+            f"{template}: {'; '.join(problems)}", remedy="the server ignores them, with a line in its log"
+        )
+
+
+def _entries(found: object) -> Iterable[tuple[object, object]]:
+    return found.items() if isinstance(found, dict) else () if found is None else [("", None)]
+
+
+def _dynamic(name: str, entries: object, version: str) -> Iterator[str]:
+    if not isinstance(entries, list) or not all(isinstance(one, dict) and "value" in one for one in entries):
+        yield f"{name or 'the file'}: a key has a list of entries, each with a value"
+        return
+    try:
+        key = dynamic_config.key(version, name)
+        for value in (one["value"] for one in entries):
+            if key.kind not in {"map", "typed", "any"} and not (key.gradual and isinstance(value, dict)):
+                dynamic_config.checked(version, name, value)
+    except ValueError as error:
+        yield f"{name}: {error}"
+    for one in entries:
+        unknown = sorted({str(key).casefold() for key in one.get("constraints") or ()} - CONSTRAINTS)
+        if one.keys() - {"value", "constraints"} or unknown:
+            yield f"{name}: an entry has a value and constraints ({', '.join(sorted(CONSTRAINTS))})"
 
 
 def check_compose(found: object, template: Path, project: str, services: set[str]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tempo_infra.inventory.overrides import LOSES, SYSCTL
 from tempo_infra.sizing import pgtune
 from tempo_infra.sizing.budgets import BUDGETS
 from tempo_infra.sizing.coefficients import DEFAULTS, PLACES
-from tempo_infra.sizing.overrides import LOSES, SYSCTL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tempo_infra.inventory import parameters
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.sizing import parameters
 from tempo_infra.sizing.settings import GIB, MIB
 from tempo_infra.sizing.temporal import FRONTEND_RPS, PERSISTENCE_QPS
 

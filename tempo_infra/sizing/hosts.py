@@ -61,7 +61,9 @@ def _host(
     return HostSettings(
         host=host.name,
         containers=sized,
-        temporal=instead.temporal(temporal.temporal(cluster, host, memory, mains, pool)),
+        temporal=instead.temporal(
+            temporal.temporal(cluster, host, memory, mains, pool), cluster.temporal.version
+        ),
         postgresql=own,
         sysctl=instead.kernel(sysctl),
         thp=kernel.thp(host),

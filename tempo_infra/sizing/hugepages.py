@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tempo_infra.sizing import parameters
+from tempo_infra.inventory import parameters
 from tempo_infra.sizing.settings import MIB, Setting
 
 if TYPE_CHECKING:

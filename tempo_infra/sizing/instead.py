@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.sizing import parameters, pgtune
+from tempo_infra.inventory import dynamic_config, parameters
+from tempo_infra.sizing import pgtune
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,10 +63,10 @@ def postgresql(settings: Iterable[Setting], cluster: Cluster) -> tuple[Setting, 
     return tuple(_with(one, tuned, known) for one in found)
 
 
-def temporal(services: Mapping[Role, TemporalSettings]) -> dict[Role, TemporalSettings]:
+def temporal(services: Mapping[Role, TemporalSettings], version: str) -> dict[Role, TemporalSettings]:
     """Return Temporal's settings with the server's own defaults beside them."""
     return {
-        role: replace(one, dynamic=tuple(_with_default(setting) for setting in one.dynamic))
+        role: replace(one, dynamic=tuple(_with_default(setting, version) for setting in one.dynamic))
         for role, one in services.items()
     }
 
@@ -84,7 +85,7 @@ def _with(setting: Setting, tuned: Mapping[str, str], known: Mapping[str, parame
     return replace(setting, instead=(*setting.instead, *said), note=note)
 
 
-def _with_default(setting: Setting) -> Setting:
-    key = parameters.dynamic_keys().get(setting.name)
+def _with_default(setting: Setting, version: str) -> Setting:
+    key = dynamic_config.keys(version).get(setting.name.casefold())
     default = SERVER.get(setting.name) or (key.default if key else "")
     return replace(setting, instead=(*setting.instead, ("server default", default))) if default else setting

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from tempo_infra.sizing import parameters
-from tempo_infra.sizing.overrides import effective, text_of
+from tempo_infra.inventory import dynamic_config, parameters
+from tempo_infra.inventory.overrides import canonical, text_of
+from tempo_infra.sizing.overrides import effective
 from tempo_infra.sizing.settings import GIB, MIB
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ class _Scale:
 
 def _moves(cluster: Cluster, loc: Loc, value: Value) -> Iterator[Ladder]:
     """Move an override up, then down."""
-    name, section = str(loc[-1]), str(loc[-2])
-    scale = _scale(int(cluster.postgres.version), section, name, value)
+    section = str(loc[-2])
+    name = canonical(cluster.temporal.version, section, str(loc[-1]))
+    scale = _scale(cluster, section, name, value)
     if scale is None:
         return
 
@@ -80,15 +82,14 @@ def _moves(cluster: Cluster, loc: Loc, value: Value) -> Iterator[Ladder]:
     yield Ladder(scale.now - scale.least, lambda n: to(scale.now - n))
 
 
-def _scale(version: int, section: str, name: str, value: Value) -> _Scale | None:
+def _scale(cluster: Cluster, section: str, name: str, value: Value) -> _Scale | None:
     """Return the steps of a value; None for words."""
     if section == "postgresql":
-        return _scale_of_line(version, name, text_of(value))
+        return _scale_of_line(int(cluster.postgres.version), name, text_of(value))
     if section == "memory":
         return _Scale(int(value) // (16 * MIB), lambda n: n * 16 * MIB)
-    if section == "temporal" and isinstance(value, str):
-        known = parameters.dynamic_keys()[name].kind == "duration"
-        return _Scale(int(parameters.duration_s(value)), lambda n: f"{n}s") if known else None
+    if section == "temporal" and dynamic_config.key(cluster.temporal.version, name).kind == "duration":
+        return _Scale(int(dynamic_config.duration_s(str(value))), lambda n: f"{n}s")
     if isinstance(value, bool | str):
         return None
     step = MIB if name.endswith("Bytes") else 100 if section == "temporal" else 1
@@ -96,8 +97,8 @@ def _scale(version: int, section: str, name: str, value: Value) -> _Scale | None
 
 
 def _scale_of_line(version: int, name: str, text: str) -> _Scale | None:
-    parameter = parameters.postgresql(version)[name]
-    if parameter.kind != "integer":
+    parameter = parameters.postgresql(version).get(name)
+    if parameter is None or parameter.kind != "integer":
         return None
     now, low, high = (parameters.in_base(version, name, word) for word in (text, *parameter.bounds))
     step = MIB if parameter.unit.endswith("B") else PLAIN_STEPS.get(name, 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from tempo_infra.sizing import parameters
+from tempo_infra.inventory import parameters
 from tempo_infra.sizing.postgres import (
     RESERVED,
     autovacuum_bytes,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.inventory import dynamic_config
+from tempo_infra.inventory.cluster import Role
 from tempo_infra.sizing.containers import SHARD_BYTES
 from tempo_infra.sizing.overrides import Override, effective, put_in
 from tempo_infra.sizing.settings import MIB, Setting, TemporalSettings, Value
@@ -102,7 +103,7 @@ def temporal(
                 put_in(
                     cluster,
                     (*_everywhere(cluster), *_own(cluster, host, role, memory[role])),
-                    _of_role(overrides, role),
+                    _of_role(cluster, overrides, role),
                     CONSTANTS,
                 )
             ),
@@ -148,13 +149,10 @@ def _place_of_pool(cluster: Cluster, host: Host, role: Role) -> str:
     return cluster.place(*own.loc) if own else ""
 
 
-def _of_role(overrides: Mapping[str, Override], role: Role) -> dict[str, Override]:
-    """Return what this role reads; a change for one service must not restart the others."""
-    others = tuple(f"{other}." for other in TEMPORAL_ROLES if other != role)
-    shared = ("matching.numTaskqueueReadPartitions", "matching.numTaskqueueWritePartitions")
-    return {
-        name: one for name, one in overrides.items() if not name.startswith(others) or name.startswith(shared)
-    }
+def _of_role(cluster: Cluster, overrides: Mapping[str, Override], role: Role) -> dict[str, Override]:
+    """Return what this role reads, whatever the key's first word; a change must not restart the others."""
+    version = cluster.temporal.version
+    return {name: one for name, one in overrides.items() if role in dynamic_config.key(version, name).readers}
 
 
 def _with_notes(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:

@@ -282,6 +282,31 @@ def test_a_line_of_pg_hba_that_the_server_does_not_take_is_refused(ground: Groun
     assert (ground.generation(), ground.started()) == (before, started)
 
 
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("pg_stat_statements.max: 5", "5 is outside the valid range for parameter"),
+        ("pg_stat_statements.trak: all", 'invalid configuration parameter name "pg_stat_statements.trak"'),
+    ],
+)
+def test_a_librarys_parameter_that_the_server_passes_over_is_refused(
+    ground: Ground, variant: Variants, lines: str, says: str
+) -> None:
+    """It would start, with a warning in its log and the default."""
+    text = f"{{shared_preload_libraries: pg_stat_statements, {lines}}}"
+    ground.refused(variant(BRISK, (r"(?m)^hosts:\n", f"overrides:\n  postgresql: {text}\n\nhosts:\n")), says)
+
+
+@pytest.mark.parametrize("where", ["shared_preload_libraries", "session_preload_libraries"])
+def test_a_librarys_parameters_are_in_force(ground: Ground, variant: Variants, where: str) -> None:
+    values = "auto_explain.log_min_duration: 3s, auto_explain.log_format: json"
+    text = f"overrides:\n  postgresql: {{{where}: auto_explain, {values}}}\n\nhosts:\n"
+    variant(BRISK, (r"(?m)^hosts:\n", text)).provision()
+    shown = ground.psql("show auto_explain.log_min_duration", "show auto_explain.log_format")
+    ground.inventory.provision()
+    assert shown.splitlines() == ["3s", "json"]
+
+
 def test_the_database_is_known_by_its_number_from_the_first_provision_on(ground: Ground) -> None:
     pin = ground.host.must(["cat", f"{STATE}/database.json"])
     number = ground.psql("select system_identifier from pg_control_system()")

@@ -11,10 +11,10 @@ import pytest
 
 from lab import servers
 from lab.paths import Home
-from tempo_infra.inventory import load
+from tempo_infra.inventory import load, parameters
 from tempo_infra.inventory.cluster import Cluster, Postgres
 from tempo_infra.render import parse, render
-from tempo_infra.sizing import hugepages, parameters, size
+from tempo_infra.sizing import hugepages, size
 from tests.lab.throwaway import USER, ask, data_folder, run, started
 from tests.unit.sizing.clusters import trio
 

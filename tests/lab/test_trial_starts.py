@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.inventory import load
+from tempo_infra.inventory import load, parameters
 from tempo_infra.inventory.cluster import Cluster
 from tempo_infra.render import parse, render
-from tempo_infra.sizing import hugepages, parameters, size
+from tempo_infra.sizing import hugepages, size
 
 pytestmark = pytest.mark.lab
 EXAMPLES = sorted((Path(__file__).parents[2] / "inventory").glob("*.yaml"))
@@ -110,34 +110,3 @@ def test_huge_pages_are_never_too_few(buffers: str, image: str) -> None:
     out = docker("run", "--rm", "-u", "postgres", "--entrypoint", "bash", image, "-c", script, "-", *words)
     said = int(out.split()[-1])
     assert said <= hugepages.pages(17, values) <= said * 1.01 + 36
-
-
-def said_of(dynamic: str, folder: Path) -> str:
-    """What the server's own validator says of a dynamic configuration: warnings, and always 0."""
-    file = folder / "dynamic.yaml"
-    file.write_text(dynamic)
-    server = docker("image", "ls", "-q", "tempo-infra-lab/temporal-server").split()[0]
-    mount = f"type=bind,src={file},dst=/d.yaml,readonly"
-    words = ["--rm", "--network", "none", "--mount", mount, "--entrypoint", "temporal-server", server]
-    return docker("run", *words, "validate-dynamic-config", "/d.yaml")
-
-
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_the_server_takes_every_dynamic_value(path: Path, tmp_path: Path) -> None:
-    cluster = load(path)
-    files = [file for bundle in render(cluster, size(cluster)) for file in bundle.files]
-    dynamic = [file.content.decode() for file in files if file.logical.endswith("dynamic.yaml")]
-    assert len(dynamic) == 4
-    for text in dynamic:
-        assert said_of(text, tmp_path) == "/d.yaml\n"
-
-
-def test_the_server_knows_every_key_of_our_table(tmp_path: Path) -> None:
-    keys = parameters.dynamic_keys()
-    text = "".join(f"{name}:\n  - value: 1\n" for name in keys)
-    assert "unregistered" not in said_of(text, tmp_path)
-    assert "unregistered" in said_of(f"{text}history.rpz:\n  - value: 1\n", tmp_path)
-    wrong_type = {
-        line.split('"')[1].casefold() for line in said_of(text, tmp_path).splitlines() if "not int" in line
-    }
-    assert not wrong_type & {name.casefold() for name, key in keys.items() if key.kind == "int"}

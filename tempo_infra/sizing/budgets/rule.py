@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from tempo_infra.sizing import parameters
+from tempo_infra.inventory import dynamic_config, parameters
 from tempo_infra.sizing.overrides import effective
 from tempo_infra.sizing.settings import MIB
 
@@ -51,8 +51,7 @@ def dynamic(settings: tuple[Setting, ...], name: str, default: float) -> float:
     found = next((one for one in settings if one.name == name), None)
     if found is None:
         return default
-    key = parameters.dynamic_keys()[name]
-    return parameters.duration_s(found.text) if key.kind == "duration" else float(found.text)
+    return dynamic_config.duration_s(found.text)  # of a plain number: that number
 
 
 def pool_levers(cluster: Cluster) -> tuple[str, ...]:

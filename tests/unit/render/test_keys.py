@@ -12,6 +12,7 @@ from tempo_infra.errors import InputError
 from tempo_infra.render import parse, render
 from tempo_infra.render.keys import (
     check_compose,
+    check_dynamic,
     check_hba,
     check_local_login,
     check_postgresql,
@@ -127,9 +128,56 @@ def test_our_own_login_comes_in_by_the_map(line: list[str]) -> None:
         (("io_method", "worker"), "PostgreSQL 17 knows no such parameter"),
         (("work_mem", "4mb"), "unit 'mb' does not fit"),
         (("fsync", "no"), "is refused: a crash of the host corrupts the database"),
+        (("FSYNC", "f"), "is refused: a crash of the host corrupts the database"),
+        (("auto_explain.log_min_duration", "1s"), "has no effect: no library auto_explain is loaded"),
     ],
 )
 def test_an_own_template_can_not_lose_data_either(line: tuple[str, str], message: str) -> None:
     check_postgresql({"jit": "off"}, TEMPLATE, 17)
     with pytest.raises(InputError, match=message):
         check_postgresql({"jit": "off", line[0]: line[1]}, TEMPLATE, 17)
+
+
+def test_an_own_template_may_set_what_belongs_to_a_library_that_it_loads() -> None:
+    check_postgresql(
+        {"session_preload_libraries": "auto_explain", "auto_explain.log_analyze": "on"}, TEMPLATE, 17
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "history.rps:\n  - value: 5\n",
+        "History.RPS:\n  - value: 5\n    constraints: {}\n  - {value: 6, constraints: {Namespace: a}}\n",
+        "worker.perNamespaceWorkerOptions:\n  - value: {MaxConcurrentActivityTaskPollers: 2}\n",
+        "matching.enableFairness:\n  - value: {new: true, start: 2026-01-01T00:00:00Z}\n",
+        "matching.rps:\n  - value: 5\n    constraints: {taskQueueName: q, taskType: Workflow}\n",
+    ],
+)
+def test_an_own_template_may_say_all_that_the_server_takes(text: str) -> None:
+    check_dynamic(parse.yaml(text), TEMPLATE, "1.31.2")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("history.rpz:\n  - value: 5\n", "history.rpz: Temporal 1.31.2 knows no such key"),
+        ("history.rps: 5\n", "history.rps: a key has a list of entries, each with a value"),
+        ("history.rps:\n  - 5\n", "a key has a list of entries"),
+        ("history.rps:\n  - constraints: {}\n", "a key has a list of entries"),
+        ("- history.rps: 5\n", "the file: a key has a list of entries"),
+        ("history.rps:\n  - value: many\n", "history.rps: must be a whole number"),
+        ("history.rps:\n  - value: [1]\n", "history.rps: must be a whole number"),
+        ("history.rps:\n  - value: 1\n    constraint: {}\n", "an entry has a value and constraints"),
+        (
+            "history.rps:\n  - {value: 1, constraints: {nameSpace: a, host: b}}\n",
+            "constraints (chasmtasktype",
+        ),
+        ("frontend.ListWorkersEnabled:\n  - value: true\n", "no service of Temporal 1.31.2 reads it"),
+    ],
+)
+def test_dynamic_configuration_that_the_server_passes_over_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check_dynamic(parse.yaml(text), TEMPLATE, "1.31.2")
+    assert message in str(caught.value)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.errors import InputError
+from tempo_infra.inventory import dynamic_config
 from tempo_infra.inventory.cluster import Cluster
+from tempo_infra.inventory.dynamic_config import DynamicKey
 from tempo_infra.render import render
-from tempo_infra.sizing import size
-from tempo_infra.sizing.overrides import LOSES
+from tempo_infra.sizing import hosts, size
 from tests.unit.inventory.texts import cluster as loaded
 
 HOSTS = "hosts:"
@@ -23,38 +24,11 @@ def everywhere(text: str, accept: str = "") -> Cluster:
     return loaded((HOSTS, f"accept: [{accept}]\noverrides: {text}\n{HOSTS}"))
 
 
-def refusal(one: Cluster) -> str:
-    with pytest.raises(InputError) as caught:
-        size(one)
-    return str(caught.value)
-
-
-@pytest.mark.parametrize(("name", "value"), [(name, next(iter(words))) for name, (words, _) in LOSES.items()])
-def test_what_loses_data_is_refused_whatever_is_accepted(name: str, value: str) -> None:
-    said = refusal(everywhere(f"{{postgresql: {{{name}: {value}}}}}", accept="synchronous-commit-off"))
-    assert said.startswith(f"folder/test.yaml:11:{28 + len(name)}: overrides.postgresql.{name}: ")
-    assert f"{value} is refused: " in said
-
-
-@pytest.mark.parametrize("value", ["off", '"OFF"', "no", "false", "0"])
-def test_every_way_to_write_off_is_seen(value: str) -> None:
-    assert "off is refused: a crash of the host" in refusal(everywhere(f"{{postgresql: {{fsync: {value}}}}}"))
-
-
-def test_losing_acknowledged_steps_has_to_be_accepted_and_is_shown() -> None:
-    text = "{postgresql: {synchronous_commit: off}}"
-    assert "accept: [synchronous-commit-off]" in refusal(everywhere(text))
-    sized = size(everywhere(text, accept="synchronous-commit-off"))
+def test_losing_acknowledged_steps_is_shown_where_it_is_accepted() -> None:
+    sized = size(everywhere("{postgresql: {synchronous_commit: off}}", accept="synchronous-commit-off"))
     assert len(sized.risks) == 1
     assert sized.risks[0].startswith("synchronous-commit-off: steps that Temporal was told")
     assert size(everywhere("{}", accept="synchronous-commit-off")).risks == ()
-
-
-@pytest.mark.parametrize("command", ["/bin/true", '"true"', '""', '": %p"', '"exit 0"'])
-def test_an_archive_that_keeps_nothing_is_refused(command: str) -> None:
-    """Wherever archive_mode is switched on: here, on the host, or later by hand."""
-    one = everywhere(f"{{postgresql: {{archive_command: {command}}}}}")
-    assert "throws the log away" in refusal(one)
 
 
 def test_own_templates_get_no_such_archive_either(tmp_path: Path) -> None:
@@ -69,48 +43,6 @@ def test_own_templates_get_no_such_archive_either(tmp_path: Path) -> None:
 def test_a_real_archive_is_taken() -> None:
     one = everywhere('{postgresql: {archive_mode: on, archive_command: "cp %p /archive/%f"}}')
     assert size(one).host("one").setting("archive_mode") is not None
-
-
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("{postgresql: {work_memm: 4MB}}", "PostgreSQL 17 knows no such parameter"),
-        ("{postgresql: {Work_mem: 4MB}}", "write it in small letters: work_mem"),
-        ("{postgresql: {port: 5433}}", "can't be set: other files depend on it"),
-        ("{sysctl: {kernel.panic: 1}}", "is not a kernel setting that can be set here"),
-        ("{sysctl: {vm.swappiness: 300}}", "must be between 0 and 200"),
-        ("{sysctl: {vm.swappiness: low}}", "must be a whole number"),
-        ('{sysctl: {net.ipv4.ip_local_port_range: "32768"}}', "must be two whole numbers"),
-        ("{temporal: {history.rpz: 1}}", "Temporal knows no such key"),
-        ("{temporal: {limit.maxIDLength: 1000}}", "must be at most 255: the columns hold no more"),
-    ],
-)
-def test_unknown_or_impossible_values_are_refused(text: str, what: str) -> None:
-    assert what in refusal(everywhere(text))
-
-
-def test_all_errors_are_said_at_once() -> None:
-    said = refusal(everywhere("{postgresql: {fsync: off, nonsense: 1}, sysctl: {vm.swappiness: x}}"))
-    assert said.endswith("3 errors; nothing was contacted")
-
-
-def test_a_host_is_told_only_what_it_runs() -> None:
-    extra = """
-  two:
-    address: 203.0.113.12
-    internal: 10.0.0.12
-    class: C-Series
-    roles: [ui]
-    resources: {vcpu: 4, memory: 8GiB, disk: {kind: ssd, size: 80GiB}}
-    overrides:
-      {postgresql: {jit: on}, temporal: {history.rps: 1}, pools: {history: 5}, memory: {history: 1GiB}}
-"""
-    text = "size: 80GiB}}\n"
-    said = refusal(loaded((text, text.rstrip() + extra)))
-    assert "two has no role postgresql" in said
-    assert "two runs no Temporal service" in said
-    assert "two has no role history" in said
-    assert "two runs no history" in said
 
 
 def test_a_hosts_own_value_comes_before_the_clusters() -> None:
@@ -139,7 +71,8 @@ def test_overrides_reach_their_files_and_no_path_does() -> None:
     assert "\nvacuum_cost_delay = 2ms\n" in conf
     assert "history.rps:\n  - value: 2000\n" in files["services/history/dynamic.yaml"]
     assert "history.rps" not in files["services/frontend/dynamic.yaml"]
-    assert "enableActivityEagerExecution:\n  - value: true\n" in files["services/frontend/dynamic.yaml"]
+    assert "enableActivityEagerExecution:\n  - value: true\n" in files["services/history/dynamic.yaml"]
+    assert "enableActivityEagerExecution" not in files["services/frontend/dynamic.yaml"]
     assert "maxConns: 24\n" in files["services/history/server.yaml"]
     assert "mem_limit: 1024m\n" in files["docker-compose.yml"].replace('"', "")
     assert not any("test.yaml" in text for text in files.values())
@@ -151,3 +84,65 @@ def test_max_connections_follow_the_operators_pools() -> None:
     assert sized.max_connections.reason == (
         "4 Temporal services: 120 + 4 x 10 + tools 10 + reserved 3, rounded up"
     )
+
+
+def some_value(key: DynamicKey) -> str:
+    return {"bool": "true", "int": "7", "float": "0.5", "duration": "7s", "string": "seven"}[key.kind]
+
+
+@pytest.mark.parametrize("version", dynamic_config.versions())
+def test_every_key_reaches_every_service_that_reads_it_and_no_other(version: str) -> None:
+    """Whatever its first word is: the files of each service, against the table of readers."""
+    scalar = [key for key in dynamic_config.keys(version).values() if key.kind not in {"map", "typed"}]
+    wanted = {key.name: key.readers for key in scalar if key.readers and not key.name.startswith("worker.ES")}
+    wanted.pop("worker.indexerConcurrency")
+    text = ", ".join(f"{name}: {some_value(dynamic_config.key(version, name))}" for name in wanted)
+    old = (HOSTS, f"overrides: {{temporal: {{{text}}}}}\n{HOSTS}")
+    one = loaded(old, ("version: 1.31.2", f"version: {version}"))
+    found: dict[str, set[str]] = {}
+    for sized in hosts.compute(one).hosts:
+        for role, service in sized.temporal.items():
+            for setting in service.dynamic:
+                if setting.written:
+                    found.setdefault(setting.name, set()).add(role.value)
+    assert len(wanted) > 560
+    assert found == wanted
+
+
+def test_a_key_in_other_letters_takes_the_sized_values_place() -> None:
+    one = everywhere("{temporal: {FRONTEND.namespacerps: 77}, postgresql: {Work_Mem: 16MB}}")
+    files = {f.logical: f.content.decode() for f in render(one, size(one))[0].files}
+    assert "frontend.namespaceRPS:\n  - value: 77\n" in files["services/frontend/dynamic.yaml"]
+    assert "namespacerps" not in files["services/frontend/dynamic.yaml"]
+    assert "\nwork_mem = 16MB\n" in files["services/postgresql/postgresql.conf"]
+
+
+def test_a_key_that_nobody_has_looked_at_goes_to_all_and_is_a_risk() -> None:
+    newer = ("version: 1.31.2", "version: 1.33.0")
+    one = loaded(
+        (HOSTS, f"overrides: {{temporal: {{history.ofTomorrow: 1, history.rps: 2}}}}\n{HOSTS}"), newer
+    )
+    sized = size(one)
+    assert [risk.split(":")[0] for risk in sized.risks if "ofTomorrow" in risk] == ["unknown-key"]
+    assert not any("history.rps" in risk for risk in sized.risks)
+    for role, service in sized.host("one").temporal.items():
+        names = {setting.name for setting in service.dynamic}
+        assert ("history.ofTomorrow" in names, "history.rps" in names) == (True, role == "history")
+
+
+def test_parameters_of_a_library_reach_the_file() -> None:
+    one = everywhere(
+        "{postgresql: {shared_preload_libraries: pg_stat_statements, pg_stat_statements.max: 9000}}"
+    )
+    conf = next(
+        f.content.decode() for f in render(one, size(one))[0].files if f.path.endswith("postgresql.conf")
+    )
+    assert "\npg_stat_statements.max = 9000\n" in conf
+
+
+@pytest.mark.parametrize("drain", ["90", "90s", "1.5m", "1m30s"])
+def test_a_budget_reads_a_duration_as_the_server_does(drain: str) -> None:
+    one = everywhere(f"{{temporal: {{history.shutdownDrainDuration: {drain}}}}}")
+    with pytest.raises(InputError, match=r'budget "drain" is over by 40 s') as caught:
+        size(one)
+    assert "history.shutdownDrainDuration: 50s" in str(caught.value)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tempo_infra.inventory import dynamic_config, parameters
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.sizing import parameters, size
+from tempo_infra.sizing import size
 from tempo_infra.sizing.postgres_lines import Given, postgresql
 from tempo_infra.sizing.settings import GIB, Setting
 from tests.unit.sizing.clusters import ALL, cluster, host, solo
@@ -46,7 +47,11 @@ def test_versions_differ_where_they_do(name: str, versions: set[int]) -> None:
         ("checkpoint_timeout", "2d", "must be between 30 and 86400 s"),
         ("fsync", "maybe", "must be on or off"),
         ("wal_compression", "gzip", "must be one of pglz, lz4, zstd, on, off"),
-        ("io_method", "worker", "PostgreSQL 17 knows no such parameter"),
+        (
+            "io_method",
+            "worker",
+            "PostgreSQL 17 knows no such parameter",
+        ),
         ("block_size", "8192", "PostgreSQL 17 knows no such parameter"),
         ("log_line_prefix", "a\nb", "use one line of text, at most 400 characters"),
     ],
@@ -72,30 +77,6 @@ def test_values_count_in_bytes_seconds_or_plain(name: str, text: str, base: floa
     assert parameters.in_base(17, name, text) == base
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "what"),
-    [
-        ("history.rpz", 1, "Temporal knows no such key of dynamic configuration"),
-        ("history.rps", "many", "must be a number, not below 0"),
-        ("history.rps", True, "must be a number, not below 0"),
-        ("history.rps", -1, "must be a number, not below 0"),
-        ("history.rps", 1.5, "must be a whole number"),
-        ("history.cacheSizeBasedLimit", "on", "must be true or false"),
-        ("history.shutdownDrainDuration", "5", "must be a duration such as 500ms, 10s or 5m"),
-        ("history.shutdownDrainDuration", 5, "must be a duration such as 500ms, 10s or 5m"),
-    ],
-)
-def test_dynamic_keys_have_types(name: str, value: str | float | bool, what: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011  # the whole message is compared
-        parameters.checked_dynamic(name, value)
-    assert str(caught.value) == what
-
-
-@given(seconds=st.integers(0, 10**6), minutes=st.integers(0, 10**4))
-def test_durations_add_up(seconds: int, minutes: int) -> None:
-    assert parameters.duration_s(f"{minutes}m{seconds}s") == 60 * minutes + seconds
-
-
 @pytest.mark.parametrize("version", parameters.VERSIONS)
 @given(gib=st.floats(1, 512), vcpu=st.integers(1, 128), kind=st.sampled_from(["nvme", "hdd", "unknown"]))
 def test_every_line_is_one_that_the_version_knows_and_takes(
@@ -118,6 +99,6 @@ def test_every_dynamic_value_is_one_that_temporal_takes() -> None:
         for sized in size(one).hosts:
             for service in sized.temporal.values():
                 for setting in service.dynamic:
-                    assert parameters.checked_dynamic(setting.name, setting.scalar) is not None
+                    assert dynamic_config.checked("1.31.2", setting.name, setting.scalar) is not None
                     seen.add(setting.name)
     assert {"history.persistenceMaxQPS", "history.alignMembershipChange"} <= seen

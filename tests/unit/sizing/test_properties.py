@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tempo_infra.inventory import dynamic_config, parameters
 from tempo_infra.inventory.cluster import Cluster, Role
-from tempo_infra.sizing import Settings, parameters, remedy, size
+from tempo_infra.sizing import Settings, remedy, size
 from tempo_infra.sizing.breach import Breach
 from tempo_infra.sizing.capacity import Load, carried
 from tempo_infra.sizing.coefficients import Coefficients
@@ -69,7 +70,7 @@ def test_every_value_is_whole_in_a_usual_unit_and_one_that_its_version_takes(one
             assert line.unit in UNITS, line
         for service in sized_host.temporal.values():
             for setting in service.dynamic:
-                assert parameters.checked_dynamic(setting.name, setting.scalar) is not None
+                assert dynamic_config.checked("1.31.2", setting.name, setting.scalar) is not None
                 assert not isinstance(setting.value, float), setting
         assert all(isinstance(setting.value, int) for setting in sized_host.sysctl)
         for container in sized_host.containers:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tempo_infra.inventory import dynamic_config
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.sizing import size
 from tempo_infra.sizing.temporal import PORTS
@@ -77,13 +79,24 @@ def test_partitions_follow_the_cpus_that_match(vcpu: int, partitions: int) -> No
     assert values["matching.numTaskqueueWritePartitions"] == partitions
 
 
-def test_a_service_is_not_told_of_others() -> None:
-    """Else a change for one restarts them all."""
-    shared = ("limit.", "matching.numTaskqueue")
-    for role in TEMPORAL_ROLES:
-        one = "history-1" if role is Role.HISTORY else "front-1"
-        own = [name for name in dynamic(one, role) if not name.startswith(shared)]
-        assert all(name.startswith(f"{role}.") for name in own), role
+@pytest.mark.parametrize("version", dynamic_config.versions())
+def test_a_sized_value_reaches_who_reads_it_and_nobody_else(version: str) -> None:
+    """Else it has no effect, or a change for one service restarts them all."""
+    # Each member asks for that of its own service: common/membership/ringpop/factory.go
+    asked_by_one = ("history.alignMembershipChange", "matching.alignMembershipChange")
+    one = cluster(*trio().hosts, host("match-2", Role.MATCHING, Role.HISTORY, internal="10.0.0.15"))
+    one = replace(one, temporal=replace(one.temporal, version=version))
+    placed: dict[str, set[str]] = {}
+    for sized in size(one).hosts:
+        for role, service in sized.temporal.items():
+            for setting in service.dynamic:
+                placed.setdefault(setting.name, set()).add(role.value)
+    assert len(placed) > 15
+    for name, roles in placed.items():
+        readers = (
+            {name.partition(".")[0]} if name in asked_by_one else dynamic_config.key(version, name).readers
+        )
+        assert roles == readers, name
 
 
 def test_ports_are_distinct_and_fit_into_the_membership_table() -> None:

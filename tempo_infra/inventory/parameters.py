@@ -1,6 +1,6 @@
-"""What each version knows: PostgreSQL's parameters by major with their ranges, and Temporal's dynamic keys.
+"""What each version of PostgreSQL knows: its parameters with their ranges.
 
-Both tables are data files beside this module; their first lines say which servers they were read from.
+The table is a data file beside this module; its first lines say which servers it was read from.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from tempo_infra.inventory.problems import did_you_mean
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 VERSIONS = (15, 16, 17, 18)
 BYTES = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
@@ -22,8 +24,12 @@ BOOLEANS = {
     **dict.fromkeys(("off", "false", "no", "0"), "off"),
 }
 LONGEST_TEXT = 400
-_NUMBER = re.compile(r"([-+]?[0-9]{1,19}(?:\.[0-9]{1,9})?)\s*([a-zA-Z]*)")
-_DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+")
+LOADING = ("shared_preload_libraries", "session_preload_libraries", "local_preload_libraries")
+CLOSE = 0.85  # of a name to one of hundreds that is named in its place
+ALWAYS_LOADED = ("plpgsql",)
+_NUMBER = re.compile(
+    r"([-+]?(?:[0-9]{1,19}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})(?:[eE][-+]?[0-9]{1,3})?)\s*([a-zA-Z]*)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +58,12 @@ class Parameter:
         return _readable(float(self.default), self.unit)
 
 
-@dataclass(frozen=True, slots=True)
-class DynamicKey:
-    """One key of Temporal's dynamic configuration."""
-
-    name: str
-    kind: str  # bool, int, float, duration, string, map or typed
-    default: str  # "" where it is no plain value
-
-
 @cache
 def postgresql(version: int) -> Mapping[str, Parameter]:
     """Return the parameters that a major version knows, by name. KeyError for a version without a table."""
     found = {
         row[0]: _parameter(row)
-        for row in _rows("postgres_parameters.tsv")
+        for row in rows("postgres_parameters.tsv")
         if int(row[1]) <= version <= int(row[2])
     }
     if not found:
@@ -74,31 +71,57 @@ def postgresql(version: int) -> Mapping[str, Parameter]:
     return {name.casefold(): parameter for name, parameter in found.items()}
 
 
-@cache
-def dynamic_keys() -> Mapping[str, DynamicKey]:
-    """Return Temporal's dynamic keys by name."""
-    return {row[0]: DynamicKey(*row) for row in _rows("dynamic_keys.tsv")}
+def checked(version: int, name: str, text: str, libraries: Collection[str] = ()) -> str:
+    """Return the value as the server reads it. ValueError in plain words when it would be refused.
 
-
-def checked(version: int, name: str, text: str) -> str:
-    """Return the value as the server reads it. ValueError in plain words when it would be refused."""
+    What belongs to a library that is loaded is text: the library knows its range, and a trial start asks it.
+    """
     parameter = postgresql(version).get(name.casefold())
     if parameter is None:
-        raise ValueError(f"PostgreSQL {version} knows no such parameter")
+        parameter = _of_library(version, name.casefold(), libraries)
     if parameter.kind == "bool":
-        if text.casefold() not in BOOLEANS:
-            raise ValueError("must be on or off")
-        return BOOLEANS[text.casefold()]
+        return _boolean(text)
     if parameter.kind == "enum":
-        if text not in parameter.words and BOOLEANS.get(text.casefold()) not in parameter.words:
-            raise ValueError(f"must be one of {', '.join(parameter.words)}")
-        return text if text in parameter.words else BOOLEANS[text.casefold()]
+        return _word(parameter, text)
     if parameter.kind == "string":
         if len(text) > LONGEST_TEXT or not text.isprintable():
             raise ValueError(f"use one line of text, at most {LONGEST_TEXT} characters")
         return text
     _in_range(parameter, in_unit(parameter, text))
     return text
+
+
+def libraries_in(texts: Iterable[str]) -> frozenset[str]:
+    """Return the names in values such as that of shared_preload_libraries, without folder and ending."""
+    found = (word.strip().strip("\"'") for text in texts for word in text.split(","))
+    return frozenset(word.rpartition("/")[2].removesuffix(".so").casefold() for word in found if word)
+
+
+def _of_library(version: int, name: str, libraries: Collection[str]) -> Parameter:
+    """Return what a parameter of a loaded library is; its prefix is the library's name: cron is pg_cron's."""
+    prefix, dot, _ = name.partition(".")
+    if not dot:
+        hint = did_you_mean(name, postgresql(version), close_to=CLOSE)
+        raise ValueError(f"PostgreSQL {version} knows no such parameter{hint}")
+    if not {prefix, f"pg_{prefix}"} & {*libraries, *ALWAYS_LOADED}:
+        raise ValueError(f"has no effect: no library {prefix} is loaded; name it in shared_preload_libraries")
+    return Parameter(name, "string", "", 0, 0, (), "", "")
+
+
+def _boolean(text: str) -> str:
+    """Return on or off; the server takes any beginning of a word that is no other word's."""
+    found = {value for word, value in BOOLEANS.items() if text and word.startswith(text.casefold())}
+    if len(found) != 1:
+        raise ValueError("must be on or off")
+    return found.pop()
+
+
+def _word(parameter: Parameter, text: str) -> str:
+    known = {word.casefold(): word for word in parameter.words}
+    word = text.casefold()
+    if word not in known and BOOLEANS.get(word) not in known:
+        raise ValueError(f"must be one of {', '.join(parameter.words)}")
+    return known[word] if word in known else BOOLEANS[word]
 
 
 def in_unit(parameter: Parameter, text: str) -> float:
@@ -125,35 +148,13 @@ def in_base(version: int, name: str, text: str) -> float:
     return in_unit(parameter, text) * count * {**BYTES, **SECONDS}.get(own, 1)
 
 
-def checked_dynamic(name: str, value: str | float | bool) -> str | float | bool:
-    """Return the value of a dynamic key. ValueError when the server knows no such key, or another type."""
-    key = dynamic_keys().get(name)
-    if key is None:
-        raise ValueError("Temporal knows no such key of dynamic configuration")
-    if key.kind == "bool" and not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    if key.kind in {"int", "float"} and (isinstance(value, bool | str) or value < 0):
-        raise ValueError("must be a number, not below 0")
-    if key.kind == "int" and isinstance(value, float):
-        raise ValueError("must be a whole number")
-    if key.kind == "duration" and not (isinstance(value, str) and _DURATION.fullmatch(value)):
-        raise ValueError("must be a duration such as 500ms, 10s or 5m")
-    if key.kind in {"map", "typed"}:
-        raise ValueError("is not a single value; write it in an own template of dynamic.yaml")
-    if key.kind == "string" and not isinstance(value, str):
-        raise ValueError("must be text")
-    return value
+def text_of(table: str) -> str:
+    """Return a data file that lies beside this module."""
+    return resources.files("tempo_infra.inventory").joinpath(table).read_text("utf-8")
 
 
-def duration_s(text: str) -> float:
-    """Return the seconds of one of Go's durations: `1m30s` is 90."""
-    each = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-    return sum(float(n) * each[unit] for n, unit in re.findall(r"([0-9.]+)(ms|s|m|h)", text))
-
-
-def _rows(name: str) -> Iterator[list[str]]:
-    text = resources.files("tempo_infra.sizing").joinpath(name).read_text("utf-8")
-    return (line.split("\t") for line in text.splitlines() if line and not line.startswith("#"))
+def rows(table: str) -> Iterator[list[str]]:
+    return (line.split("\t") for line in text_of(table).splitlines() if line and not line.startswith("#"))
 
 
 def _parameter(row: list[str]) -> Parameter:

@@ -1,0 +1,3 @@
+module dynamickeys
+
+go 1.26.4
