@@ -15,7 +15,10 @@ from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.obstacles import needed
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
 from tempo_infra.inventory.logins import OWNER
+from tempo_infra.inventory.overrides import KERNEL_RISK
 from tempo_infra.on_host.containers import pull_s
+from tempo_infra.on_host.kernel_refuses import FOLDERS
+from tempo_infra.on_host.snapshot import values_in
 from tempo_infra.on_host.wire import Step
 from tempo_infra.sizing.tables import MAIN, statements
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
@@ -85,8 +88,18 @@ def preflight(work: Work) -> Step:
         "database": work.host.has(Role.POSTGRESQL),
         "new_data": work.plan.new_data,
         "forget": work.new_database,
+        "kernel": values_in(_kernel_files(work.bundle)) if _insists(work) else {},
     }
     return Step("preflight", arguments)
+
+
+def _kernel_files(bundle: Bundle) -> list[str]:
+    return [file.content.decode() for file in bundle.files if file.path.startswith(FOLDERS)]
+
+
+def _insists(work: Work) -> bool:
+    """Whether a kernel that refuses a setting fails the run."""
+    return KERNEL_RISK not in work.cluster.accept
 
 
 def _stage(work: Work) -> Step:
@@ -236,7 +249,8 @@ def put_back(work: Work, why: str) -> Step:
 
 
 def _switch(work: Work) -> Step:
-    return Step("switch", {"digest": work.plan.digest, "found": dict(work.plan.installed)})
+    found = dict(work.plan.installed)
+    return Step("switch", {"digest": work.plan.digest, "found": found, "insist": _insists(work)})
 
 
 def pack(bundle: Bundle) -> bytes:

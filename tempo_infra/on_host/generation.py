@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import snapshot
+from tempo_infra.on_host import kernel_refuses, snapshot
 from tempo_infra.on_host.durable import (
     fsync_folder,
     make_folder,
@@ -157,13 +157,14 @@ def _write_tree(
 class SwitchArgs:
     digest: str
     found: dict[str, str | None]  # owned file -> digest that the plan saw; compared again, under the lock
+    insist: bool = False  # kernel settings that are not in force afterwards fail the step
 
 
 @dataclass(frozen=True)
 class Switched:
     installed: list[str]
     removed: list[str]
-    notes: list[str]
+    say: str = ""  # what the kernel refused
 
 
 def switch(layout: Layout, args: SwitchArgs) -> Switched:
@@ -190,7 +191,10 @@ def switch(layout: Layout, args: SwitchArgs) -> Switched:
     give_back(layout, before - _kernel_names(layout, wanted))
     replace_symlink(layout.current, f"generations/{args.digest}")
     _reload_units((*installed, *removed))
-    return Switched(installed, removed, _apply(layout, sorted(wanted)))
+    refused = _apply(layout, sorted(wanted))
+    if refused and args.insist:
+        raise StepError(f"the kernel refuses settings: {'; '.join(refused)}", remedy=kernel_refuses.REMEDY)
+    return Switched(installed, removed, f"without {'; '.join(refused)}" if refused else "")
 
 
 def _switch_to_zero(layout: Layout) -> Switched:
@@ -205,7 +209,7 @@ def _switch_to_zero(layout: Layout) -> Switched:
     remove_file(layout.current)
     _reload_units(shipped)
     installed = sorted(path for path in kept if layout.installed(path).is_file())
-    return Switched(installed, sorted(shipped.keys() - set(installed)), [])
+    return Switched(installed, sorted(shipped.keys() - set(installed)))
 
 
 def _shipped(layout: Layout) -> "dict[str, dict[str, str]]":
@@ -238,8 +242,8 @@ def _refuse_when_moved(layout: Layout, found: dict[str, str | None]) -> None:
 
 
 def _apply(layout: Layout, owned: list[str]) -> list[str]:
-    """Bring owned kernel settings to life; what the kernel refuses is said, not hidden."""
-    notes = []
+    """Bring owned kernel settings to life and read them back; what is not in force, with what was said."""
+    said = []
     for path in owned:
         target = str(layout.installed(path))
         if path.startswith("etc/sysctl.d/"):
@@ -250,5 +254,6 @@ def _apply(layout: Layout, owned: list[str]) -> list[str]:
             continue
         output = run(words, deadline_s=20)
         if output.returncode != 0:
-            notes.append(f"/{path}: {output.last_words}")
-    return notes
+            said.append(f"/{path}: {output.last_words}")
+    refused = kernel_refuses.afterwards(layout, owned)
+    return [*refused, *said] if refused else []

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tempo_infra.inventory import dynamic_config, parameters
 from tempo_infra.inventory.addresses import why_not_private
-from tempo_infra.inventory.overrides import RISK, SECTIONS, Known, canonical, is_off, text_of, why_not
+from tempo_infra.inventory.overrides import (
+    KERNEL_RISK,
+    RISK,
+    SECTIONS,
+    Known,
+    canonical,
+    is_off,
+    text_of,
+    why_not,
+)
 from tempo_infra.inventory.problems import Problem, refuse
 from tempo_infra.sizing.settings import Setting
 
@@ -124,6 +133,11 @@ def risks(cluster: Cluster) -> tuple[str, ...]:
     for key in cluster.elsewhere:
         place = cluster.place(*key.split("."))
         taken.append(f"files-elsewhere: {key} names a file outside of the inventory's folder ({place})")
+    if KERNEL_RISK in cluster.accept:
+        taken.append(
+            f"{KERNEL_RISK}: what a kernel refuses of sysctl and huge pages is left as it is, and only said"
+            f" by the step that switches ({cluster.place('accept')})"
+        )
     return (*taken, *_unknown_keys(cluster))
 
 

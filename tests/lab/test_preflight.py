@@ -138,6 +138,18 @@ def read_only(folder: str) -> Plant:
 
 
 @contextmanager
+def kernel_read_only(host: Host) -> Iterator[None]:
+    """As in a container that is sold as a host."""
+    host.must(["sysctl", "-qw", "vm.swappiness=60"])
+    host.must(["sh", "-c", "mount --bind /proc/sys/vm /proc/sys/vm && mount -o remount,ro,bind /proc/sys/vm"])
+    try:
+        yield
+    finally:
+        host.must(["umount", "/proc/sys/vm"])
+        host.must(["sysctl", "-qw", "vm.swappiness=1"])
+
+
+@contextmanager
 def unused_image_gone(host: Host) -> Iterator[None]:
     """A tool's image was pruned, and the registry is away."""
     words = ["docker", "images", "-q", "--filter", "reference=*/temporalio/admin-tools"]
@@ -153,6 +165,11 @@ MACHINE: list[tuple[str, Plant, str]] = [
     ("state read-only", read_only(STATE), "lock can't be written: Read-only file system"),
     ("data read-only", read_only("/srv/tempo"), "/srv/tempo is mounted read-only"),
     ("etc read-only", read_only("/etc/sysctl.d"), "/etc/sysctl.d is mounted read-only"),
+    (
+        "kernel read-only",
+        kernel_read_only,
+        "vm.swappiness can't be set to 1, it is 60: Read-only",
+    ),
     ("image", unused_image_gone, "nothing was switched; make the registry reachable and run it again"),
 ]
 
