@@ -17,6 +17,9 @@ GRANTED = ("deadline_s", "wait_s", "soak_s")  # arguments that allow a step to t
 UNDO_S = 1800.0  # files, then containers for as long as Docker may need after a boot, then their health
 
 
+HANGS = "see `dmesg`, `findmnt` and the engine there; then run the same command again"
+
+
 @dataclass(frozen=True)
 class Longest:
     """The longest time of a kind of step: `seconds`, and for each entry of its argument `of`, `each_s`."""
@@ -36,8 +39,8 @@ LONGEST = {
     "lock": Longest(30, "nothing but the lock is waited for"),
     "unlock": Longest(30, "nothing is waited for"),
     "boot-id": Longest(30, "nothing is waited for"),
-    "bootstrap": Longest(1320, "apt-get update and install, 600 s each"),
-    "preflight": Longest(180, "a durable write in each folder; 30 s for the data disk, 10 to look at it"),
+    "bootstrap": Longest(2100, "apt's locks, apt-get update and install, 600 s each"),
+    "preflight": Longest(240, "a durable write in each folder; 30 s for the data disk, 10 to look at it"),
     "disk-speed": Longest(120, "60 s, and a disk that is slow to begin"),
     "stage": Longest(300, "every file is written durably, on a slow disk"),
     "validate": Longest(90, "docker compose config, 30 s"),

@@ -1,9 +1,8 @@
 """The program that runs on a host for the length of one connection: it reads requests and does their steps.
 
 When the connection is lost in the middle of a request, the request is finished; what was switched and not
-confirmed is then decided by health, and the journal has the result. Should the process itself die, the
-timer that `arm` started decides; and a process whose step takes longer than it may ends itself. An operator
-who has the lock and is silent for long is taken for gone.
+confirmed is then decided by health, and the journal has the result. Should the process itself die, the timer
+that `arm` started decides; one whose step takes too long ends itself. A silent operator is taken for gone.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from tempo_infra.on_host.journal import RESTART, Entry, record
 from tempo_infra.on_host.later import Later
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock
-from tempo_infra.on_host.longest import UNDO_S, longest_s
+from tempo_infra.on_host.longest import HANGS, UNDO_S, longest_s
 from tempo_infra.on_host.scope import enter_scope
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.speaking import Speaker
@@ -69,7 +68,6 @@ else:
 UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs", "remove", "eject")
 PIECE_BYTES = 16 * 1024
 MEASURING = {"facts", "clock"}  # steps that change nothing
-HANGS = "see `dmesg`, `findmnt` and the engine there; then run the same command again"
 READING = {"lock", "unlock", "state", *MEASURING}  # nor do these: they may end with the login
 IDLE_S = 30.0  # after these, a silent operator is gone: a link that is dead says nothing for hours
 SAID_S = 5.0  # for the last words of a program that ends in the middle of a step

@@ -55,7 +55,7 @@ def working():
             words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if len(words) > 3 and words[0].endswith(b"python3") and b"import hashlib, os, sys" in words[3]:
+        if len(words) > 3 and words[0].endswith(b"python3") and b"import hashlib, os" in words[3]:
             return True
     return False
 def undecided():

@@ -27,7 +27,7 @@ def says(line):
         return False
     return (entry["step"], entry["result"]) == (step, result)
 def asks_for_runs(words):
-    return words[0].endswith(b"sudo") and any(b"import hashlib, os, sys" in word for word in words)
+    return words[0].endswith(b"sudo") and any(b"import hashlib, os" in word for word in words)
 def runs(sudo=False):
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
@@ -36,7 +36,7 @@ def runs(sudo=False):
             continue
         if sudo and asks_for_runs(words):
             yield int(process.name)
-        if len(words) > 3 and words[0].endswith(b"python3") and b"import hashlib, os, sys" in words[3]:
+        if len(words) > 3 and words[0].endswith(b"python3") and b"import hashlib, os" in words[3]:
             yield int(process.name)
         if len(words) > 3 and words[2].startswith(b"/var/lib/tempo-infra/program-"):
             yield int(process.name)

@@ -113,7 +113,9 @@ def planned(patch: pytest.MonkeyPatch, errors: Errors, *words: str, outcome: Err
         stop=lambda: None,
         apply=lambda *_: Outcome("r1", plan, outcome or {}, (), ()),
     )
-    run = SimpleNamespace(rollout=rollout, hosts=(), report=SimpleNamespace(), cluster=command)
+    run = SimpleNamespace(
+        rollout=rollout, hosts=(), report=SimpleNamespace(), cluster=command, supply=lambda: None
+    )
     patch.setattr("tempo_infra.cli.run.opened", lambda *_, **__: yielding(run))
     patch.setattr("tempo_infra.report.outcome.outcome_lines", lambda *_: [])
     return ran(*words)
@@ -122,7 +124,7 @@ def planned(patch: pytest.MonkeyPatch, errors: Errors, *words: str, outcome: Err
 def retired(patch: pytest.MonkeyPatch, errors: Errors) -> int:
     patch.setattr("tempo_infra.deploy.rotation.retire", lambda *_: errors)
     run = SimpleNamespace(
-        rollout=SimpleNamespace(stopped=False, run="r1"),
+        rollout=SimpleNamespace(stopped=False, run="r1", remember=lambda _: {}),
         fleet=None,
         cluster=SimpleNamespace(
             secrets=SimpleNamespace(login=SimpleNamespace(other=SimpleNamespace(secret="x")))

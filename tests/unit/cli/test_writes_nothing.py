@@ -123,7 +123,7 @@ def test_the_command_itself_leaves_nothing_in_the_folder_that_it_is_started_in(w
     words = [sys.executable, "-c", "import tempo_infra.cli.main as m; m.run()", "plan"]
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(words, capture_output=True, text=True, env=environ, check=False)
-    assert done.returncode == 3, done.stderr
+    assert done.returncode == 1, done.stderr  # images without a digest; a host that is not there would be 3
     assert tree(world) == before
 
 
