@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import images, program, snapshot, undo
+from tempo_infra.on_host import images, mounts, program, snapshot, undo
 from tempo_infra.on_host.compose_version import remember as remember_compose
 from tempo_infra.on_host.containers import running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
@@ -100,11 +99,10 @@ def _remember_images(layout: Layout, generation: str) -> None:
 
 def _need_secrets(layout: Layout, generation: str) -> None:
     """Refuse a generation whose password a rotation has retired: its services could not log in."""
-    text = (layout.generations / generation / "docker-compose.yml").read_text()
-    for folder in sorted(set(re.findall(rf"source: ({re.escape(str(layout.secrets))}/\S+)", text))):
-        if not Path(folder).is_dir():
+    for source in sorted(mounts.named_by(layout.generations / generation / "docker-compose.yml")):
+        if source.startswith(f"{layout.secrets}/") and not Path(source).exists():
             raise StepError(
-                f"generation {generation[:12]} reads {folder}, which a rotation of the password took away",
+                f"generation {generation[:12]} reads {source}, which a rotation of the password took away",
                 remedy="nothing was switched; the only way is forward: tempo-infra provision",
             )
 

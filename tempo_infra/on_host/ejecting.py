@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import mounts
 from tempo_infra.on_host.durable import replace_file
 from tempo_infra.on_host.journal import confirmed
 from tempo_infra.on_host.leaving import KEPT_ASIDE, manifest, refuse_open_run
-from tempo_infra.on_host.shell import StepError, must, run
+from tempo_infra.on_host.shell import StepError, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +80,7 @@ def eject(layout: Layout, args: EjectArgs) -> Ejected:
     if not layout.current.is_symlink():
         if plain.is_file():  # it was before
             if layout.journal.exists() and confirmed(layout):  # and was cut off
-                _forget(layout, plain.read_text())
+                _forget(layout, _read_on(plain))
             return Ejected(str(plain))
         raise StepError("nothing is provisioned on this host", remedy="there is nothing to eject")
     if confirmed(layout) != layout.current.resolve().name:
@@ -89,10 +90,16 @@ def eject(layout: Layout, args: EjectArgs) -> Ejected:
     shipped, text = manifest(layout), layout.compose_file.read_text()
     services = sorted(name for name, one in shipped["services"].items() if not one["job"])
     replace_file(plain, MANAGED.sub(YOURS, text).encode(), 0o644)
-    must(["docker", "compose", "-f", str(plain), "--profile", "*", "config", "-q"], deadline_s=30)
+    sources = _read_on(plain)
+    for ours in (layout.current, layout.generations):
+        if mounts.holds(ours, sources):
+            raise StepError(
+                f"a service mounts something in {ours}, which goes away",
+                remedy="mount folders of services/ in the compose template, provision, then eject again",
+            )
     replace_file(layout.state / "README.md", _readme(layout, args, shipped, services).encode(), 0o644)
     _leave_unit(layout, plain)
-    _forget(layout, text)
+    _forget(layout, sources)
     return Ejected(str(plain), services)
 
 
@@ -118,8 +125,13 @@ def _leave_unit(layout: Layout, plain: Path) -> None:
         run(["systemctl", "daemon-reload"], deadline_s=60)
 
 
-def _forget(layout: Layout, text: str) -> None:
-    """Take away generations, journal, and the folders that the compose file doesn't name.
+def _read_on(plain: Path) -> "set[str]":
+    """Return what containers have mounted, and would have once they are made anew."""
+    return mounts.mounted() | mounts.named_by(plain)
+
+
+def _forget(layout: Layout, sources: "set[str]") -> None:
+    """Take away generations, journal, and the folders that no service reads.
 
     A run that was cut off begins again while there is a `current`, and reads generations and journal; later
     it goes on here, for as long as the journal says that something was confirmed. The lock: see `remove`.
@@ -129,12 +141,12 @@ def _forget(layout: Layout, text: str) -> None:
         guard.disarm(layout, armed)
     for folder in (layout.services, layout.secrets):
         for child in folder.iterdir():
-            if f"source: {child}\n" not in text:
+            if not mounts.holds(child, sources):
                 shutil.rmtree(child)
     kept = {layout.services, layout.secrets, layout.plain_compose_file, layout.state / "README.md"}
     last = [layout.current, layout.generations, layout.journal, layout.lock]
     first = [child for child in layout.state.iterdir() if child not in last]
     for child in [*first, *(path for path in last if path.is_symlink() or path.exists())]:
-        if child in kept or child.name == KEPT_ASIDE or f"source: {child}\n" in text:
+        if child in kept or child.name == KEPT_ASIDE or mounts.holds(child, sources):
             continue
         shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import shutil
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import engine, program
+from tempo_infra.on_host import mounts, program
 from tempo_infra.on_host.durable import hide
 from tempo_infra.on_host.journal import history, last_good
 from tempo_infra.on_host.layout import ZERO
@@ -25,7 +24,7 @@ KEEP = 5  # confirmed generations that one can go back to
 
 def collect(layout: Layout) -> "list[str]":
     """Remove what is past and return its names. StepError when Docker can't say what containers read."""
-    return sweep(layout, mounted())
+    return sweep(layout, mounts.mounted())
 
 
 def tidy(layout: Layout) -> None:
@@ -71,14 +70,8 @@ def _files(generation: Path) -> "list[str]":
 def _read_before_ours(layout: Layout) -> "set[str]":
     """Return what the services of generation 0 read, where a host had some: it was ejected once."""
     file = layout.zero_compose_file
-    return set(re.findall(r"source: (\S+)", file.read_text())) if file.is_file() else set()
+    return mounts.named_by(file) if file.is_file() else set()
 
 
 def _children(folder: Path) -> "list[Path]":
     return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def mounted() -> "set[str]":
-    """Return the sources of all mounts of our containers, also of those that do not run."""
-    found = engine.listed(engine.OURS, stopped=True, deadline_s=20)
-    return {str(mount["Source"]) for one in found for mount in one.get("Mounts") or () if "Source" in mount}

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import psql
+from tempo_infra.on_host import mounts, psql
 from tempo_infra.on_host.durable import fsync_folder, hide
-from tempo_infra.on_host.garbage import mounted
 from tempo_infra.on_host.probes import logins
 from tempo_infra.on_host.shell import StepError
 
@@ -60,7 +59,7 @@ def forget(layout: Layout, args: ForgetArgs) -> "dict[str, list[str]]":
     armed = guard.read(layout)
     if armed is not None:
         raise StepError(f"run {armed.run} of {armed.who} is not confirmed on this host")
-    sources = mounted()
+    sources = mounts.mounted()
     gone = []
     for reader in args.readers:
         folder = layout.secrets / reader

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tempo_infra.on_host import containers, engine, garbage
+from tempo_infra.on_host import containers, engine, mounts
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
 from tests.unit.on_host.an_engine import Engine
@@ -74,7 +74,7 @@ def test_nobody_counts_restarts_where_the_engine_is_gone(
 
 
 def test_mounts_are_those_of_every_container_of_ours(played: Engine) -> None:
-    assert garbage.mounted() == {"/var/lib/tempo-infra/services/history-3f"}
+    assert mounts.mounted() == {"/var/lib/tempo-infra/services/history-3f"}
     assert "all=1" in played.asked[0]
     assert "oneoff" not in played.asked[0]  # a job reads its files, too
 

@@ -11,7 +11,7 @@ from shutil import rmtree
 import pytest
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import garbage, leftovers, undo
+from tempo_infra.on_host import leftovers, mounts, undo
 from tempo_infra.on_host.garbage import KEEP, sweep
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
@@ -115,7 +115,7 @@ def test_a_host_that_keeps_a_generation_by_itself_tidies_up_as_a_run_does(
 
     layout = host(tmp_path)
     armed = replace(ARMED, generation=NAMES[-1], previous=NAMES[-2], phase="healthy")
-    monkeypatch.setattr(garbage, "mounted", mounted)
+    monkeypatch.setattr(mounts, "mounted", mounted)
     monkeypatch.setattr(undo, "_why_not_keep", lambda *_: "")
     monkeypatch.setattr(guard, "disarm", lambda *_: None)
     assert undo.settle(layout, armed, "the connection was lost") == f"confirmed: {NAMES[-1]}"

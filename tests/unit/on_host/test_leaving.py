@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import containers, ejecting, engine, leaving, which_engine
+from tempo_infra.on_host import containers, ejecting, engine, leaving, mounts, which_engine
 from tempo_infra.on_host.ejecting import EjectArgs, eject
 from tempo_infra.on_host.engine_here import Unfit
 from tempo_infra.on_host.journal import Entry, record
@@ -53,9 +53,9 @@ def _no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in (leaving, ejecting, containers):
         monkeypatch.setattr(module, "run", done)
-    for module in (ejecting, containers):
-        monkeypatch.setattr(module, "must", done)
+    monkeypatch.setattr(containers, "must", done)
     monkeypatch.setattr(which_engine, "find", lambda **_: Engine())
+    monkeypatch.setattr(mounts, "mounted", set)
 
 
 @pytest.fixture
@@ -212,6 +212,43 @@ def test_eject_leaves_what_the_compose_file_reads_and_forgets_the_rest(layout: L
     assert text.partition("\n")[2] == COMPOSE.format(state=layout.state).partition("\n")[2]
     assert f"compose -f {done.compose_file} up" in layout.installed(UNIT).read_text()
     assert "`/etc/sysctl.d/60-tempo-infra.conf`" in (layout.state / "README.md").read_text()
+
+
+def test_what_a_container_has_mounted_stays_whatever_the_file_says(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that runs since before the file was changed, one that mounts a single file of a folder."""
+    mounted = {str(layout.services / "history-old"), str(layout.secrets / "temporal/db_password")}
+    monkeypatch.setattr(mounts, "mounted", lambda: mounted)
+    eject(layout, EjectArgs("10.0.0.1"))
+    assert {path.name for path in layout.services.iterdir()} == {"history-aaa", "history-old"}
+    assert {path.name for path in layout.secrets.iterdir()} == {"temporal", "temporal-green"}
+
+
+@pytest.mark.parametrize("asked", ["mounted", "named_by"])
+def test_nothing_is_taken_away_where_nobody_says_what_is_mounted(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    def silent(*_: object) -> set[str]:
+        raise StepError("the Docker engine gave no answer in 20 s")
+
+    monkeypatch.setattr(mounts, asked, silent)
+    before = files_of(layout)
+    with pytest.raises(StepError, match="gave no answer"):
+        eject(layout, EjectArgs("10.0.0.1"))
+    assert files_of(layout) - {"docker-compose.yml"} == before
+    assert layout.current.is_symlink()
+
+
+@pytest.mark.parametrize("place", ["current/x", "generations/d/x"])
+def test_a_service_that_reads_what_goes_away_is_not_ejected(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(mounts, "mounted", lambda: {f"{layout.state}/{place}"})
+    before = files_of(layout)
+    with pytest.raises(StepError, match="a service mounts something in"):
+        eject(layout, EjectArgs("10.0.0.1"))
+    assert files_of(layout) - {"docker-compose.yml"} == before
 
 
 def test_eject_twice_is_fine_and_on_a_bare_host_is_refused(layout: Layout, tmp_path: Path) -> None:
