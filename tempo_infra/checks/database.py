@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tempo_infra.checks.expected import EarlierSize, Expected
     from tempo_infra.on_host.facts import Facts
-    from tempo_infra.on_host.probes.database import Checkpoints, Database, Live, Vacuum
+    from tempo_infra.on_host.probes.database import Checkpoints, Database, Index, Live, Vacuum
 
 T = TypeVar("T")
 
@@ -36,6 +36,9 @@ TOOLS = 5  # connections of people and of what provisions, beside the pools
 USED_PERCENT, USED_FAIL_PERCENT = 80, 95  # of the connections that ordinary roles may have; judgement
 REQUESTED_PERCENT = 20  # checkpoints forced by a full WAL; more, and max_wal_size is too small; judgement
 FEW_CHECKPOINTS = 20  # too few to speak of shares; a fresh database fills its WAL while it is made
+# Keys of Temporal's indexes have at most some 400 bytes (columns of 255 and 64 characters, a run id, times);
+# pages are two thirds full on average.
+ROW_BYTES, LARGE_BYTES = 600, 128 * 1024**2
 DEAD_PERCENT = 40  # of a table; autovacuum starts at 20 % by default
 SLOT_BYTES, SLOT_FAIL_BYTES = 4 * 1024**3, 32 * 1024**3  # WAL that a replication slot holds back; judgement
 LOCK_WAIT_S = 1  # a call of Temporal has a few seconds for all it does; judgement
@@ -180,9 +183,11 @@ def wal(facts: Facts, expected: Expected) -> Finding:
     "autovacuum keeps up",
     severity=Severity.MAJOR,
     phase=Phase.AFTER,
-    wants=f"autovacuum on, at most {DEAD_PERCENT} % dead rows in each large table, no transaction idle for "
-    "ten minutes, oldest transaction id within autovacuum_freeze_max_age",
-    remedy="select * from pg_stat_progress_vacuum; end what is `idle in transaction`",
+    wants=f"in both databases: autovacuum on, at most {DEAD_PERCENT} % dead rows in each large table, at "
+    f"most {ROW_BYTES} bytes a row in each large index; no transaction idle for ten minutes, oldest "
+    "transaction id within autovacuum_freeze_max_age",
+    remedy="select * from pg_stat_progress_vacuum; end what is `idle in transaction`; REINDEX INDEX "
+    "CONCURRENTLY makes a bloated index small again while all works, shorter retention does not",
     source="https://www.postgresql.org/docs/current/routine-vacuuming.html",
 )
 def vacuum(facts: Facts, expected: Expected) -> Finding:
@@ -197,9 +202,22 @@ def vacuum(facts: Facts, expected: Expected) -> Finding:
             if share > DEAD_PERCENT:
                 words = f"{one.table} {number(share, '%')} dead ({count(one.dead)} rows)"
                 parts.append(Finding(outcome=Outcome.WARN, found=words, wanted=f"≤ {DEAD_PERCENT} %"))
+        parts += [_bloated(one) for one in told.indexes if _is_bloated(one)]
         return noting(together(*parts, *_held_back(live)), "", **asdict(told))
 
     return judged(ask_database(facts, expected, lambda part: part.vacuum), judge)
+
+
+def _is_bloated(one: Index) -> bool:
+    return one.bytes > LARGE_BYTES and one.bytes > ROW_BYTES * one.rows
+
+
+def _bloated(one: Index) -> Finding:
+    size = f"{number(one.bytes, 'bytes')} for {count(one.rows)} rows"
+    words = (
+        f"{one.database}: index {one.name} of {one.table} has {size}: REINDEX INDEX CONCURRENTLY {one.name}"
+    )
+    return Finding(outcome=Outcome.WARN, found=words, wanted=f"≤ {ROW_BYTES} bytes a row")
 
 
 def _held_back(live: Live | None) -> list[Finding]:
@@ -222,7 +240,8 @@ def _held_back(live: Live | None) -> list[Finding]:
     phase=Phase.AFTER,
     wants=f"{DAYS_LEFT} days at the growth since the report that --compare names, or else at the average "
     f"since the database was made; below {DAYS_LEFT_FAIL} it fails",
-    remedy="shorten the retention of namespaces, or order a larger volume now",
+    remedy="postgres.vacuum names bloated indexes, which REINDEX INDEX CONCURRENTLY makes small; else "
+    "shorten the retention of namespaces, or order a larger volume now",
     source="judgement: the time to order and move",
 )
 def growth(facts: Facts, expected: Expected) -> Finding:

@@ -83,10 +83,11 @@ def swap(facts: Facts, expected: Expected) -> Finding:
 
 @check(
     "mem.hugepages",
-    "no memory lies idle in reserved huge pages",
+    "reserved huge pages are used",
     severity=Severity.ADVICE,
-    wants="none reserved, or at least half of them in use",
-    remedy="sysctl vm.nr_hugepages=0, or set huge_pages in postgresql.conf so that they are used",
+    wants="none reserved, or at least half of them in use and PostgreSQL's shared memory in them",
+    remedy="sysctl vm.nr_hugepages=0, or set huge_pages in postgresql.conf so that they are used; where the "
+    "kernel gave too few, a reboot finds more",
     source="https://www.postgresql.org/docs/current/kernel-resources.html#LINUX-HUGE-PAGES",
 )
 def hugepages(facts: Facts, expected: Expected) -> Finding:
@@ -96,6 +97,15 @@ def hugepages(facts: Facts, expected: Expected) -> Finding:
         idle = number(told.free * told.page_bytes, "bytes")
         outcome = Outcome.WARN if 2 * told.free > told.total else Outcome.PASS
         found = f"{told.total} reserved, {idle} of them idle" if told.total else "none reserved"
+        if told.total and _not_taken(facts):
+            # Its container's limit was lowered by what is reserved: shared memory lies within that limit now.
+            outcome, found = Outcome.WARN, f"{found}; PostgreSQL does not use them (huge_pages_status off)"
         return Finding(outcome=outcome, found=found, wanted="half in use", evidence=asdict(told))
 
     return judged(follow(facts.memory, lambda part: part.hugepages), judge)
+
+
+def _not_taken(facts: Facts) -> bool:
+    """Whether PostgreSQL would use huge pages and had to do without: there were too few when it started."""
+    live = follow(facts.database, lambda part: part.live).value
+    return live is not None and live.huge_pages != "off" and live.huge_pages_used == "off"

@@ -113,6 +113,7 @@ where last_heartbeat > (now() at time zone 'utc') - interval '30 seconds'
 group by role, rpc_address, rpc_port order by role, rpc_address limit 1000
 """  # roles as numbered in Temporal's common/persistence/data_interfaces.go
 TEMPORALS = "temporal"  # the database of those tables
+VISIBILITY = "temporal_visibility"  # that of lists and counts
 
 
 def members(container: str, *, deadline_s: float) -> "list[str]":

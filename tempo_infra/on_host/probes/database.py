@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from tempo_infra.on_host import psql
-from tempo_infra.on_host.database import TEMPORALS, members
+from tempo_infra.on_host.database import TEMPORALS, VISIBILITY, members
 from tempo_infra.on_host.probes import logins, protobuf, task_queues
 from tempo_infra.on_host.probes.postgres import DEADLINE_S, ask
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
@@ -64,8 +64,13 @@ select json_build_object('timed', num_timed, 'requested', num_requested,
 _DEAD = """
 select json_build_object('autovacuum', current_setting('autovacuum'), 'tables',
  (select coalesce(json_agg(t), '[]') from (select relname::text as name, n_dead_tup as dead,
-  n_live_tup as live from pg_stat_user_tables where n_dead_tup > 10000
-  order by n_dead_tup desc limit 5) t)) as told
+  n_live_tup as live, pg_total_relation_size(relid) as bytes from pg_stat_user_tables
+  where n_dead_tup > 10000 order by n_dead_tup desc limit 5) t), 'indexes',
+ (select coalesce(json_agg(i), '[]') from (select c.relname::text as name, t.relname::text as table,
+  pg_relation_size(c.oid) as bytes, greatest(c.reltuples, s.n_live_tup, 0)::bigint as rows
+  from pg_index x join pg_class c on c.oid = x.indexrelid join pg_class t on t.oid = x.indrelid
+  join pg_stat_user_tables s on s.relid = t.oid join pg_am a on a.oid = c.relam
+  where a.amname = 'btree' order by pg_relation_size(c.oid) desc limit 10) i)) as told
 """
 _METADATA = """
 select encode(substr(data, 1, 65536), 'hex') as data from public.cluster_metadata_info
@@ -118,12 +123,26 @@ class Bloat:
     table: str
     dead: int
     live: int
+    database: str = ""
+    bytes: int = 0  # with its indexes
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A sorted index (btree) and how many rows it has to point to."""
+
+    database: str
+    table: str
+    name: str
+    bytes: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
 class Vacuum:
     on: bool
-    tables: tuple[Bloat, ...]  # the five with the most dead rows
+    tables: tuple[Bloat, ...]  # of each database the five with the most dead rows
+    indexes: tuple[Index, ...] = ()  # of each database the ten largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +190,19 @@ def checkpoints_of(told: "dict[str, Any]") -> Checkpoints:
     return Checkpoints(int(told["timed"]), int(told["requested"]), round(float(told["over_s"])))
 
 
-def vacuum_of(told: "dict[str, Any]") -> Vacuum:
-    tables = tuple(Bloat(str(one["name"]), int(one["dead"]), int(one["live"])) for one in told["tables"])
-    return Vacuum(told["autovacuum"] == "on", tables)
+def vacuum_of(told: "dict[str, dict[str, Any]]") -> Vacuum:
+    """Make sense of the answers of several databases, by their names."""
+    tables = tuple(
+        Bloat(str(one["name"]), int(one["dead"]), int(one["live"]), database, int(one["bytes"]))
+        for database, part in told.items()
+        for one in part["tables"]
+    )
+    indexes = tuple(
+        Index(database, str(one["table"]), str(one["name"]), int(one["bytes"]), int(one["rows"]))
+        for database, part in told.items()
+        for one in part["indexes"]
+    )
+    return Vacuum(all(part["autovacuum"] == "on" for part in told.values()), tables, indexes)
 
 
 def shards_of(data: str) -> int:
@@ -196,7 +225,7 @@ def read(container: str) -> Database:
     asked: "dict[str, Callable[[], Any]]" = {
         "live": lambda: live_of(told(_LIVE)),
         "checkpoints": lambda: checkpoints_of(told(_CHECKPOINTS)),
-        "vacuum": lambda: vacuum_of(told(_DEAD, database=TEMPORALS)),
+        "vacuum": lambda: vacuum_of({one: told(_DEAD, database=one) for one in (TEMPORALS, VISIBILITY)}),
         "members": lambda: tuple(members(container, deadline_s=DEADLINE_S)),
         "shards": lambda: shards_of(told(_METADATA, "data", TEMPORALS)),
         "roles": lambda: logins.roles(lambda query: ask(container, query)),

@@ -11,7 +11,7 @@ from tempo_infra.checks import Finding, Outcome, find
 from tempo_infra.checks.expected import EarlierSize, HostClock
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.facts import Facts, Link
-from tempo_infra.on_host.probes.database import Bloat, Checkpoints, Clients, Vacuum
+from tempo_infra.on_host.probes.database import Bloat, Checkpoints, Clients, Index, Vacuum
 from tempo_infra.on_host.probes.docker import Cgroups, Stopped
 from tempo_infra.on_host.probes.generation import OwnedFile
 from tempo_infra.on_host.probes.kernel import Dirty
@@ -45,6 +45,11 @@ from tests.unit.checks.hosts import (
 PASS, WARN, FAIL, UNKNOWN, SKIP = Outcome.PASS, Outcome.WARN, Outcome.FAIL, Outcome.UNKNOWN, Outcome.SKIP
 DAY_S = 86_400
 NOTHING: Reading[Any] = Reading(())
+
+
+def indexed(size: int, rows: int) -> Vacuum:
+    index = Index("temporal_visibility", "executions_visibility", "by_root_run_id", size, rows)
+    return Vacuum(on=True, tables=(), indexes=(index,))
 
 
 def read(value: Any) -> Reading[Any]:
@@ -135,7 +140,7 @@ ROWS: list[tuple[str, str, Reading[Any], Outcome]] = [
     ("host.units", "upkeep.failed_units", FAILED, UNKNOWN),
     ("mem.swap", "memory.swap_bytes", FAILED, UNKNOWN),
     ("mem.swap", "memory.swap_bytes", read(GIB), WARN),  # of which none is free
-    ("mem.hugepages", "memory.hugepages", read(HugePages(100, 50, 2048)), PASS),
+    ("mem.hugepages", "memory.hugepages", read(HugePages(100, 50, 2048)), WARN),
     ("mem.hugepages", "memory.hugepages", read(HugePages(100, 51, 2048)), WARN),
     ("mem.hugepages", "memory.hugepages", FAILED, UNKNOWN),
     ("kernel.dirty", "kernel.dirty", read(Dirty(GIB, 0)), PASS),
@@ -200,6 +205,10 @@ ROWS: list[tuple[str, str, Reading[Any], Outcome]] = [
     ("postgres.wal", "database.live", live(archive_failed=1), WARN),
     ("postgres.vacuum", "database.vacuum", read(Vacuum(on=False, tables=())), FAIL),
     ("postgres.vacuum", "database.vacuum", read(Vacuum(on=True, tables=(Bloat("t", 41, 59),))), WARN),
+    ("postgres.vacuum", "database.vacuum", read(indexed(8 << 30, 1_000_000)), WARN),
+    ("postgres.vacuum", "database.vacuum", read(indexed(8 << 30, 20_000_000)), PASS),
+    ("postgres.vacuum", "database.vacuum", read(indexed(100 << 20, 0)), PASS),
+    ("postgres.vacuum", "database.vacuum", read(indexed(129 << 20, 0)), WARN),
     ("postgres.vacuum", "database.vacuum", FAILED, UNKNOWN),
     ("postgres.vacuum", "database.live", live(idle_in_transaction_s=601), WARN),
     ("postgres.vacuum", "database.live", live(xid_age=200_000_001), WARN),
@@ -428,3 +437,32 @@ def test_the_disk_lasts_at_the_present_growth(earlier: EarlierSize, outcome: Out
     [found] = findings("disk.growth", with_database(), earlier=earlier)
     assert (found.outcome, found.note) == (outcome, pace)
     assert found.evidence["data_bytes"] == 4 * GB
+
+
+def test_a_bloated_index_is_named_with_what_makes_it_smaller() -> None:
+    facts = having(with_database(), "database.vacuum", read(indexed(8 << 30, 1_000_000)))
+    [found] = findings("postgres.vacuum", facts)
+    assert "temporal_visibility: index by_root_run_id of executions_visibility has 8" in found.found
+    assert "REINDEX INDEX CONCURRENTLY by_root_run_id" in found.found
+
+
+@pytest.mark.parametrize(
+    ("pages", "setting", "used", "outcome"),
+    [
+        (HugePages(100, 10, 2048), "try", "off", WARN),
+        (HugePages(100, 10, 2048), "on", "off", WARN),
+        (HugePages(100, 10, 2048), "try", "on", PASS),
+        (HugePages(100, 10, 2048), "try", "", PASS),
+        (HugePages(100, 10, 2048), "off", "off", PASS),
+        (HugePages(0, 0, 2048), "try", "off", PASS),
+    ],
+)
+def test_huge_pages_that_were_reserved_and_not_taken_are_said(
+    pages: HugePages, setting: str, used: str, outcome: Outcome
+) -> None:
+    """The memory limit was lowered by them."""
+    facts = having(with_database(), "memory.hugepages", read(pages))
+    facts = having(facts, "database.live", live(huge_pages=setting, huge_pages_used=used))
+    [found] = findings("mem.hugepages", facts)
+    assert found.outcome is outcome
+    assert ("huge_pages_status off" in found.found) == (outcome is WARN)

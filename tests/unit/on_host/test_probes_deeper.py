@@ -202,8 +202,16 @@ def test_the_databases_answers_are_read() -> None:
     assert (told.altered, told.clients) == (("work_mem",), (database.Clients("10.0.0.12", 5),))
     assert (told.pending_restart, told.connections, told.max_connections) == (("shared_buffers",), 7, 200)
     assert database.checkpoints_of({"timed": 5, "requested": 1, "over_s": 60.4}).requested == 1
-    vacuum = {"autovacuum": "on", "tables": [{"name": "t", "dead": 3, "live": 4}]}
-    assert database.vacuum_of(vacuum).tables == (database.Bloat("t", 3, 4),)
+    index = {"name": "i", "table": "t", "bytes": 7, "rows": 8}
+    vacuum = {
+        "autovacuum": "on",
+        "tables": [{"name": "t", "dead": 3, "live": 4, "bytes": 5}],
+        "indexes": [index],
+    }
+    found = database.vacuum_of({"temporal": vacuum, "temporal_visibility": {**vacuum, "autovacuum": "off"}})
+    assert found.tables[0] == database.Bloat("t", 3, 4, "temporal", 5)
+    assert found.indexes[1] == database.Index("temporal_visibility", "t", "i", 7, 8)
+    assert (found.on, len(found.tables), len(found.indexes)) == (False, 2, 2)
 
 
 def test_each_part_of_the_database_fails_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
