@@ -53,7 +53,8 @@ def test_a_registry_that_is_away_leaves_everything_running(
     cluster: Inventory, lab: Lab, variant: Variants
 ) -> None:
     before = starts(lab)
-    changed = variant((r"ui: 2\.50\.1", "ui: 2.50.9"))
+    digest = f"ui:2.50.9: sha256:{'0' * 64}"
+    changed = variant((r"ui: 2\.50\.1", "ui: 2.50.9"), (r"ui:2\.50\.1: sha256:\w+", digest))
     with faults.registry_away(lab.host("front-1")):
         ran = changed.run("provision")
     assert ran.code == 1

@@ -138,9 +138,9 @@ def harmful(value: Any, depth: int = 0) -> Any:
     if isinstance(value, int):
         return 10**18 if depth > 1 else value
     if isinstance(value, float):
-        return 1e300
+        return 1e18
     if isinstance(value, list):
-        return [harmful(one, depth + 1) for one in value] * 20
+        return [harmful(one, depth + 1) for one in value] * 2  # within what is taken of facts
     return {key: harmful(one, depth + 1) for key, one in value.items()}
 
 

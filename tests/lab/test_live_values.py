@@ -119,7 +119,7 @@ def test_servers_have_loaded_every_value(lab: Lab, cluster: Inventory) -> None:
         if "." in name and not name.endswith("maxConns"):
             live = loaded.get(name.casefold(), "not loaded")
         else:
-            file = running.inside(line.file, "/etc/temporal/config/server.yaml")
+            file = running.inside(line.file, "/etc/tempo-infra/server.yaml")
             store, _, key = name.rpartition(".")
             part = file.partition(f"{store}:")[2] if store else file
             found = re.search(rf"\b{key}: *\"?([\w.]+)", part)

@@ -42,7 +42,7 @@ def test_a_stopped_engine_is_named(cluster: Inventory, lab: Lab) -> None:
         ran = cluster.run("plan")
     assert ran.code == 1
     assert "front-1" in ran.out
-    assert "Cannot connect to the Docker daemon" in ran.out
+    assert "Cannot connect to the Docker daemon" in " ".join(ran.out.split())
 
 
 @OVER_BOTH_LONG

@@ -104,10 +104,10 @@ def ours(lab: Lab, host: Host) -> str:
     return str(containers(lab, host.name)["postgresql"]["Id"])
 
 
-LOCKED = "begin; lock table cluster_membership in access exclusive mode; select pg_sleep(20); rollback"
-CHANGE = b"alter table cluster_membership set (fillfactor = 90)"  # of a test's own, waits for the lock
+LOCKED = "begin; lock table public.cluster_membership in access exclusive mode; select pg_sleep(20); rollback"
+CHANGE = b"alter table public.cluster_membership set (fillfactor = 90)"  # of a test's own, waits for the lock
 LEFT = (
-    "select count(*) from pg_stat_activity where query like 'alter table cluster_membership%'"
+    "select count(*) from pg_stat_activity where query like 'alter table public.cluster_membership%'"
     " and pid <> pg_backend_pid()"
 )
 OPTIONS = "select coalesce(reloptions::text, '') from pg_class where relname = 'cluster_membership'"
