@@ -52,8 +52,8 @@ def inventory(
     ssh = f"ssh:\n  user: root\n  keys: ['{key}']\n  known_hosts: '{known_hosts}'\n  transport: {transport}\n"
     kernel = f"overrides:\n  sysctl: {{net.core.somaxconn: {somaxconn}}}\n"
     database = _host("database", "10.0.1.1", 22, "10.0.1.1", "postgresql", "128GiB")
-    accept = "accept: [floating-images]"  # no image is pulled here
-    lines = ["\n".join([head, accept, ssh, rest[rest.index("secrets:") :], kernel, "hosts:", database])]
+    rest = rest.replace("\naccept: []", "\naccept: [floating-images]")  # no image is pulled here
+    lines = ["\n".join([head, ssh, rest[rest.index("secrets:") :], kernel, "hosts:", database])]
     roles = ("frontend", "history", "matching", "worker")
     for number, ((address, port), inner) in enumerate(zip(addresses, internal, strict=True)):
         role = roles[number % 4] if len(addresses) > 1 else f"{', '.join(roles)}"
