@@ -101,7 +101,7 @@ test-vm: lab-vm-up ## what only a machine with a kernel of its own can show: lim
 UNIT := -m 'not thorough'
 
 .PHONY: check
-check: venv ## lint, types, quick unit tests: within a minute; make test runs them all
+check: venv ## lint, types, quick unit tests; make test runs them all
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
