@@ -11,7 +11,7 @@ import pytest
 
 from lab import dynamic_keys
 from lab.paths import Home
-from tempo_infra.inventory import dynamic_config, load
+from tempo_infra.inventory import document, dynamic_config, load
 from tempo_infra.inventory.parameters import rows
 from tempo_infra.render import parse, render
 from tempo_infra.sizing import size
@@ -109,6 +109,14 @@ def test_what_the_server_takes_we_take_and_what_it_passes_over_we_refuse(kind: s
     for value in REFUSED[kind]:
         with pytest.raises(ValueError, match="must be"):
             dynamic_config.checked(VERSION, KEY[kind], read(value))
+
+
+def test_an_exponent_is_taken_as_an_inventory_reads_it(tmp_path: Path) -> None:
+    """The reader of own templates takes `1e3` for a text, so it is no row above."""
+    value = document.parse("1e3")[0].value
+    assert isinstance(value, float)
+    assert dynamic_config.checked(VERSION, KEY["float"], value) == 1000
+    assert not any("failed" in line for line in said_of(entries(KEY["float"], ["1e3"]), tmp_path))
 
 
 def test_the_table_is_what_the_source_says() -> None:
