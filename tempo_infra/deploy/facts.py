@@ -73,7 +73,7 @@ def _link(session: Session, host: Host, ports: Collection[int]) -> Link:
         return ns
 
     offset_ms, round_trip_ms = best_offset(ask, CLOCK_ROUNDS)
-    exposed = _exposed(host, ports)
+    exposed = exposed_at(session.reached, host.internal, ports)
     return Link(round(offset_ms, 3), round(round_trip_ms / 2, 3), round(round_trip_ms, 3), exposed)
 
 
@@ -96,18 +96,16 @@ def best_offset(
     return offset_ns / 1e6, round_trip_ns / 1e6
 
 
-def _exposed(host: Host, ports: Collection[int]) -> Reading[tuple[int, ...]]:
-    """Knock at ports on the address that ssh uses; nothing to find where it is the internal one."""
+def exposed_at(address: str | None, internal: str, ports: Collection[int]) -> Reading[tuple[int, ...]]:
+    """Knock at ports on the address that ssh reached; nothing to find where it is the internal one.
+
+    Behind a jump host (None) the address means something else here than it does there.
+    """
     if not ports:
         return Reading(None, "the ports of this host are not known", not_wanted=True)
-    if host.ssh.proxy_jump:
+    if address is None:
         return Reading(None, "the host is reached through another one", not_wanted=True)
-    try:
-        found = socket.getaddrinfo(host.ssh.address, None, type=socket.SOCK_STREAM)
-    except OSError:
-        return Reading(None, "an alias of the ssh configuration, not an address", not_wanted=True)
-    address = str(found[0][4][0])
-    if address == host.internal:
+    if address == internal:
         return Reading(None, "ssh uses the internal address, too", not_wanted=True)
     asked = sorted(ports)
     with ThreadPoolExecutor(max_workers=len(asked)) as pool:  # a firewall that drops costs its second once

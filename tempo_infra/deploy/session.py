@@ -45,9 +45,20 @@ class Sudo:
 class Session:
     """An open program on a host."""
 
-    def __init__(self, host: str, process: Process, nonce: str, hide: Callable[[str], str] = str) -> None:
-        """`hide` takes secrets out of what the host says: somebody may have written one into a file there."""
-        self.host = host
+    def __init__(
+        self,
+        host: str,
+        process: Process,
+        nonce: str,
+        hide: Callable[[str], str] = str,
+        *,
+        reached: str | None = None,
+    ) -> None:
+        """`hide` takes secrets out of what the host says: somebody may have written one into a file there.
+
+        `reached` is the address that ssh connected to from here; None through a jump host.
+        """
+        self.host, self.reached = host, reached
         self._process, self._nonce, self._hide = process, nonce, hide
         self._calling = threading.Lock()
         self._opened = self._supplied = self._heard = False
@@ -190,7 +201,7 @@ def open_session(host: Host, sudo: Sudo, hide: Callable[[str], str] = str) -> It
         nonce = secrets.token_hex(12)
         process = _start(connection, host, sudo, command(nonce))
         try:
-            yield Session(host.name, process, nonce, hide)
+            yield Session(host.name, process, nonce, hide, reached=connection.reached)
         finally:
             process.close_stdin()
 

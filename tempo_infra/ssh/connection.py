@@ -14,7 +14,7 @@ from paramiko.ssh_exception import AuthenticationException, SSHException
 
 from tempo_infra.errors import TempoInfraError, UnreachableError
 from tempo_infra.ssh.door import CONNECT_S, KEEPALIVE_S, LATE_S, LOGIN_S, READ_BYTES, Connection, Process
-from tempo_infra.ssh.known_hosts import pinned_keys, verify
+from tempo_infra.ssh.known_hosts import host_id, pinned_keys, verify
 from tempo_infra.ssh.patience import HungUpError, RefusedError, knock
 from tempo_infra.ssh.target import Target, identities, jump_target
 
@@ -118,6 +118,12 @@ class LibraryConnection(Connection):
                 f"no way to {to[0]}:{to[1]}: {_say(error)}", host=self.target.name
             ) from error
 
+    @property
+    def reached(self) -> str | None:
+        # Through a jump host the transport's socket is a channel.
+        sock = self._transport.sock
+        return str(sock.getpeername()[0]) if isinstance(sock, socket.socket) else None
+
     def close(self) -> None:
         self._transport.close()
 
@@ -125,19 +131,34 @@ class LibraryConnection(Connection):
 @contextlib.contextmanager
 def connected(target: Target) -> Iterator[LibraryConnection]:
     """Connect, hop by hop; at each one check the host key against the pinned one, then log in."""
+    with _way(target) as before, contextlib.closing(_login(target, before)) as login:
+        yield login
+
+
+def offered_key(target: Target) -> tuple[str, PKey]:
+    """Return the host's key and the name that known_hosts should have it under, without logging in there.
+
+    The hosts on the way are logged in at, by their pinned keys: who has the same address here is not asked.
+    """
+    with _way(target) as before, contextlib.closing(handshake(target, before)) as transport:
+        return host_id(target.address, target.port), shown_key(transport, target)
+
+
+@contextlib.contextmanager
+def _way(target: Target) -> Iterator[LibraryConnection | None]:
+    """Log in at each host on the way; the last one leads to the target. None: nothing stands between."""
     with contextlib.ExitStack() as stack:
         before = None
         for text in target.jumps:
             before = stack.enter_context(contextlib.closing(_login(jump_target(text, target), before)))
-        yield stack.enter_context(contextlib.closing(_login(target, before)))
+        yield before
 
 
 def _login(target: Target, before: LibraryConnection | None) -> LibraryConnection:
     keys = identities(target)
 
     def once() -> LibraryConnection:
-        sock = before.open_tcp((target.address, target.port)) if before else None
-        transport = handshake(target, sock)
+        transport = handshake(target, before)
         try:
             verify(
                 shown_key(transport, target), _pins(target), target.known_hosts, target.name, jump=target.jump
@@ -162,12 +183,15 @@ def shown_key(transport: Transport, target: Target) -> PKey:
         ) from error
 
 
-def handshake(target: Target, sock: socket.socket | Channel | None = None) -> Transport:
-    """Connect and exchange keys, without logging in. UnreachableError names the stage and the seconds."""
+def handshake(target: Target, before: LibraryConnection | None = None) -> Transport:
+    """Connect, through the host before it, and exchange keys, without logging in.
+
+    UnreachableError names the stage and the seconds.
+    """
     started = time.monotonic()
     stage = "connect"
     try:
-        raw = sock or _tcp(target)
+        raw = before.open_tcp((target.address, target.port)) if before else _tcp(target)
         stage = "key exchange"
         transport = paramiko.Transport(raw)
         transport.banner_timeout = CONNECT_S

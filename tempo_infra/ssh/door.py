@@ -154,6 +154,11 @@ class Connection(ABC):
     def open_tcp(self, to: tuple[str, int], *, deadline_s: float = CONNECT_S) -> Stream:
         """Open a TCP connection from the host to an address that it can reach."""
 
+    @property
+    @abstractmethod
+    def reached(self) -> str | None:
+        """The IP address that ssh connected to from here; None when other hosts or programs stand between."""
+
     @abstractmethod
     def close(self) -> None: ...
 

@@ -58,7 +58,10 @@ class PipeProcess(Process):
 
     @property
     def farewell(self) -> str:
-        return self._program.log().words
+        return self.log().words
+
+    def log(self) -> Log:
+        return self._program.log()
 
     def send(self, data: bytes, *, deadline_s: float) -> None:
         until = time.monotonic() + deadline_s
@@ -143,6 +146,10 @@ class ProgramConnection(Connection):
         with theirs:
             self._running.append(self._log_in(["-W", place], [], theirs.fileno()))
         return ours
+
+    @property
+    def reached(self) -> str | None:
+        return self._running[-1].log().peer if self._running else None
 
     def close(self) -> None:
         for one in self._running:

@@ -103,6 +103,12 @@ class Log:
         return self._has(r"debug1: Executing proxy command")
 
     @property
+    def peer(self) -> str | None:
+        """The IP address that was logged in at; None before, and through a proxy."""
+        found = re.search(r"^Authenticated to \S+ \(\[([^]]+)\]:\d+\)", self.text, re.MULTILINE)
+        return found[1] if found else None
+
+    @property
     def way_refused(self) -> bool:
         """Whether a jump host found no way on."""
         return self._has(r"channel \d+: open failed: ")

@@ -36,13 +36,14 @@ def connect(target: Target) -> Iterator[Connection]:
 
 
 def offered_key(target: Target) -> tuple[str, PKey]:
-    """Return the name that known_hosts has a host under, and the key that it shows now. UnreachableError."""
+    """Return the name that known_hosts has a host under, and the key that it shows now.
+
+    It is asked through its jump hosts; HostKeyError for one that is not trusted. UnreachableError.
+    """
     if target.transport is SshTransport.OPENSSH:
         from tempo_infra.ssh import openssh
 
         return openssh.offered_key(target)
-    from tempo_infra.ssh.connection import handshake, shown_key
-    from tempo_infra.ssh.known_hosts import host_id
+    from tempo_infra.ssh import connection as library
 
-    with contextlib.closing(handshake(target)) as transport:
-        return host_id(target.address, target.port), shown_key(transport, target)
+    return library.offered_key(target)

@@ -60,13 +60,19 @@ def resolve(name: str, ssh: Ssh, config_file: Path | None = None) -> Target:
     """
     found = {} if ssh.transport is SshTransport.OPENSSH else _configured(ssh.address, config_file)
     jump = ssh.proxy_jump or found.get("proxyjump")
-    identities = tuple(Path(text).expanduser() for text in found.get("identityfile", []))
+    if not jump and (program := found.get("proxycommand")):
+        raise InputError(
+            f"~/.ssh/config reaches {ssh.address} by a ProxyCommand, which the built-in transport can't run: "
+            f"{program}",
+            host=name,
+            remedy="`ssh.transport: openssh` runs it; or name a jump host in `ssh.proxy_jump`",
+        )
     return Target(
         name=name,
         address=str(found.get("hostname", ssh.address)),
         port=ssh.port,
         user=ssh.user,
-        keys=ssh.keys or identities,
+        keys=ssh.keys or _files(found),
         known_hosts=ssh.known_hosts,
         jumps=tuple(jump.split(",")) if jump and jump != "none" else (),
         transport=ssh.transport,
@@ -91,18 +97,28 @@ def _configured(address: str, config_file: Path | None) -> dict[str, Any]:
         ) from error
 
 
-def jump_target(text: str, via: Target) -> Target:
-    """Parse `[user@]host[:port]` of a ProxyJump; key files and known_hosts are those of the target."""
+def _files(found: dict[str, Any]) -> tuple[Path, ...]:
+    return tuple(Path(text).expanduser() for text in found.get("identityfile", []))
+
+
+def jump_target(text: str, via: Target, config_file: Path | None = None) -> Target:
+    """Parse `[user@]host[:port]` of a ProxyJump, where an alias of ~/.ssh/config stands for what it says.
+
+    known_hosts is that of the target, and so are key files and user where nothing names others.
+    """
     found = JUMP.fullmatch(text)
-    if found is None or int(found["port"] or 22) >= 1 << 16:
+    host = found["host"].strip("[]") if found else ""
+    alias = _configured(host, config_file) if found else {}
+    port = str((found and found["port"]) or alias.get("port", 22))
+    if found is None or not port.isdecimal() or int(port) >= 1 << 16:
         raise InputError(f"ProxyJump {text!r}: expected [user@]host[:port]", host=via.name)
-    address = found["host"].strip("[]")
+    address = str(alias.get("hostname", host))
     return Target(
-        f"{via.name} (jump {address})",
+        f"{via.name} (jump {host})",
         address,
-        int(found["port"] or 22),
-        found["user"] or via.user,
-        via.keys,
+        int(port),
+        str(found["user"] or alias.get("user", via.user)),
+        via.keys or _files(alias),
         via.known_hosts,
         jump=address,
     )

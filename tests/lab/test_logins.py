@@ -125,6 +125,26 @@ def test_a_jump_host_leads_to_an_internal_address(
 
 
 @OVER_BOTH
+def test_the_key_to_trust_is_that_of_the_host_behind_the_jump(
+    lab: Lab, variant: Variants, unpinned: Path
+) -> None:
+    """127.0.0.1 is somebody else here, and the jump host itself there."""
+    behind = variant(
+        (r"known_hosts: known_hosts", f"known_hosts: {unpinned.name}\n  proxy_jump: deploy@127.0.1.11"),
+        (r"address: 127\.0\.1\.13", "address: 127.0.0.1"),
+    )
+    ran = behind.run("trust", "db-1", "--fingerprint", "SHA256:none")
+    assert ran.code == 3
+    assert "the host key of the jump host 127.0.1.11 is not known" in ran.said
+    jump = next(line for line in lab.known_hosts.read_text().splitlines() if line.startswith("127.0.1.11 "))
+    unpinned.write_text(f"{jump}\n")
+    offered = re.search(r"SHA256:\S+", behind.run("trust", "db-1", "--fingerprint", "SHA256:none").said)
+    assert offered
+    assert behind.run("trust", "db-1", "--fingerprint", offered[0]).code == 0
+    assert unpinned.read_text().splitlines()[1] == jump.replace("127.0.1.11 ", "127.0.0.1 ")
+
+
+@OVER_BOTH
 def test_an_address_behind_a_host_is_reached_through_it(lab: Lab, variant: Variants) -> None:
     """As `smoke` reaches the frontend; a port where nobody listens ends the connection."""
     front = load(variant().path).host("front-1")

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import replace
 
-from tempo_infra.deploy.facts import _exposed
-from tempo_infra.inventory.catalogue import built_in
-from tempo_infra.inventory.cluster import Host
-
-HOST = Host.without_inventory("root@127.0.0.1", built_in().classes["C-Series"])
+from tempo_infra.deploy.facts import exposed_at
 
 
 def test_open_ports_are_named_in_order_and_closed_ones_are_not() -> None:
@@ -17,10 +12,14 @@ def test_open_ports_are_named_in_order_and_closed_ones_are_not() -> None:
         opened = sorted(server.getsockname()[1] for server in (one, two))
         with socket.create_server(("127.0.0.1", 0)) as gone:
             closed = gone.getsockname()[1]
-        found = _exposed(HOST, {opened[1], closed, opened[0]})
+        found = exposed_at("127.0.0.1", "10.0.0.11", {opened[1], closed, opened[0]})
     assert found.value == tuple(opened)
 
 
 def test_nothing_is_exposed_where_ssh_uses_the_internal_address_or_no_port_is_known() -> None:
-    assert _exposed(HOST, ()).not_wanted
-    assert _exposed(replace(HOST, internal="127.0.0.1"), {1}).not_wanted
+    assert exposed_at("127.0.0.1", "10.0.0.11", ()).not_wanted
+    assert exposed_at("127.0.0.1", "127.0.0.1", {1}).not_wanted
+
+
+def test_nobody_is_knocked_at_in_place_of_a_host_behind_another_one() -> None:
+    assert exposed_at(None, "10.0.0.11", {1}).not_wanted

@@ -55,6 +55,21 @@ def test_a_host_can_not_claim_a_stage_inside_a_line_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "peer"),
+    [
+        (LOGGING_IN, None),
+        (IN, "192.0.2.1"),
+        ('Authenticated to db ([2001:db8::7%eth0]:22) using "publickey".\r\n', "2001:db8::7%eth0"),
+        ('Authenticated to 10.0.0.3 (via proxy) using "publickey".\r\n', None),
+    ],
+)
+def test_the_address_that_was_reached_is_known_unless_a_proxy_stands_between(
+    text: str, peer: str | None
+) -> None:
+    assert Log(text).peer == peer
+
+
+@pytest.mark.parametrize(
     ("more", "name"),
     [("", "[192.0.2.1]:2222"), ("debug1: using hostkeyalias: db\r\n", "db")],
 )
