@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from tempo_infra.cli.helping import App
 from tempo_infra.cli.options import Format, OutputFormat
 
-checks = typer.Typer(help="The catalogue of checks.", no_args_is_help=True)
+checks = App(help="The catalogue of checks.")
 
 
 @checks.command("list")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tempo_infra.cli.helping import App
 from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile
 
 CaFile = Annotated[
@@ -17,7 +18,7 @@ RegistryAddress = Annotated[
     typer.Option(help="Connect there instead of to the registry's name.", metavar="HOST:PORT"),
 ]
 
-app = typer.Typer(help="Which exact images the cluster runs.", no_args_is_help=True)
+app = App(help="Which exact images the cluster runs.")
 
 
 @app.callback()

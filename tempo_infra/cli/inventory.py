@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tempo_infra.cli.helping import App
 from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile, OnlyHosts
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from tempo_infra.inventory.cluster import Host, Resources
 
-app = typer.Typer(help="Look at an inventory, or write into it what its hosts have.", no_args_is_help=True)
+app = App(help="Look at an inventory, or write into it what its hosts have.")
 
 
 @app.command()

@@ -22,6 +22,7 @@ from tempo_infra.cli.collector import spare
 from tempo_infra.cli.diff import diff
 from tempo_infra.cli.exit_codes import ExitCode, exit_code
 from tempo_infra.cli.explain import explain
+from tempo_infra.cli.helping import App
 from tempo_infra.cli.images import app as images
 from tempo_infra.cli.init import init
 from tempo_infra.cli.inventory import app as inventory
@@ -41,12 +42,8 @@ from tempo_infra.errors import NO_ROOM, TRACEBACK, InputError, TempoInfraError, 
 
 CTRL_C = 130  # what typer makes of it, without a word
 
-app = typer.Typer(
-    name="tempo-infra",
-    help="Provision, tune and verify production Temporal clusters on VPSs over SSH.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+app = App(
+    name="tempo-infra", help="Provision, tune and verify production Temporal clusters on VPSs over SSH."
 )
 
 

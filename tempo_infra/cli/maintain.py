@@ -52,7 +52,8 @@ def maintain(
             with view_for(names, as_json=False, quiet=quiet) as view:
                 fleet.report = view.show
                 _one(Maintenance(fleet, cluster, view.show), host, work, inventory)
-            typer.echo(f"{host.name}: back, everything is healthy")
+            if not quiet:
+                typer.echo(f"{host.name}: back, everything is healthy")
 
 
 def _announce(cluster: Cluster, host: Host, *, quiet: bool) -> None:

@@ -22,7 +22,7 @@ from tempo_infra.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tempo_infra.cli.run import Run
     from tempo_infra.deploy.rollout import Plan
@@ -93,13 +93,18 @@ def provision(
     ):
         plan = run.rollout.plan(run.hosts, lock=True)
         refuse(plan, moved(kept, plan) if kept is not None else [])
-        for own in plan.own:
-            typer.echo(f"note: {own.line}", err=True)
-        for name, words in ((one.host, words) for one in plan.hosts for words in one.overridden):
-            typer.echo(f"{name}: taken over, although {words}", err=True)
+        for line in () if quiet else _notes(plan):
+            typer.echo(line, err=True)
         run.supply()
         code = apply(run, plan, as_json=output is OutputFormat.JSON, quiet=quiet, started=started)
     raise typer.Exit(code)
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    """Yield what is not usual about a change that is made all the same."""
+    yield from (f"note: {own.line}" for own in plan.own)
+    for one in plan.hosts:
+        yield from (f"{one.host}: taken over, although {words}" for words in one.overridden)
 
 
 def apply(
@@ -113,7 +118,7 @@ def apply(
     with view_for([one.name for one in run.hosts], as_json=as_json, quiet=quiet) as view:
         run.report.to = view.show
         outcome = run.rollout.apply(plan, view.show)
-    for line in outcome_lines(outcome, run.cluster, time.monotonic() - started):
+    for line in outcome_lines(outcome, run.cluster, time.monotonic() - started, quiet=quiet):
         typer.echo(line, err=as_json)
     return exit_code(outcome.errors.values(), failed=outcome.interrupted)
 

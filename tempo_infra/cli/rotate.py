@@ -40,7 +40,8 @@ def rotate(
 
     started = time.monotonic()
     login, begun = begin(inventory)
-    typer.echo(f"{inventory}: secrets.login is {login}{'' if begun else ', as a change begun before says'}")
+    say = _silent if quiet else typer.echo
+    say(f"{inventory}: secrets.login is {login}{'' if begun else ', as a change begun before says'}")
     with (
         opened(inventory, None, ask_sudo_password=ask_sudo_password) as run,
         stopping(run.rollout, inventory),
@@ -51,15 +52,20 @@ def rotate(
         refuse(plan)
         run.supply()
         for reader in run.store.readers():
-            typer.echo(f"{run.cluster.secrets.path.name} can be opened by {reader}")
+            say(f"{run.cluster.secrets.path.name} can be opened by {reader}")
         code = apply(run, plan, quiet=quiet)
         if code is ExitCode.OK and not keep_old:
             code = _retire(run)
         others = _others(run) if code is ExitCode.OK and not keep_old else ()
     if code is ExitCode.OK:
-        typer.echo(_ending(run, others, keep_old=keep_old, seconds=time.monotonic() - started))
         code = ExitCode.FAILED if any(one.gains for one in others) else code
+        say = typer.echo if code else say
+        say(_ending(run, others, keep_old=keep_old, seconds=time.monotonic() - started))
     raise typer.Exit(code)
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
 
 
 def _retire(run: Run) -> ExitCode:

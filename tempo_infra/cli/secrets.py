@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra.cli.exit_codes import exit_code
+from tempo_infra.cli.helping import App
 from tempo_infra.cli.notices import say_notices
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile
 from tempo_infra.cli.rotate import rotate
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
     from tempo_infra.secrets import SecretStore
 
-secrets = typer.Typer(
-    no_args_is_help=True, help="Who can open the secrets file; new passwords. None is shown."
-)
+secrets = App(help="Who can open the secrets file; new passwords. None is shown.")
 secrets.command()(rotate)
 
 

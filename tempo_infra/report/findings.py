@@ -63,17 +63,18 @@ def print_run(console: Console, run: CheckRun, style: Style) -> None:
     """Print all hosts and the last line, which is what people paste into a chat."""
     page = _Page(console, style)
     for host in run.hosts:
-        page.host(host, _shown(host, style))
+        page.host(host, [one for one in host.findings if one.outcome not in _hidden(run, style)])
     page.diagnosis(run)
     page.changes(run)
-    console.print(_last_line(run, style), soft_wrap=True)
+    if not style.quiet or run.exit_code:
+        console.print(_last_line(run, style), soft_wrap=True)
 
 
-def _shown(host: HostResult, style: Style) -> list[Finding]:
+def _hidden(run: CheckRun, style: Style) -> set[Outcome]:
     if style.verbose:
-        return list(host.findings)
-    hidden = {Outcome.PASS, Outcome.SKIP} | ({Outcome.WARN} if style.quiet else set())
-    return [finding for finding in host.findings if finding.outcome not in hidden]
+        return set()
+    decided = run.exit_code and not (run.totals[Outcome.FAIL] or run.totals[Outcome.UNKNOWN])  # --strict
+    return {Outcome.PASS, Outcome.SKIP} | ({Outcome.WARN} if style.quiet and not decided else set())
 
 
 class _Page:
@@ -111,7 +112,7 @@ class _Page:
 
     def changes(self, run: CheckRun) -> None:
         """List what is another way than the run before."""
-        if run.changes is None:
+        if run.changes is None or (self._style.quiet and not run.changes):
             return
         title = "changes" if run.changes else "no changes"
         self._console.print(Text(title, style="bold"))
@@ -123,6 +124,8 @@ class _Page:
         widths = self._widths(shown)
         for finding in shown:
             self._finding(finding, widths)
+        if self._style.quiet:
+            return
         if folded := _folded(host.findings, shown):
             self._indented(f"… {folded} (-v shows them)", GAP, "dim")
         self._indented(f"verdict: {host.verdict}" if host.verdict else "", GAP, "bold")

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 FRONTEND_PORT, UI_PORT, SSH_PORT = 7233, 8080, 22
 
 
-def outcome_lines(outcome: Outcome, cluster: Cluster, seconds: float) -> Iterator[str]:
+def outcome_lines(
+    outcome: Outcome, cluster: Cluster, seconds: float, *, quiet: bool = False
+) -> Iterator[str]:
+    """Yield how a run ended; `quiet`: nothing where nothing failed."""
+    if quiet and outcome.ok:
+        return
     yield ""
     if outcome.ok:
         changed, unchanged = len(outcome.done), len(outcome.plan.hosts) - len(outcome.done)
@@ -56,9 +61,14 @@ def lost_lines(name: str, lost: Lost, run: str) -> Iterator[str]:
 
 def reach_lines(cluster: Cluster) -> Iterator[str]:
     """Yield how to reach the cluster, as commands to paste."""
-    frontend = cluster.with_role(Role.FRONTEND)[0]
+    first, *others = (f"{one.internal}:{FRONTEND_PORT}" for one in cluster.with_role(Role.FRONTEND))
     names = ", ".join(namespace.name for namespace in cluster.temporal.namespaces) or "none yet"
-    yield f"  reach it:  workers   {frontend.internal}:{FRONTEND_PORT}, namespaces: {names}"
+    if others:
+        yield f"  reach it:  workers   {first}"
+        yield from (f"                    or {other}" for other in others)
+        yield f"                       each serves all namespaces: {names}"
+    else:
+        yield f"  reach it:  workers   {first}, namespaces: {names}"
     for host in cluster.with_role(Role.UI)[:1]:
         login = f"{host.ssh.user}@{host.ssh.address}" + (
             f" -p {host.ssh.port}" if host.ssh.port != SSH_PORT else ""

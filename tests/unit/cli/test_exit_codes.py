@@ -117,7 +117,7 @@ def planned(patch: pytest.MonkeyPatch, errors: Errors, *words: str, outcome: Err
         rollout=rollout, hosts=(), report=SimpleNamespace(), cluster=command, supply=lambda: None
     )
     patch.setattr("tempo_infra.cli.run.opened", lambda *_, **__: yielding(run))
-    patch.setattr("tempo_infra.report.outcome.outcome_lines", lambda *_: [])
+    patch.setattr("tempo_infra.report.outcome.outcome_lines", lambda *_, **__: [])
     return ran(*words)
 
 

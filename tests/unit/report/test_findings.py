@@ -62,7 +62,7 @@ def run() -> CheckRun:
     return CheckRun((database, history, lost), 1)
 
 
-def printed(style: Style, *, width: int = 80, colour: bool = False) -> str:
+def printed(style: Style, *, width: int = 80, colour: bool = False, of: CheckRun | None = None) -> str:
     out = io.StringIO()
     console = Console(
         file=out,
@@ -73,7 +73,7 @@ def printed(style: Style, *, width: int = 80, colour: bool = False) -> str:
         markup=False,
         emoji=False,
     )
-    print_run(console, run(), style)
+    print_run(console, of or run(), style)
     return out.getvalue()
 
 
@@ -97,6 +97,19 @@ def test_narrow_terminals_wrap_and_nothing_is_cut(width: int) -> None:
         assert finding.id in text
         if width >= 60:
             assert set(finding.remedy.split()) <= words, finding.id
+
+
+def test_quiet_says_what_failed_and_nothing_where_nothing_did() -> None:
+    warned = Finding(id="disk.space", outcome=Outcome.WARN, found="20 GB", wanted="≥ 40 GB")
+    passed = Finding(id="disk.kind", outcome=Outcome.PASS, found="ext4")
+    host = HostResult("db-1", "203.0.113.13", "NVMe-Series", 1.0, (passed, warned), verdict="fit")
+    quiet = Style(quiet=True)
+    assert printed(quiet, of=CheckRun((host,), 0)) == ""
+    assert printed(quiet, of=CheckRun((host,), 0, changes=())) == ""
+    strict = printed(quiet, of=CheckRun((host,), 1))
+    assert "disk.space" in strict
+    assert "disk.kind" not in strict
+    assert "disk.space" not in printed(quiet, of=CheckRun((replace(host, error="no answer"),), 3))
 
 
 def test_lines_end_where_their_words_end() -> None:
