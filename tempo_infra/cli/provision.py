@@ -65,6 +65,14 @@ def provision(
             metavar="CLUSTER",
         ),
     ] = "",
+    rename_from: Annotated[
+        str,
+        typer.Option(
+            "--rename-from",
+            help="The cluster had this name until now: its hosts are this inventory's.",
+            metavar="CLUSTER",
+        ),
+    ] = "",
     output: Format = OutputFormat.TEXT,
     quiet: Quiet = False,
     ask_sudo_password: AskSudo = False,
@@ -83,7 +91,7 @@ def provision(
     from tempo_infra.inventory import load
 
     started = time.monotonic()
-    options = Options(bootstrap, on_failure.value, lock_wait, take_over, bool(new_database))
+    options = Options(bootstrap, on_failure.value, lock_wait, take_over, bool(new_database), rename_from)
     kept = read_plan(plan_file) if plan_file else None
     if new_database:
         confirm(load(inventory).name, new_database, "--new-database")

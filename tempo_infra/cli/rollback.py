@@ -57,7 +57,7 @@ def rollback(
         reached(inventory, host, ask=ask_sudo_password) as (fleet, cluster, hosts),
         stoppable(*DECIDES, f"  what now:  tempo-infra status -i {inventory}"),
     ):
-        way = way_back(fleet, hosts, to)
+        way = way_back(fleet, cluster, hosts, to)
         _refuse(way)
         for name, why in way.stay.items():
             typer.echo(f"{name:<12}{why}")

@@ -12,6 +12,7 @@ from tempo_infra.deploy.resume import ask_runs
 from tempo_infra.deploy.steps import health_ports
 from tempo_infra.errors import InputError, StepFailedError
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host import belongs
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.wire import Step
@@ -52,12 +53,17 @@ class Gone:
         return not self.errors and not self.stopped
 
 
-def way_back(fleet: Fleet, hosts: Sequence[Host], to: str | None) -> WayBack:
+def way_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], to: str | None) -> WayBack:
     """Find each host's generation: the named one (a prefix will do), or the one confirmed before this.
 
     "0" is what was there before the first provision, and no prefix. InputError for a name that no host knows.
     """
-    answers, errors = ask_runs(fleet, hosts)
+    answers, unread = ask_runs(fleet, hosts)
+    errors = dict(unread) | {
+        name: StepFailedError(why, host=name)
+        for name, runs in answers.items()
+        if (why := belongs.why_not(runs.cluster, cluster.name))
+    }
     targets: dict[str, str] = {}
     stay: dict[str, str] = {}
     wanted = {name: _target(runs, to) for name, runs in answers.items()}
@@ -70,7 +76,7 @@ def way_back(fleet: Fleet, hosts: Sequence[Host], to: str | None) -> WayBack:
             stay[name] = f"is on {name_of(found)} already"
         else:
             targets[name] = found
-    return WayBack(targets, {name: runs.current for name, runs in answers.items()}, stay, dict(errors))
+    return WayBack(targets, {name: runs.current for name, runs in answers.items()}, stay, errors)
 
 
 def _why_not(to: str | None) -> str:

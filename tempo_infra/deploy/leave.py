@@ -50,14 +50,16 @@ def living_off(cluster: Cluster, going: Collection[Host]) -> list[str]:
     return stay if cluster.database_host in going else []
 
 
-def remove(fleet: Fleet, hosts: Sequence[Host]) -> tuple[dict[str, Removed], Mapping[str, TempoInfraError]]:
+def remove(
+    fleet: Fleet, cluster: Cluster, hosts: Sequence[Host]
+) -> tuple[dict[str, Removed], Mapping[str, TempoInfraError]]:
     """Take the services and files away; the database comes last, and only when all others have gone."""
     run = randomness.token_hex(4)
     answers: dict[str, Removed] = {}
     if refused := locks.take(fleet, hosts, run):
         return {}, refused
     for group in _groups(hosts):
-        steps = {host.name: [Step("remove", {"run": run})] for host in group}
+        steps = {host.name: [Step("remove", {"run": run, "cluster": cluster.name})] for host in group}
         done, errors = fleet.ask(steps, group)
         answers |= {name: read(_removed(), answer[0], name, "remove") for name, answer in done.items()}
         if errors:
@@ -65,12 +67,14 @@ def remove(fleet: Fleet, hosts: Sequence[Host]) -> tuple[dict[str, Removed], Map
     return answers, {}
 
 
-def eject(fleet: Fleet, hosts: Sequence[Host]) -> tuple[dict[str, Ejected], Mapping[str, TempoInfraError]]:
+def eject(
+    fleet: Fleet, cluster: Cluster, hosts: Sequence[Host]
+) -> tuple[dict[str, Ejected], Mapping[str, TempoInfraError]]:
     """Leave plain compose files on the hosts; nothing is restarted."""
     run = randomness.token_hex(4)
     if refused := locks.take(fleet, hosts, run):
         return {}, refused
-    steps = {host.name: [Step("eject", {"host": host.internal})] for host in hosts}
+    steps = {host.name: [Step("eject", {"host": host.internal, "cluster": cluster.name})] for host in hosts}
     done, errors = fleet.ask(steps, hosts)
     return {name: read(_ejected(), answer[0], name, "eject") for name, answer in done.items()}, errors
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.deploy import engine
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.on_host import identity
+from tempo_infra.on_host import belongs, identity
 from tempo_infra.render import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from tempo_infra.deploy.options import Options
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
@@ -38,7 +39,12 @@ class Allowed:
     bootstrap: bool = False  # Docker may be missing
     take_over: bool = False  # owned files that were edited may be written over
     new_database: bool = False  # the database that has been here is given up
+    renamed_from: str = ""  # hosts of the cluster of that name are this one's
     fixed: Fixed = field(default_factory=Fixed)
+
+
+def allowed(options: Options, fixed: Fixed) -> Allowed:
+    return Allowed(options.bootstrap, options.take_over, options.new_database, options.renamed_from, fixed)
 
 
 def of_inventory(cluster: Cluster) -> tuple[tuple[str, str], ...]:
@@ -99,6 +105,7 @@ def problems(host: Host, bundle: Bundle, state: HostState, allowed: Allowed) -> 
     """Return everything that speaks against a push, each with what to do."""
     found = (
         *([state.open_run] if state.open_run else []),
+        *_another_clusters(bundle, state, allowed),
         *_machine(host, bundle, state),
         *engine.objections(host, bundle, state, bootstrap=allowed.bootstrap),
         *_ports(bundle, state),
@@ -107,6 +114,11 @@ def problems(host: Host, bundle: Bundle, state: HostState, allowed: Allowed) -> 
         *(_fixed_in(allowed.fixed, state) if host.has(Role.POSTGRESQL) else ()),
     )
     return tuple(dict.fromkeys(found))
+
+
+def _another_clusters(bundle: Bundle, state: HostState, allowed: Allowed) -> Iterator[str]:
+    if why := belongs.why_not(belongs.cluster_in(state.manifest), bundle.cluster, allowed.renamed_from):
+        yield why
 
 
 def _machine(host: Host, bundle: Bundle, state: HostState) -> Iterator[str]:

@@ -14,6 +14,7 @@ class Options:
     lock_wait_s: float = 0.0
     take_over: bool = False  # write over owned files that were edited on the host, and keep them aside
     new_database: bool = False  # make an empty database although there was one: it is given up
+    renamed_from: str = ""  # the cluster's name until now
 
 
 USUAL = Options()

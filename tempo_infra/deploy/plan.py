@@ -15,6 +15,7 @@ from tempo_infra.deploy.restarts import services
 from tempo_infra.deploy.values import value_changes
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import engine
+from tempo_infra.on_host.belongs import cluster_in
 from tempo_infra.render.bundle import STATE, logical
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def plan_host(
         stops=touched.stops,
         secrets=_secrets(state, secrets),
         pull=tuple(image for image in bundle.images if image not in state.images),
-        notes=_notes(state, unconfirmed=unconfirmed),
+        notes=_notes(bundle, state, unconfirmed=unconfirmed),
         problems=problems(host, bundle, state, allowed)
         + (
             ()
@@ -165,8 +166,14 @@ def _secrets(state: HostState, wanted: Mapping[str, str]) -> tuple[SecretChange,
     )
 
 
-def _notes(state: HostState, *, unconfirmed: bool) -> tuple[str, ...]:
+def _notes(bundle: Bundle, state: HostState, *, unconfirmed: bool) -> tuple[str, ...]:
+    had = cluster_in(state.manifest)
     return (
+        *(
+            (f"the cluster {had} is called {bundle.cluster} from now on",)
+            if had not in ("", bundle.cluster)
+            else ()
+        ),
         *(("the last run was not confirmed: its steps are done again",) if unconfirmed else ()),
         *((f"{state.leftovers} files of a run that was cut off are taken away",) if state.leftovers else ()),
     )

@@ -204,9 +204,8 @@ class Rollout:
         )
 
     def _allowed(self) -> obstacles.Allowed:
-        options = self._options
         fixed = obstacles.fixed_values(list(self._bundles.values()))
-        return obstacles.Allowed(options.bootstrap, options.take_over, options.new_database, fixed)
+        return obstacles.allowed(self._options, fixed)
 
     def _planned(
         self,
@@ -324,7 +323,6 @@ class Rollout:
         return Lost(step, one.plan.digest, one.plan.previous, by, why)
 
     def _work(self, plan: HostPlan) -> steps.Work:
-        options = self._options
         return steps.Work(
             self._cluster,
             self._cluster.host(plan.host),
@@ -332,9 +330,7 @@ class Rollout:
             plan,
             self.run,
             locks.who(),
-            options.bootstrap,
-            options.on_failure,
-            options.new_database,
+            self._options,
         )
 
     def _stages(self, work: dict[str, steps.Work]) -> list[dict[str, list[Step]]]:

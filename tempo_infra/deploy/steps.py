@@ -13,6 +13,7 @@ from tempo_infra.deploy.engine import behind_the_bridge
 from tempo_infra.deploy.inspect import PASSWORD_FILE, UIDS, files_for
 from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.obstacles import needed
+from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
 from tempo_infra.inventory.logins import OWNER
 from tempo_infra.inventory.overrides import KERNEL_RISK
@@ -45,9 +46,7 @@ class Work:
     plan: HostPlan
     run: str
     who: str
-    bootstrap: bool = False
-    on_failure: str = "rollback"
-    new_database: bool = False
+    options: Options = USUAL
 
 
 def prepare(work: Work, secrets: Secrets) -> list[Step]:
@@ -57,7 +56,7 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
     if work.plan.files_only:
         return [lock_step(work.run), preflight(work), _stage(work)]
     steps = [lock_step(work.run)]
-    if work.bootstrap:
+    if work.options.bootstrap:
         steps.append(Step("bootstrap"))
     steps.append(preflight(work))
     if work.plan.new_data:
@@ -87,8 +86,10 @@ def preflight(work: Work) -> Step:
         "rules": bool(behind_the_bridge(work.host, work.bundle)),
         "database": work.host.has(Role.POSTGRESQL),
         "new_data": work.plan.new_data,
-        "forget": work.new_database,
+        "forget": work.options.new_database,
         "kernel": values_in(_kernel_files(work.bundle)) if _insists(work) else {},
+        "cluster": work.cluster.name,
+        "renamed_from": work.options.renamed_from,
     }
     return Step("preflight", arguments)
 
@@ -130,7 +131,7 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
     steps = [
         arm(work),
         _switch(work),
-        Step("data", {"wanted_new": work.plan.new_data, "forget": work.new_database}),
+        Step("data", {"wanted_new": work.plan.new_data, "forget": work.options.new_database}),
         _up(work, ["postgresql"]),
         Step("postgres-ready", {"host": work.host.internal, "port": POSTGRESQL_PORT, "deadline_s": 120.0}),
         Step("sql", {"database": "postgres"}, roles_and_databases(secrets).encode()),
@@ -220,7 +221,7 @@ def arm(work: Work) -> Step:
         "host": work.host.internal,
         "ports": health_ports(),
         "take_over": list(work.plan.take_over),
-        "on_failure": work.on_failure,
+        "on_failure": work.options.on_failure,
         "grace_s": work.cluster.timing.decide_after_s,
         "soak_s": work.cluster.timing.soak_s,
     }

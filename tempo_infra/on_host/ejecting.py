@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import mounts
+from tempo_infra.on_host.belongs import refuse_another
 from tempo_infra.on_host.durable import replace_file
 from tempo_infra.on_host.journal import confirmed
 from tempo_infra.on_host.leaving import KEPT_ASIDE, manifest, refuse_open_run
@@ -65,6 +66,7 @@ Services on this host: {services}.
 @dataclass(frozen=True)
 class EjectArgs:
     host: str  # internal address
+    cluster: str  # that is meant
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Ejected:
 
 def eject(layout: Layout, args: EjectArgs) -> Ejected:
     """Leave a compose file and a README; take away what only the tool needs. Nothing is restarted."""
+    refuse_another(layout, args.cluster)
     refuse_open_run(layout)
     plain = layout.plain_compose_file
     if not layout.current.is_symlink():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import data_folder, snapshot
+from tempo_infra.on_host.belongs import refuse_another
 from tempo_infra.on_host.containers import down
 from tempo_infra.on_host.durable import make_folder, remove_file, write_new
 from tempo_infra.on_host.kernel_before import before as values_before
@@ -28,6 +29,7 @@ KEPT_ASIDE = "taken-over"  # copies of files that somebody else wrote or edited:
 @dataclass(frozen=True)
 class RemoveArgs:
     run: str
+    cluster: str  # that is meant
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Removed:
 
 def remove(layout: Layout, args: RemoveArgs) -> Removed:
     """Take everything of ours away but data and images; again on a host without any of it does nothing."""
+    refuse_another(layout, args.cluster)
     refuse_open_run(layout)
     shipped, state = manifest(layout), _has_state(layout)
     owned = {path: one["sha256"] for path, one in shipped["files"].items() if path.startswith("etc/")}

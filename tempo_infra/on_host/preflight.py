@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable
 
-from tempo_infra.on_host import data_folder, identity, kernel_refuses, ports, which_engine
+from tempo_infra.on_host import belongs, data_folder, identity, kernel_refuses, ports, which_engine
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.shell import StepError
 
@@ -35,6 +35,8 @@ class PreflightArgs:
     new_data: bool = False  # the plan saw no database here
     forget: bool = False  # the database that was here is given up, by name
     kernel: "dict[str, str]" = field(default_factory=dict)  # values that the kernel has to take, by path
+    cluster: str = ""  # the inventory's name for it
+    renamed_from: str = ""  # that it had before, by the operator's word
 
 
 def preflight(layout: Layout, args: PreflightArgs) -> "dict[str, int]":
@@ -94,13 +96,18 @@ def _data(layout: Layout, args: PreflightArgs) -> "list[str]":
     return [why] if why else []
 
 
+def _cluster(layout: Layout, args: PreflightArgs) -> "list[str]":
+    why = belongs.why_not(belongs.cluster_here(layout), args.cluster, args.renamed_from)
+    return [why] if why else []
+
+
 def _kernel(layout: Layout, args: PreflightArgs) -> "list[str]":
     return list(kernel_refuses.beforehand(layout, args.kernel))
 
 
 Guard = Callable[["Layout", PreflightArgs], "list[str]"]
 # In this order. One more, such as the age of the last backup, is one more entry: what is wrong, or nothing.
-GUARDS: "tuple[Guard, ...]" = (_engine, _room, _writes, _address, _ports, _data, _kernel)
+GUARDS: "tuple[Guard, ...]" = (_cluster, _engine, _room, _writes, _address, _ports, _data, _kernel)
 OWNED = ("etc/sysctl.d", "etc/tmpfiles.d", "etc/security/limits.d", "etc/systemd/system")
 
 

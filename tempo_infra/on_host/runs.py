@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import snapshot, undo
+from tempo_infra.on_host.belongs import cluster_here
 from tempo_infra.on_host.identity import pinned
 from tempo_infra.on_host.journal import Entry, confirmed, entries, last_good
 from tempo_infra.on_host.lock import HostLock, holder
@@ -43,6 +44,7 @@ class Runs:
     decides_in_s: float = 0.0
     entries: "list[Entry]" = field(default_factory=list)
     database: str = ""  # the number of the database that lives here
+    cluster: str = ""  # that this host belongs to; empty: to none, or an older program made its generation
     zero: bool = False  # what was there before the first provision is kept
 
 
@@ -62,6 +64,7 @@ def read_runs(layout: Layout, args: RunsArgs) -> Runs:
         at_work=holder(layout),
         phase=armed.phase if armed is not None else "",
         decides_in_s=max(0.0, left_s),
+        cluster=cluster_here(layout),
         zero=snapshot.is_kept(layout.zero),
         database=pin.system_identifier if (pin := pinned(layout)) else "",
         entries=_newest([e for e in entries(layout) if not args.run or e.run == args.run]),

@@ -104,10 +104,11 @@ class Bundle:
     files: tuple[File, ...]
     services: tuple[Service, ...]
     own: tuple[OwnTemplate, ...] = ()  # that were used, sorted by name
+    cluster: str = ""  # the inventory's name for it
 
     @cached_property
     def manifest(self) -> bytes:
-        """Canonical JSON: per file its sha256, mode, owner and effect. The bundle's digest is its hash."""
+        """Canonical JSON: cluster, per file sha256, mode, owner, effect. The bundle's digest is its hash."""
         files = {
             file.path: {
                 "sha256": file.sha256,
@@ -118,7 +119,13 @@ class Bundle:
             for file in self.files
         }
         services = {s.name: {"role": s.role, "image": s.image, "job": s.job} for s in self.services}
-        body = {"format": 1, "host": self.host, "files": files, "services": services}
+        body = {
+            "format": 1,
+            "cluster": self.cluster,
+            "host": self.host,
+            "files": files,
+            "services": services,
+        }
         return (json.dumps(body, indent=1, sort_keys=True) + "\n").encode()
 
     @cached_property

@@ -87,6 +87,7 @@ def bundle(
         tuple(sorted((one.file for one in made), key=lambda file: file.path)),
         _services(settings, compose),
         tuple(sorted({one.own for one in made if one.own}, key=lambda own: own.name)),
+        cluster.name,
     )
 
 

@@ -22,6 +22,24 @@ def test_another_shard_count_is_refused_once_the_cluster_has_started(
     assert starts(lab) == before
 
 
+def test_a_host_of_another_cluster_is_refused(cluster: Inventory, lab: Lab, variant: Variants) -> None:
+    """Until its old name is said; then nothing restarts, and the old inventory is the stranger."""
+    before = starts(lab)
+    renamed = variant((r"cluster: lab", "cluster: bergen"), name="renamed")
+    for words in ("plan", "provision", "remove --confirm-remove bergen", "rollback --host front-1"):
+        ran = renamed.run(*words.split())
+        assert ran.code in {1, 3}, ran.said
+        assert "this host belongs to the cluster lab, not to bergen" in " ".join(ran.said.split())
+    assert starts(lab) == before
+    assert renamed.run("provision", "--rename-from", "trondheim").code == 1
+    try:
+        assert renamed.run("provision", "--rename-from", "lab").code == 0
+        assert "this host belongs to the cluster bergen" in " ".join(cluster.run("plan").said.split())
+    finally:
+        assert cluster.run("provision", "--rename-from", "bergen").code == 0
+    assert starts(lab) == before
+
+
 @OVER_BOTH
 def test_an_engine_without_its_program_is_not_taken_for_none(cluster: Inventory, lab: Lab) -> None:
     """What answers on the socket counts, not a word on the path: a second engine beside it would be harm."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,14 @@ class Answering(Fleet):
 
 
 def way(runs: Runs, to: str | None) -> WayBack:
-    return way_back(Answering(runs), CLUSTER.hosts[:1], to)
+    return way_back(Answering(runs), CLUSTER, CLUSTER.hosts[:1], to)
+
+
+def test_a_host_of_another_cluster_goes_nowhere() -> None:
+    runs = Runs(B, B, B, entries=KEPT, cluster="bergen")
+    [error] = way(runs, None).errors.values()
+    assert "this host belongs to the cluster bergen, not to oslo" in error.what
+    assert way(replace(runs, cluster="oslo"), None).errors == {}
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_an_answer_that_makes_no_sense_is_a_hosts_error(
 ) -> None:
     monkeypatch.setattr(locks, "take", lambda *_: {})
     with pytest.raises(UnreachableError, match="answer makes no sense"):
-        what(Answering(answer), CLUSTER.hosts)
+        what(Answering(answer), CLUSTER, CLUSTER.hosts)
 
 
 SPREAD = cluster(

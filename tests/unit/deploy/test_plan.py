@@ -84,6 +84,28 @@ def test_nothing_changed_is_nothing_to_do() -> None:
     assert plan.problems == ()
 
 
+def test_a_host_of_another_cluster_is_refused_until_its_old_name_is_said() -> None:
+    old, new = replace(bundle(), cluster="bergen"), replace(bundle(), cluster="oslo")
+    [problem] = plan_host(HOST, new, after(old), {}).problems
+    assert problem.startswith("this host belongs to the cluster bergen, not to oslo: `tempo-infra remove`")
+    assert plan_host(HOST, new, after(old), {}, Allowed(renamed_from="trondheim")).problems == (problem,)
+    assert plan_host(HOST, new, after(old), {}, Allowed(take_over=True)).problems == (problem,)
+    plan = plan_host(HOST, new, after(old), {}, Allowed(renamed_from="bergen"))
+    assert (plan.problems, plan.restarts, plan.notes) == (
+        (),
+        (),
+        ("the cluster bergen is called oslo from now on",),
+    )
+    assert not plan.keeps_generation  # else the host would never hear of it
+
+
+def test_a_host_of_an_older_program_gets_the_clusters_name_with_its_next_change() -> None:
+    old, new = bundle(), replace(bundle(), cluster="oslo")
+    plan = plan_host(HOST, new, after(old), {})
+    assert (plan.problems, plan.is_noop) == ((), True)
+    assert '"cluster": "oslo"' in new.manifest.decode()
+
+
 def test_a_fresh_host_gets_everything_and_restarts_nothing() -> None:
     plan = plan_host(HOST, bundle(), FRESH, {"temporal/db_password": "d"})
     assert [(change.path, change.action) for change in plan.changes] == [

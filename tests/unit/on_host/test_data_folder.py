@@ -220,7 +220,7 @@ def test_a_disk_that_hangs_is_a_problem_and_holds_nobody(
     args = preflight.PreflightArgs(0, 0, "127.0.0.1", database=True)
     with pytest.raises(StepError, match="gives no answer"):
         preflight.preflight(layout, args)
-    assert leaving.remove(layout, leaving.RemoveArgs("r")).data == [str(layout.data / "postgres")]
+    assert leaving.remove(layout, leaving.RemoveArgs("r", "oslo")).data == [str(layout.data / "postgres")]
 
 
 def test_a_read_only_mount_is_seen_without_writing(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,35 @@ def test_a_host_that_is_fine_passes_all_guards(layout: Layout) -> None:
     assert [path for path in layout.root.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize(
+    ("manifest", "renamed_from", "refused"),
+    [
+        ('{"cluster": "bergen"}', "", True),
+        ('{"cluster": "bergen"}', "trondheim", True),
+        ('{"cluster": "bergen"}', "bergen", False),
+        ('{"cluster": "oslo"}', "", False),
+        ('{"cluster": "oslo"}', "bergen", False),
+        ('{"files": {}}', "", False),  # of an older program
+        ('{"cluster": ["bergen"]}', "", False),
+        ("[]", "", False),
+        ("{", "", False),
+    ],
+)
+def test_a_host_of_another_cluster_is_taken_by_its_name_only(
+    layout: Layout, manifest: str, renamed_from: str, refused: bool
+) -> None:
+    (layout.generations / "g").mkdir(parents=True)
+    (layout.generations / "g/manifest.json").write_text(manifest)
+    layout.current.symlink_to("generations/g")
+    args = replace(FINE, cluster="oslo", renamed_from=renamed_from)
+    if refused:
+        assert "this host belongs to the cluster bergen, not to oslo: `tempo-infra remove`" in refusal(
+            layout, args
+        )
+    else:
+        preflight.preflight(layout, args)
+
+
 def test_room_is_asked_for_in_bytes_and_inodes(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = SimpleNamespace(f_bavail=3, f_frsize=1 << 20, f_files=99, f_favail=7, f_flag=0)
     monkeypatch.setattr(os, "statvfs", lambda _: usage)
