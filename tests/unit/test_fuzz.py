@@ -43,6 +43,8 @@ from tempo_infra.secrets import TEMPORAL_DB, Secret
 from tests.unit.deploy.test_binding import plan as some_plan
 from tests.unit.deploy.test_plan import FRESH, HOST, bundle
 
+pytestmark = pytest.mark.thorough
+
 INVENTORIES = sorted((Path(__file__).parents[2] / "inventory").glob("*.yaml"))
 FACTS = Path(__file__).parents[1] / "data/facts"
 NONCE = "c0ffee"

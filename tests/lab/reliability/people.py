@@ -96,7 +96,12 @@ def stale(what: str, scene: Scene) -> Ran:
 
 
 def missing_image() -> Change:
-    return Change.new(more=((r"ui: 2\.50\.1\n", "ui: 2.50.9\n"),))
+    return Change.new(
+        more=(
+            (r"ui: 2\.50\.1\n", "ui: 2.50.9\n"),
+            (r"ui:2\.50\.1: sha256:\w+", f"ui:2.50.9: sha256:{'0' * 64}"),
+        )
+    )
 
 
 def no_such_image(scene: Scene) -> Ran:

@@ -31,6 +31,8 @@ from tempo_infra.report.result import CheckRun, HostResult
 from tests.unit.checks.hosts import having, healthy
 from tests.unit.cli.test_check_host import kept, tempo_infra
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -28,6 +28,8 @@ from tempo_infra.errors import (
     UnreachableError,
 )
 
+pytestmark = pytest.mark.thorough
+
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
 PAGE = Path(__file__).parents[3] / "docs/reference/commands.md"
 KINDS = {

@@ -61,6 +61,7 @@ def test_an_unknown_host_is_named() -> None:
     assert "no host 'db-2'" in str(done.exception)
 
 
+@pytest.mark.thorough
 def test_a_hundred_hosts_in_two_seconds(tmp_path: Path) -> None:
     """CPU time, loading included; a busy machine makes no difference."""
     head, _, _ = INVENTORY.read_text().partition("  front-1:")

@@ -12,6 +12,8 @@ import typer
 
 from tempo_infra.cli import main
 
+pytestmark = pytest.mark.thorough
+
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
 SHELL = """exec "$0" -c 'from tempo_infra.cli.main import run; run()' "$@" """
 

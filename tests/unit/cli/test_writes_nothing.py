@@ -18,6 +18,8 @@ from tempo_infra.cli.main import app
 from tempo_infra.inventory import load
 from tempo_infra.secrets import SecretStore
 
+pytestmark = pytest.mark.thorough
+
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "single.yaml"
 LOOKING = [
     ["plan"],

@@ -23,6 +23,8 @@ from tempo_infra.secrets import Secret, redactor
 from tempo_infra.ssh.door import Process
 from tests.unit.deploy.test_plan import FRESH
 
+pytestmark = pytest.mark.thorough
+
 NONCE = "n1"
 MIB = 1024 * 1024
 

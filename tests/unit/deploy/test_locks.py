@@ -18,6 +18,8 @@ from tempo_infra.inventory.cluster import Host
 from tests.fakes import FakeHosts
 from tests.unit.deploy.test_rollout import SECRETS, fresh, trio
 
+pytestmark = pytest.mark.thorough
+
 CLUSTER = load(Path(__file__).parents[3] / "inventory/oslo-trio.yaml")
 HOSTS = CLUSTER.hosts
 NAMES = sorted(host.name for host in HOSTS)

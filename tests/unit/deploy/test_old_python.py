@@ -19,6 +19,8 @@ from tempo_infra.errors import UnreachableError
 from tempo_infra.on_host.wire import Step, encode_request
 from tests.unit.deploy.test_hostile_hosts import Says
 
+pytestmark = pytest.mark.thorough
+
 NONCE = "n1"
 NO_CACHE = {"PYTHONDONTWRITEBYTECODE": "1"}
 ROOT = Path(__file__).parents[3]

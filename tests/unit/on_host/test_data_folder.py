@@ -204,6 +204,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
     assert time.monotonic() - began < 40 * 0.3
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("hanging")
 def test_a_disk_that_hangs_is_a_problem_and_holds_nobody(
     layout: Layout, monkeypatch: pytest.MonkeyPatch

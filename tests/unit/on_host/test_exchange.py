@@ -19,6 +19,8 @@ from tempo_infra.on_host.probes.reading import Unread
 from tempo_infra.on_host.role_health import DATA, HEADERS, PING, SETTINGS, _frame
 from tempo_infra.on_host.shell import StepError
 
+pytestmark = pytest.mark.thorough
+
 DEADLINE_S = 0.4
 MOST = 10  # times the deadline: this machine may be busy
 Said = Callable[[], Iterable[bytes]]

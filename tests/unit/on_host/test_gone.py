@@ -13,6 +13,8 @@ import pytest
 from tempo_infra.on_host.gone import ended_with
 from tempo_infra.on_host.probes import priority
 
+pytestmark = pytest.mark.thorough
+
 PROGRAM = """
 import sys, time
 from tempo_infra.on_host.gone import ended_with

@@ -29,6 +29,8 @@ from tempo_infra.on_host.watch import Watch
 from tempo_infra.on_host.wire import Event, Reply, Step, encode, encode_request, read_frame
 from tests.unit.on_host.a_host import NEW, OLD, is_whole, make
 
+pytestmark = pytest.mark.thorough
+
 NONCE = "n1"
 STEP_S, EVERY_S = 1.0, 0.1
 # The real session on its own standard input and output; a step hangs in the way that is named.

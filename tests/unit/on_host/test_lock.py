@@ -12,6 +12,8 @@ from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock, holder
 from tempo_infra.on_host.shell import StepError
 
+pytestmark = pytest.mark.thorough
+
 
 def test_a_second_run_is_told_who_holds_the_host(tmp_path: Path) -> None:
     layout = Layout(tmp_path)

@@ -16,6 +16,8 @@ from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def on_disk(tmp_path: Path) -> Path:

@@ -91,6 +91,7 @@ def operator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Operator]:
     found.input.close()
 
 
+@pytest.mark.thorough
 def test_an_operator_who_stands_still_with_the_lock_is_taken_for_gone(
     operator: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +101,7 @@ def test_an_operator_who_stands_still_with_the_lock_is_taken_for_gone(
     assert capsys.readouterr().err == "nothing was heard of the operator for 1 s, so this host was let go\n"
 
 
+@pytest.mark.thorough
 def test_who_says_something_now_and_then_keeps_the_lock_and_no_step_is_cut(
     operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +116,7 @@ def test_who_says_something_now_and_then_keeps_the_lock_and_no_step_is_cut(
     assert out.writes[-1][-1] == "reply"
 
 
+@pytest.mark.thorough
 def test_who_only_reads_may_be_silent(operator: Operator, tmp_path: Path) -> None:
     operator.asks([Step("runs", {})])
     threading.Timer(1.3, operator.leaves).start()

@@ -18,6 +18,8 @@ from tempo_infra.sizing import size
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[3]
 ARTICLE = ROOT / "tests" / "data" / "article-compose.yml"
 PROGRAMS = Path(sys.executable).parent

@@ -221,6 +221,7 @@ BEYOND: dict[str, tuple[tuple[str, str], str]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("change", "said"), BEYOND.values(), ids=BEYOND)
 def test_a_compose_file_says_no_more_than_the_inventory_means(
     tmp_path: Path, change: tuple[str, str], said: str
@@ -553,6 +554,7 @@ BOMB = "x0: &a0 [l,l,l,l,l,l,l,l,l]\n" + "".join(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [COMPOSE, SERVER, DYNAMIC, NAMESPACES])
 @pytest.mark.parametrize("bomb", [BOMB, f"a: {'[' * 5000}", "a: [" + "1," * 30_000 + "]"])
 def test_yaml_that_grows_is_refused_before_it_does(tmp_path: Path, name: str, bomb: str) -> None:

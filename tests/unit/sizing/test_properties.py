@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from tempo_infra.sizing.coefficients import Coefficients
 from tempo_infra.sizing.settings import MIB
 from tests.unit.sizing.anything import larger, layouts, overridden
 from tests.unit.sizing.clusters import cluster, host
+
+pytestmark = pytest.mark.thorough
 
 FLOATS = {"random_page_cost", "checkpoint_completion_target"}
 UNITS = {"", "MB", "s", "min"}

@@ -16,6 +16,8 @@ from tempo_infra.inventory.cluster import SshTransport
 from tempo_infra.ssh import connect, connection, door, fan_out, openssh_config, openssh_program, patience
 from tempo_infra.ssh.target import Target
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def silent() -> Iterator[int]:

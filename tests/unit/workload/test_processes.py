@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tests.unit.workload.devserver import DevServer
 
+pytestmark = pytest.mark.thorough
+
 
 def is_there(pid: int) -> bool:
     try:
