@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.source import nodes
+
 PACKAGE = Path(__file__).parents[2] / "tempo_infra"
 
 EVERYTHING = {
@@ -35,7 +37,7 @@ FOR_ALL = {"errors", "sanitize", "__version__"}  # not rooms: failures, what may
 def imports(room: str) -> set[str]:
     found: set[str] = set()
     for path in (PACKAGE / room).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{path}: relative import"
                 found |= {f"{node.module}.{alias.name}" for alias in node.names}
@@ -91,7 +93,7 @@ READ_WHAT_NOBODY_ELSE_FILLED = {
 def file_calls(path: Path) -> set[str]:
     """The calls that read, write or change files, by name; `x.replace(y)` may be text, and is not seen."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if not isinstance(node, ast.Call):
             continue
         if isinstance(node.func, ast.Name):

@@ -69,6 +69,7 @@ def kept(tmp_path: Path, **hosts: Any) -> str:
     return str(path)
 
 
+@pytest.mark.thorough
 def test_this_machine_quickly_and_without_an_inventory(tmp_path: Path) -> None:
     begun = time.monotonic()
     done = program("check-host", "--local", "--quick", "--data-dir", str(tmp_path), "--format", "json")
@@ -83,6 +84,7 @@ def test_this_machine_quickly_and_without_an_inventory(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_the_text_report_has_no_escapes_and_ends_with_the_exit_code() -> None:
     done = program("check-host", "--local", "--quick", "--only", "kernel.swappiness")
     assert "\x1b" not in done.stdout
@@ -170,6 +172,7 @@ def test_bad_requests_contact_nothing(words: tuple[str, ...], said: str) -> None
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.thorough
 def test_a_host_of_an_inventory_may_be_this_machine(tmp_path: Path) -> None:
     options = ("--local", "--host", "db-1", "--quick", "--data-dir", str(tmp_path), "--format", "json")
     done = tempo_infra("check-host", "-i", str(ROOT / "inventory/oslo-trio.yaml"), *options)
@@ -274,6 +277,7 @@ def test_what_is_measured_goes_through_no_link(tmp_path: Path, option: str) -> N
     assert (tmp_path / "mine").read_text() == "mine"
 
 
+@pytest.mark.thorough
 def test_facts_are_kept_for_their_owner_and_reports_for_all(tmp_path: Path) -> None:
     facts, report = tmp_path / "facts.json", tmp_path / "report.json"
     tempo_infra("check-host", "--local", "--quick", "--save-facts", str(facts), "--output", str(report))

@@ -27,6 +27,7 @@ from tempo_infra.errors import (
     TempoInfraError,
     UnreachableError,
 )
+from tests.unit.source import nodes
 
 pytestmark = pytest.mark.thorough
 
@@ -65,11 +66,10 @@ def test_no_command_has_a_rule_of_its_own() -> None:
     for path in sorted(Path(exit_codes.__file__).parent.glob("*.py")):
         if path.name == "exit_codes.py":
             continue
-        tree = ast.parse(path.read_text())
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        names = {node.id for node in nodes(path) if isinstance(node, ast.Name)}
         assert "exit_code_of" not in names, path
         chosen = [
-            n for n in ast.walk(tree) if isinstance(n, ast.IfExp | ast.BoolOp) and "ExitCode" in ast.dump(n)
+            n for n in nodes(path) if isinstance(n, ast.IfExp | ast.BoolOp) and "ExitCode" in ast.dump(n)
         ]
         assert chosen == [] or path.name == "rotate.py", path  # which goes on only when all is well
 

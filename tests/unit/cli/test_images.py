@@ -36,6 +36,7 @@ def test_what_is_pinned_is_what_is_rendered(name: str) -> None:
     assert rendered == set(cluster.image_names)
 
 
+@pytest.mark.thorough
 def test_every_image_is_pinned_and_the_comments_stay(tmp_path: Path) -> None:
     tls, _ = certificate(tmp_path, "registry.example")
     path = inventory(tmp_path, "registry: registry.example\n  ca_file: registry.example.pem")

@@ -43,6 +43,7 @@ def test_by_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(map(len, result.output.splitlines())) <= 80
 
 
+@pytest.mark.thorough
 def test_shards_follow_a_goal(tmp_path: Path) -> None:
     """They can't be changed later, so they are for the peaks of several times the goal."""
     found = {}
@@ -108,6 +109,7 @@ def answered(folder: Path, argv: list[str], answers: list[str]) -> str:
     return shown.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.thorough
 def test_by_questions_and_again_by_the_command_it_prints(tmp_path: Path) -> None:
     argv = ["init", "single", "--provider", "Nord Sky"]
     shown = answered(tmp_path, argv, ["root@a", "203.0.113.10", "10.0.0.256", "10.0.0.10"])

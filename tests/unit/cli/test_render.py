@@ -88,6 +88,7 @@ def test_the_help_names_every_option(word: str) -> None:
     assert word in done.output
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", [(), ("--stdout",), ("--check", "rendered"), ("-o", "rendered")])
 def test_own_templates_are_named_beside_what_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]

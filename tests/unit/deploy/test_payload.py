@@ -58,6 +58,7 @@ def test_a_host_without_the_program_asks_for_it_and_answers_what_was_asked_befor
     assert asks(layout)
 
 
+@pytest.mark.thorough
 def test_a_host_that_keeps_it_does_not(layout: Layout) -> None:
     kept = save(layout)
     assert not asks(layout)
@@ -67,6 +68,7 @@ def test_a_host_that_keeps_it_does_not(layout: Layout) -> None:
     assert kept.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.thorough
 def test_what_was_started_from_the_kept_file_is_not_kept_again(layout: Layout) -> None:
     kept = save(layout)
     words = [sys.executable, "-I", "-c", SAVE, str(kept), str(layout.root)]
@@ -106,6 +108,7 @@ UNTRUSTED: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("what", UNTRUSTED)
 def test_a_file_that_others_could_have_made_does_not_count(layout: Layout, what: str) -> None:
     kept = save(layout)
@@ -113,6 +116,7 @@ def test_a_file_that_others_could_have_made_does_not_count(layout: Layout, what:
     assert asks(layout)
 
 
+@pytest.mark.thorough
 def test_another_python_reads_the_text_again(layout: Layout) -> None:
     save(layout, before="import importlib.util; importlib.util.MAGIC_NUMBER = bytes(4)")
     assert not asks(layout)

@@ -326,6 +326,7 @@ def test_any_bytes_are_loaded_or_refused(tmp_path: Path, data: bytes, valid_befo
         assert load(path).name == "oslo"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "text",
     [

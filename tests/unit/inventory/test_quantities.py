@@ -69,6 +69,7 @@ def test_a_formatted_size_reads_back_to_within_a_mebibyte(size_bytes: int) -> No
     assert 0 <= size_bytes - parse_size(format_size(size_bytes)) < UNITS_BYTES["MiB"]
 
 
+@pytest.mark.thorough
 @given(st.text(max_size=20))
 def test_the_size_parser_and_the_schema_pattern_agree(text: str) -> None:
     _agree(parse_size, SIZE_PATTERN, text)

@@ -20,6 +20,7 @@ from tempo_infra.on_host.database import DataArgs, make_data_folder
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.login import LoginArgs, login
 from tempo_infra.on_host.shell import StepError
+from tests.unit.source import nodes
 
 SECRET = "root:$6$hash-of-root:20000:0:99999:7:::"
 
@@ -292,10 +293,9 @@ def names_folder(node: ast.AST) -> bool:
 
 @pytest.mark.parametrize("path", sorted(ROOM.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOM)))
 def test_there_is_no_other_way_to_read_what_a_container_writes(path: Path) -> None:
-    tree = ast.parse(path.read_text())
-    named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and names_folder(node)}
+    named = {node.attr for node in nodes(path) if isinstance(node, ast.Attribute) and names_folder(node)}
     assert {attr for attr in named if path.name not in NAMED_BY[attr]} == set()
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READS:
             reads_there = any(names_folder(inner) for inner in ast.walk(node.func.value))
             assert not reads_there, f"{path.name}:{node.lineno}: {ast.unparse(node)}"

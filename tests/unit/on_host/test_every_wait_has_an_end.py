@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host import exchange
+from tests.unit.source import nodes
 
 ROOM = Path(exchange.__file__).parent
 MODULES = sorted(ROOM.rglob("*.py"))
@@ -24,7 +25,7 @@ OF_PROGRAMS = {"Popen", "check_output", "check_call", "getoutput", "system", "po
 
 
 def calls(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             yield node.func.attr, node.lineno
 
@@ -43,7 +44,7 @@ def test_sockets_and_programs_are_waited_for_in_one_place(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOM)))
 def test_no_library_is_used_that_can_not_be_given_a_deadline(path: Path) -> None:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import tempo_infra.on_host as room
+from tests.unit.source import nodes
 
 ROOM = Path(str(room.__file__)).parent
 SOURCES = sorted(path for path in ROOM.rglob("*.py") if path.name != "inside.py")
@@ -14,7 +15,7 @@ SOURCES = sorted(path for path in ROOM.rglob("*.py") if path.name != "inside.py"
 def words_of(path: Path) -> list[list[str]]:
     """The plain words of each list, tuple and call: what a command is made of."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         parts = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
         found.append(
             [one.value for one in parts if isinstance(one, ast.Constant) and isinstance(one.value, str)]

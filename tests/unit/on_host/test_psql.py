@@ -11,6 +11,7 @@ import pytest
 from tempo_infra.inventory import logins
 from tempo_infra.on_host import database, draining, engine, psql, retiring
 from tempo_infra.on_host.shell import Output, StepError
+from tests.unit.source import nodes
 
 PACKAGE = Path(__file__).parents[3] / "tempo_infra"
 PROGRAMS = (
@@ -224,17 +225,16 @@ def test_both_sides_mean_the_same_role() -> None:
 
 def _texts(path: Path) -> set[str]:
     """Return the texts of a module that are not its documentation."""
-    tree = ast.parse(path.read_text())
     documents = {
         id(node.body[0].value)
-        for node in ast.walk(tree)
+        for node in nodes(path)
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
     return {
         node.value
-        for node in ast.walk(tree)
+        for node in nodes(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents
     }
 

@@ -50,6 +50,7 @@ def test_examples_render_as_stored(path: Path, golden: Callable[[str, dict[str, 
     golden(path.stem, files_of(path))
 
 
+@pytest.mark.thorough
 def test_the_same_bytes_whatever_the_machine() -> None:
     """Locale, time zone, hash seed and current folder say nothing to a pure function."""
 

@@ -119,6 +119,7 @@ def test_no_line_is_wider_than_a_terminal() -> None:
         assert [line for line in lines if len(line) > WIDTH] == []
 
 
+@pytest.mark.thorough
 def test_every_template_of_the_operators_stands_in_the_plan(tmp_path: Path) -> None:
     """Where nothing is to be done, too; and what it goes beyond is among the risks."""
     cluster = replace(

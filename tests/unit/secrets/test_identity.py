@@ -126,6 +126,7 @@ def test_an_ssh_key_that_cannot_help_says_why(
     assert said in told.value.what
 
 
+@pytest.mark.thorough
 def test_nothing_is_written_that_its_writer_could_not_read(tmp_path: Path) -> None:
     """A PEM key doesn't tell its public part, so the list must name it."""
     key = ssh_key(tmp_path, "-t", "rsa", "-b", "2048", "-m", "PEM")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.unit.workload.devserver import DevServer
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("activities", Activities)
 def test_a_worker_made_by_the_snippet_does_its_work(server: DevServer, activities: Activities) -> None:
     code = snippet(worker_options(Sdk.PYTHON, 2, 4 * GIB, activities))
