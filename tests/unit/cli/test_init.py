@@ -11,6 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from typer.testing import CliRunner
 
 from tempo_infra.cli.main import app
