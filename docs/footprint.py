@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.inventory.subnets import CANDIDATES
 from tempo_infra.on_host.armed import AFTER_UNIT, BOOT_UNIT, WANTS
 from tempo_infra.on_host.layout import PROJECT, Layout
 from tempo_infra.render import files
-from tempo_infra.render.views import SUBNETS
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
 if TYPE_CHECKING:
@@ -147,8 +147,9 @@ def _docker() -> Iterator[str]:
         "",
         "## Docker",
         "",
-        f"The compose project `{PROJECT}`: its containers, and its network `{PROJECT}_default` on the first",
-        f"of {', '.join(SUBNETS)} that holds no internal address. Images are pulled",
+        f"The compose project `{PROJECT}`: its containers, and its network `{PROJECT}_default` on `subnet`",
+        f"of the inventory, else the first of {', '.join(CANDIDATES)} that holds",
+        "no internal address; refused where a route, an address or another network has it. Images are pulled",
         "and never deleted. Ports are published on the internal address, the UI's on 127.0.0.1: those of the",
         f"host's roles, of {', '.join(map(str, ports))}",
         f"({PORTS[Role.FRONTEND].http} only with `temporal.http_api`).",

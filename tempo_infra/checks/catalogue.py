@@ -54,6 +54,7 @@ CHECKS: tuple[Check, ...] = (
     database.vacuum,
     network.port,
     network.reach,
+    network.subnet,
     network.exposed,
     network.rtt,
     network.frontend,

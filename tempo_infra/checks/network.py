@@ -172,6 +172,31 @@ def _wider(told: tuple[Listener, ...], expected: Expected) -> dict[int, str]:
 
 
 @check(
+    "net.subnet",
+    "nobody else has the addresses of the containers' network",
+    severity=Severity.CRITICAL,
+    wants="no route of any table, no address and no other network of Docker's overlaps it",
+    remedy="choose another: `subnet:` in the inventory, of all hosts or of {host}; its bridge hides what "
+    "else has these addresses",
+    source="docs/explanation/who-may-reach-what.md",
+)
+def subnet(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
+    del expected
+    held = follow(facts.network, lambda part: part.subnets)
+    if held.value is None:
+        return unread(held)
+    return tuple(
+        Finding(
+            outcome=Outcome.FAIL if one.by else Outcome.PASS,
+            found=one.network + (f" overlaps {'; '.join(one.by)}" if one.by else " is nobody else's"),
+            wanted="nobody else's",
+            evidence={"network": one.network, "by": list(one.by)},
+        )
+        for one in held.value
+    )
+
+
+@check(
     "net.exposed",
     "the cluster's ports don't answer on the public address",
     severity=Severity.CRITICAL,

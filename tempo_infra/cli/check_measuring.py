@@ -17,6 +17,7 @@ from tempo_infra.checks import read_facts
 from tempo_infra.deploy.answers import harmless
 from tempo_infra.errors import InputError, TempoInfraError, cause
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.inventory.subnets import used_by
 from tempo_infra.on_host.facts import THOROUGH, Facts, FactsOptions, collect
 from tempo_infra.on_host.probes.network import Peer
 from tempo_infra.on_host.probes.roles import RolePort
@@ -84,6 +85,7 @@ def tailored(options: FactsOptions, host: Host, cluster: Cluster) -> FactsOption
         roles=roles,
         peers=(*peers(host, cluster), *others(host, cluster)),
         worker_metrics=workers,
+        subnets=used_by(cluster, host),
     )
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from tempo_infra.deploy.answers import read
+from tempo_infra.deploy.network import subnets
 from tempo_infra.deploy.obstacles import bindings
 from tempo_infra.inventory.logins import Login
+from tempo_infra.inventory.subnets import CANDIDATES
 from tempo_infra.on_host.state import HostState, StateArgs
 from tempo_infra.on_host.wire import Step
 from tempo_infra.secrets import Found
@@ -95,6 +97,7 @@ def read_state(
         secret_names=sorted(map(place_of, Login)),
         secret_key=key.hex(),
         bindings=sorted(port for ports in bindings(bundle).values() for port in ports),
+        subnets=sorted({*subnets(bundle), *CANDIDATES}),
     )
     answer = session.call([*first, Step("state", asdict(args))])[-1]
     return read(_adapter(), answer, session.host, "state"), wanted

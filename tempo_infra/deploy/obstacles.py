@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.deploy import engine
+from tempo_infra.deploy import engine, network
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import belongs, identity
 from tempo_infra.render import parse
@@ -109,6 +109,7 @@ def problems(host: Host, bundle: Bundle, state: HostState, allowed: Allowed) -> 
         *_machine(host, bundle, state),
         *engine.objections(host, bundle, state, bootstrap=allowed.bootstrap),
         *_ports(bundle, state),
+        *network.against(host.name, bundle, state),
         *_data(host, bundle, state, new_database=allowed.new_database),
         *_fixed_since(bundle, state),
         *(_fixed_in(allowed.fixed, state) if host.has(Role.POSTGRESQL) else ()),

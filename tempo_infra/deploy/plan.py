@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.deploy.answers import manifest
 from tempo_infra.deploy.binding import parts
 from tempo_infra.deploy.engine import version
+from tempo_infra.deploy.network import new_subnets
 from tempo_infra.deploy.obstacles import Allowed, problems, to_bind
 from tempo_infra.deploy.restarts import services
 from tempo_infra.deploy.values import value_changes
@@ -75,6 +76,7 @@ class HostPlan:
     problems: tuple[str, ...] = ()  # each one ends the run before anything is changed
     installed: Mapping[str, str | None] = field(default_factory=dict)  # digests of owned files, as seen
     bind: tuple[str, ...] = ()  # address:port that nothing of ours listens on yet
+    subnets: tuple[str, ...] = ()  # that the containers do not have yet
     new_data: bool = False  # there is no database here: PostgreSQL's image will make one
     system_identifier: str | None = None  # of the database that is here
     seen: str | None = None  # the generation that is current
@@ -145,6 +147,7 @@ def plan_host(
         ),
         installed=state.installed,
         bind=tuple(to_bind(bundle, state)),
+        subnets=tuple(new_subnets(bundle, state)),
         new_data=host.has(Role.POSTGRESQL) and state.system_identifier is None and not state.data_problem,
         system_identifier=state.system_identifier,
         seen=state.generation,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.deploy.network import moves
 from tempo_infra.deploy.obstacles import compose_services
 from tempo_infra.render.bundle import logical
 
@@ -44,6 +45,8 @@ def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -
     new = compose_services(bundle.file("docker-compose.yml").content.decode())
     old_text = state.texts.get("docker-compose.yml")
     old = _services_of(old_text) if old_text else new if state.manifest else {}
+    network = moves(bundle, state)
+    moved = {name for name, one in new.items() if network and one.get("network_mode") != "host"}
     running = {container.service for container in state.containers if container.running}
     kept = [service.name for service in bundle.services if not service.job]
     return Services(
@@ -51,14 +54,19 @@ def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -
             Restart(
                 name,
                 "; ".join(
-                    ["its files were edited on the host"]
-                    if name in anew
-                    else _why(name, old.get(name, {}), new[name], bundle, state)
+                    (
+                        *([f"the containers' network becomes {network}"] if name in moved else ()),
+                        *(
+                            ["its files were edited on the host"]
+                            if name in anew
+                            else _why(name, old.get(name, {}), new[name], bundle, state)
+                        ),
+                    )
                 ),
                 tuple(state.restarts.get(name, ())),
             )
             for name in kept
-            if name in running and (name in anew or new[name] != old.get(name))
+            if name in running and (name in anew | moved or new[name] != old.get(name))
         ),
         starts=tuple(name for name in kept if name not in running),
         stops=tuple(sorted({container.service for container in state.containers} - set(kept))),

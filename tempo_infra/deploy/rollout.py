@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy import batches, locks, namespaces, obstacles, origin, restarts, steps
+from tempo_infra.deploy import batches, locks, namespaces, network, obstacles, origin, restarts, steps
 from tempo_infra.deploy.binding import digest
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.inspect import prepare, read_state
@@ -156,6 +156,7 @@ class Rollout:
 
     def _warnings(self, host: str, states: Mapping[str, HostState]) -> Iterator[str]:
         yield from warnings(states[host])
+        yield from network.warnings(host, self._bundles[host], states[host])
         if host == self._frontend:
             yield from namespaces.warnings(self._wanted, self._namespaces(states))
 

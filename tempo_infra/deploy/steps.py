@@ -83,6 +83,7 @@ def preflight(work: Work) -> Step:
         "files": files,
         "internal": work.host.internal,
         "bindings": list(work.plan.bind),
+        "subnets": list(work.plan.subnets),
         "rules": bool(behind_the_bridge(work.host, work.bundle)),
         "database": work.host.has(Role.POSTGRESQL),
         "new_data": work.plan.new_data,

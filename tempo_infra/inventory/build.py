@@ -58,6 +58,7 @@ def build(inventory: InventoryFile, path: Path) -> Cluster:
         images=_images(inventory.images, path.parent),
         nofile=inventory.limits.nofile,
         network=inventory.network,
+        subnet=inventory.subnet or "",
         accept=frozenset(inventory.accept),
         secrets=_secrets(inventory.secrets, path.parent),
         hosts=tuple(
@@ -97,6 +98,7 @@ def _host(
         labels=dict(host.labels),
         measured=_measured(host.measured),
         overrides=_overrides(host.overrides),
+        subnet=host.subnet or "",
     )
 
 

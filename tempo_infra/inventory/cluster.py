@@ -116,6 +116,7 @@ class Host:
     labels: Mapping[str, str]
     measured: Measured | None = None
     overrides: Overrides = field(default_factory=Overrides)
+    subnet: str = ""  # of its containers; empty: the cluster's
 
     @classmethod
     def without_inventory(cls, target: str, instance_class: InstanceClass) -> Host:
@@ -212,6 +213,7 @@ class Cluster:
     overrides: Overrides = field(default_factory=Overrides)  # of every host; a host's own come first
     timing: Timing = field(default_factory=Timing)
     network: str = "bridge"  # or "host": services in the network namespace of their host
+    subnet: str = ""  # of each host's containers, "172.30.0.0/24"; empty: `subnets.of_host` chooses
     elsewhere: tuple[str, ...] = ()  # keys that name files outside of its folder, as accepted
     marks: Mapping[Loc, Mark] = field(default_factory=dict, compare=False, repr=False)  # where values stand
 

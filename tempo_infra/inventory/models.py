@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from tempo_infra.inventory import addresses, quantities, words
+from tempo_infra.inventory import addresses, quantities, subnets, words
 from tempo_infra.inventory.document import WrittenFloat, WrittenInt
 
 
@@ -124,6 +124,7 @@ RoleName = Annotated[str, _known(words.ROLES, "role"), _enum(words.ROLES)]
 Accepted = Annotated[str, _known(_ACCEPTABLE, "risk"), _enum(_ACCEPTABLE)]
 LoginName = Annotated[str, _known(words.LOGINS, "login"), _enum(words.LOGINS)]
 InternalAddress = Annotated[str, AfterValidator(addresses.internal_address)]
+Subnet = Annotated[str, AfterValidator(subnets.subnet)]
 SshAddress = Annotated[str, AfterValidator(addresses.ssh_address)]
 Date = Annotated[str, AfterValidator(words.date), WithJsonSchema({"type": "string", "format": "date"})]
 Threshold = Annotated[float, Field(ge=0, le=1e12)]
@@ -337,6 +338,9 @@ class HostSection(Section):
     ssh: HostSshSection = Field(
         default=HostSshSection(), description="What differs from `ssh` for this host."
     )
+    subnet: Subnet | None = Field(
+        default=None, description="The network of this host's containers, where it differs from `subnet`."
+    )
     labels: dict[LabelKey, Label] = Field(default={}, description="Your own words about it.")
     measured: MeasuredSection | None = Field(
         default=None, description="What was measured on it, with the date."
@@ -363,6 +367,11 @@ class InventoryFile(Section):
         default="bridge",
         description="How services reach the network: bridge publishes their ports on the internal address;"
         " host gives them the host's own network: more throughput where the CPU is the limit, and a risk.",
+    )
+    subnet: Subnet | None = Field(
+        default=None,
+        description="The network of the containers, the same on every host, private, /16 to /28; by default"
+        f" the first of {', '.join(subnets.CANDIDATES)} that holds no internal address.",
     )
     limits: LimitsSection = Field(default=LimitsSection(), description="Limits of the services.")
     rollout: RolloutSection = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from tempo_infra.inventory import addresses, override_rules
+from tempo_infra.inventory import addresses, override_rules, subnets
 from tempo_infra.inventory.catalogue import built_in
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role, image_names
 from tempo_infra.inventory.document import Mapping, Node, Scalar, Sequence, descend, mark_of
@@ -128,6 +128,19 @@ def _internal_is_private(root: Node, _wrong: frozenset[Loc]) -> Found:
             yield (*host, "internal"), _PUBLIC.format(why)
 
 
+def _subnets_hold_no_host(root: Node, wrong: frozenset[Loc]) -> Found:
+    hosts = [host for host, _ in _children(root, "hosts")]
+    known = [loc for host in hosts for loc in ((*host, "internal"), (*host, "address"))]
+    jumps = [(*section, "ssh", "proxy_jump") for section in ((), *hosts)]
+    for place in ((*section, "subnet") for section in ((), *hosts)):
+        network = None if place in wrong else _text(root, *place)
+        for loc in (*known, *jumps) if network else ():
+            address = (_text(root, *loc) or "").rpartition("@")[2].partition(":")[0]
+            if network and subnets.holds(network, address):
+                yield place, f"{address} lies in it ({'.'.join(map(str, loc))}, {_where(mark_of(root, loc))})"
+                break
+
+
 def _classes_are_known(root: Node, _wrong: frozenset[Loc]) -> Found:
     own = {str(loc[1]) for loc, _ in _children(root, "classes")}
     known = [*built_in().classes, *sorted(own - set(built_in().classes))]
@@ -186,6 +199,7 @@ RULES: tuple[Callable[[Node, frozenset[Loc]], Found], ...] = (
     _roles_once,
     _addresses_once,
     _internal_is_private,
+    _subnets_hold_no_host,
     _classes_are_known,
     _own_classes_are_whole,
     _namespaces_once,

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.on_host import engine, which_engine
+from tempo_infra.on_host import compose_network, engine, which_engine
 from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import Output, StepError, must, run
 
@@ -95,6 +95,7 @@ class Brought:
 def up(layout: Layout, args: UpArgs) -> Brought:
     """Bring services to what the current generation says; unchanged ones are left running."""
     before = _ids()
+    renew_network(layout)
     if args.recreate:
         words = ["up", "-d", "--no-deps", "--force-recreate", *NEVER_PULL, *args.recreate]
         if (output := compose(layout, *words, deadline_s=UP_DEADLINE_S)).returncode != 0:
@@ -107,6 +108,12 @@ def up(layout: Layout, args: UpArgs) -> Brought:
         raise StepError(f"compose up {' '.join(args.services)}: {output.last_words}")
     after = _ids()
     return Brought(args.services, sorted(name for name, id_ in before.items() if after.get(name, id_) != id_))
+
+
+def renew_network(layout: Layout) -> None:
+    """Take our containers and network away, where the network gets other addresses; data stays."""
+    if compose_network.moves(layout):
+        down()
 
 
 def _ids() -> "dict[str, str]":

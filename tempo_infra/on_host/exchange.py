@@ -96,6 +96,13 @@ def unix(path: str, *, deadline_s: float, most_bytes: int) -> "Iterator[Exchange
 
 
 @contextlib.contextmanager
+def routing(*, deadline_s: float, most_bytes: int) -> "Iterator[Exchange]":
+    """Talk to the kernel about routes: rtnetlink(7)."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+        yield Exchange(kernel, time.monotonic() + deadline_s, most_bytes)
+
+
+@contextlib.contextmanager
 def _connected(
     family: socket.AddressFamily, to: "tuple[str, int] | str", until: float, most_bytes: int
 ) -> "Iterator[Exchange]":

@@ -56,6 +56,7 @@ class FactsOptions:
     roles: tuple[RolePort, ...] = ()  # Temporal's, and where they should answer
     peers: tuple[network.Peer, ...] = ()
     frontend: str = ""  # host:port that workers of this host talk to
+    subnets: tuple[str, ...] = ()  # that the containers have, or will have
     worker_metrics: tuple[str, ...] = ()  # host:port of workers' own metrics
 
     @classmethod
@@ -64,7 +65,9 @@ class FactsOptions:
         found = [RolePort(**one) for one in plain.get("roles", ())]
         peers = [network.Peer(**one) for one in plain.get("peers", ())]
         workers = tuple(plain.get("worker_metrics", ()))
-        return cls(**{**plain, "roles": tuple(found), "peers": tuple(peers), "worker_metrics": workers})
+        subnets = tuple(plain.get("subnets", ()))
+        of_others = {"peers": tuple(peers), "worker_metrics": workers, "subnets": subnets}
+        return cls(**{**plain, "roles": tuple(found), **of_others})
 
     @property
     def stretch(self) -> float:
@@ -173,7 +176,7 @@ class _Measured:
             [
                 ("database", self._database),
                 ("kernel_log", kernel_log.read),
-                ("network", lambda: network.read(self._options.peers, self._options.frontend)),
+                ("network", self._network),
                 ("upkeep", upkeep.read),
                 ("generation", generation.read),
                 ("roles", lambda: roles.read(self._options.internal, self._options.roles)),
@@ -241,6 +244,9 @@ class _Measured:
             raise Unread("no Temporal role of this host is known", not_wanted=True)
         again = metrics.ask_services(self._options.roles, self._containers())
         return metrics.read(self._asked, again, self._options.worker_metrics)
+
+    def _network(self) -> network.Network:
+        return network.read(self._options.peers, self._options.frontend, self._options.subnets)
 
     def _disk(self) -> disk.Disk:
         return disk.read(self._options.data_directory)

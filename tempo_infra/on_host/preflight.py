@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable
 
-from tempo_infra.on_host import belongs, data_folder, identity, kernel_refuses, ports, which_engine
+from tempo_infra.on_host import belongs, data_folder, identity, kernel_refuses, ports, subnets, which_engine
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.shell import StepError
 
@@ -34,6 +34,7 @@ class PreflightArgs:
     database: bool = False
     new_data: bool = False  # the plan saw no database here
     forget: bool = False  # the database that was here is given up, by name
+    subnets: "list[str]" = field(default_factory=list)  # of the containers, unless they are there already
     kernel: "dict[str, str]" = field(default_factory=dict)  # values that the kernel has to take, by path
     cluster: str = ""  # the inventory's name for it
     renamed_from: str = ""  # that it had before, by the operator's word
@@ -87,6 +88,16 @@ def _ports(_: Layout, args: PreflightArgs) -> "list[str]":
     return [f"port {one} is taken by {who.name}" for one, who in ports.taken(args.bindings).items()]
 
 
+def _subnets(_: Layout, args: PreflightArgs) -> "list[str]":
+    if not args.subnets:
+        return []
+    try:
+        found = subnets.look(args.subnets, deadline_s=ENGINE_S)
+    except (StepError, OSError) as error:
+        return [f"nobody knows who has {', '.join(args.subnets)} here: {error}"]
+    return [words for one in args.subnets for words in subnets.problems(found, one)]
+
+
 def _data(layout: Layout, args: PreflightArgs) -> "list[str]":
     if not args.database:
         return []
@@ -107,7 +118,17 @@ def _kernel(layout: Layout, args: PreflightArgs) -> "list[str]":
 
 Guard = Callable[["Layout", PreflightArgs], "list[str]"]
 # In this order. One more, such as the age of the last backup, is one more entry: what is wrong, or nothing.
-GUARDS: "tuple[Guard, ...]" = (_cluster, _engine, _room, _writes, _address, _ports, _data, _kernel)
+GUARDS: "tuple[Guard, ...]" = (
+    _cluster,
+    _engine,
+    _room,
+    _writes,
+    _address,
+    _ports,
+    _subnets,
+    _data,
+    _kernel,
+)
 OWNED = ("etc/sysctl.d", "etc/tmpfiles.d", "etc/security/limits.d", "etc/systemd/system")
 
 

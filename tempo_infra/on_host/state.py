@@ -20,6 +20,7 @@ from tempo_infra.on_host import (
     live,
     ports,
     preflight,
+    subnets,
     untrusted,
     which_engine,
 )
@@ -110,6 +111,7 @@ class HostState:
         default_factory=list
     )  # whose the numbers are that containers run as, in words
     origin: Origin | None = None  # the secrets file that was confirmed here last
+    subnets: subnets.Subnets = field(default_factory=subnets.Subnets)  # of containers, and who else has them
     restarts: dict[str, list[float]] = field(default_factory=dict)  # service -> seconds away, earlier times
 
 
@@ -120,6 +122,7 @@ class StateArgs:
     secret_names: list[str]
     secret_key: str  # hex; makes the secrets' digests useless to anyone else
     bindings: list[str] = field(default_factory=list)  # address:port that will be listened on
+    subnets: list[str] = field(default_factory=list)  # of containers, wanted and possible ones
 
 
 def read_state(layout: Layout, args: StateArgs) -> HostState:
@@ -169,6 +172,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         live=_live(containers),
         taken={one: who.name for one, who in listening.items() if who.container not in ours},
         read_only=sorted({*preflight.read_only(layout), *([data.read_only] if data.read_only else [])}),
+        subnets=subnets.asked(args.subnets, deadline_s=ASK_S, has_engine=answers),
         restarts=restarts(layout),
         accounts=accounts.taken(accounts.readers(args.wanted)),
         origin=read_origin(layout),

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import images, snapshot
-from tempo_infra.on_host.containers import NEVER_PULL, UP_DEADLINE_S, before_ours, compose, running
+from tempo_infra.on_host.containers import (
+    NEVER_PULL,
+    UP_DEADLINE_S,
+    before_ours,
+    compose,
+    renew_network,
+    running,
+)
 from tempo_infra.on_host.durable import remove_file, replace_symlink
 from tempo_infra.on_host.garbage import tidy
 from tempo_infra.on_host.journal import Entry, in_journal, name_of, record, was_kept
@@ -210,6 +217,7 @@ def _containers_once(layout: Layout, armed: Armed) -> str:
             before_ours(layout)
             return ""
         images.have(layout, armed.previous, kept=True)  # someone may have pruned them meanwhile
+        renew_network(layout)
         flags = ["up", "-d", "--remove-orphans", *NEVER_PULL]
         output = compose(layout, *flags, deadline_s=UP_DEADLINE_S)
     except StepError as error:

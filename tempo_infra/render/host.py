@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.inventory import subnets
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.render import views
 from tempo_infra.render.bundle import STATE, Bundle, File, OwnTemplate, Service
@@ -58,7 +59,7 @@ def bundle(
     """Render every file of a host, read each one back, and put them together."""
     values: dict[str, object] = {
         "managed": MANAGED,
-        "cluster": view,
+        "cluster": replace(view, subnet=subnets.of_host(cluster, host)),
         "settings": settings,
         "internal": host.internal,
         "state_folder": STATE,

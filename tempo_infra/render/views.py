@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from tempo_infra.errors import InputError
+from tempo_infra.inventory import subnets
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import LOCAL, LOCAL_MAP, OWNER, Login
 from tempo_infra.render.bundle import DATA, STATE
@@ -29,7 +29,6 @@ PROJECT = "tempo-infra"  # of Docker Compose; fixed, containers and networks are
 DATABASE = "temporal"
 VISIBILITY_DATABASE = "temporal_visibility"
 PASSWORD_FILE = "/run/secrets/tempo-infra/db_password"  # noqa: S105  # in Temporal's containers
-SUBNETS = ("172.30.0.0/24", "172.29.0.0/24", "192.168.230.0/24")  # of the compose network on every host
 TEMPORAL_UID = 1000
 POSTGRESQL_UID = 999
 
@@ -86,7 +85,7 @@ class ClusterView:
     database: str  # host:port
     database_name: str  # by which the schema job reaches it
     shares_network: bool  # services have their host's own network
-    subnet: str
+    subnet: str  # of the containers of the host that is rendered
     rpc: tuple[RpcView, ...]
     clients: tuple[str, ...]  # networks that may reach the database
     owner: str  # the role that owns the databases
@@ -130,7 +129,7 @@ def namespaces_of(cluster: Cluster, host: Host) -> tuple[NamespaceView, ...]:
 
 def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
     frontend = cluster.with_role(Role.FRONTEND)[0].internal
-    subnet = _subnet(cluster)
+    subnet = subnets.of_host(cluster, cluster.database_host)
     jobs = (Role.POSTGRESQL,) if cluster.shares_network else ()  # the schema job has its host's address then
     clients = [str(ip_network(host.internal)) for host in cluster.with_role(*TEMPORAL_ROLES, *jobs)]
     return ClusterView(
@@ -245,15 +244,6 @@ def _ports(cluster: Cluster, container: Container) -> tuple[int, ...]:
     if container.role in PORTS:
         return listening(cluster, container.role)
     return (POSTGRESQL_PORT,) if container.role is Role.POSTGRESQL else (UI_PORT,)
-
-
-def _subnet(cluster: Cluster) -> str:
-    """Return the first candidate that holds no host's internal address."""
-    addresses = [ip_address(host.internal) for host in cluster.hosts]
-    for subnet in SUBNETS:
-        if not any(address in ip_network(subnet) for address in addresses):
-            return subnet
-    raise InputError(f"internal addresses lie in each of {', '.join(SUBNETS)}", remedy="use another network")
 
 
 def _endpoint(address: str, port: int) -> str:

@@ -11,14 +11,16 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
+from tempo_infra.on_host import subnets
 from tempo_infra.on_host.aside import aside
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
 
 WARM_UP = 3
 SAMPLES = 30
 TIMEOUT_S = 2.0
-LOOK_UP_S = 6.0
+LOOK_UP_S, ENGINE_S = 6.0, 20.0
 KNOCKS = 32  # at once
 BUDGET_S = 6.0  # of one peer: thirty round trips around the globe
 METHOD = "connect(2) by TCP, one after the other, after 3 warm-ups"
@@ -59,10 +61,22 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Who has addresses of the containers' network beside them, in words."""
+
+    network: str
+    by: tuple[str, ...]
+
+
+NOT_ASKED: "Reading[Any]" = Reading(None, "the containers' network is not known", not_wanted=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     listeners: Reading[tuple[Listener, ...]]
     reached: Reading[tuple[Reached, ...]]
     frontend: Reading[Reached]  # for hosts where workers run
+    subnets: Reading[tuple[Held, ...]] = NOT_ASKED
 
 
 def parse_listeners(text: str) -> "tuple[Listener, ...]":
@@ -171,9 +185,17 @@ def _frontend(address: str) -> Reached:
     return reach(Peer(name, found, int(port), "frontend"))
 
 
-def read(peers: "tuple[Peer, ...]", frontend: str = "") -> Network:
+def _held(wanted: "tuple[str, ...]") -> "tuple[Held, ...]":
+    if not wanted:
+        raise Unread(NOT_ASKED.unread, not_wanted=True)
+    found = subnets.look(list(wanted), deadline_s=ENGINE_S)
+    return tuple(Held(one, tuple(found.held[one])) for one in wanted)
+
+
+def read(peers: "tuple[Peer, ...]", frontend: str = "", containers: "tuple[str, ...]" = ()) -> Network:
     return Network(
         listeners=attempt(_listeners),
         reached=attempt(lambda: _reached(peers)),
         frontend=attempt(lambda: _frontend(frontend)),
+        subnets=attempt(lambda: _held(containers)),
     )

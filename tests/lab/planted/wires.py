@@ -49,6 +49,15 @@ def taken(site: Site) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def routed(site: Site) -> Iterator[None]:
+    """A tunnel brings the provider's network, in a table of its own; ours lies in it."""
+    link = "ip link add planted type bridge && ip link set planted up"
+    add = f"{link} && ip route add 172.16.0.0/12 dev planted table 77"
+    with done(site, add, "ip link del planted"):
+        yield
+
+
 FAULTS = (
     Fault(
         "workers that can't reach the frontend",
@@ -75,6 +84,15 @@ FAULTS = (
         "fail",
         "a firewall on the frontend's host drops new connections to the history service",
         blocked("DROP"),
+    ),
+    Fault(
+        "route into the containers' network",
+        "history",
+        "net.subnet",
+        "fail",
+        "a table of routes leads 172.16.0.0/12 elsewhere",
+        routed,
+        fast=True,
     ),
     Fault(
         "exposed port",

@@ -23,7 +23,7 @@ from tempo_infra.on_host.probes.kernel_log import KernelLog
 from tempo_infra.on_host.probes.logins import Role as DatabaseRole
 from tempo_infra.on_host.probes.memory import HugePages, Memory
 from tempo_infra.on_host.probes.metrics import Backlog, Delays, Metrics, Polls, Queue, ShardLock
-from tempo_infra.on_host.probes.network import Listener, Network, Peer, Reached, Times
+from tempo_infra.on_host.probes.network import Held, Listener, Network, Peer, Reached, Times
 from tempo_infra.on_host.probes.nofile import Limits, Nofile, Service
 from tempo_infra.on_host.probes.postgres import Postgres, Settings, WalFlush
 from tempo_infra.on_host.probes.reading import Reading
@@ -199,6 +199,7 @@ def healthy() -> Facts:
                 Reading(tuple(Listener("10.0.0.12", port) for port in (7234, 6934))),
                 Reading((reached("db-1", 0.4, 5432, "postgresql"),)),
                 Reading(None, "no frontend was named", not_wanted=True),
+                Reading((Held("172.30.0.0/24", ()),)),
             )
         ),
         generation=Reading(generation("history")),

@@ -19,7 +19,7 @@ from tempo_infra.on_host.probes.kernel_log import Complaint, KernelLog
 from tempo_infra.on_host.probes.logins import Role as DatabaseRole
 from tempo_infra.on_host.probes.memory import HugePages
 from tempo_infra.on_host.probes.metrics import Backlog, Delays, Polls, Queue, ShardLock, Slots
-from tempo_infra.on_host.probes.network import Listener
+from tempo_infra.on_host.probes.network import Held, Listener
 from tempo_infra.on_host.probes.reading import Reading
 from tempo_infra.on_host.probes.roles import RoleHealth
 from tempo_infra.on_host.probes.task_queues import Waiting
@@ -114,6 +114,15 @@ ROWS: list[tuple[str, str, Reading[Any], Outcome]] = [
     ("net.port", "network.listeners", listening(7234, 6934, address="127.0.0.1"), FAIL),
     ("net.port", "network.listeners", listening(7234), FAIL),
     ("net.port", "network.listeners", FAILED, UNKNOWN),
+    ("net.subnet", "network.subnets", read((Held("172.30.0.0/24", ()),)), PASS),
+    (
+        "net.subnet",
+        "network.subnets",
+        read((Held("172.30.0.0/24", ("the route 172.16.0.0/12 (wg0)",)),)),
+        FAIL,
+    ),
+    ("net.subnet", "network.subnets", ABSENT, SKIP),
+    ("net.subnet", "network.subnets", FAILED, UNKNOWN),
     ("net.exposed", "link", link(0), PASS),
     ("net.exposed", "link", link(0, exposed=read((5432,))), FAIL),
     ("net.exposed", "link", link(0, exposed=ABSENT), SKIP),

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tempo_infra.on_host import identity, ports, preflight, which_engine
+from tempo_infra.on_host import identity, ports, preflight, subnets, which_engine
 from tempo_infra.on_host.engine_here import Unfit
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.preflight import GUARDS, PreflightArgs
@@ -108,6 +108,25 @@ def test_an_address_that_went_away_is_named(layout: Layout) -> None:
 def test_a_port_that_a_stranger_took_is_named(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "taken", lambda wanted: dict.fromkeys(wanted, ports.Holder("nginx (pid 12)")))
     assert refusal(layout, FINE) == "port 127.0.0.1:7233 is taken by nginx (pid 12)"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_network_that_somebody_took_is_named(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    def look(wanted: list[str], **_: object) -> subnets.Subnets:
+        if fails:
+            raise StepError("no answer")
+        return subnets.Subnets({one: ["the route 172.16.0.0/12 (wg0)"] for one in wanted})
+
+    monkeypatch.setattr(subnets, "look", look)
+    said = refusal(layout, replace(FINE, subnets=["172.30.0.0/24"]))
+    assert said == (
+        "nobody knows who has 172.30.0.0/24 here: no answer"
+        if fails
+        else "the containers' network 172.30.0.0/24 overlaps the route 172.16.0.0/12 (wg0)"
+    )
+    assert preflight.preflight(layout, FINE)
 
 
 def test_another_database_is_named_where_there_should_be_one(layout: Layout) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from tempo_infra.checks.expected import Expected
 from tempo_infra.errors import InputError
+from tempo_infra.inventory import subnets
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import Login
-from tempo_infra.render import Bundle, parse, render, views
+from tempo_infra.render import Bundle, parse, render
 from tempo_infra.render import host as host_module
 from tempo_infra.sizing import size
 from tempo_infra.sizing.temporal import PORTS
@@ -360,7 +361,7 @@ def test_with_our_own_templates_nothing_is_wrong_any_more_before_anything_is_ren
 
 def test_an_inventory_that_leaves_no_network_free_is_not_sound() -> None:
     sound: list[str] = []
-    addresses = [str(ip_network(one)[9]) for one in views.SUBNETS]
+    addresses = [str(ip_network(one)[9]) for one in subnets.CANDIDATES]
     hosts = [replace(trio().hosts[0], name=f"h-{i}", internal=one) for i, one in enumerate(addresses)]
     one = replace(trio(), hosts=(*trio().hosts, *hosts))
     with pytest.raises(InputError, match="internal addresses lie in each of"):
