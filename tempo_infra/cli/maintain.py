@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tempo_infra import sanitize
 from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet, flag
 from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tempo_infra.deploy.maintain import Maintenance, Work
     from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.on_host.draining import Done
 
 
 def maintain(
@@ -51,9 +54,21 @@ def maintain(
             _announce(cluster, host, quiet=quiet)
             with view_for(names, as_json=False, quiet=quiet) as view:
                 fleet.report = view.show
-                _one(Maintenance(fleet, cluster, view.show), host, work, inventory)
+                _one(Maintenance(fleet, cluster, view.show, _writer(quiet=quiet)), host, work, inventory)
             if not quiet:
                 typer.echo(f"{host.name}: back, everything is healthy")
+
+
+def _writer(*, quiet: bool) -> Callable[[Host, Done], None]:
+    """Return what shows all that a command wrote, each line with its host; `quiet`: of one that failed."""
+
+    def wrote(host: Host, done: Done) -> None:
+        if quiet and not done.returncode:
+            return
+        for line in done.out.split("\n") if done.out else ():
+            typer.echo(f"{host.name} | {sanitize.cut(line)}")
+
+    return wrote
 
 
 def _announce(cluster: Cluster, host: Host, *, quiet: bool) -> None:

@@ -7,11 +7,15 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter
+
 from tempo_infra.deploy import locks
+from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.steps import members
 from tempo_infra.errors import HostKeyError, StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.on_host.draining import Done
 from tempo_infra.on_host.wire import Step
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT
 
@@ -26,6 +30,8 @@ BOOT_DEADLINE_S = 900.0
 HEALTHY_S, BACK_S = 15.0, 180.0
 LET_GO_S = 15.0  # in which the program of a session that was ended lets go of its host's lock
 POLL_S = 2.0
+BROUGHT_BACK = "the host was brought back"
+ANSWER: TypeAdapter[Done] = TypeAdapter(Done)
 NOT_BACK = "look at its console at the provider; once it is up, its own services start by themselves"
 # On one host: what others need least goes first; the frontend last, so that the others can still be asked.
 ONE_HOST = ("ui", "worker", "matching", "history", "frontend")
@@ -54,6 +60,7 @@ class Maintenance:
     fleet: Fleet
     cluster: Cluster
     report: Callable[[Progress], None]
+    wrote: Callable[[Host, Done], None] = lambda _, __: None  # what the command wrote, and how it ended
     run: str = field(default_factory=lambda: randomness.token_hex(4))
     where: dict[str, str] = field(default_factory=dict)
 
@@ -101,19 +108,32 @@ class Maintenance:
 
     def _do(self, host: Host, work: Work, hand_over: Callable[[Host], None]) -> MaintenanceError | None:
         """Let the work be done; a command that fails ends the run, but the host comes back first."""
-        problem = None
-        if work.command:
-            step = Step("command", {"command": work.command, "deadline_s": work.deadline_s})
-            try:
-                self._must({host.name: [step]}, "the command failed; the host was brought back")
-            except MaintenanceError as error:
-                problem = error
+        problem = self._run(host, work) if work.command else None
         if work.reboot and problem is None:
             self._reboot(host)
         if not (work.command or work.reboot):
             hand_over(host)
             self.fleet.reopen(host)  # the person may have rebooted it
         return problem
+
+    def _run(self, host: Host, work: Work) -> MaintenanceError | None:
+        """Run the command, hand on what it wrote, and return what is wrong with how it ended."""
+        step = Step("command", {"command": work.command, "deadline_s": work.deadline_s})
+        answers, errors = self.fleet.ask({host.name: [step]}, [host])
+        if host.name in errors:
+            told = _told(host.name, errors[host.name], f"the command failed; {BROUGHT_BACK}")
+            if isinstance(told, MaintenanceError):
+                return told
+            raise told
+        done = read(ANSWER, answers[host.name][0], host.name, "command")
+        self.wrote(host, done)
+        if done.late:
+            what = f"the command was ended after {work.deadline_s:g} s (--run-deadline)"
+            return MaintenanceError(f"{what}; {BROUGHT_BACK}", host=host.name)
+        if done.returncode:
+            what = f"the command ended with {done.returncode}"
+            return MaintenanceError(f"{what}; {BROUGHT_BACK}", host=host.name)
+        return None
 
     def _reboot(self, host: Host) -> None:
         before = self._boot_id(host)

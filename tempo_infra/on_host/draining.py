@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 STOP_DEADLINE_S = 360.0  # a service gets its stop_grace_period; compose waits for it
 PAUSE_S = 1.0
-LAST_LINES = 20
+KILL_AFTER_S = 5
+ENDED = (124, 137)  # what `timeout` ends with, or the shell that it had to kill
+MOST_CHARS = 200_000  # of what a command wrote; a frame may hold as much, whatever the characters are
 
 
 @dataclass(frozen=True)
@@ -107,20 +109,35 @@ class CommandArgs:
 
 @dataclass(frozen=True)
 class Done:
-    out: str  # its last lines
+    out: str  # what it wrote, its errors among the rest in the order in which they came
+    returncode: int
+    late: bool = False  # it was ended at its deadline
 
     @property
     def say(self) -> str:
-        return self.out.rpartition("\n")[2]
+        return "was ended at its deadline" if self.late else f"exit code {self.returncode}"
 
 
 def command(args: CommandArgs) -> Done:
-    """Run a person's command on the drained host; StepError with its last lines when it fails."""
-    output = run(["sh", "-c", args.command], deadline_s=args.deadline_s)
-    lines = (output.out + output.err).strip().splitlines()[-LAST_LINES:]
-    if output.returncode != 0:
-        raise StepError(f"the command ended with {output.returncode}: {' | '.join(lines)[-600:]}")
-    return Done("\n".join(lines))
+    """Run a person's command on the drained host, and return all that it wrote, however it ended."""
+    began = time.monotonic()
+    limit = ["timeout", f"--kill-after={KILL_AFTER_S}", str(args.deadline_s)]
+    output = run(
+        [*limit, "sh", "-c", f"exec 2>&1\n{args.command}"], deadline_s=args.deadline_s + 2 * KILL_AFTER_S
+    )
+    late = output.returncode in ENDED and time.monotonic() - began >= args.deadline_s
+    return Done(as_shown(output.out + output.err), output.returncode, late)
+
+
+def as_shown(text: str) -> str:
+    """Return lines as a terminal would show them: of a progress bar its end; of very much, both ends."""
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    shown = "\n".join(lines).strip("\n")
+    if len(shown) <= MOST_CHARS:
+        return shown
+    left_out = len(shown) - MOST_CHARS
+    head, tail = shown[: MOST_CHARS // 4], shown[-(MOST_CHARS - MOST_CHARS // 4) :]
+    return f"{head}\n… {left_out} characters are not shown …\n{tail}"
 
 
 def reboot() -> "dict[str, str]":

@@ -141,7 +141,8 @@ def test_a_command_that_fails_brings_the_host_back_and_the_next_is_not_begun(
     second = next(h.name for h in load(two.path).with_role(Role.HISTORY) if h.name != first)
     ran = two.run("maintain", first, second, "--run", "echo no space left >&2; exit 7")
     assert ran.code == 1
-    assert "the command ended with 7: no space left" in ran.said
+    assert "the command ended with 7; the host was brought back" in ran.said
+    assert f"{first} | no space left\n" in ran.out
     assert f"{second}: while it is away" not in ran.out
     assert set(containers(lab, first)) == services(two, first)
 

@@ -20,6 +20,7 @@ from tempo_infra.cli.main import app
 from tempo_infra.deploy.maintain import Maintenance, Work
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import load
+from tempo_infra.on_host.draining import Done
 
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
 
@@ -88,3 +89,17 @@ def test_where_nobody_reads_on_the_drained_host_is_named_all_the_same(
         maintain._one(cast("Maintenance", NobodyReads()), host, work, EXAMPLE)
     assert ended.value.exit_code == 1
     assert "history-1: drained: its services are stopped" in capsys.readouterr().err
+
+
+def test_each_line_that_a_command_wrote_has_its_host_and_a_quiet_run_shows_those_of_one_that_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    host = load(EXAMPLE).host("history-1")
+    for quiet, done, shown in (
+        (False, Done("patched\n6.12", 0), "history-1 | patched\nhistory-1 | 6.12\n"),
+        (False, Done("", 0), ""),
+        (True, Done("patched", 0), ""),
+        (True, Done("no room", 1), "history-1 | no room\n"),
+    ):
+        maintain._writer(quiet=quiet)(host, done)
+        assert capsys.readouterr().out == shown

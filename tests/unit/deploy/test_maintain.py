@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from tempo_infra.errors import HostKeyError, UnreachableError
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Cluster, Host
 from tempo_infra.inventory.load import loads
+from tempo_infra.on_host.draining import Done
 from tempo_infra.on_host.wire import Step
 from tests.fakes import FakeHosts
 
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
+FINE = Done("", 0)
 HELD: list[str] = []
 
 
@@ -32,9 +35,15 @@ def two_histories() -> Cluster:
 
 
 def maintained(
-    cluster: Cluster, name: str, work: Work, fails: set[tuple[str, str]] | None = None
+    cluster: Cluster,
+    name: str,
+    work: Work,
+    fails: set[tuple[str, str]] | None = None,
+    done: Done = FINE,
+    wrote: list[tuple[str, str]] | None = None,
 ) -> tuple[FakeHosts, Maintenance, MaintenanceError | None]:
-    hosts = FakeHosts({}, fails=fails or set())
+    hosts = FakeHosts({}, fails=fails or set(), answers={"command": asdict(done)})
+    shown = wrote if wrote is not None else []
     HELD.clear()
 
     def hand_over(host: Host) -> None:
@@ -42,7 +51,7 @@ def maintained(
 
     seen: list[Progress] = []
     with Fleet(hosts.open, seen.append) as fleet:
-        run = Maintenance(fleet, cluster, seen.append)
+        run = Maintenance(fleet, cluster, seen.append, lambda host, one: shown.append((host.name, one.out)))
         try:
             run.one(cluster.host(name), work, hand_over)
         except MaintenanceError as error:
@@ -93,6 +102,23 @@ def test_a_failure_says_how_the_host_stands(fails: tuple[str, str], where: str) 
     _, run, error = maintained(two_histories(), "history-1", Work(), {fails})
     assert error is not None
     assert run.where == {"history-1": where}
+
+
+@pytest.mark.parametrize(
+    ("done", "says"),
+    [
+        (Done("one\ntwo", 0), ""),
+        (Done("one\ntwo", 7), "the command ended with 7; the host was brought back"),
+        (Done("one\ntwo", 124, late=True), "ended after 3600 s (--run-deadline); the host was brought back"),
+    ],
+)
+def test_what_a_command_wrote_is_handed_on_however_it_ended(done: Done, says: str) -> None:
+    wrote: list[tuple[str, str]] = []
+    hosts, _, error = maintained(load(EXAMPLE), "history-1", Work("x"), done=done, wrote=wrote)
+    assert wrote == [("history-1", "one\ntwo")]
+    assert (error.what if error else "").endswith(says)
+    assert bool(error) == bool(says)
+    assert ("history-1", "up") in hosts.asked
 
 
 def test_a_command_that_fails_brings_the_host_back_and_ends_the_run() -> None:
