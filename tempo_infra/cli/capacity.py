@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tempo_infra.cli.options import Format, OutputFormat
+from tempo_infra.cli.options import Format, OutputFormat, flag
 from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def capacity(
     ] = "72h",
     peak_factor: Annotated[float, typer.Option(min=1, max=100, help="Peak over average.", metavar="N")] = 2,
     measured: Own = None,
+    explain: Annotated[bool, flag("--explain", help="Show the coefficients, and their sources.")] = False,
     output: Format = OutputFormat.TEXT,
 ) -> None:
     """Say what a goal takes, or what an inventory carries and which resource runs out first.
@@ -62,15 +63,20 @@ def capacity(
     if output is OutputFormat.JSON:
         typer.echo(report.as_json((*needed, *paper), found, words, used))
         return
-    typer.echo(f"coefficients:\n{report.coefficients(used)}\n")
+    typer.echo(report.answer(goal, peak_factor, (*needed, *paper), found, inventory))
     if goal is not None:
-        peak = goal * peak_factor
-        typer.echo(f"{goal:g} workflows/s of {activities:g} activities, {peak:g}/s at the peak")
+        typer.echo(
+            f"\n{goal:g} workflows/s of {activities:g} activities, {goal * peak_factor:g}/s at the peak:"
+        )
         typer.echo(report.figures((*needed, *paper)))
-        typer.echo(wrapped(words, 2, "store: ") + ("\n" if found else ""))
+        typer.echo(wrapped(words, 2, "store: "))
     if found:
-        typer.echo(f"{inventory} carries, in workflows/s:")
-        typer.echo(report.limits(found, None if goal is None else goal * peak_factor))
+        typer.echo("\nworkflows/s that each resource carries, at the peak:")
+        typer.echo(report.limits(found))
+    if explain:
+        typer.echo(f"\nthe sums are made of:\n{report.coefficients(used)}")
+    else:
+        typer.echo("\n--explain shows what the sums are made of, and where each figure comes from")
 
 
 def _load(activities: float, payload: str, retention: str, peak_factor: float) -> Load:

@@ -26,7 +26,41 @@ def figures(found: Iterable[Figure]) -> str:
     )
 
 
-def limits(found: Sequence[Limit], goal: float | None = None) -> str:
+def answer(
+    goal: float | None,
+    peak_factor: float,
+    needed: Sequence[Figure],
+    carried: Sequence[Limit],
+    inventory: object,
+) -> str:
+    """Say what was asked in a sentence or two, before any table.
+
+    `needed` has the figures of another store, too, where PostgreSQL does not carry the goal.
+    """
+    said = []
+    if goal is not None:
+        figures = {one.name: f"{_number(one.value)} {one.unit}".strip() for one in needed}
+        store = f"{figures['database CPU']} and {figures['disk']} of disk for the database"
+        if "Cassandra nodes" in figures:
+            store = f"more than PostgreSQL carries (on paper, {figures['Cassandra nodes']} for Cassandra)"
+        said.append(
+            f"{goal:g} workflows/s ({goal * peak_factor:g}/s at the peak) take {figures['Temporal CPU']} for "
+            f"Temporal, {store}, and {figures['shards']} shards."
+        )
+    if carried:
+        first = carried[0]
+        said.append(
+            f"{inventory} carries {_number(first.workflows_per_s / peak_factor)} workflows/s "
+            f"({_number(first.workflows_per_s)}/s at the peak); runs out first: {first.resource}."
+        )
+    if goal is not None and carried:
+        short = [one.resource for one in carried if one.workflows_per_s < goal * peak_factor]
+        does = f"does not fit: {', '.join(short)}" if short else "fits"
+        said.append(f"The goal's peak of {_number(goal * peak_factor)}/s {does}.")
+    return "\n".join(wrapped(one, 2, "") for one in said)
+
+
+def limits(found: Sequence[Limit]) -> str:
     """One bar a resource, the tightest first; full bars carry four times as much as the tightest and more."""
     least = found[0].workflows_per_s
     width = max(len(one.resource) for one in found)
@@ -36,10 +70,7 @@ def limits(found: Sequence[Limit], goal: float | None = None) -> str:
         bar = "#" * max(round(share * BAR), 1)
         lines.append(f"  {one.resource:<{width}}  {bar:<{BAR}} {_number(one.workflows_per_s):>8}/s")
         lines.append(wrapped(one.how, 6))
-    last = f"runs out first: {found[0].resource}, at {_number(least)} workflows/s at the peak"
-    if goal is not None:
-        last += f"; the goal's peak of {_number(goal)}/s {'fits' if goal <= least else 'does not fit'}"
-    return "\n".join([*lines, wrapped(last, 2, "")])
+    return "\n".join(lines)
 
 
 def coefficients(used: Coefficients) -> str:

@@ -164,11 +164,12 @@ def test_both_directions_on_the_command_line() -> None:
     assert "10 workflows/s of 2 activities, 20/s at the peak" in done.output
     said = " ".join(done.output.split())
     assert "runs out first: disk of db-1" in said
-    assert "the goal's peak of 20/s fits" in said
-    assert all(one.name in said for one in DEFAULTS)
+    assert "The goal's peak of 20/s fits." in said
+    explained = run("--workflows-per-second", "10", "-i", str(TRIO), "--explain").output
+    assert all(one.name in explained for one in DEFAULTS)
     assert max(map(len, done.output.splitlines())) <= 80
     over = run("--workflows-per-second", "100", "-i", str(TRIO))
-    assert "the goal's peak of 200/s does not fit" in " ".join(over.output.split())
+    assert "The goal's peak of 200/s does not fit: disk of db-1" in " ".join(over.output.split())
 
 
 def test_nothing_asked_is_a_usage_error() -> None:
@@ -179,3 +180,31 @@ def test_nothing_asked_is_a_usage_error() -> None:
 def test_separate_hosts_are_judged_by_their_own_roles() -> None:
     names = set(limits(trio(), Load()))
     assert {"CPU of front-1", "CPU of history-1", "CPU of db-1", "shards", "history's pools"} <= names
+
+
+NEEDS = "take 2.51 vCPU for Temporal, 2.04 vCPU and 469 GiB of disk for the database, and 128 shards."
+PAPER = "take 251 vCPU for Temporal, more than PostgreSQL carries (on paper, 45 of 8 vCPU for Cassandra), and"
+CARRIES = f"{TRIO} carries 30.4 workflows/s (60.8/s at the peak); runs out first: disk of db-1."
+GOAL, HAVE = "--workflows-per-second={}".format, f"--inventory={TRIO}"
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ([GOAL(50)], [f"50 workflows/s (100/s at the peak) {NEEDS}"]),
+        ([GOAL(5000)], [f"5000 workflows/s (10000/s at the peak) {PAPER} 16,384 shards."]),
+        ([HAVE], [CARRIES]),
+        ([HAVE, GOAL(50)], [NEEDS, CARRIES, "The goal's peak of 100/s does not fit: disk of db-1."]),
+        ([HAVE, GOAL(20)], [CARRIES, "The goal's peak of 40/s fits."]),
+    ],
+)
+def test_the_answer_stands_first_and_what_it_is_made_of_last_where_it_is_wanted(
+    words: list[str], first: list[str]
+) -> None:
+    said = run(*words).output
+    answer = said.partition("\n\n")[0]
+    assert " ".join(answer.split()).endswith(" ".join(first))
+    assert "transitions_base" not in said
+    explained = run(*words, "--explain").output
+    assert explained.startswith(f"{answer}\n\n")
+    assert "transitions_base" in explained.rpartition("\n\n")[2]
