@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra.cli.exit_codes import exit_code
-from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts
+from tempo_infra.cli.options import (
+    DEFAULT_INVENTORY,
+    AskSudo,
+    Format,
+    InventoryFile,
+    OnlyHosts,
+    OutputFormat,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -98,18 +105,21 @@ def history(
     inventory: InventoryFile = DEFAULT_INVENTORY,
     host: OnlyHosts = None,
     *,
+    output: Format = OutputFormat.TEXT,
     ask_sudo_password: AskSudo = False,
 ) -> None:
-    """List the runs of each host: when, who, which generation, how it ended.
+    """List the runs of each host: when, who, how it ended, and what it changed.
 
     Example: tempo-infra history -i inventory.yaml
     """
     from tempo_infra.deploy.resume import ask_runs
-    from tempo_infra.report.runs import history_lines
+    from tempo_infra.report.history import as_json, history_lines
 
     with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, hosts):
         answers, errors = ask_runs(fleet, hosts)
-    for name, runs in answers.items():
+    if output is OutputFormat.JSON:
+        typer.echo(as_json(answers))
+    for name, runs in answers.items() if output is OutputFormat.TEXT else ():
         typer.echo(name)
         for line in history_lines(runs):
             typer.echo(f"  {line}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.deploy import locks
 from tempo_infra.deploy.leave import living_off
 from tempo_infra.deploy.resume import ask_runs
-from tempo_infra.deploy.steps import health_ports
+from tempo_infra.deploy.steps import health_ports, note
 from tempo_infra.errors import InputError, StepFailedError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import belongs
@@ -162,6 +162,7 @@ def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
     }
     return [
         locks.lock_step(run),
+        note(f"rollback to {name_of(digest)}", locks.who()),
         Step("arm", arm),
         Step("switch", {"digest": digest, "found": {}}),
         Step("before-ours") if digest == ZERO else Step("up", {"services": [], "remove_orphans": True}),

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from tempo_infra.deploy import locks
 from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.events import Progress, State
-from tempo_infra.deploy.steps import members
+from tempo_infra.deploy.steps import members, note
 from tempo_infra.errors import HostKeyError, StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.on_host.draining import Done
@@ -92,7 +92,7 @@ class Maintenance:
 
     def _drain(self, host: Host) -> None:
         services = [role for role in ONE_HOST if Role(role) in host.roles]
-        self._must({host.name: [self._lock(), Step("drain", {"services": services})]}, "it was not drained")
+        self._must({host.name: [*self._begin(), Step("drain", {"services": services})]}, "it was not drained")
         others = [one for one in self.cluster.with_role(Role.HISTORY) if one != host]
         if others:
             arguments = {"owners": [_history(one) for one in others], "gone": host.internal}
@@ -102,7 +102,7 @@ class Maintenance:
         for group in EVERYWHERE:
             self._each(group, lambda services: [self._lock(), Step("drain", {"services": services})])
         self._must(
-            {self._database: [self._lock(), Step("drain", {"services": ["postgresql"]})]},
+            {self._database: [*self._begin(), Step("drain", {"services": ["postgresql"]})]},
             "the database did not stop",
         )
 
@@ -197,6 +197,9 @@ class Maintenance:
         errors = self.fleet.do(steps, self.cluster.hosts)
         for name, error in errors.items():
             raise _told(name, error, otherwise) from error
+
+    def _begin(self) -> list[Step]:
+        return [self._lock(), note("maintenance", locks.who())]
 
     def _lock(self, wait_s: float = 0.0) -> Step:
         return locks.lock_step(self.run, wait_s)

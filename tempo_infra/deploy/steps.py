@@ -14,6 +14,7 @@ from tempo_infra.deploy.inspect import PASSWORD_FILE, UIDS, files_for
 from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.obstacles import needed
 from tempo_infra.deploy.options import USUAL, Options
+from tempo_infra.deploy.summary import of_plan
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
 from tempo_infra.inventory.logins import OWNER
 from tempo_infra.inventory.overrides import KERNEL_RISK
@@ -51,11 +52,11 @@ class Work:
 
 def prepare(work: Work, secrets: Secrets) -> list[Step]:
     """Everything that leaves the running system alone: files staged and verified, images, secrets."""
+    steps = [lock_step(work.run), note(of_plan(work.plan), work.who)]
     if work.plan.keeps_generation:
-        return [lock_step(work.run)]
+        return steps
     if work.plan.files_only:
-        return [lock_step(work.run), preflight(work), _stage(work)]
-    steps = [lock_step(work.run)]
+        return [*steps, preflight(work), _stage(work)]
     if work.options.bootstrap:
         steps.append(Step("bootstrap"))
     steps.append(preflight(work))
@@ -73,6 +74,11 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
         ),
     ]
     return steps
+
+
+def note(what: str, who: str) -> Step:
+    """Let the host's journal say what the run is about, which `history` shows."""
+    return Step("note", {"what": what, "who": who})
 
 
 def preflight(work: Work) -> Step:

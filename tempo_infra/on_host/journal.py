@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import asdict, dataclass, fields
@@ -29,8 +30,23 @@ class Entry:
 
 FIELDS = {one.name for one in fields(Entry)}
 RESTART = "restart"  # an entry of one service that ran, was made anew, and serves again after `seconds`
+NOTE = "note"  # an entry that says, before anything is done, what a run is about, and whose it is
+MOST_WORDS, MOST_WHO = 1000, 100  # characters that are kept of it
 REMEMBERED = 5  # times of a service
 LONGEST_S = 86400.0
+
+
+@dataclass(frozen=True)
+class NoteArgs:
+    what: str
+    who: str
+
+
+def note(layout: Layout, run: str, args: NoteArgs) -> "dict[str, str]":
+    """Write down what a run is about; a full disk is said by the step that needs it."""
+    with contextlib.suppress(OSError):
+        record(layout, Entry(run, NOTE, "begun", detail=args.what[:MOST_WORDS], who=args.who[:MOST_WHO]))
+    return {}
 
 
 def record(layout: Layout, entry: Entry) -> None:

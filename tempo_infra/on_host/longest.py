@@ -38,6 +38,7 @@ LONGEST = {
     "runs": Longest(60 + UNDO_S, "a change whose timer is gone is decided here"),
     "lock": Longest(30, "nothing but the lock is waited for"),
     "unlock": Longest(30, "nothing is waited for"),
+    "note": Longest(30, "a line, written durably"),
     "boot-id": Longest(30, "nothing is waited for"),
     "bootstrap": Longest(2100, "apt's locks, apt-get update and install, 600 s each"),
     "preflight": Longest(240, "a durable write in each folder; 30 s for the data disk, 10 to look at it"),

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host.journal import RESTART, Entry, record
+from tempo_infra.on_host.journal import RESTART, Entry, NoteArgs, note, record
 from tempo_infra.on_host.later import Later
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock
@@ -65,7 +65,7 @@ else:
     secret_files, state, trial_start, undo = map(Later, ("secret_files", "state", "trial_start", "undo"))
 
 # Read only, or written by who decides, or the end of the journal.
-UNWRITTEN = ("lock", "unlock", "state", "confirm", "rollback", "runs", "remove", "eject")
+UNWRITTEN = ("lock", "unlock", "note", "state", "confirm", "rollback", "runs", "remove", "eject")
 PIECE_BYTES = 16 * 1024
 MEASURING = {"facts", "clock"}  # steps that change nothing
 READING = {"lock", "unlock", "state", *MEASURING}  # nor do these: they may end with the login
@@ -333,6 +333,10 @@ class Session:
             return facts.collect(facts.FactsOptions.of(step.args))
 
     @property
+    def run_id(self) -> str:
+        return self._run
+
+    @property
     def layout(self) -> Layout:
         return self._layout
 
@@ -377,6 +381,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "still": lambda s, step: arming.still(s.layout, arming.RunArgs(**step.args)),
     "confirm": lambda s, step: arming.confirm(s.layout, arming.RunArgs(**step.args)),
     "rollback": Session.rollback,
+    "note": lambda s, step: note(s.layout, s.run_id, NoteArgs(**step.args)),
     "boot-id": lambda s, _: {"boot_id": guard.boot_id(s.layout)},
     "drain": lambda s, step: draining.drain(s.layout, draining.DrainArgs(**step.args)),
     "owners": lambda _, step: draining.owners(draining.OwnersArgs(**step.args)),

@@ -8,9 +8,6 @@ from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tempo_infra.on_host.journal import Entry
     from tempo_infra.on_host.runs import Runs
 
 
@@ -35,21 +32,3 @@ def _without_a_generation(runs: Runs) -> str:
     if decided and decided[-1]:
         return f"no generation is current, and the journal says {name_of(decided[-1])}"
     return name_of(ZERO) if decided else "nothing provisioned"
-
-
-def history_lines(runs: Runs) -> Iterator[str]:
-    """Yield one line a run, the newest last: how it ended, or how far it came."""
-    by_run: dict[str, list[Entry]] = {}
-    for entry in runs.entries:
-        by_run.setdefault(entry.run, []).append(entry)
-    for run, entries in by_run.items():
-        last = next((e for e in reversed(entries) if e.result in ("confirmed", "rolled back", "held")), None)
-        end = last or entries[-1]
-        words = f"{end.result} {_short(end)}" if last else f"ended at {end.step} ({end.result})"
-        who = f"  {end.who}" if end.who else ""
-        why = f"  {end.detail}" if end.detail and (last or end.result == "failed") else ""
-        yield f"{end.time}  {run}  {words.strip()}{who}{why}"
-
-
-def _short(end: Entry) -> str:
-    return end.generation[:12] or f"generation {ZERO}"

@@ -124,7 +124,7 @@ def test_to_generation_0_containers_go_and_nothing_has_to_last() -> None:
     hosts = FakeHosts({})
     gone(hosts, ZERO)
     steps = [step for step in hosts.steps_of("front-1") if step != "lock"]
-    assert steps == ["arm", "switch", "before-ours", "healthy", "still", "confirm"]
+    assert steps == ["note", "arm", "switch", "before-ours", "healthy", "still", "confirm"]
     soaks = {step.args["soak_s"] for _, step in hosts.given if step.name == "arm"}
     assert soaks == {0.0}
 

@@ -62,7 +62,7 @@ def maintained(
 def test_a_host_is_drained_handed_over_and_back_before_all_is_asked_again() -> None:
     hosts, run, error = maintained(two_histories(), "history-1", Work())
     assert error is None
-    steps = [one for one in hosts.asked if one[1] not in ("lock", "serving", "postgres-ready")]
+    steps = [one for one in hosts.asked if one[1] not in ("lock", "note", "serving", "postgres-ready")]
     assert steps == [
         ("db-1", "membership"),
         ("history-1", "drain"),

@@ -83,7 +83,7 @@ def test_setting_them_touches_no_container_and_no_other_host() -> None:
     rollout, hosts, plan = rolled(trio("billing 72h"), SYSTEM)
     outcome: Outcome = rollout.apply(plan, lambda _: None)
     assert outcome.ok
-    assert hosts.asked == [("front-1", "lock"), ("front-1", "lock"), ("front-1", "namespaces")]
+    assert hosts.asked == [("front-1", step) for step in ("lock", "lock", "note", "namespaces")]
     assert hosts.given[-1][1].args == {"hours": {"billing": 72}}
 
 

@@ -327,7 +327,7 @@ def test_a_file_that_was_written_since_is_remembered_and_nothing_else_is_touched
     assert "write 2 -> write 3" in said
     outcome = rollout.apply(plan, lambda _: None)
     assert outcome.ok
-    assert {step for _, step in hosts.asked} == {"lock", "origin"}
+    assert {step for _, step in hosts.asked} == {"lock", "note", "origin"}
     given = [step.args for _, step in hosts.given if step.name == "origin"]
     now = story.store("alice").look().origin
     assert {one["digest"] for one in given} == {now.digests[-1]}

@@ -5,7 +5,7 @@ import pytest
 from tempo_infra.deploy.resume import ending
 from tempo_infra.on_host.journal import Entry
 from tempo_infra.on_host.runs import Runs
-from tempo_infra.report.runs import history_lines, status_line
+from tempo_infra.report.runs import status_line
 
 A, B = "a" * 64, "b" * 64
 SWITCHED = Entry("r1", "switch", "done", B)
@@ -71,15 +71,3 @@ def test_the_state_of_another_run_is_not_told_as_this_ones() -> None:
 )
 def test_a_status_line_says_where_a_host_stands(runs: Runs, says: str) -> None:
     assert says in status_line(runs)
-
-
-def test_history_is_one_line_a_run_with_its_end() -> None:
-    gone = Entry("r3", "confirm", "confirmed", "", "last", "rolled back by hand")
-    stuck = Entry("r4", "rollback", "failed", A, "after", "no engine")
-    runs = Runs(B, B, B, entries=[SWITCHED, KEPT, Entry("r2", "pull", "failed", time="later"), gone, stuck])
-    assert list(history_lines(runs)) == [
-        f"2026-01-01T00:00:00Z  r1  confirmed {B[:12]}  me@desk  health",
-        "later  r2  ended at pull (failed)",
-        "last  r3  confirmed generation 0  rolled back by hand",
-        "after  r4  ended at rollback (failed)  no engine",
-    ]

@@ -314,6 +314,7 @@ def test_owned_files_alone_take_three_requests_a_host_and_leave_docker_out_of_it
         assert hosts.steps_of(name) == [
             "lock",
             "lock",
+            "note",
             "preflight",
             "stage",
             "arm",
@@ -333,7 +334,7 @@ def test_a_host_of_which_files_alone_change_is_put_back_with_the_others() -> Non
     states["history-1"] = replace(states["history-1"], containers=[])
     hosts, outcome = applied(cluster, bundles, states, {("db-1", "membership")})
     assert not outcome.ok
-    assert hosts.steps_of("front-1")[1:6] == ["lock", "preflight", "stage", "arm", "switch"]
+    assert hosts.steps_of("front-1")[1:7] == ["lock", "note", "preflight", "stage", "arm", "switch"]
     assert hosts.steps_of("front-1")[-1] == "rollback"
     assert hosts.steps_of("history-1")[-1] == "rollback"
     assert "namespaces" not in hosts.steps_of("front-1")

@@ -1,0 +1,106 @@
+"""The runs of a host, as its journal tells them: when, by whom, how each ended, and what it changed."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from tempo_infra.on_host.journal import NOTE, RESTART
+from tempo_infra.on_host.layout import ZERO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tempo_infra.on_host.journal import Entry
+    from tempo_infra.on_host.runs import Runs
+
+WIDTH = 78  # two more columns stand before each line
+DECIDED = ("confirmed", "rolled back", "held")
+USUAL = ("health", "")  # why a change is kept, nearly always
+# Steps that only look, or wait: a run that did nothing else on a host has left it as it was.
+LOOKING = {
+    *("preflight", "disk-speed", "local-login", "members-gone", "database-answers", "serving", "membership"),
+    *("postgres-ready", "login", "unused", "roles", "owners", "healthy", "still", "boot-id", "validate"),
+}
+SAID = {"origin": "took note of the secrets file", "drain": "maintenance", "command": "a command was run"}
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One run on one host."""
+
+    time: str  # of its end
+    run: str
+    result: str  # "confirmed", "rolled back", "held", "failed", "done", "unchanged" or "ended early"
+    generation: str  # that the host was on afterwards, where the run decided about one
+    who: str
+    what: str  # what it changed, or was about
+    why: str  # it ended as it did, where that is not as usual
+
+
+def past(entries: Iterable[Entry]) -> Iterator[Past]:
+    """Yield the runs of a journal, the newest last."""
+    by_run: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_run.setdefault(entry.run, []).append(entry)
+    for run, found in by_run.items():
+        end = next((one for one in reversed(found) if one.result in DECIDED), None)
+        bad = next((one for one in reversed(found) if one.result == "failed"), None)
+        said = next((one for one in reversed(found) if one.step == NOTE), None)
+        who = next((one.who for one in reversed(found) if one.who), "")
+        decided = end if end and not _later(found, bad, end) else None
+        last = decided or bad or found[-1]
+        result, why = _ended(found, decided, bad)
+        what = said.detail if said else _seen(found)
+        generation = decided.generation if decided else ""
+        yield Past(last.time, run, result, generation, who, what, why)
+
+
+def _later(found: list[Entry], bad: Entry | None, end: Entry) -> bool:
+    """Whether a rollback failed after the decision: then a person is needed, whatever was decided before."""
+    return bad is not None and bad.step == "rollback" and found.index(bad) > found.index(end)
+
+
+def _ended(found: list[Entry], decided: Entry | None, bad: Entry | None) -> tuple[str, str]:
+    if decided is not None:
+        return decided.result, "" if decided.detail in USUAL else decided.detail
+    if bad is not None:
+        return "failed", f"{bad.step}: {bad.detail}" if bad.detail else bad.step
+    steps = {one.step for one in found}
+    if steps <= LOOKING:
+        return "unchanged", ""
+    if steps & {"arm", "switch", "hold", "rollback", "confirm"}:
+        return "ended early", f"after {found[-1].step}"
+    return "done", ""
+
+
+def _seen(found: list[Entry]) -> str:
+    """Say what an older journal has, which did not say what a run is about."""
+    again = [f"{one.detail} ({one.seconds:.1f} s)" for one in found if one.step == RESTART and one.detail]
+    parts = [f"restarted {', '.join(again)}"] if again else []
+    return "; ".join([*parts, *(SAID[step] for step in dict.fromkeys(e.step for e in found) if step in SAID)])
+
+
+def history_lines(runs: Runs) -> Iterator[str]:
+    """Yield a line for each run, and below it what it changed and why it ended so."""
+    for one in past(runs.entries):
+        named = one.result in DECIDED
+        words = f"{one.result} {one.generation[:12] or f'generation {ZERO}'}" if named else one.result
+        who = f"  {one.who}" if one.who else ""
+        yield f"{one.time}  {one.run}  {words}{who}"
+        for line in filter(None, (one.what, one.why and f"because: {one.why}")):
+            yield from textwrap.wrap(
+                line,
+                WIDTH,
+                initial_indent="    ",
+                subsequent_indent="      ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+
+
+def as_json(answers: Mapping[str, Runs]) -> str:
+    hosts = {name: [asdict(one) for one in past(runs.entries)] for name, runs in answers.items()}
+    return json.dumps({"schema": 1, "hosts": hosts}, indent=1)
