@@ -166,10 +166,13 @@ def _result(
     findings: tuple[Finding, ...],
     database: tuple[Finding, ...],
 ) -> HostResult:
+    labels = one.host.label_words if one.host is not None else ""
     if isinstance(answer, TempoInfraError):
         remedy = _remedy(one, answer)
         what = " ".join(plain(answer.what).split())
-        return HostResult(one.name, one.address, one.expected.class_name, error=what, remedy=remedy)
+        return HostResult(
+            one.name, one.address, one.expected.class_name, error=what, remedy=remedy, labels=labels
+        )
     return HostResult(
         name=one.name,
         address=one.address,
@@ -179,6 +182,7 @@ def _result(
         verdict="; ".join(
             part for part in (verdict(findings, one.expected, database), _root(answer, findings)) if part
         ),
+        labels=labels,
         system=_system(answer),
     )
 

@@ -15,7 +15,14 @@ from tempo_infra.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tempo_infra.inventory.scaffold import HostAddresses
+    from tempo_infra.inventory.scaffold import Answers, HostAddresses
+
+
+ASKED = {
+    "cluster": "the cluster's name",
+    "provider": "who rents the hosts out (the provider)",
+    "user": "who logs in on them (the user)",
+}
 
 
 class Layout(StrEnum):
@@ -32,10 +39,10 @@ def init(
         list[str] | None,
         typer.Option("--host", help="A host's addresses; once for each host.", metavar="NAME=SSH,INTERNAL"),
     ] = None,
-    cluster: Annotated[str, typer.Option(help="The cluster's name.", metavar="NAME")] = "oslo",
+    cluster: Annotated[str, typer.Option(help="The cluster's name.", metavar="NAME")] = "",
     country: Annotated[str, typer.Option(help="Where the hosts are, ISO 3166.", metavar="CODE")] = "NO",
-    provider: Annotated[str, typer.Option(help="Who rents them out.", metavar="NAME")] = "my-provider",
-    user: Annotated[str, typer.Option(help="Who logs in; may use sudo.", metavar="NAME")] = "deploy",
+    provider: Annotated[str, typer.Option(help="Who rents the hosts out.", metavar="NAME")] = "",
+    user: Annotated[str, typer.Option(help="Who logs in on them; may use sudo.", metavar="NAME")] = "",
     goal: Annotated[
         float | None,
         typer.Option(
@@ -54,23 +61,27 @@ def init(
     ] = None,
     force: Annotated[bool, flag("--force", help="Overwrite the file.")] = False,
 ) -> None:
-    """Write a commented inventory: asks for the addresses, or takes them as options.
+    """Write a commented inventory: asks for what is not given as an option, on a terminal.
 
-    Example: tempo-infra init single --host solo-1=203.0.113.10,10.0.0.10
+    Example: tempo-infra init single --cluster oslo --provider Nordhost --user deploy
+    --host solo-1=203.0.113.10,10.0.0.10
     """
     from tempo_infra.inventory import edit, scaffold
 
-    path = output or Path("inventory") / f"{cluster}.yaml"
+    given = dict(scaffold.parse_host(option, layout) for option in host or [])
+    said = {"cluster": cluster, "provider": provider, "user": user}
+    _need_somebody(said, layout, given)
+    answers = _answers(said, country)
+    path = output or Path("inventory") / f"{answers.cluster}.yaml"
     if path.exists() and not force:
         raise InputError(
             f"{path} is there already", remedy="overwrite it with --force, or choose --output FILE"
         )
-    answers = scaffold.Answers(cluster, country, provider, user).checked()
-    given = dict(scaffold.parse_host(option, layout) for option in host or [])
     hosts = _completed(layout, given)
     text = scaffold.scaffold(layout, answers, hosts, path, None if goal is None else _shards(goal))
     edit.write(path, text)
-    again = scaffold.command(layout, answers, hosts, path) if len(given) < len(hosts) else ()
+    asked = len(given) < len(hosts) or not all(said.values())
+    again = scaffold.command(layout, answers, hosts, path) if asked else ()
     _say_what_is_next(path, [*again, *(("--workflows-per-second", f"{goal:g}") if again and goal else ())])
 
 
@@ -88,33 +99,53 @@ def _shards(goal: float) -> int:
     return shards
 
 
+def _need_somebody(said: Mapping[str, str], layout: Layout, given: Mapping[str, HostAddresses]) -> None:
+    """Where nobody can be asked, say which options are missing, all at once. InputError."""
+    from tempo_infra.inventory import scaffold
+
+    if sys.stdin.isatty():
+        return
+    missing = [one.name for one in scaffold.layout_of(layout).hosts if one.name not in given]
+    words = [ASKED[name] for name, value in said.items() if not value]
+    options = [f"--{name} NAME" for name, value in said.items() if not value]
+    words += [f"addresses of {', '.join(missing)}"] if missing else []
+    options += [f"--host {name}=SSH-ADDRESS,INTERNAL-ADDRESS" for name in missing]
+    if options:
+        are = "are" if missing or len(options) > 1 else "is"
+        raise InputError(f"{', '.join(words)} {are} missing; add", remedy="\n  ".join(options))
+
+
+def _answers(said: Mapping[str, str], country: str) -> Answers:
+    """Ask for what was not given; what was is checked first. InputError names the option."""
+    from tempo_infra.inventory import scaffold
+
+    scaffold.check({name: value for name, value in said.items() if value} | {"country": country})
+    found = {name: value or _ask(ASKED[name], scaffold.CHECKS[name]) for name, value in said.items()}
+    return scaffold.Answers(**found, country=country)
+
+
 def _completed(layout: Layout, given: Mapping[str, HostAddresses]) -> dict[str, HostAddresses]:
-    """Ask for what was not given; where nobody can be asked, say which options are missing."""
+    """Ask for the addresses that were not given."""
     from tempo_infra.inventory import scaffold
     from tempo_infra.inventory.addresses import internal_address, ssh_address
 
-    hosts = scaffold.layout_of(layout).hosts
-    missing = [one.name for one in hosts if one.name not in given]
-    if missing and not sys.stdin.isatty():
-        options = "\n  ".join(f"--host {name}=SSH-ADDRESS,INTERNAL-ADDRESS" for name in missing)
-        raise InputError(f"addresses of {', '.join(missing)} are missing; add", remedy=options)
     complete: dict[str, HostAddresses] = {}
-    for one in hosts:
-        if one.name in missing:
-            typer.echo(f"{one.name}  {one.instance_class.name}: {' '.join(one.roles)}")
-            address = _ask("  ssh address", ssh_address)
-            complete[one.name] = scaffold.HostAddresses(address, _ask("  internal address", internal_address))
-        else:
+    for one in scaffold.layout_of(layout).hosts:
+        if one.name in given:
             complete[one.name] = given[one.name]
+            continue
+        typer.echo(f"{one.name}  {one.instance_class.name}: {' '.join(one.roles)}")
+        address = _ask("  ssh address", ssh_address)
+        complete[one.name] = scaffold.HostAddresses(address, _ask("  internal address", internal_address))
     return complete
 
 
-def _ask(question: str, check: Callable[[str], str]) -> str:
+def _ask(question: str, check: Callable[[str], object]) -> str:
     """Ask until the answer passes the check."""
     while True:
         answer = str(typer.prompt(question)).strip()
         try:
-            return check(answer)
+            return str(check(answer))
         except ValueError as error:
             typer.echo(f"  {error}")
 

@@ -53,6 +53,8 @@ def show(inventory: InventoryFile = DEFAULT_INVENTORY) -> None:
         typer.echo(f"  internal  {host.internal}")
         measured = f"measured {host.resources.measured}" if host.resources.measured else "as declared"
         typer.echo(f"  has       {summary(host.resources)} ({measured})")
+        if host.labels:
+            typer.echo(f"  labels    {host.label_words}")
 
 
 @app.command()

@@ -162,7 +162,7 @@ def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
     }
     return [
         locks.lock_step(run),
-        note(f"rollback to {name_of(digest)}", locks.who()),
+        note(run, f"rollback to {name_of(digest)}", locks.who()),
         Step("arm", arm),
         Step("switch", {"digest": digest, "found": {}}),
         Step("before-ours") if digest == ZERO else Step("up", {"services": [], "remove_orphans": True}),

@@ -199,7 +199,7 @@ class Maintenance:
             raise _told(name, error, otherwise) from error
 
     def _begin(self) -> list[Step]:
-        return [self._lock(), note("maintenance", locks.who())]
+        return [self._lock(), note(self.run, "maintenance", locks.who())]
 
     def _lock(self, wait_s: float = 0.0) -> Step:
         return locks.lock_step(self.run, wait_s)

@@ -52,7 +52,7 @@ class Work:
 
 def prepare(work: Work, secrets: Secrets) -> list[Step]:
     """Everything that leaves the running system alone: files staged and verified, images, secrets."""
-    steps = [lock_step(work.run), note(of_plan(work.plan), work.who)]
+    steps = [lock_step(work.run), note(work.run, of_plan(work.plan), work.who)]
     if work.plan.keeps_generation:
         return steps
     if work.plan.files_only:
@@ -76,9 +76,9 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
     return steps
 
 
-def note(what: str, who: str) -> Step:
+def note(run: str, what: str, who: str) -> Step:
     """Let the host's journal say what the run is about, which `history` shows."""
-    return Step("note", {"what": what, "who": who})
+    return Step("note", {"run": run, "what": what, "who": who})
 
 
 def preflight(work: Work) -> Step:

@@ -135,6 +135,11 @@ class Host:
         return any(role in self.roles for role in roles)
 
     @property
+    def label_words(self) -> str:
+        """The labels on one line: `owner=kari, rack=b2`."""
+        return ", ".join(f"{name}={value}" for name, value in sorted(self.labels.items()))
+
+    @property
     def temporal_roles(self) -> tuple[Role, ...]:
         return tuple(role for role in self.roles if role in TEMPORAL_ROLES)
 

@@ -15,12 +15,13 @@ from tempo_infra.inventory.load import load, loads
 from tempo_infra.inventory.problems import did_you_mean, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tempo_infra.inventory.cluster import Cluster
     from tempo_infra.inventory.problems import Loc
 
 EXAMPLES = {"single": "single.yaml", "trio": "oslo-trio.yaml"}
+USUAL = {"country": "NO"}  # what need not be said
 _HEADER = """\
 # {cluster}: written by `tempo-infra init {layout}`. Every key: `tempo-infra inventory schema`.
 #
@@ -41,27 +42,29 @@ class HostAddresses:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What `init` asks for. The defaults are those of its options."""
+    """What `init` wants to know beside the hosts."""
 
-    cluster: str = "oslo"
-    country: str = "NO"
-    provider: str = "my-provider"
-    user: str = "deploy"
+    cluster: str
+    country: str
+    provider: str
+    user: str
 
-    def checked(self) -> Answers:
-        """Return itself; InputError naming the option whose value can't stand in an inventory."""
-        checks = {
-            "cluster": words.dns_label,
-            "country": words.country,
-            "provider": words.title,
-            "user": words.user_name,
-        }
-        for field, check in checks.items():
-            try:
-                check(getattr(self, field))
-            except ValueError as error:
-                raise InputError(f"--{field}: {error}") from None
-        return self
+
+CHECKS: Mapping[str, Callable[[str], object]] = {
+    "cluster": words.dns_label,
+    "country": words.country,
+    "provider": words.title,
+    "user": words.user_name,
+}
+
+
+def check(given: Mapping[str, str]) -> None:
+    """InputError naming the option whose value can't stand in an inventory."""
+    for field, value in given.items():
+        try:
+            CHECKS[field](value)
+        except ValueError as error:
+            raise InputError(f"--{field}: {error}") from None
 
 
 def example(name: str) -> Path:
@@ -126,10 +129,8 @@ def scaffold(
 def command(layout: str, answers: Answers, hosts: Mapping[str, HostAddresses], path: Path) -> Sequence[str]:
     """Return the words of the `init` that writes the same without asking."""
     argv = ["tempo-infra", "init", layout]
-    usual = Answers()
-    for field in ("cluster", "country", "provider", "user"):
-        value = getattr(answers, field)
-        if value != getattr(usual, field):
+    for field in CHECKS:
+        if (value := getattr(answers, field)) != USUAL.get(field):
             argv += [f"--{field}", value]
     for name, host in hosts.items():
         argv += ["--host", f"{name}={host.address},{host.internal}"]

@@ -38,14 +38,15 @@ LONGEST_S = 86400.0
 
 @dataclass(frozen=True)
 class NoteArgs:
+    run: str
     what: str
     who: str
 
 
-def note(layout: Layout, run: str, args: NoteArgs) -> "dict[str, str]":
+def note(layout: Layout, args: NoteArgs) -> "dict[str, str]":
     """Write down what a run is about; a full disk is said by the step that needs it."""
     with contextlib.suppress(OSError):
-        record(layout, Entry(run, NOTE, "begun", detail=args.what[:MOST_WORDS], who=args.who[:MOST_WHO]))
+        record(layout, Entry(args.run, NOTE, "begun", detail=args.what[:MOST_WORDS], who=args.who[:MOST_WHO]))
     return {}
 
 

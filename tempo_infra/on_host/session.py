@@ -71,9 +71,7 @@ MEASURING = {"facts", "clock"}  # steps that change nothing
 READING = {"lock", "unlock", "state", *MEASURING}  # nor do these: they may end with the login
 IDLE_S = 30.0  # after these, a silent operator is gone: a link that is dead says nothing for hours
 SAID_S = 5.0  # for the last words of a program that ends in the middle of a step
-UNDECIDED_S = (
-    24 * 3600.0
-)  # an operator who asks for nothing more keeps a change undecided no longer than that
+UNDECIDED_S = 86400.0  # an operator who asks for nothing more keeps a change undecided no longer than that
 SILENT_S = 120.0  # between a run's requests; a program that stands still must not keep others out for ever
 
 
@@ -333,10 +331,6 @@ class Session:
             return facts.collect(facts.FactsOptions.of(step.args))
 
     @property
-    def run_id(self) -> str:
-        return self._run
-
-    @property
     def layout(self) -> Layout:
         return self._layout
 
@@ -381,7 +375,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "still": lambda s, step: arming.still(s.layout, arming.RunArgs(**step.args)),
     "confirm": lambda s, step: arming.confirm(s.layout, arming.RunArgs(**step.args)),
     "rollback": Session.rollback,
-    "note": lambda s, step: note(s.layout, s.run_id, NoteArgs(**step.args)),
+    "note": lambda s, step: note(s.layout, NoteArgs(**step.args)),
     "boot-id": lambda s, _: {"boot_id": guard.boot_id(s.layout)},
     "drain": lambda s, step: draining.drain(s.layout, draining.DrainArgs(**step.args)),
     "owners": lambda _, step: draining.owners(draining.OwnersArgs(**step.args)),

@@ -131,8 +131,10 @@ class _Page:
         self._indented(f"verdict: {host.verdict}" if host.verdict else "", GAP, "bold")
 
     def _headline(self, host: HostResult) -> None:
-        """Name, class and address at the left, the seconds at the right."""
-        parts = dict.fromkeys(part for part in (host.name, host.class_name, host.address) if part)
+        """Name, class, address and labels at the left, the seconds at the right."""
+        parts = dict.fromkeys(
+            part for part in (host.name, host.class_name, host.address, host.labels) if part
+        )
         line = Text(self._style.text(" · ".join(parts)), style="bold")
         seconds = f"{host.seconds:.1f} s" if host.seconds else ""
         room = self._console.width - cell_len(line.plain)

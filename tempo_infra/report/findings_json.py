@@ -49,6 +49,7 @@ def _host(host: HostResult) -> dict[str, Any]:
         "name": host.name,
         "address": host.address,
         "class": host.class_name,
+        **({"labels": host.labels} if host.labels else {}),
         "system": host.system,
         "seconds": host.seconds,
         "verdict": host.verdict,

@@ -27,6 +27,7 @@ class HostResult:
     verdict: str = ""
     error: str = ""  # the host could not be asked; counts as one unknown
     remedy: str = ""  # for the error
+    labels: str = ""  # the operator's own words about it: "owner=kari, rack=b2"
     system: str = ""  # "Debian GNU/Linux 13 (trixie), Linux 6.12.0, taken 2026-11-20T10:00:00Z"
 
     @property

@@ -46,6 +46,16 @@ def test_show_names_every_host_within_80_columns(trio: Path) -> None:
     assert max(map(len, result.output.splitlines())) <= 80
 
 
+def test_labels_are_shown(trio: Path) -> None:
+    trio.write_text(
+        trio.read_text().replace(
+            "    class: High-RAM", "    labels: {rack: b2, owner: kari}\n    class: High-RAM"
+        )
+    )
+    said = CliRunner().invoke(app, ["inventory", "show", "-i", str(trio)]).output
+    assert said.count("  labels    owner=kari, rack=b2\n") == 1
+
+
 def test_show_refuses_a_bad_inventory(trio: Path) -> None:
     trio.write_text(trio.read_text().replace("shards: 512", "shards: 3"))
     result = CliRunner().invoke(app, ["inventory", "show", "-i", str(trio)])

@@ -56,7 +56,7 @@ def test_of_very_much_the_beginning_is_kept(tmp_path: Path) -> None:
     assert len(text) == MOST_CHARS
     layout = Layout(tmp_path)
     layout.state.mkdir(parents=True)
-    journal.note(layout, "r1", journal.NoteArgs("x" * 10_000, "y" * 10_000))
+    journal.note(layout, journal.NoteArgs("r1", "x" * 10_000, "y" * 10_000))
     [entry] = journal.entries(layout)
     assert (entry.run, entry.step, len(entry.detail), len(entry.who)) == ("r1", "note", 1000, 100)
 

@@ -112,6 +112,15 @@ def test_quiet_says_what_failed_and_nothing_where_nothing_did() -> None:
     assert "disk.space" not in printed(quiet, of=CheckRun((replace(host, error="no answer"),), 3))
 
 
+def test_a_hosts_labels_stand_beside_its_name() -> None:
+    host = HostResult("db-1", "203.0.113.13", "High-RAM", error="no answer", labels="owner=kari, rack=b2")
+    labelled = CheckRun((host,), 3)
+    assert printed(Style(), of=labelled).startswith("db-1 · High-RAM · 203.0.113.13 · owner=kari, rack=b2\n")
+    body = json.loads("".join(findings_json.write(labelled)))
+    jsonschema.validate(body, json.loads(SCHEMA.read_text()))
+    assert body["hosts"][0]["labels"] == "owner=kari, rack=b2"
+
+
 def test_lines_end_where_their_words_end() -> None:
     assert [line for line in printed(Style(verbose=True)).splitlines() if line != line.rstrip()] == []
 
