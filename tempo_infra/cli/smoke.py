@@ -72,12 +72,17 @@ def _frontend(inventory: Path, address: str) -> Iterator[str]:
     from tempo_infra.inventory import load
     from tempo_infra.inventory.cluster import Role
     from tempo_infra.report.outcome import FRONTEND_PORT
-    from tempo_infra.ssh import forward
+    from tempo_infra.ssh import NoWayError, forward
 
     host = load(inventory).with_role(Role.FRONTEND)[0]
-    with forward(host, (host.internal, FRONTEND_PORT)) as port:
-        typer.echo(f"  through ssh to {host.name}, frontend {host.internal}:{FRONTEND_PORT}", err=True)
-        yield f"127.0.0.1:{port}"
+    frontend = f"{host.internal}:{FRONTEND_PORT}"
+    try:
+        with forward(host, (host.internal, FRONTEND_PORT)) as port:
+            typer.echo(f"  through ssh to {host.name}, frontend {frontend}", err=True)
+            yield f"127.0.0.1:{port}"
+    except NoWayError as error:
+        error.remedy += f";\n  or run smoke where the frontend is reachable, with --address {frontend}"
+        raise
 
 
 def event_line(event: Event) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +18,10 @@ from tempo_infra.on_host.program import NAME_DIGITS
 # A line for each piece: on a slow link the controller sees that something arrives.
 # The collector looks seldom, and not at the end: what is imported lives as long as the program.
 # The whole of it is read before its first line is done, so it is written in what Python 2 can read, too.
+# It travels as one line without a backslash of its own or an exclamation mark: csh and fish read those inside
+# of quotes, and csh takes no second line there.
 OLDEST_PYTHON = (3, 10)
+HELLO = b"tempo-infra"  # its first line
 START = """
 import sys
 if sys.version_info < (3, 10):
@@ -29,7 +31,7 @@ import gc
 gc.set_threshold(50000)
 
 def say(*words):
-    sys.stdout.write(" ".join(words) + "\\n")
+    sys.stdout.write(" ".join(words) + chr(10))
     sys.stdout.flush()
 
 say("tempo-infra")
@@ -90,12 +92,6 @@ serve(nonce, request)
 gc.freeze()
 """.strip()
 
-# What `START` says first; what shells, sudo and a Python that knows no -I say in its place.
-_TOO_OLD = re.compile(r"^tempo-infra: Python (\d+\.\d+\.\d+)$|^(Unknown option: -I)$", re.MULTILINE)
-_NONE = re.compile(
-    r"^(?=.*\bpython3\b).*(not found|no such file|unknown command)", re.IGNORECASE | re.MULTILINE
-)
-
 # The same zip is kept on the host; while a change is not confirmed, systemd starts it.
 ALONE = b"from tempo_infra.on_host.alone import main\nmain()\n"
 PACKAGE = Path(tempo_infra.__file__).parent
@@ -138,22 +134,8 @@ def program() -> bytes:
 
 def command(nonce: str) -> list[str]:
     """Return the words that start the program on a host."""
-    return ["python3", "-I", "-c", START, nonce, name()]
-
-
-def no_python(said: str) -> tuple[str, str]:
-    """Return what is wrong with the host's Python, and what to do, by what was said; "" for other reasons."""
-    oldest = ".".join(map(str, OLDEST_PYTHON))
-    if old := _TOO_OLD.search(said):
-        found = f"Python {old[1] or 'before 3.4'} on this host is too old: {oldest} is the oldest that works"
-        return found, (
-            f"Debian 12, Ubuntu 22.04 and newer ones bring it; elsewhere `python3` must be {oldest} or newer "
-            "for root"
-        )
-    if _NONE.search(said):
-        remedy = f"install {oldest} or newer as `python3`, which root finds: apt-get install python3"
-        return "this host has no python3", remedy
-    return "", ""
+    one_line = f"exec({START!r})".replace("!", "\\x21")
+    return ["python3", "-I", "-c", one_line, nonce, name()]
 
 
 def opening(nonce: str, request: bytes) -> bytes:

@@ -6,16 +6,18 @@ import contextlib
 import math
 import secrets
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra import sanitize
 from tempo_infra.deploy import answers
-from tempo_infra.deploy.payload import answer, command, no_python, opening, wish
+from tempo_infra.deploy.payload import HELLO, answer, command, opening, wish
+from tempo_infra.deploy.starting import Login, failed, last_words
 from tempo_infra.deploy.turn import LateError, Turn
 from tempo_infra.errors import RollbackFailedError, StepFailedError, UnreachableError
+from tempo_infra.on_host.said import remedy
 from tempo_infra.on_host.wire import Event, Reply, Step, WireError, encode, encode_request, read_frame
 from tempo_infra.ssh import LOST, Connection, Process, connect, resolve
+from tempo_infra.ssh.reasons import WAY_TO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,9 +29,8 @@ SEND_S, SLOWEST_BYTES_S = 120.0, 500
 FRAMES = 100_000  # of one answer: a host at work says something every few seconds
 EVENTS = 2000  # of these, what is more than a sign of life: a step says a few things
 PING_S = 5.0
-LONGEST_WORDS = 300
-
-ADMIN_HINT = "give the user sudo without a password, or use --ask-sudo-password"
+NOISE_KEPT = 4096
+GOES_ON = "the host ends the step that it is in by itself; the same command goes on from there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Session:
         process: Process,
         nonce: str,
         hide: Callable[[str], str] = str,
+        login: Login = Login(),  # noqa: B008 - frozen
         *,
         reached: str | None = None,
     ) -> None:
@@ -59,7 +61,8 @@ class Session:
         `reached` is the address that ssh connected to from here; None through a jump host.
         """
         self.host, self.reached = host, reached
-        self._process, self._nonce, self._hide = process, nonce, hide
+        self._process, self._nonce, self._hide, self._login = process, nonce, hide, login
+        self._noise = bytearray()  # the end of what was said before the first frame
         self._calling = threading.Lock()
         self._opened = self._supplied = self._heard = False
 
@@ -162,6 +165,9 @@ class Session:
         """Return the next line; a host that asks for the program is sent it, once."""
         turn.check()
         line = self._process.read_line(deadline_s=SILENCE_S, check=turn.check)
+        if not self._heard and line.strip() not in (HELLO, wish(self._nonce)):
+            self._noise += line
+            del self._noise[:-NOISE_KEPT]
         if not self._supplied and line.strip() == wish(self._nonce):
             self._supplied = True
             self.send(answer(), "start")
@@ -174,24 +180,13 @@ class Session:
             return UnreachableError(
                 f"unreachable: {step}: the connection was lost" + (f" ({words})" if words else ""),
                 host=self.host,
-                remedy="the host ends the step that it is in by itself; the same command goes on from there",
+                remedy=GOES_ON if self._heard else remedy(WAY_TO, words, GOES_ON),
             )
-        said = done.stderr.decode(errors="replace")
-        last = said.strip().splitlines()[-1] if said.strip() else f"exit code {done.returncode}"
-        words = sanitize.cut(sanitize.one_line(last), LONGEST_WORDS)
         if self._heard:
+            words = last_words(done.stderr.decode(errors="replace")) or f"exit code {done.returncode}"
             what = f"{step}: the program on the host has ended: {words}"
             return UnreachableError(what, host=self.host, remedy="run the same command again")
-        unfit, todo = no_python(said)
-        if unfit:
-            return UnreachableError(f"{step}: {unfit}", host=self.host, remedy=todo)
-        remedy = {
-            127: "the host needs python3 and sudo: apt-get install python3 sudo",
-            1: ADMIN_HINT + "; with `Defaults requiretty`: add `Defaults:<user> !requiretty` to sudoers",
-        }.get(done.returncode, "")
-        return UnreachableError(
-            f"{step}: could not start work on the host: {words}", host=self.host, remedy=remedy
-        )
+        return failed(self.host, self._login, step, replace(done, stdout=bytes(self._noise) + done.stdout))
 
 
 @contextlib.contextmanager
@@ -201,7 +196,8 @@ def open_session(host: Host, sudo: Sudo, hide: Callable[[str], str] = str) -> It
         nonce = secrets.token_hex(12)
         process = _start(connection, host, sudo, command(nonce))
         try:
-            yield Session(host.name, process, nonce, hide, reached=connection.reached)
+            login = Login(host.ssh.user, host.ssh.address, host.ssh.port)
+            yield Session(host.name, process, nonce, hide, login, reached=connection.reached)
         finally:
             process.close_stdin()
 
@@ -218,10 +214,10 @@ def _with_password(connection: Connection, host: Host, password: str, python: li
     """Answer sudo's own question once; a second question means that the password is wrong."""
     prompt = f"[{secrets.token_hex(8)}]"
     process = connection.start(["sudo", "-k", "-S", "-p", prompt, "--", *python])
-    if process.asked(prompt.encode(), times=1, deadline_s=SILENCE_S):
+    if process.asked(prompt.encode(), times=1, unless=HELLO, deadline_s=SILENCE_S):
         process.send(f"{password}\n".encode(), deadline_s=SILENCE_S)
         # Our program says hello first; a second question would be answered by our next bytes.
-        if process.asked(prompt.encode(), times=2, deadline_s=SILENCE_S):
+        if process.asked(prompt.encode(), times=2, unless=HELLO, deadline_s=SILENCE_S):
             process.close()
             raise UnreachableError(
                 f"sudo refused the password of {host.ssh.user} (one try was made)", host=host.name

@@ -231,7 +231,9 @@ class ImagesSection(Section):
     """Where container images come from."""
 
     registry: Registry | None = Field(
-        default=None, description="A registry without scheme, such as registry.example.no:5000."
+        default=None,
+        description="A registry without scheme, such as registry.example.no:5000. Hosts pull as root: a "
+        "login there is root's (`sudo docker login`).",
     )
     ca_file: Path | None = Field(
         default=None, description="The registry's certificate authority (PEM), relative to this file."

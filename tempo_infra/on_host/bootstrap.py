@@ -9,7 +9,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Callable
 
-from tempo_infra.on_host import which_engine
+from tempo_infra.on_host import said, which_engine
 from tempo_infra.on_host.shell import StepError, must, run
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ PAUSE_S, SAY_EVERY_S = 2.0, 30.0
 # apt's own wait is for dpkg's lock alone, and says nothing; so it is asked again, for each of its locks.
 HELD = ("Could not get lock", "Unable to lock", "Unable to acquire the dpkg", "is another process using it")
 TAKES_NOTHING_AWAY = "--no-remove"  # docker.io would take podman-docker or containerd.io away
+BY_HAND = "nothing was switched; install an engine by hand, then run this again: it will be kept as it is"
 REFUSED = "remove is disabled"  # what apt says then
 
 
@@ -89,18 +90,21 @@ def _apt(words: "Sequence[str]", until: float, say: "Callable[[str], None]") -> 
                 remedy="nothing was installed; take them away by hand if nothing needs them",
             )
         if not any(text in output.err for text in HELD):
-            raise StepError(f"`apt-get {words[0]}`: {output.last_words}")
+            raise StepError(
+                f"`apt-get {words[0]}`: {output.last_words}",
+                remedy=said.remedy(said.APT, output.err, BY_HAND),
+            )
         waiting.once_more(_holder(output.err))
 
 
-def _taken(said: str) -> str:
-    found = re.search(r"will be REMOVED:\n((?:  .*\n)+)", said)
+def _taken(out: str) -> str:
+    found = re.search(r"will be REMOVED:\n((?:  .*\n)+)", out)
     return ", ".join(found[1].split()) if found else "apt-get says which"
 
 
-def _holder(said: str) -> str:
+def _holder(err: str) -> str:
     """Return who has the lock, in apt's words: "It is held by process 4711 (unattended-upgr)"."""
-    held = [line for line in said.splitlines() if "held by process" in line]
+    held = [line for line in err.splitlines() if "held by process" in line]
     return held[0].rpartition("held by ")[2].strip() if held else ""
 
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.on_host import compose_network, engine, which_engine
+from tempo_infra.on_host import compose_network, engine, said, which_engine
 from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import Output, StepError, must, run
 
@@ -20,6 +20,7 @@ PULL_S, AT_ONCE = 900.0, 2  # the longest time for so many images
 UP_DEADLINE_S, DOWN_DEADLINE_S = 240.0, 300.0
 JOB_PAUSE_S = 1.0
 NEVER_PULL = ("--pull", "never")  # what is not here by now was not prepared, or taken away since
+PULL_BY_HAND = "`docker pull` of it on the host says more; then run it again"
 AT_BOOT = "tempo-infra.service"  # starts what Docker could not
 
 
@@ -55,7 +56,7 @@ def _pull(image: str, until: float) -> str:
     if output.returncode != 0:
         raise StepError(
             f"image {image}: {output.last_words}",
-            remedy="nothing was switched; make the registry reachable and run it again",
+            remedy="nothing was switched; " + said.remedy(said.REGISTRY, output.err, PULL_BY_HAND),
         )
     return image
 

@@ -13,7 +13,7 @@ import json
 import re
 from typing import Any
 
-from tempo_infra.on_host import engine
+from tempo_infra.on_host import engine, said
 from tempo_infra.on_host.inside import inside
 from tempo_infra.on_host.shell import StepError
 
@@ -108,12 +108,9 @@ def _run(container: str, text: str, database: str, deadline_s: float, read_only:
     if user == LOCAL and SHUT_OUT.search(output.err):
         raise StepError(
             f"PostgreSQL does not let {LOCAL} in, through which tempo-infra asks in {database}",
-            remedy="tempo-infra provision of the database's host makes that login and lets it in",
+            remedy="provision of the database's host makes that login and lets it in",
         )
-    locked = "another session holds the lock: wait for its vacuum, or end it; then run the same again"
-    raise StepError(
-        f"SQL in {database}: {output.last_words}", remedy=locked if "lock timeout" in output.err else ""
-    )
+    raise StepError(f"SQL in {database}: {output.last_words}", remedy=said.remedy(said.SQL, output.err))
 
 
 def _end_left_over(container: str) -> None:

@@ -215,23 +215,23 @@ class Session:
                 self._outlive_the_login(step)
                 result = HANDLERS[step.name](self, step)
             except StepError as error:
-                return self._failed(results, step, str(error), error.remedy)
+                return self._failed(results, step, error)
             except Exception as error:  # noqa: BLE001 - whatever it is, the operator must learn which step it was
-                return self._failed(results, step, f"{type(error).__name__}: {error}", "")
+                return self._failed(results, step, StepError(f"{type(error).__name__}: {error}"))
             results.append(_plain(result))
             self._journal(step.name, "done")
             say = str(getattr(result, "say", ""))  # what is worth a word beside the step's name
             self._event(Event(step.name, "ended", say, time.monotonic() - started))
         return Reply(results)
 
-    def _failed(self, results: list[Any], step: Step, what: str, remedy: str) -> Reply:
+    def _failed(self, results: list[Any], step: Step, error: StepError) -> Reply:
+        what, remedy = str(error), error.remedy
         self._journal(step.name, "failed", detail=what)
         self._event(Event(step.name, "failed", what))
         armed = self._undecided()
-        if armed is None and step.name == "rollback":
-            return Reply(results, step.name, what, remedy, now=what, needs_person=True)
         if armed is None:
-            return Reply(results, step.name, what, remedy)
+            person = step.name == "rollback"
+            return Reply(results, step.name, what, remedy, what if person else "", needs_person=person)
         return self._put_back(results, armed, (step.name, what, remedy))
 
     def _undecided(self) -> guard.Armed | None:

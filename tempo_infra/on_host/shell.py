@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, Optional, Sequence
 
+from tempo_infra.on_host import said
 from tempo_infra.on_host.layout import DOCKER_SOCKET
 
 ENVIRONMENT = {
@@ -28,11 +29,11 @@ STARTING = threading.Lock()  # while a program is being started; who ends this o
 
 
 class StepError(Exception):
-    """A step failed; the text is for the operator."""
+    """A step failed; the text is for the operator. Who knows no remedy has one by what was said."""
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(what)
-        self.remedy = remedy
+        self.remedy = remedy or said.remedy(said.HOST, what)
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,10 @@ class _TooMuchError(Exception):
 
 def _talk(process: "subprocess.Popen[bytes]", stdin: Optional[bytes], until: float) -> "tuple[bytes, bytes]":
     """Give a program its input and take what it says, within the bounds of time and size."""
-    said = {process.stdout: bytearray(), process.stderr: bytearray()}
+    heard = {process.stdout: bytearray(), process.stderr: bytearray()}
     left = memoryview(stdin or b"")
     with selectors.DefaultSelector() as pipes:
-        for pipe in said:
+        for pipe in heard:
             pipes.register(pipe, selectors.EVENT_READ)  # type: ignore[arg-type]
         if process.stdin is not None:
             pipes.register(process.stdin, selectors.EVENT_WRITE)
@@ -99,15 +100,15 @@ def _talk(process: "subprocess.Popen[bytes]", stdin: Optional[bytes], until: flo
                     ended = not left
                 else:
                     piece = os.read(key.fd, 1 << 16)
-                    said[key.fileobj] += piece  # type: ignore[index]
+                    heard[key.fileobj] += piece  # type: ignore[index]
                     ended = not piece
                 if ended:
                     pipes.unregister(key.fileobj)
                     key.fileobj.close()  # type: ignore[union-attr]
-            if sum(map(len, said.values())) > MOST_BYTES:
+            if sum(map(len, heard.values())) > MOST_BYTES:
                 raise _TooMuchError
     process.wait(_within(process, until))
-    out, err = said.values()
+    out, err = heard.values()
     return bytes(out), bytes(err)
 
 

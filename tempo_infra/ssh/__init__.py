@@ -5,6 +5,7 @@ from tempo_infra.ssh.fanout import fan_out, threads_for
 from tempo_infra.ssh.forward import forward
 from tempo_infra.ssh.lazily import import_when_used
 from tempo_infra.ssh.reach import connect, offered_key
+from tempo_infra.ssh.reasons import NoWayError
 from tempo_infra.ssh.target import Target, resolve
 
 import_when_used("invoke")
@@ -13,6 +14,7 @@ __all__ = [
     "LOST",
     "Completed",
     "Connection",
+    "NoWayError",
     "Process",
     "Target",
     "connect",

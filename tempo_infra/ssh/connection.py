@@ -10,12 +10,18 @@ import time
 from typing import TYPE_CHECKING
 
 import paramiko
-from paramiko.ssh_exception import AuthenticationException, SSHException
+from paramiko.ssh_exception import (
+    AuthenticationException,
+    BadAuthenticationType,
+    ChannelException,
+    SSHException,
+)
 
 from tempo_infra.errors import TempoInfraError, UnreachableError
 from tempo_infra.ssh.door import CONNECT_S, KEEPALIVE_S, LATE_S, LOGIN_S, READ_BYTES, Connection, Process
 from tempo_infra.ssh.known_hosts import host_id, pinned_keys, verify
 from tempo_infra.ssh.patience import HungUpError, RefusedError, knock
+from tempo_infra.ssh.reasons import no_way, unreachable
 from tempo_infra.ssh.target import Target, identities, jump_target
 
 if TYPE_CHECKING:
@@ -105,18 +111,14 @@ class LibraryConnection(Connection):
             channel.settimeout(deadline_s)
             channel.exec_command(shlex.join(argv))
         except (SSHException, EOFError, OSError) as error:
-            raise UnreachableError(
-                f"starting a command failed: {_say(error)}", host=self.target.name
-            ) from error
+            raise unreachable(self.target.name, "starting a command", _say(error)) from error
         return ChannelProcess(channel, self.target.name)
 
     def open_tcp(self, to: tuple[str, int], *, deadline_s: float = CONNECT_S) -> Channel:
         try:
             return self._transport.open_channel("direct-tcpip", to, ("127.0.0.1", 0), timeout=deadline_s)
         except (SSHException, EOFError) as error:
-            raise UnreachableError(
-                f"no way to {to[0]}:{to[1]}: {_say(error)}", host=self.target.name
-            ) from error
+            raise no_way(self.target.name, f"{to[0]}:{to[1]}", _say(error)) from error
 
     @property
     def reached(self) -> str | None:
@@ -178,9 +180,7 @@ def shown_key(transport: Transport, target: Target) -> PKey:
     try:
         return transport.get_remote_server_key()
     except SSHException as error:
-        raise UnreachableError(
-            f"unreachable: key exchange to {target.place}: {_say(error)}", host=target.name
-        ) from error
+        raise unreachable(target.name, f"key exchange to {target.place}", _say(error)) from error
 
 
 def handshake(target: Target, before: LibraryConnection | None = None) -> Transport:
@@ -199,10 +199,8 @@ def handshake(target: Target, before: LibraryConnection | None = None) -> Transp
         transport.start_client(timeout=LOGIN_S)
     except (SSHException, EOFError, OSError) as error:
         seconds = time.monotonic() - started
-        raise _kind(error, seconds)(
-            f"unreachable: {stage} to {target.place} after {seconds:.1f} s: {_say(error)}",
-            host=target.name,
-        ) from error
+        how_far = f"{stage} to {target.place} after {seconds:.1f} s"
+        raise unreachable(target.name, how_far, _say(error), _kind(error, seconds)) from error
     return transport
 
 
@@ -240,24 +238,30 @@ def _authenticate(transport: Transport, target: Target, keys: list[PKey]) -> Non
     transport.auth_timeout = LOGIN_S
     for key in keys:
         try:
-            transport.auth_publickey(target.user, key)
-        except AuthenticationException:
+            more = transport.auth_publickey(target.user, key)
+        except AuthenticationException as error:
             if not transport.is_active():
                 break
+            if isinstance(error, BadAuthenticationType):
+                raise target.takes_no_key(error.allowed_types) from error
             continue
         except (SSHException, EOFError, OSError) as error:
             seconds = time.monotonic() - started
-            raise UnreachableError(
-                f"unreachable: login as {target.user} after {seconds:.1f} s: {_say(error)}", host=target.name
+            raise unreachable(
+                target.name, f"login as {target.user} after {seconds:.1f} s", _say(error)
             ) from error
         if transport.is_authenticated():
             return
+        if more:
+            raise target.wants_more(more)
     raise target.refused([key.fingerprint for key in keys])
 
 
 def _say(error: BaseException) -> str:
     if isinstance(error, TempoInfraError):
         return error.what
+    if isinstance(error, ChannelException):  # its own words are a number and a text
+        return error.text.lower()
     return str(error) or {"EOFError": "the host closed the connection"}.get(
         type(error).__name__, type(error).__name__
     )

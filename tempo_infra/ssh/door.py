@@ -108,13 +108,21 @@ class Process(ABC):
                 )
         return self._take(count)
 
-    def asked(self, text: bytes, *, times: int, deadline_s: float) -> bool:
-        """Wait until its error stream holds a text so many times; False once it writes to stdout, or ends."""
+    def asked(self, text: bytes, *, times: int, unless: bytes, deadline_s: float) -> bool:
+        """Wait until its error stream holds a text so often; False once it says the line `unless`, or ends.
+
+        What a login shell prints before that is no answer.
+        """
         until = time.monotonic() + deadline_s
         while self._err.count(text) < times:
-            if self._out or not self._more(until, deadline_s):
+            if self._says(unless) or not self._more(until, deadline_s):
                 return self._err.count(text) >= times
         return True
+
+    def _says(self, line: bytes) -> bool:
+        if len(self._out) > OUTPUT_BYTES:
+            raise UnreachableError("its output doesn't end", host=self._name)
+        return self._out.startswith(line + b"\n") or b"\n" + line + b"\n" in self._out
 
     def finish(self, *, deadline_s: float) -> Completed:
         """Read both streams to their end and return them with the exit code."""

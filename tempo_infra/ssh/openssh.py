@@ -23,8 +23,9 @@ from tempo_infra.ssh.door import CONNECT_S, LATE_S, LOGIN_S, LOST, READ_BYTES, C
 from tempo_infra.ssh.known_hosts import check, keys_of
 from tempo_infra.ssh.openssh_config import config_text
 from tempo_infra.ssh.openssh_log import OfferedKey, Stage
-from tempo_infra.ssh.openssh_program import Program
+from tempo_infra.ssh.openssh_program import LOOK_EVERY_S, Program
 from tempo_infra.ssh.patience import knock
+from tempo_infra.ssh.reasons import no_way
 from tempo_infra.ssh.target import check_key_file
 
 if TYPE_CHECKING:
@@ -140,11 +141,20 @@ class ProgramConnection(Connection):
         return process
 
     def open_tcp(self, to: tuple[str, int], *, deadline_s: float = CONNECT_S) -> Stream:
-        del deadline_s
         place = f"[{to[0]}]:{to[1]}"
         ours, theirs = socket.socketpair()
         with theirs:
-            self._running.append(self._log_in(["-W", place], [], theirs.fileno()))
+            # At this level ssh says that the way is open.
+            program = self._log_in(["-o", "LogLevel=DEBUG2", "-W", place], [], theirs.fileno())
+        self._running.append(program)
+        until = time.monotonic() + deadline_s
+        while not (log := program.log()).way_open:
+            late = time.monotonic() > until
+            if late or log.way_refused or program.popen.poll() is not None:
+                ours.close()
+                program.close()
+                raise no_way(self.target.name, f"{to[0]}:{to[1]}", log.words or "no answer")
+            time.sleep(LOOK_EVERY_S)
         return ours
 
     @property

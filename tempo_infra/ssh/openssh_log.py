@@ -109,6 +109,22 @@ class Log:
         return found[1] if found else None
 
     @property
+    def way_open(self) -> bool:
+        """Whether the host has connected to the place that `-W` names; said from DEBUG2 on."""
+        return self._has(r"debug2: channel \d+: open confirm")
+
+    @property
+    def methods(self) -> list[str]:
+        """Ways to log in that the host takes, as it said last."""
+        found = re.findall(r"^debug1: Authentications that can continue: (\S+)", self.text, re.MULTILINE)
+        return str(found[-1]).split(",") if found else []
+
+    @property
+    def key_taken(self) -> bool:
+        """Whether a key was taken, and more is wanted."""
+        return self._has(r'(debug1: )?Authenticated using "publickey" with partial success')
+
+    @property
     def way_refused(self) -> bool:
         """Whether a jump host found no way on."""
         return self._has(r"channel \d+: open failed: ")

@@ -13,6 +13,7 @@ from tempo_infra.ssh.door import LOGIN_S, READ_BYTES
 from tempo_infra.ssh.known_hosts import keys_of, refusal
 from tempo_infra.ssh.openssh_log import Log, Stage
 from tempo_infra.ssh.patience import HungUpError, RefusedError
+from tempo_infra.ssh.reasons import unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,10 +101,10 @@ class Program:
         if log.host_key_refused or jumps.host_key_refused:
             return self._host_key(jumps if jumps.host_key_refused else log, jump=jumps.host_key_refused)
         if log.login_refused:
-            return target.refused(log.keys_offered)
+            return _login_refused(log, target)
         said = "; ".join(words for words in (jumps.words, log.words) if words) or "no answer"
         stage = f"login as {target.user}" if log.stage is Stage.LOGIN else f"{log.stage} to {target.place}"
-        return _kind(log, jumps)(f"unreachable: {stage} after {seconds:.1f} s: {said}", host=target.name)
+        return unreachable(target.name, f"{stage} after {seconds:.1f} s", said, _kind(log, jumps))
 
     def _host_key(self, log: Log, *, jump: bool) -> UnreachableError:
         offered, target = log.offered_key, self.target
@@ -112,6 +113,14 @@ class Program:
         pins = keys_of(target.known_hosts, offered.host)
         via = offered.host if jump else ""
         return refusal(offered.fingerprint, pins, target.known_hosts, target.name, jump=via)
+
+
+def _login_refused(log: Log, target: Target) -> UnreachableError:
+    if log.key_taken:
+        return target.wants_more(log.methods)
+    if log.methods and "publickey" not in log.methods:
+        return target.takes_no_key(log.methods)
+    return target.refused(log.keys_offered)
 
 
 def _kind(log: Log, jumps: Log) -> type[UnreachableError]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import json
 import re
 import socket
 import ssl
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from tempo_infra import trees
 from tempo_infra.errors import InputError, StepFailedError, UnreachableError
+from tempo_infra.on_host import said
+from tempo_infra.on_host.wire import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +35,9 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?")
 _TOKEN = re.compile(r"[!-~]{1,16384}")
 _LOOPBACK = re.compile(r"localhost|127\.[0-9.]+")  # plain HTTP there, as Docker has it
+_PHRASES = {one.value: one.phrase for one in HTTPStatus}
+HERE = "this machine"
+CHECK = "check images.registry in the inventory, and that this machine reaches it"
 _NO_LOGIN = "only registries that may be read without a login are supported"
 
 
@@ -48,6 +52,14 @@ class Registry:
     @property
     def shown(self) -> str:
         return self.name or DEFAULT_REGISTRY
+
+    @property
+    def place(self) -> str:
+        """Where one connects; the port is the registry's where `address` names none."""
+        if not self.address:
+            return self.host
+        (host, port), (_, usual) = _host_and_port(self.address), _host_and_port(self.host)
+        return f"{host}:{port or usual}" if port or usual else host
 
     @property
     def host(self) -> str:
@@ -92,8 +104,8 @@ def digest_of(registry: Registry, image: str, *, deadline_s: float = DEADLINE_S)
 
 def _digest_of_manifest(registry: Registry, body: bytes) -> str:
     try:
-        whole = "schemaVersion" in json.loads(body)
-    except (ValueError, TypeError):
+        whole = "schemaVersion" in read_json(body)
+    except (ValueError, TypeError, RecursionError):
         whole = False
     if not whole:
         raise UnreachableError(
@@ -111,7 +123,11 @@ def _refuse(registry: Registry, image: str, status: int) -> None:
         )
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise StepFailedError(f"{registry.shown} wants a login for {image}", remedy=_NO_LOGIN)
-    raise UnreachableError(f"{registry.shown} answered {status} for {image}", remedy="try again later")
+    answered = f"{status} {_PHRASES.get(status, '')}".rstrip()
+    raise UnreachableError(
+        f"{registry.shown} answered {answered} for {image}",
+        remedy=said.remedy(said.REGISTRY, answered, "try again later", here=HERE),
+    )
 
 
 def _token(registry: Registry, answer: _Answer, deadline_s: float) -> str:
@@ -128,9 +144,9 @@ def _token(registry: Registry, answer: _Answer, deadline_s: float) -> str:
     issuer = registry if realm.netloc == registry.host else Registry(realm.netloc, registry.ca_file)
     found = _ask(issuer, "GET", f"{realm.path or '/'}?{query}", {}, deadline_s)
     try:
-        body = json.loads(found.body)
+        body = read_json(found.body)
         token = body.get("token") or body.get("access_token")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         token = None
     if found.status != HTTPStatus.OK or not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise StepFailedError(f"{realm.netloc} gave no token to read {registry.shown}", remedy=_NO_LOGIN)
@@ -153,10 +169,10 @@ def _ask(
             remedy="name its authority: --ca-file PEM, or images.ca_file in the inventory",
         ) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        place = registry.address or registry.host
+        words = _cause(error, deadline_s)
         raise UnreachableError(
-            f"{registry.shown}: no answer from {place}: {_cause(error, deadline_s)}",
-            remedy="check images.registry in the inventory, and that this machine reaches it",
+            f"{registry.shown}: no answer from {registry.place}: {words}",
+            remedy=said.remedy(said.REGISTRY, words, CHECK, here=HERE),
         ) from None
 
 
@@ -204,7 +220,7 @@ def _channel(registry: Registry, deadline_s: float) -> socket.socket:
     plain = bool(_LOOPBACK.fullmatch(host)) and registry.ca_file is None and not registry.address
     context = None if plain else _trust(registry.ca_file)
     if registry.address:
-        host, port = _host_and_port(registry.address)
+        host, port = _host_and_port(registry.place)
     raw = socket.create_connection((host, port or (80 if plain else 443)), timeout=deadline_s)
     if context is None:
         return raw

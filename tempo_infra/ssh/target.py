@@ -51,6 +51,23 @@ class Target:
             "or name the right one in `ssh.keys`",
         )
 
+    def takes_no_key(self, methods: Sequence[str]) -> UnreachableError:
+        """Return the error for a host that lets nobody in by key."""
+        return UnreachableError(
+            f"login as {self.user} was refused: no key is taken, only {', '.join(methods) or 'nothing'}",
+            host=self.name,
+            remedy=f"let {self.user} in by key: see PubkeyAuthentication in its sshd_config",
+        )
+
+    def wants_more(self, methods: Sequence[str]) -> UnreachableError:
+        """Return the error for a host that takes a key and asks a person for something else."""
+        return UnreachableError(
+            f"login as {self.user}: the key is taken, and the host wants more: {', '.join(methods)}",
+            host=self.name,
+            remedy=f"let {self.user} in by the key alone: `Match User {self.user}` with "
+            "`AuthenticationMethods publickey` in its sshd_config",
+        )
+
 
 def resolve(name: str, ssh: Ssh, config_file: Path | None = None) -> Target:
     """Complete the inventory's ssh entry by the user's ssh configuration.

@@ -13,8 +13,10 @@ from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlrea
 from temporalio.service import RPCError, RPCStatusCode
 
 from tempo_infra.errors import StepFailedError
+from tempo_infra.on_host import said
 from tempo_infra.workload.account import COMPLETED, Expected
 from tempo_infra.workload.card import Subscription
+from tempo_infra.workload.complaints import BEHIND_IT
 from tempo_infra.workload.subscription import SubscriptionWorkflow
 
 if TYPE_CHECKING:
@@ -86,7 +88,10 @@ class Renewals:
 
     async def _wait_out(self, error: RPCError) -> None:
         if error.status in _FINAL:
-            raise StepFailedError(f"the frontend refused: {error.status.name}: {error.message}") from error
+            words = f"{error.status.name}: {error.message}"
+            raise StepFailedError(
+                f"the frontend refused: {words}", remedy=said.remedy(BEHIND_IT, words)
+            ) from error
         self.trouble(f"{error.status.name}: {error.message}")
         await asyncio.sleep(_RETRY_S)
 

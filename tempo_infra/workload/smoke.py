@@ -17,9 +17,11 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError
 
 from tempo_infra.errors import InputError, StepFailedError, UnreachableError
+from tempo_infra.on_host import said
 from tempo_infra.sanitize import one_line
 from tempo_infra.workload.account import COMPLETED, Expected, Incident, account, finished_elsewhere
 from tempo_infra.workload.card import Card
+from tempo_infra.workload.complaints import BEHIND_IT, FRONTEND, IS_IT_UP, complaint
 from tempo_infra.workload.ledger import Ledger
 from tempo_infra.workload.namespace import ensure_namespace
 from tempo_infra.workload.processes import WorkerProcess, workers
@@ -151,8 +153,8 @@ async def _smoke(run: _Run) -> SmokeResult:
             await _prepare(client, run)
             await _story(client, run)
     except TimeoutError:
-        said = f"; the frontend's last complaint: {run.trouble}" if run.trouble else ""
-        run.late = (f"not finished within {run.options.deadline_s:g} s{said}",)
+        last = f"; the frontend's last complaint: {run.trouble}" if run.trouble else ""
+        run.late = (f"not finished within {run.options.deadline_s:g} s{last}",)
         await _terminate(client, run)
     return _result(run)
 
@@ -164,9 +166,10 @@ async def _connect(run: _Run) -> Client:
     except ValueError:  # as the SDK says it
         raise InputError(f"--address {run.address}: write HOST:PORT") from None
     except (RuntimeError, RPCError, TimeoutError) as error:
+        words = complaint(error) or f"nothing within {_CONNECT_S:.0f} s"
         raise UnreachableError(
-            f"no Temporal frontend answers at {run.address} (waited up to {_CONNECT_S:.0f} s)",
-            remedy="is the cluster up?  tempo-infra check-host, or `docker compose ps` on its host",
+            f"no Temporal frontend answers at {run.address}: {words}",
+            remedy=said.remedy(FRONTEND, words, IS_IT_UP),
         ) from error
 
 
@@ -181,7 +184,7 @@ async def _prepare(client: Client, run: _Run) -> None:
     except RPCError as error:
         raise StepFailedError(
             f"the namespace {run.options.namespace!r} can't be used: {error.status.name}: {error.message}",
-            remedy="the frontend answers but not the services behind it: look at history and matching",
+            remedy=said.remedy(BEHIND_IT, f"{error.status.name}: {one_line(error.message)}", IS_IT_UP),
         ) from error
     run.say(
         f"namespace {run.options.namespace} {'made' if made else 'is there'}, task queue {run.task_queue}"

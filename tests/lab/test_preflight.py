@@ -170,7 +170,7 @@ MACHINE: list[tuple[str, Plant, str]] = [
         kernel_read_only,
         "vm.swappiness can't be set to 1, it is 60: Read-only",
     ),
-    ("image", unused_image_gone, "nothing was switched; make the registry reachable and run it again"),
+    ("image", unused_image_gone, "nothing was switched; nobody listens at the registry's place"),
 ]
 
 

@@ -23,10 +23,10 @@ MAY_IMPORT = {
     "secrets": {"trees"},
     "render": {"trees", "sizing", "inventory"},
     "on_host": set(),
-    "ssh": {"trees", "inventory"},
+    "ssh": {"trees", "inventory", "on_host"},
     "deploy": {"trees", "inventory", "sizing", "render", "secrets", "ssh", "on_host", "checks"},
     "checks": {"inventory", "sizing", "on_host"},
-    "workload": {"inventory", "secrets"},
+    "workload": {"inventory", "secrets", "on_host"},
     # result types of checks, deploy and sizing; inventory names hosts and roles in them
     "report": {"trees", "checks", "deploy", "inventory", "on_host", "sizing"},
     "cli": EVERYTHING,

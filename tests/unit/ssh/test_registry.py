@@ -87,8 +87,8 @@ def test_a_token_that_would_break_the_request_is_refused() -> None:
     [
         (Behaviour(images=set()), StepFailedError, "has no postgres:17"),
         (Behaviour(status=403), StepFailedError, "wants a login for postgres:17"),
-        (Behaviour(status=503), UnreachableError, "answered 503 for postgres:17"),
-        (Behaviour(status=307), UnreachableError, "answered 307 for postgres:17"),
+        (Behaviour(status=503), UnreachableError, "answered 503 Service Unavailable for postgres:17"),
+        (Behaviour(status=307), UnreachableError, "answered 307 Temporary Redirect for postgres:17"),
         (Behaviour(names_digest=False, body=b"<html>"), UnreachableError, "did not answer with a manifest"),
         (Behaviour(names_digest=False, body=b"[]"), UnreachableError, "did not answer with a manifest"),
         (Behaviour(names_digest=False, announced=9999), UnreachableError, "ended early"),
