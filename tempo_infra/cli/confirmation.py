@@ -1,12 +1,43 @@
-"""A typed confirmation: the cluster's name, so that nobody agrees to the wrong cluster by habit."""
+"""Asking a person before something is done: yes or no, or the cluster's name where habit would say yes.
+
+Where nobody sits at a terminal nobody is asked: scripts and CI do what they are told.
+"""
 
 from __future__ import annotations
 
+import select
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
+from tempo_infra.cli.exit_codes import ExitCode
 from tempo_infra.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PATIENCE_S = 600.0  # hosts are locked meanwhile
+
+
+def go_on(lines: Iterable[str], *, yes: bool) -> None:
+    """Show what will be done and ask whether to go on, on a terminal and without `yes`; else go on at once.
+
+    Ends the command with exit code 1 when the answer is not yes, or none comes.
+    """
+    if yes or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    for line in lines:
+        typer.echo(line)
+    typer.echo("go on? [y/N] ", nl=False)
+    try:
+        answers = select.select([sys.stdin], [], [], PATIENCE_S)[0]
+        answer = sys.stdin.readline() if answers else ""
+    except KeyboardInterrupt:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        typer.echo("nothing was changed on any host", err=True)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def confirm(name: str, given: str | None, option: str) -> None:

@@ -17,6 +17,7 @@ InventoryFile = Annotated[
 OnlyHosts = Annotated[
     list[str] | None, typer.Option("--host", help="Only this host (may be repeated).", metavar="NAME")
 ]
+Yes = Annotated[bool, flag("--yes", "-y", help="Ask nothing; without a terminal nobody is asked anyway.")]
 Quiet = Annotated[bool, flag("--quiet", "-q", help="Say only what failed.")]
 
 

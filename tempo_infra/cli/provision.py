@@ -18,6 +18,7 @@ from tempo_infra.cli.options import (
     OutputFormat,
     PlanIn,
     Quiet,
+    Yes,
     flag,
 )
 
@@ -75,36 +76,40 @@ def provision(
     ] = "",
     output: Format = OutputFormat.TEXT,
     quiet: Quiet = False,
+    yes: Yes = False,
     ask_sudo_password: AskSudo = False,
 ) -> None:
     """Provision the hosts: files, images, database, schema, Temporal, each verified.
 
     Example: tempo-infra provision -i inventory.yaml
 
-    Run again with nothing changed, it changes nothing.
+    Run again with nothing changed, it changes nothing. On a terminal it shows what will be done and asks.
     """
-    from tempo_infra.cli.confirmation import confirm
+    from tempo_infra.cli.confirmation import confirm, go_on
     from tempo_infra.cli.interrupt import stopping
     from tempo_infra.cli.run import opened
     from tempo_infra.deploy.binding import moved, read_plan
     from tempo_infra.deploy.options import Options
     from tempo_infra.inventory import load
+    from tempo_infra.report.changes import agreement_lines, since_lines
 
     started = time.monotonic()
     options = Options(bootstrap, on_failure.value, lock_wait, take_over, bool(new_database), rename_from)
     kept = read_plan(plan_file) if plan_file else None
     if new_database:
         confirm(load(inventory).name, new_database, "--new-database")
-    with (
-        opened(inventory, host, options=options, ask_sudo_password=ask_sudo_password) as run,
-        stopping(run.rollout, inventory),
-    ):
-        plan = run.rollout.plan(run.hosts, lock=True)
+    as_json = output is OutputFormat.JSON
+    with opened(inventory, host, options=options, ask_sudo_password=ask_sudo_password) as run:
+        with stopping(run.rollout, inventory):
+            plan = run.rollout.plan(run.hosts, lock=True)
         refuse(plan, moved(kept, plan) if kept is not None else [])
-        for line in () if quiet else _notes(plan):
+        for line in since_lines(plan, undone=True) if quiet else (*_notes(plan), *since_lines(plan)):
             typer.echo(line, err=True)
-        run.supply()
-        code = apply(run, plan, as_json=output is OutputFormat.JSON, quiet=quiet, started=started)
+        agreed = yes or as_json or kept is not None or not plan.changing or run.rollout.stopped
+        go_on(agreement_lines(plan), yes=agreed)
+        with stopping(run.rollout, inventory):
+            run.supply()
+            code = apply(run, plan, as_json=as_json, quiet=quiet, started=started)
     raise typer.Exit(code)
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra.cli.exit_codes import exit_code
-from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts
+from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts, Yes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tempo_infra.deploy.go_back import Gone, WayBack
@@ -40,12 +41,16 @@ def rollback(
             metavar="NAME",
         ),
     ] = None,
+    yes: Yes = False,
     ask_sudo_password: AskSudo = False,
 ) -> None:
     """Put hosts back on the generation before, files and containers; data and schema stay as they are.
 
     Example: tempo-infra rollback -i inventory.yaml --host front-1
+
+    On a terminal it shows from where to where and asks.
     """
+    from tempo_infra.cli.confirmation import go_on
     from tempo_infra.cli.interrupt import stoppable
     from tempo_infra.cli.resume import reached
     from tempo_infra.deploy.go_back import go_back, way_back
@@ -61,9 +66,17 @@ def rollback(
         _refuse(way)
         for name, why in way.stay.items():
             typer.echo(f"{name:<12}{why}")
+        go_on(_ways(way), yes=yes or to == ZERO or not way.to)
         gone = go_back(fleet, cluster, hosts, way)
     _tell(gone, way, inventory)
     raise typer.Exit(exit_code(gone.errors.values(), failed=gone.stopped))
+
+
+def _ways(way: WayBack) -> Iterator[str]:
+    from tempo_infra.on_host.journal import name_of
+
+    for name, generation in way.to.items():
+        yield f"{name:<12}from {name_of(way.now[name])} to {name_of(generation)}, its services as then"
 
 
 def _tell(gone: Gone, way: WayBack, inventory: Path) -> None:

@@ -138,7 +138,7 @@ def plan_host(
         stops=touched.stops,
         secrets=_secrets(state, secrets),
         pull=tuple(image for image in bundle.images if image not in state.images),
-        notes=_notes(bundle, state, unconfirmed=unconfirmed),
+        notes=_notes(bundle, state, allowed, unconfirmed=unconfirmed),
         problems=problems(host, bundle, state, allowed)
         + (
             ()
@@ -169,14 +169,11 @@ def _secrets(state: HostState, wanted: Mapping[str, str]) -> tuple[SecretChange,
     )
 
 
-def _notes(bundle: Bundle, state: HostState, *, unconfirmed: bool) -> tuple[str, ...]:
+def _notes(bundle: Bundle, state: HostState, allowed: Allowed, *, unconfirmed: bool) -> tuple[str, ...]:
     had = cluster_in(state.manifest)
+    renamed = had == allowed.renamed_from and had not in ("", bundle.cluster)
     return (
-        *(
-            (f"the cluster {had} is called {bundle.cluster} from now on",)
-            if had not in ("", bundle.cluster)
-            else ()
-        ),
+        *((f"the cluster {had} is called {bundle.cluster} from now on",) if renamed else ()),
         *(("the last run was not confirmed: its steps are done again",) if unconfirmed else ()),
         *((f"{state.leftovers} files of a run that was cut off are taken away",) if state.leftovers else ()),
     )

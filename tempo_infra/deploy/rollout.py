@@ -14,6 +14,7 @@ from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.inspect import prepare, read_state
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
+from tempo_infra.deploy.since import Since, since
 from tempo_infra.deploy.turn import LateError
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Role
@@ -44,6 +45,7 @@ class Plan:
     against: tuple[tuple[str, str], ...] = ()  # what speaks against any change: where it stands, and why
     own: tuple[OwnUse, ...] = ()  # templates of the operator's that made files of these hosts
     readers: tuple[str, ...] = ()  # who can open the secrets file
+    since: tuple[Since, ...] = ()  # who changed hosts last, and what would be undone
 
     @property
     def changing(self) -> tuple[HostPlan, ...]:
@@ -152,7 +154,8 @@ class Rollout:
         found = tuple(plan for plan, _ in made.values())
         readers = tuple(map(str, self._supply.found.readers))
         against = obstacles.of_inventory(self._cluster)
-        return Plan(found, errors | failed, known, risks, against, own, readers)
+        past = since(found, states, self._cluster.digest, locks.who())
+        return Plan(found, errors | failed, known, risks, against, own, readers, past)
 
     def _warnings(self, host: str, states: Mapping[str, HostState]) -> Iterator[str]:
         yield from warnings(states[host])

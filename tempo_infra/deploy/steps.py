@@ -231,6 +231,7 @@ def arm(work: Work) -> Step:
         "on_failure": work.options.on_failure,
         "grace_s": work.cluster.timing.decide_after_s,
         "soak_s": work.cluster.timing.soak_s,
+        "inventory": work.cluster.digest,
     }
     return Step("arm", arguments)
 

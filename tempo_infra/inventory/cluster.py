@@ -219,6 +219,7 @@ class Cluster:
     timing: Timing = field(default_factory=Timing)
     network: str = "bridge"  # or "host": services in the network namespace of their host
     subnet: str = ""  # of each host's containers, "172.30.0.0/24"; empty: `subnets.of_host` chooses
+    digest: str = field(default="", compare=False)  # sha256 of the file's text
     elsewhere: tuple[str, ...] = ()  # keys that name files outside of its folder, as accepted
     marks: Mapping[Loc, Mark] = field(default_factory=dict, compare=False, repr=False)  # where values stand
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory import document, places, rules, source
@@ -47,7 +48,8 @@ def loads(text: str, path: Path) -> Cluster:
     if problems:
         raise refuse(path, problems)
     named = tuple(".".join(map(str, loc)) for loc in elsewhere)
-    return replace(build(inventory, path), elsewhere=named, marks=document.marks(root))
+    digest = sha256(text.encode()).hexdigest()
+    return replace(build(inventory, path), digest=digest, elsewhere=named, marks=document.marks(root))
 
 
 def _tree(text: str, path: Path) -> tuple[Node, list[Problem]]:

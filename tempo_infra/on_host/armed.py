@@ -51,6 +51,7 @@ class Armed:
     phase: str = "armed"  # "healthy", "restored" (files, by a boot), "held" or "failed" (a person decides)
     grace_s: float = 60.0
     soak_s: float = 0.0  # how long new containers must stay healthy
+    inventory: str = ""  # sha256 of the text that the generation was made from
     since: str = ""
     running: "dict[str, str]" = field(default_factory=dict)  # container -> start time, before the change
     started: "dict[str, str]" = field(default_factory=dict)  # the same, when it was healthy

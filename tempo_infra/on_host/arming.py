@@ -41,6 +41,7 @@ class ArmArgs:
     on_failure: str = "rollback"
     grace_s: float = 60.0
     soak_s: float = 0.0
+    inventory: str = ""  # sha256 of its text; empty: a generation that has been here
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
         on_failure=args.on_failure,
         grace_s=args.grace_s,
         soak_s=args.soak_s,
+        inventory=args.inventory,
         running=running(layout),
         since=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )

@@ -26,6 +26,7 @@ class Entry:
     detail: str = ""
     who: str = ""
     seconds: float = 0.0  # how long it took, where that is worth knowing later
+    inventory: str = ""  # sha256 of the text that a confirmed generation was made from
 
 
 FIELDS = {one.name for one in fields(Entry)}
@@ -78,7 +79,7 @@ def _parsed(text: str) -> "list[Entry]":
 
 
 def _is_whole(entry: Entry) -> bool:
-    words = (entry.run, entry.step, entry.result, entry.generation, entry.time, entry.detail, entry.who)
+    words = {**asdict(entry), "seconds": ""}.values()
     return all(isinstance(one, str) for one in words) and isinstance(entry.seconds, (int, float))
 
 

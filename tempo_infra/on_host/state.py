@@ -26,6 +26,7 @@ from tempo_infra.on_host import (
 )
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.bootstrap import os_id
+from tempo_infra.on_host.changed import Changes, read_changes
 from tempo_infra.on_host.compose_version import compose_version
 from tempo_infra.on_host.engine_here import Unfit  # noqa: TC001 - readers of HostState need the type
 from tempo_infra.on_host.journal import confirmed, last_good, restarts
@@ -110,6 +111,7 @@ class HostState:
     accounts: list[str] = field(
         default_factory=list
     )  # whose the numbers are that containers run as, in words
+    changes: Changes = field(default_factory=Changes)  # who made it what it is
     origin: Origin | None = None  # the secrets file that was confirmed here last
     subnets: subnets.Subnets = field(default_factory=subnets.Subnets)  # of containers, and who else has them
     restarts: dict[str, list[float]] = field(default_factory=dict)  # service -> seconds away, earlier times
@@ -176,6 +178,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         restarts=restarts(layout),
         accounts=accounts.taken(accounts.readers(args.wanted)),
         origin=read_origin(layout),
+        changes=read_changes(layout, args.wanted),
     )
 
 

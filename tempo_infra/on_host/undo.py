@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
@@ -98,7 +99,8 @@ def confirm(layout: Layout, armed: Armed, by: str) -> None:
 
 def _keep(layout: Layout, armed: Armed, by: str) -> None:
     generation = in_journal(armed.generation)
-    record(layout, Entry(armed.run, "confirm", "confirmed", generation, detail=by, who=armed.who))
+    entry = Entry(armed.run, "confirm", "confirmed", generation, detail=by, who=armed.who)
+    record(layout, replace(entry, inventory=armed.inventory))
     guard.disarm(layout, armed)
 
 

@@ -51,6 +51,32 @@ def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
         yield from _wrapped(f"! {own.line}", 2)
     if plan.readers:
         yield from _wrapped(f"who can open the secrets: {'; '.join(plan.readers)}", 2)
+    yield from since_lines(plan)
+    yield from _ends(plan)
+
+
+def agreement_lines(plan: Plan) -> Iterator[str]:
+    """Yield what a person agrees to: what happens on each host, without the files one by one."""
+    for host in plan.changing:
+        files = len(host.changes)
+        yield (
+            f"{host.host:<12}{_count(files, 'file')} change{'s' if files == 1 else ''}"
+            if files
+            else host.host
+        )
+        for note in host.notes:
+            yield from _wrapped(f"  ! {note}", 4)
+        yield from _effect_lines(host)
+    yield from _ends(plan)
+
+
+def since_lines(plan: Plan, *, undone: bool = False) -> Iterator[str]:
+    """Yield who changed these hosts last, and what of that would be undone; `undone`: only that."""
+    for one in (one for one in plan.since if one.undoes or not undone):
+        yield from _wrapped(f"{'! ' if one.undoes else ''}{one.line}", 2)
+
+
+def _ends(plan: Plan) -> Iterator[str]:
     for risk in plan.risks:
         yield from _wrapped(f"! {risk}", 2)
     yield from _wrapped(plan_summary(plan), 2)
@@ -216,6 +242,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "own_templates": [asdict(own) for own in plan.own],
         "risks": list(plan.risks),
         "readers": list(plan.readers),
+        "since": [asdict(one) for one in plan.since],
         "problems": [f"{where}: {problem}" for where, problem in plan.against],
     }
 

@@ -1,0 +1,136 @@
+"""Who sits at a terminal is shown what will be done and asked; a script is not. On real pseudo-terminals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from tempo_infra.cli import confirmation, run
+from tempo_infra.cli import provision as command
+from tempo_infra.cli.confirmation import go_on
+from tempo_infra.cli.options import OutputFormat
+from tempo_infra.deploy.plan import HostPlan
+from tempo_infra.deploy.rollout import Plan
+from tempo_infra.deploy.since import Since
+
+
+@contextlib.contextmanager
+def terminal(typed: str = "") -> Iterator[int]:
+    """Put a terminal in place of stdin and stdout, at which that was typed; yield its other end."""
+    ours, theirs = pty.openpty()
+    os.write(ours, typed.encode())
+    with (
+        os.fdopen(theirs) as stdin,
+        os.fdopen(os.dup(theirs), "w") as stdout,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(sys, "stdin", stdin)
+        patch.setattr(sys, "stdout", stdout)
+        yield ours
+    os.close(ours)
+
+
+def read(shown: int, text: bytes) -> bytes:
+    """Read what the terminal shows, until that is there or nothing more comes."""
+    sys.stdout.flush()
+    found = b""
+    while text not in found and select.select([shown], [], [], 2)[0]:
+        found += os.read(shown, 4096)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "goes_on"), [("y", True), ("YES", True), ("n", False), ("", False), ("yo", False)]
+)
+def test_a_person_is_shown_what_will_be_done_and_only_yes_goes_on(answer: str, goes_on: bool) -> None:
+    with terminal(f"{answer}\n") as shown:
+        if goes_on:
+            go_on(["db-1 restarts"], yes=False)
+        else:
+            with pytest.raises(typer.Exit) as ended:
+                go_on(["db-1 restarts"], yes=False)
+            assert ended.value.exit_code == 1
+        asked = b"db-1 restarts\r\ngo on? [y/N] "
+        assert asked in read(shown, asked)
+
+
+def test_hosts_are_not_kept_locked_for_a_person_who_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confirmation, "PATIENCE_S", 0.05)
+    with terminal(), pytest.raises(typer.Exit):
+        go_on([], yes=False)
+
+
+def test_with_yes_nobody_is_asked() -> None:
+    with terminal():
+        go_on(["db-1 restarts"], yes=True)
+
+
+@pytest.mark.parametrize("which", ["stdin", "stdout"])
+def test_without_a_terminal_nobody_is_asked(
+    which: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with terminal(), (tmp_path / "file").open("w+") as file:
+        monkeypatch.setattr(sys, which, file)
+        go_on(["db-1 restarts"], yes=False)
+
+
+class Scripted:
+    """A run that plans one host, and applies when it is let."""
+
+    run, stopped, missing = "r", False, False
+
+    def __init__(self, *hosts: HostPlan) -> None:
+        undone = Since(("db-1",), "goes back to generation abc", True)  # noqa: FBT003 - a record
+        self._plan, self.applied = Plan(hosts, {}, {}, since=(undone,)), False
+        self.rollout, self.hosts, self.cluster = self, (), None
+
+    def plan(self, *_: object, **__: object) -> Plan:
+        return self._plan
+
+    def stop(self) -> None: ...
+
+    def supply(self) -> None: ...
+
+
+CHANGES = HostPlan("db-1", "d" * 64, starts=("history",))
+ASKED: list[tuple[dict[str, Any], list[HostPlan], bool]] = [
+    ({}, [CHANGES], True),
+    ({"yes": True}, [CHANGES], False),
+    ({"output": OutputFormat.JSON}, [CHANGES], False),
+    ({}, [HostPlan("db-1", "d" * 64)], False),
+]
+
+
+@pytest.mark.parametrize(("options", "hosts", "asked"), ASKED)
+def test_provision_asks_where_something_changes_and_says_what_would_be_undone_in_any_case(
+    options: dict[str, Any],
+    hosts: list[HostPlan],
+    asked: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    scripted = Scripted(*hosts)
+    did: list[int] = []
+
+    def apply(*_: object, **__: object) -> int:
+        did.append(1)
+        return 0
+
+    monkeypatch.setattr(run, "opened", lambda *_, **__: contextlib.nullcontext(scripted))
+    monkeypatch.setattr(command, "apply", apply)
+    with terminal("n\n") as shown:
+        with pytest.raises(typer.Exit) as ended:
+            command.provision(Path("inventory.yaml"), **options)
+        assert (did, ended.value.exit_code) == (([], 1) if asked else ([1], 0))
+        if asked:
+            assert b"starts history" in read(shown, b"starts history")
+    assert "! db-1: goes back to generation abc" in capfd.readouterr().err
