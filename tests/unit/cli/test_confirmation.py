@@ -104,6 +104,7 @@ class Scripted:
 CHANGES = HostPlan("db-1", "d" * 64, starts=("history",))
 ASKED: list[tuple[dict[str, Any], list[HostPlan], bool]] = [
     ({}, [CHANGES], True),
+    ({"quiet": True}, [CHANGES], True),
     ({"yes": True}, [CHANGES], False),
     ({"output": OutputFormat.JSON}, [CHANGES], False),
     ({}, [HostPlan("db-1", "d" * 64)], False),
