@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.journal import name_of
-from tempo_infra.render.bundle import logical
 from tempo_infra.sanitize import cut
 
 if TYPE_CHECKING:
@@ -80,6 +79,6 @@ def _by(last: Change, inventory: str) -> str:
 
 
 def _names(files: Iterable[str]) -> str:
-    names = sorted({logical(path) for path in files})
+    names = sorted(files)
     more = len(names) - MOST_FILES
     return ", ".join(names[:MOST_FILES]) + (f" and {more} more" if more > 0 else "")

@@ -35,7 +35,7 @@ class Changes:
 
     last: Optional[Change] = None  # that made the current generation
     earlier: "list[Change]" = field(default_factory=list)  # of other generations, the newest last
-    older: "dict[str, str]" = field(default_factory=dict)  # wanted file -> the generation that had it last
+    older: "dict[str, str]" = field(default_factory=dict)  # logical path -> the last generation with it
 
 
 def read_changes(layout: Layout, wanted: "dict[str, str]") -> Changes:
@@ -52,7 +52,7 @@ def read_changes(layout: Layout, wanted: "dict[str, str]") -> Changes:
             )
     last = kept.pop(current, None)
     earlier = list(kept.values())[-MOST:]
-    new = wanted.items() - _files(layout, current).items()
+    new = {(_logical(path), digest) for path, digest in wanted.items()} - _files(layout, current).items()
     older: "dict[str, str]" = {}
     for before in earlier:  # the newest that had it counts
         had = _files(layout, before.generation)
@@ -61,9 +61,16 @@ def read_changes(layout: Layout, wanted: "dict[str, str]") -> Changes:
 
 
 def _files(layout: Layout, generation: str) -> "dict[str, str]":
-    """Return the files of a generation with their digests; nothing for one that was taken away."""
+    """Return the files of a generation by their logical paths; nothing for one that was taken away."""
     try:
         found = json.loads((layout.generations / generation / "manifest.json").read_text())["files"]
-        return {path: str(one["sha256"]) for path, one in found.items()}
+        return {_logical(path): str(one["sha256"]) for path, one in found.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}
+
+
+def _logical(path: str) -> str:
+    """Return a path without the digest in a service's folder, which changes with the files beside it."""
+    kind, _, rest = path.partition("/")
+    folder, _, file = rest.partition("/")
+    return f"{kind}/{folder.rpartition('-')[0]}/{file}" if kind == "services" and file else path

@@ -59,7 +59,7 @@ def test_a_run_that_goes_back_to_an_earlier_generation_is_named_also_with_the_sa
 
 
 def test_files_that_go_back_are_named_and_no_more_than_a_few() -> None:
-    names = {f"services/history-{one}/{one}.yaml": OLD.digest for one in "abcdef"}
+    names = {f"services/history/{one}.yaml": OLD.digest for one in "abcdef"}
     [_, back] = told(Changes(KARI, [OLA], names))
     assert back.undoes
     assert back.words.startswith(

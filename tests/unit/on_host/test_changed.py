@@ -41,12 +41,19 @@ def test_who_made_the_current_generation_is_told_whatever_failed_since(layout: L
 
 
 def test_a_wanted_file_that_an_earlier_generation_had_and_this_one_has_not_goes_back(layout: Layout) -> None:
-    assert read_changes(layout, WANTED).older == {"services/history-2/server.yaml": "a"}
+    assert read_changes(layout, WANTED).older == {"services/history/server.yaml": "a"}
     both = {"docker-compose.yml": "c2", "services/history-2/server.yaml": "h2"}
     assert read_changes(layout, both).older == {
         "docker-compose.yml": "b",
-        "services/history-2/server.yaml": "a",
+        "services/history/server.yaml": "a",
     }
+
+
+def test_a_file_whose_folder_has_another_name_for_another_files_sake_does_not_go_back(layout: Layout) -> None:
+    wanted = {"services/history-9/server.yaml": "h3", "services/history-9/dynamic.yaml": "d"}
+    generation(layout, "z", {"services/history-9/server.yaml": "h3", "services/history-9/dynamic.yaml": "d"})
+    record(layout, Entry("r0", "confirm", "confirmed", "z"))
+    assert read_changes(layout, wanted).older == {"services/history/dynamic.yaml": "z"}
 
 
 def test_a_generation_that_was_confirmed_twice_counts_once_and_last(layout: Layout) -> None:
