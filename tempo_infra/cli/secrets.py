@@ -28,7 +28,7 @@ def show_recipients(inventory: InventoryFile = DEFAULT_INVENTORY) -> None:
     Example: tempo-infra secrets show-recipients -i inventory.yaml
     """
     for reader in _store(inventory).readers():
-        state = "can open it" if reader.can_read else "can't yet: tempo-infra secrets rekey"
+        state = "can open it" if reader.can_read else f"can't yet: tempo-infra secrets rekey -i {inventory}"
         typer.echo(f"{reader.key}  {reader.origin}  {state}")
 
 

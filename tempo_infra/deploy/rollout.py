@@ -14,6 +14,7 @@ from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.inspect import prepare, read_state
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
+from tempo_infra.deploy.secrets_file import cautions
 from tempo_infra.deploy.since import Since, since
 from tempo_infra.deploy.turn import LateError
 from tempo_infra.errors import StepFailedError, UnreachableError
@@ -150,7 +151,7 @@ class Rollout:
         known = {name: words for name, (_, words) in made.items() if words}
         own = own_used(self._bundles[host.name] for host in hosts)
         taken = (f"accepted risk: {one.risk}" for one in own if one.risk)
-        risks = (*self._risks(), *taken, *self._unasked(states))
+        risks = (*self._risks(), *taken, *self._unasked(states), *cautions(self._cluster, self._supply.found))
         found = tuple(plan for plan, _ in made.values())
         readers = tuple(map(str, self._supply.found.readers))
         against = obstacles.of_inventory(self._cluster)

@@ -47,7 +47,7 @@ def test_no_command_shows_a_secret(inventory: Path) -> None:
 def test_a_new_recipient_is_shown_before_and_after_the_rekey(inventory: Path) -> None:
     SecretStore.open(load(inventory).secrets).ensure([TEMPORAL_DB])
     inventory.write_text(f"{inventory.read_text()}\nsecrets:\n  recipients: [{BOB}]\n")
-    assert f"{BOB}  inventory  can't yet: tempo-infra secrets rekey\n" in run(
+    assert f"{BOB}  inventory  can't yet: tempo-infra secrets rekey -i {inventory}\n" in run(
         "show-recipients", "-i", str(inventory)
     )
     assert f"+ {BOB}\n" in run("rekey", "-i", str(inventory))
