@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 REFERENCE = Path(__file__).parent / "reference"
 EXAMPLE = Path(__file__).parents[1] / "inventory" / "oslo-trio.yaml"
+COMPLETION = """\
+`tempo-infra --install-completion` teaches your shell commands and options, and the names of hosts,
+checks and classes: hosts of the inventory that `-i` names before them, or of `inventory.yaml`. Only
+files are read."""
 HEAD = "<!-- made by `make docs` from the code; edit the code -->\n\n"
 
 
@@ -73,7 +77,8 @@ def commands() -> str:
     found = list(_walk("tempo-infra", typer.main.get_command(app)))
     listed = "\n".join(f"| [`{name}`](#{_anchor(name, one)}) | {_summary(one)} |" for name, one in found)
     parts = [
-        HEAD + f"# Commands\n\nEvery command takes `--help`.\n\n| command | does |\n|---|---|\n{listed}\n",
+        f"{HEAD}# Commands\n\nEvery command takes `--help`.\n\n{COMPLETION}\n",
+        f"| command | does |\n|---|---|\n{listed}\n",
         f"## Exit codes\n\n{_exit_codes()}",
     ]
     parts += [_command(name, command) for name, command in found]

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tempo_infra.cli import completion
 from tempo_infra.cli.options import AskSudo, OnlyHosts, Quiet, flag
 
 
@@ -52,15 +53,35 @@ def check_host(
     instance_class: Annotated[
         str,
         typer.Option(
-            "--class", metavar="NAME", help="The class whose thresholds count, without an inventory."
+            "--class",
+            metavar="NAME",
+            autocompletion=completion.classes,
+            help="The class whose thresholds count, without an inventory.",
         ),
     ] = "NVMe-Series",
     only: Annotated[
-        Ids, typer.Option("--only", metavar="ID", help="Only this check, or this group of checks.")
+        Ids,
+        typer.Option(
+            "--only",
+            metavar="ID",
+            autocompletion=completion.check_ids,
+            help="Only this check, or this group of checks.",
+        ),
     ] = None,
-    skip: Annotated[Ids, typer.Option("--skip", metavar="ID", help="Leave this check out.")] = None,
+    skip: Annotated[
+        Ids,
+        typer.Option(
+            "--skip", metavar="ID", autocompletion=completion.check_ids, help="Leave this check out."
+        ),
+    ] = None,
     ignore: Annotated[
-        Ids, typer.Option("--ignore", metavar="ID", help="Let this check warn, never fail.")
+        Ids,
+        typer.Option(
+            "--ignore",
+            metavar="ID",
+            autocompletion=completion.check_ids,
+            help="Let this check warn, never fail.",
+        ),
     ] = None,
     phase: Annotated[
         PhaseName, typer.Option("--phase", help="Checks for before or after `provision`.")

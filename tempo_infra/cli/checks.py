@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tempo_infra.cli import completion
 from tempo_infra.cli.helping import App
 from tempo_infra.cli.options import Format, OutputFormat
 
@@ -25,7 +26,12 @@ def list_checks(output: Format = OutputFormat.TEXT) -> None:
 
 @checks.command("show")
 def show(
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="An id, or a group such as `disk`.")],
+    identifier: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="An id, or a group such as `disk`.", autocompletion=completion.check_ids
+        ),
+    ],
 ) -> None:
     """Say what a check wants, why, and what to do when it fails.
 

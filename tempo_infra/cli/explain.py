@@ -6,12 +6,18 @@ from typing import Annotated
 
 import typer
 
+from tempo_infra.cli import completion
 from tempo_infra.cli.options import DEFAULT_INVENTORY, Format, InventoryFile, OutputFormat
 
 
 def explain(
     host: Annotated[
-        str, typer.Argument(help="A host of the inventory; all when none is named.", metavar="HOST")
+        str,
+        typer.Argument(
+            help="A host of the inventory; all when none is named.",
+            metavar="HOST",
+            autocompletion=completion.hosts,
+        ),
     ] = "",
     setting: Annotated[
         str,

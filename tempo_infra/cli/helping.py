@@ -5,14 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 import shutil
-import textwrap
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-
-from tempo_infra import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +40,8 @@ Done = TypeVar("Done", bound="Callable[..., Any]")
 
 
 def _filled(words: str, width: int, indent: int = 0) -> Iterator[str]:
+    import textwrap
+
     left = " " * indent
     yield from textwrap.wrap(
         words,
@@ -103,6 +101,8 @@ class _Told:
 
 
 def quoted(word: str) -> str:
+    from tempo_infra import sanitize
+
     return f'"{sanitize.cut(sanitize.one_line(word), LONGEST_WORD)}"'
 
 
@@ -130,6 +130,8 @@ class Group(_Told, TyperGroup):
         return super().resolve_command(ctx, args)
 
     def _meant(self, word: str) -> str:
+        from difflib import get_close_matches
+
         known = MEANT.get(word.casefold(), "")
         if known and known.split()[0] in self.commands:
             return f" Did you mean {quoted(known)}?"

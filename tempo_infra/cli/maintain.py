@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra import sanitize
+from tempo_infra.cli import completion
 from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet, flag
 from tempo_infra.errors import InputError
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def maintain(
-    hosts: Annotated[list[str], typer.Argument(help="Hosts, one after the other.", metavar="HOST")],
+    hosts: Annotated[
+        list[str],
+        typer.Argument(help="Hosts, one after the other.", metavar="HOST", autocompletion=completion.hosts),
+    ],
     inventory: InventoryFile = DEFAULT_INVENTORY,
     *,
     run: Annotated[

@@ -9,13 +9,18 @@ from typing import Annotated
 
 import typer
 
+from tempo_infra.cli import completion
+
 flag = partial(typer.Option, metavar="")  # it takes no value, so help names no type
 
 InventoryFile = Annotated[
     Path, typer.Option("--inventory", "-i", help="The inventory file.", show_default=True, metavar="FILE")
 ]
 OnlyHosts = Annotated[
-    list[str] | None, typer.Option("--host", help="Only this host (may be repeated).", metavar="NAME")
+    list[str] | None,
+    typer.Option(
+        "--host", help="Only this host (may be repeated).", metavar="NAME", autocompletion=completion.hosts
+    ),
 ]
 Yes = Annotated[bool, flag("--yes", "-y", help="Ask nothing; without a terminal nobody is asked anyway.")]
 Quiet = Annotated[bool, flag("--quiet", "-q", help="Say only what failed.")]

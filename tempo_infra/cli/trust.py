@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tempo_infra.cli import completion
 from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile, flag
 from tempo_infra.errors import InputError
 
@@ -13,7 +14,11 @@ from tempo_infra.errors import InputError
 def trust(
     hosts: Annotated[
         list[str] | None,
-        typer.Argument(help="Hosts of the inventory; all when none is named.", metavar="HOST"),
+        typer.Argument(
+            help="Hosts of the inventory; all when none is named.",
+            metavar="HOST",
+            autocompletion=completion.hosts,
+        ),
     ] = None,
     *,
     inventory: InventoryFile = DEFAULT_INVENTORY,

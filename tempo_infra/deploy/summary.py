@@ -41,7 +41,7 @@ def _parts(plan: HostPlan) -> Iterator[str]:
     for one in plan.namespaces:
         had = f"{span(one.had_s)} -> " if one.had_s is not None else ""
         yield f"namespace {one.name}: retention {had}{span(one.wanted_s)}"
-    if plan.origin is not None:
+    if plan.origin is not None and plan.origin.old is not None:
         yield "another secrets file"
     yield from plan.notes
 

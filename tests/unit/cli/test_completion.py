@@ -1,0 +1,88 @@
+"""What the shell offers, asked as a shell asks: names of hosts, checks and classes, and never a word more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TRIO = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
+ENTRY = "import sys; sys.argv[0] = 'tempo-infra'; from tempo_infra.cli.main import run; run()"
+
+
+def offered(folder: Path, *words: str) -> list[str]:
+    """Press the key behind the last word, as bash does; nothing may be said beside the offers."""
+    environment = {
+        **os.environ,
+        "_TEMPO_INFRA_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(("tempo-infra", *words)),
+        "COMP_CWORD": str(len(words)),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ENTRY],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offers"),
+    [
+        (["maintain", "-i", str(TRIO), ""], ["front-1", "history-1", "db-1"]),
+        (["maintain", "-i", str(TRIO), "d"], ["db-1"]),
+        (["plan", f"--inventory={TRIO}", "--host", "f"], ["front-1"]),
+        (["trust", "-i", str(TRIO), "h"], ["history-1"]),
+        (["explain", "-i", str(TRIO), "db"], ["db-1"]),
+        (["check-host", "-i", str(TRIO), "--host", "x"], []),
+        (["check-host", "--class", "H"], ["High-RAM"]),
+        (["check-host", "--only", "disk.f"], ["disk.fsync", "disk.flush"]),
+        (["check-host", "--skip", "clo"], ["clock", "clock.sync", "clock.skew", "clock.source"]),
+        (["checks", "show", "temporal.m"], ["temporal.members"]),
+        (["secrets", "rek"], ["rekey"]),
+        (["roll"], ["rollback"]),
+    ],
+)
+def test_names_are_offered(words: list[str], offers: list[str], tmp_path: Path) -> None:
+    assert offered(tmp_path, *words) == offers
+
+
+def test_the_usual_inventory_is_read_where_none_was_given(tmp_path: Path) -> None:
+    (tmp_path / "inventory.yaml").write_text(TRIO.read_text())
+    assert offered(tmp_path, "maintain", "") == ["front-1", "history-1", "db-1"]
+
+
+def test_an_inventory_with_an_error_in_it_still_names_its_hosts_and_classes(tmp_path: Path) -> None:
+    text = TRIO.read_text().replace("shards: 512", "shards: 500") + "\nclasses: {Own-Class: {purpose: 7}}\n"
+    (tmp_path / "inventory.yaml").write_text(text)
+    assert offered(tmp_path, "rollback", "--host", "db") == ["db-1"]
+    assert offered(tmp_path, "check-host", "-i", "inventory.yaml", "--class", "O") == ["Own-Class"]
+
+
+def test_what_is_no_inventory_offers_nothing_and_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "half.yaml").write_text("hosts: {front-1: [")
+    (tmp_path / "hostile.yaml").write_text("hosts: {'$(reboot)': {}, '\\e[31mred': {}, fine-1: {}}")
+    (tmp_path / "binary.yaml").write_bytes(bytes(range(256)))
+    (tmp_path / "large.yaml").write_text(
+        "hosts:\n" + "".join(f"  h{number}: {{}}\n" for number in range(5000))
+    )
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for name, offers in (
+        ("half.yaml", []),
+        ("hostile.yaml", ["fine-1"]),
+        ("binary.yaml", []),
+        ("missing.yaml", []),
+        ("pipe.yaml", []),
+        (".", []),
+    ):
+        assert offered(tmp_path, "maintain", "-i", name, "") == offers, name
+    assert len(offered(tmp_path, "maintain", "-i", "large.yaml", "")) == 200
