@@ -77,5 +77,8 @@ def _clean(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, list):
         return [_clean(one) for one in value]
     if isinstance(value, dict):
-        return {_clean(key): _clean(one) for key, one in value.items()}
+        found = {_clean(key): _clean(one) for key, one in value.items()}
+        if len(found) != len(value):  # they differed in what can't be seen
+            raise ValueError("two names in it look the same")
+        return found
     return value

@@ -100,7 +100,7 @@ def _told(kind: type[Told], body: object) -> Told:
 
 
 def harmless(value: Any, hide: Callable[[str], str], *, whole: bool = False, depth: int = 0) -> Any:  # noqa: ANN401
-    """Return a JSON value without secrets and without what could steer a terminal; TypeError when too deep.
+    """Return a JSON value without secrets and without what could steer a terminal; TypeError.
 
     A text is one line, so that it can't pass for another one of ours; `whole`: but it is that of a file.
     """
@@ -111,10 +111,13 @@ def harmless(value: Any, hide: Callable[[str], str], *, whole: bool = False, dep
     if isinstance(value, list | tuple):
         return [harmless(one, hide, whole=whole, depth=depth + 1) for one in value]
     if isinstance(value, dict):
-        return {
+        found = {
             harmless(key, hide): harmless(one, hide, whole=whole or key in WHOLE_TEXTS, depth=depth + 1)
             for key, one in value.items()
         }
+        if len(found) != len(value):  # they differed in what can't be seen
+            raise TypeError("two names in it look the same")
+        return found
     return value
 
 

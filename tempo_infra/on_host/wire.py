@@ -111,8 +111,18 @@ def read_frame(
 
 
 def read_json(text: "bytes | str") -> Any:
-    """Read JSON whose numbers are such as something can have; ValueError."""
-    return json.loads(text, parse_int=_whole, parse_float=_number, parse_constant=_number)
+    """Read JSON whose numbers are such as something can have, and whose names are there once; ValueError."""
+    return json.loads(
+        text, parse_int=_whole, parse_float=_number, parse_constant=_number, object_pairs_hook=_object
+    )
+
+
+def _object(pairs: "list[tuple[str, Any]]") -> "dict[str, Any]":
+    """Refuse a name that is there twice: of two readers, each might take another one."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is there twice")
+    return found
 
 
 def _whole(text: str) -> int:

@@ -68,7 +68,7 @@ WAY_TO: said.Table = (
         "is the machine on, its address right, and its firewall open for this machine?",
     ),
     Row(
-        "protocol banner|exchange_identification|invalid ssh|not a ssh|banner",
+        "protocol banner|exchange_identification|invalid (ssh|format)|not a ssh|banner",
         "what answers there hangs up or is no sshd: check the port, then fail2ban, hosts.deny and "
         "MaxStartups on the host",
     ),
@@ -77,7 +77,7 @@ WAY_TO: said.Table = (
         "sshd gave up on so many keys: name the right one in ssh.keys",
     ),
     Row(
-        "session open refused|open failed|connect failed|resource shortage",
+        "session open refused|open failed|connect failed|channel closed|resource shortage",
         "sshd lets this login start nothing: see MaxSessions and ForceCommand in its sshd_config",
     ),
     Row(

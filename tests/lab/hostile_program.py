@@ -25,6 +25,10 @@ def reply(results: object) -> bytes:
     return frame("reply", json.dumps({"results": results}).encode())
 
 
+def raw(facts: bytes) -> bytes:
+    return frame("reply", b'{"results":[' + facts + b"]}")
+
+
 def flood(piece: bytes, stream: BinaryIO = out) -> None:
     """Write a gibibyte, or as much of it as anybody takes."""
     stream.writelines(piece for _ in range(GIB // len(piece) + 1))
@@ -76,6 +80,11 @@ KINDS = {
     "no-time": lambda: (requests(), out.write(reply([{"ns": "\x1b[2J"}]))),
     "many-objects": lambda: answer_facts_with(reply([[{"": 0}] * 140_000])),
     "too-many-objects": lambda: answer_facts_with(reply([[{"": 0}] * 4_000_000])),
+    "facts-too-long": lambda: answer_facts_with(reply([{"schema": "x" * 2 * MIB}])),
+    "facts-beyond-any-number": lambda: answer_facts_with(raw(b'{"schema":' + b"9" * 10_000 + b"}")),
+    "facts-without-end": lambda: answer_facts_with(raw(b'{"schema":1e999}')),
+    "facts-of-two-minds": lambda: answer_facts_with(raw(b'{"schema":1,"schema":2}')),
+    "facts-that-look-the-same": lambda: answer_facts_with(raw(b'{"schema":1,"schema\\u200b\\u001b[0m":2}')),
     "failed": lambda: out.write(
         frame(
             "reply",

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from lab.hosts import Host, Lab
+from tempo_infra.inventory import load
 from tests.lab import hostile_program
 from tests.lab.conftest import COMMAND, Inventory
 
@@ -45,8 +46,8 @@ class Run:
 
 
 @pytest.fixture
-def host(lab: Lab) -> Host:
-    return lab.hosts[0]
+def host(lab: Lab, inventory: Inventory) -> Host:
+    return lab.host(load(inventory.path).hosts[0].name)
 
 
 @contextmanager

@@ -183,6 +183,11 @@ NESTED = b'{"results":[' + b"[" * 45 + b"]" * 45 + b"]}"
         raw(b'{"results":[1e999]}'),
         raw(b'{"results":[NaN]}'),
         raw(b'{"results":[-Infinity]}'),
+        raw(b'{"results":[1' + b"0" * 10_000 + b"]}"),
+        raw(b'{"results":[1],"results":[1]}'),
+        raw(b'{"results":[{"confirmed":"a","confirmed":"b"}]}'),
+        raw(b'{"results":[{"confirmed":"a","confirm\\u0065d":"b"}]}'),
+        raw(b'{"results":[{"confirmed":"a","confirmed\\u001b[0m":"b"}]}'),
         raw(b'{"results":[1' + b"0" * 400 + b"]}"),
         raw(b'{"results":[{"a":1,"b":' + b"7" * 5000 + b"}]}"),
         reply(results=[1], needs_person=1),
@@ -281,3 +286,9 @@ def test_only_files_have_lines_and_a_secret_is_one_with_anything_invisible_in_it
 def test_a_manifest_hides_nothing_in_the_escapes_of_its_own_json() -> None:
     text = json.dumps({"files": {"\x1b[2Ja": {"sha256": "x"}}, "services": {}})
     assert list(answers.manifest(replace(FRESH, manifest=text))["files"]) == ["a"]
+
+
+def test_halves_of_characters_are_none() -> None:
+    """JSON can write a lone surrogate, which no file and no terminal takes."""
+    [read] = ask(Says(iter((raw(b'{"results":["a\\ud800b\\udc80"]}'),))))
+    assert read == "a?b\ufffd"

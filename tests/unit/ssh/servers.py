@@ -6,7 +6,7 @@ import contextlib
 import select
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ class Sshd:
     key: PKey
     ways: Mapping[Place, Place]  # where an address leads to, as seen from this host
     offers: Mapping[str, tuple[str, ...]]  # "ciphers", "digests", "kex", "key_types": paramiko's names
+    program: Callable[[paramiko.Channel, str], None] | None = None  # what a command does
+    banner: str = ""  # shown before the login
+    version: str = ""  # what it says it is
     connections: int = 0
     asked: list[Place] = field(default_factory=list)
 
@@ -53,6 +56,15 @@ class _Rules(paramiko.ServerInterface):
 
     def check_auth_publickey(self, *_: object) -> int:
         return paramiko.common.AUTH_SUCCESSFUL
+
+    def get_banner(self) -> tuple[str | None, str | None]:
+        return (self._sshd.banner, "en") if self._sshd.banner else (None, None)
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        program = self._sshd.program
+        if program is not None:
+            threading.Thread(target=program, args=(channel, command.decode()), daemon=True).start()
+        return program is not None
 
     def check_channel_request(self, *_: object) -> int:
         return paramiko.common.OPEN_SUCCEEDED
@@ -77,11 +89,14 @@ class _Rules(paramiko.ServerInterface):
 
 @contextlib.contextmanager
 def sshd(
-    key: PKey, ways: Mapping[Place, Place] | None = None, offers: Mapping[str, tuple[str, ...]] | None = None
+    key: PKey,
+    ways: Mapping[Place, Place] | None = None,
+    offers: Mapping[str, tuple[str, ...]] | None = None,
+    **more: Any,
 ) -> Iterator[Sshd]:
     """Serve on 127.0.0.1: every public key is let in, and what is forwarded goes the ways that are given."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Sshd(listener.getsockname()[1], key, ways or {}, offers or {})
+        server = Sshd(listener.getsockname()[1], key, ways or {}, offers or {}, **more)
         threading.Thread(target=_accept, args=(listener, server), daemon=True).start()
         yield server
 
@@ -98,5 +113,7 @@ def _accept(listener: socket.socket, server: Sshd) -> None:
         for name, algorithms in server.offers.items():
             setattr(options, name, algorithms)
         transport.add_server_key(server.key)
+        if server.version:
+            transport.local_version = server.version
         with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
             transport.start_server(threading.Event(), _Rules(server, transport))
