@@ -24,7 +24,7 @@ from tempo_infra.checks.finding import (
 from tempo_infra.on_host.probes.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from tempo_infra.checks.expected import EarlierSize, Expected
     from tempo_infra.on_host.facts import Facts
@@ -45,6 +45,8 @@ LOCK_WAIT_S = 1  # a call of Temporal has a few seconds for all it does; judgeme
 IDLE_S = 600  # a transaction open and idle this long holds dead rows back; judgement
 DAY_S = 86_400
 LEAST_S = 3600  # a shorter time is that of a checkpoint or a vacuum
+GROWERS = 3  # tables and indexes that are named
+WORTH_NAMING_BYTES = 10 * 1024 * 1024
 YOUNG_S = 2 * DAY_S  # a younger database's growth is that of its first filling
 DAYS_LEFT, DAYS_LEFT_FAIL = 30, 7  # judgement: time to order a larger volume
 _VIEWS = "https://www.postgresql.org/docs/current/view-pg-file-settings.html"
@@ -246,10 +248,12 @@ def _held_back(live: Live | None) -> list[Finding]:
 )
 def growth(facts: Facts, expected: Expected) -> Finding:
     space = follow(facts.disk, lambda part: part.space)
+    vacuum = ask_database(facts, expected, lambda part: part.vacuum).value
+    sizes = vacuum.sizes if vacuum else {}
 
     def judge(told: Live) -> Finding:
         grown = _since(expected.earlier, told, facts.taken_at) or Grown(told.data_bytes, told.born_s)
-        evidence = {"data_bytes": told.data_bytes, "taken_at": facts.taken_at}
+        evidence = {"data_bytes": told.data_bytes, "taken_at": facts.taken_at, "sizes": sizes}
         if reason := _too_short(grown, since_made=grown.seconds == told.born_s):
             return noting(skipped(reason), "", **evidence)
         per_day = max(0, grown.bytes) / grown.seconds * DAY_S
@@ -258,6 +262,7 @@ def growth(facts: Facts, expected: Expected) -> Finding:
             days = min(3650, int(free_bytes / max(1.0, per_day)))
             found = at_least(days, DAYS_LEFT, fail=DAYS_LEFT_FAIL, unit="days")
             pace = f"{number(grown.bytes, 'bytes')} in {number(grown.seconds / DAY_S, 'days')}"
+            pace = "; ".join((pace, *_what_grew(expected.earlier, sizes)))
             return noting(found, pace, bytes_per_day=round(per_day), days_left=days, **evidence)
 
         return judged(space, lambda one: lasts(one.free_bytes))
@@ -269,6 +274,17 @@ def growth(facts: Facts, expected: Expected) -> Finding:
 class Grown:
     bytes: int
     seconds: float
+
+
+def _what_grew(earlier: EarlierSize | None, sizes: Mapping[str, int]) -> Iterator[str]:
+    """Name the tables and indexes that grew most since the earlier report, each with what makes it small."""
+    before = earlier.sizes if earlier else {}
+    grown = {name: now - before[name] for name, now in sizes.items() if name in before}
+    for name, by in sorted(grown.items(), key=lambda one: -one[1])[:GROWERS]:
+        if by >= WORTH_NAMING_BYTES:
+            index = name.partition(": index ")[2]
+            remedy = f"REINDEX INDEX CONCURRENTLY {index}" if index else "a shorter retention"
+            yield f"{name} grew by {number(by, 'bytes')} ({remedy})"
 
 
 def _too_short(grown: Grown, *, since_made: bool) -> str:

@@ -36,6 +36,7 @@ class EarlierSize:
 
     data_bytes: int
     taken_at: str  # as facts write it
+    sizes: Mapping[str, int] = field(default_factory=dict)  # bytes of the largest tables and indexes
 
 
 def ports_of(host: Host, cluster: Cluster) -> Mapping[int, str]:

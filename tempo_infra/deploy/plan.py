@@ -284,9 +284,9 @@ def _other_passwords(state: HostState, wanted: Mapping[str, str]) -> tuple[str, 
     """Refuse another password for a login that is known here: it would be changed under running services."""
     return tuple(
         f"the secrets file has {'another' if digest else 'no'} password {'than' if digest else 'for'} "
-        f"{STATE}/secrets/{name}: is it this cluster's? "
-        "`tempo-infra secrets rotate` changes passwords while all works "
-        "(--take-over sets this one; until all hosts have it, new logins fail)"
+        f"{STATE}/secrets/{name}: is it this cluster's? Where the right one is lost, `tempo-infra secrets "
+        "recover` makes it anew of what lies on the hosts; `tempo-infra secrets rotate` changes passwords "
+        "while all works (--take-over sets this one; until all hosts have it, new logins fail)"
         for name, digest in sorted(wanted.items())
         if state.last_good and state.secrets.get(name) not in (None, digest)
     )

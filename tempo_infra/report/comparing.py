@@ -15,6 +15,7 @@ from tempo_infra.report.escaping import plain
 from tempo_infra.report.findings_json import SCHEMA, document
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tempo_infra.report.result import CheckRun
@@ -76,8 +77,14 @@ def earlier_sizes(report: dict[str, Any]) -> dict[str, EarlierSize]:
             evidence = one.get("evidence") if one["id"] == "disk.growth" else None
             if isinstance(evidence, dict) and isinstance(evidence.get("data_bytes"), int):
                 taken_at = str(evidence.get("taken_at", ""))
-                found[str(host["name"])] = EarlierSize(evidence["data_bytes"], taken_at)
+                found[str(host["name"])] = EarlierSize(evidence["data_bytes"], taken_at, _sizes(evidence))
     return found
+
+
+def _sizes(evidence: Mapping[str, Any]) -> dict[str, int]:
+    """Return the sizes of tables and indexes, where a report has them."""
+    sizes = evidence.get("sizes")
+    return {k: v for k, v in sizes.items() if isinstance(v, int)} if isinstance(sizes, dict) else {}
 
 
 def as_document(run: CheckRun) -> dict[str, Any]:

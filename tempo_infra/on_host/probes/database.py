@@ -6,7 +6,7 @@ One query a subject, so that one that this version of PostgreSQL doesn't know sp
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from tempo_infra.on_host import psql
@@ -70,7 +70,12 @@ select json_build_object('autovacuum', current_setting('autovacuum'), 'tables',
   pg_relation_size(c.oid) as bytes, greatest(c.reltuples, s.n_live_tup, 0)::bigint as rows
   from pg_index x join pg_class c on c.oid = x.indexrelid join pg_class t on t.oid = x.indrelid
   join pg_stat_user_tables s on s.relid = t.oid join pg_am a on a.oid = c.relam
-  where a.amname = 'btree' order by pg_relation_size(c.oid) desc limit 10) i)) as told
+  where a.amname = 'btree' order by pg_relation_size(c.oid) desc limit 10) i), 'sizes',
+ (select coalesce(json_object_agg(z.name, z.bytes), '{}') from (
+  select case c.relkind when 'i' then 'index ' else 'table ' end || c.relname as name,
+   case c.relkind when 'i' then pg_relation_size(c.oid) else pg_table_size(c.oid) end as bytes
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'i') and n.nspname = 'public' order by bytes desc limit 20) z)) as told
 """
 _METADATA = """
 select encode(substr(data, 1, 65536), 'hex') as data from public.cluster_metadata_info
@@ -143,6 +148,7 @@ class Vacuum:
     on: bool
     tables: tuple[Bloat, ...]  # of each database the five with the most dead rows
     indexes: tuple[Index, ...] = ()  # of each database the ten largest
+    sizes: "dict[str, int]" = field(default_factory=dict)  # "temporal: index executions_pkey" -> bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +208,12 @@ def vacuum_of(told: "dict[str, dict[str, Any]]") -> Vacuum:
         for database, part in told.items()
         for one in part["indexes"]
     )
-    return Vacuum(all(part["autovacuum"] == "on" for part in told.values()), tables, indexes)
+    sizes = {
+        f"{database}: {name}": int(bytes_)
+        for database, part in told.items()
+        for name, bytes_ in part["sizes"].items()
+    }
+    return Vacuum(all(part["autovacuum"] == "on" for part in told.values()), tables, indexes, sizes)
 
 
 def shards_of(data: str) -> int:

@@ -24,6 +24,7 @@ from tempo_infra.on_host.probes.reading import Reading
 from tempo_infra.on_host.probes.roles import RoleHealth
 from tempo_infra.on_host.probes.task_queues import Waiting
 from tempo_infra.on_host.probes.upkeep import Apparmor, Restarts
+from tempo_infra.report.comparing import earlier_sizes
 from tests.unit.checks.hosts import (
     ABSENT,
     FAILED,
@@ -446,6 +447,27 @@ def test_the_disk_lasts_at_the_present_growth(earlier: EarlierSize, outcome: Out
     [found] = findings("disk.growth", with_database(), earlier=earlier)
     assert (found.outcome, found.note) == (outcome, pace)
     assert found.evidence["data_bytes"] == 4 * GB
+
+
+def test_what_grew_most_since_an_earlier_report_is_named_with_what_makes_it_small() -> None:
+    was = {"temporal: table history_node": GB, "temporal: index pkey": GB, "temporal: table gone": GB}
+    now = {
+        "temporal: table history_node": 3 * GB,
+        "temporal: index pkey": 2 * GB,
+        "temporal_visibility: table new": 9 * GB,  # it was not among the largest: nobody knows by how much
+    }
+    facts = having(with_database(), "database.vacuum", read(Vacuum(on=True, tables=(), sizes=now)))
+    earlier = EarlierSize(GB, "2026-11-19T10:00:00Z", was)
+    [found] = findings("disk.growth", facts, earlier=earlier)
+    assert found.note == (
+        "2.79 GiB in 1 days; temporal: table history_node grew by 1.86 GiB (a shorter retention); "
+        "temporal: index pkey grew by 0.931 GiB (REINDEX INDEX CONCURRENTLY pkey)"
+    )
+    assert found.evidence["sizes"] == now
+    report = {
+        "hosts": [{"name": "db-1", "findings": [{"id": "disk.growth", "evidence": dict(found.evidence)}]}]
+    }
+    assert earlier_sizes(report)["db-1"].sizes == now
 
 
 def test_a_bloated_index_is_named_with_what_makes_it_smaller() -> None:

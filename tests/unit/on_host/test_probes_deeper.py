@@ -207,11 +207,14 @@ def test_the_databases_answers_are_read() -> None:
         "autovacuum": "on",
         "tables": [{"name": "t", "dead": 3, "live": 4, "bytes": 5}],
         "indexes": [index],
+        "sizes": {"table t": 5, "index i": 7},
     }
     found = database.vacuum_of({"temporal": vacuum, "temporal_visibility": {**vacuum, "autovacuum": "off"}})
     assert found.tables[0] == database.Bloat("t", 3, 4, "temporal", 5)
     assert found.indexes[1] == database.Index("temporal_visibility", "t", "i", 7, 8)
     assert (found.on, len(found.tables), len(found.indexes)) == (False, 2, 2)
+    assert found.sizes["temporal: table t"] == 5
+    assert found.sizes["temporal_visibility: index i"] == 7
 
 
 def test_each_part_of_the_database_fails_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
