@@ -34,7 +34,11 @@ class OutputFormat(StrEnum):
 Format = Annotated[OutputFormat, typer.Option("--format", help="Text for people, JSON for programs.")]
 
 AskSudo = Annotated[
-    bool, flag("--ask-sudo-password", help="Ask for the sudo password, and try it once on each host.")
+    bool,
+    flag(
+        "--ask-sudo-password",
+        help="Ask for the sudo password, and try it once on each host; each one gets to know it.",
+    ),
 ]
 
 PlanOut = Annotated[
