@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tempo_infra.cli.interrupt import caught
 from tempo_infra.errors import InputError
 from tempo_infra.report.comparing import as_document, compare
 
@@ -55,6 +56,7 @@ class Watch:
                 rounds += 1
                 self.again(last)
         except KeyboardInterrupt:
+            caught()
             plural = "" if rounds == 1 else "s"
             typer.echo(f"\nstopped after {rounds} round{plural}; nothing was left on the hosts", err=True)
         return last

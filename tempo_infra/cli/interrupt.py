@@ -1,4 +1,7 @@
-"""Ctrl-C during a run: once, it is ended in order; twice, the hosts are left to decide."""
+"""Ctrl-C: where nothing is under way, the end comes at once, whatever is waited for.
+
+During a run: once, it is ended in order; twice, the hosts are left to decide.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import contextlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
@@ -20,15 +24,78 @@ if TYPE_CHECKING:
 
     from tempo_infra.deploy.rollout import Rollout
 
+LEAVE_S = 1.0  # in which what can be ended in order is; threads may wait for hosts for much longer
+
+
+class AtOnce:
+    """Handles SIGINT where nothing is under way: KeyboardInterrupt, and soon the end of this program."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._asked = False
+
+    def __call__(self, *_: object) -> NoReturn:
+        if self._asked:
+            self._leave()
+        self._asked = True
+        threading.Thread(target=self._see, args=(self._ended,), daemon=True).start()
+        raise KeyboardInterrupt
+
+    def over(self) -> None:
+        """Take it that the wait has ended, and the program goes on in order."""
+        self._ended.set()
+        self._ended, self._asked = threading.Event(), False
+
+    def end(self) -> None:
+        """End the program when it was asked to, without waiting for its threads; what was to be said is."""
+        if self._asked:
+            os._exit(ExitCode.FAILED)
+
+    def _see(self, ended: threading.Event) -> None:
+        if not ended.wait(LEAVE_S):
+            self._leave()
+
+    def _leave(self) -> NoReturn:
+        _say("interrupted")
+        os._exit(ExitCode.FAILED)  # a thread waits for a host, which lets go by itself
+
+
+@contextlib.contextmanager
+def at_once() -> Iterator[AtOnce]:
+    """Let SIGINT be handled so, unless this program was told to ignore it (nohup)."""
+    handler = AtOnce()
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield handler
+        return
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield handler
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def caught() -> None:
+    """Say that a KeyboardInterrupt has been taken care of."""
+    handler = signal.getsignal(signal.SIGINT)
+    if isinstance(handler, AtOnce):
+        handler.over()
+
 
 @contextlib.contextmanager
 def stopping(rollout: Rollout, inventory: Path) -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the run in order; a second one ends this program at once."""
+    """Let SIGINT and SIGTERM end the run in order; a second one ends this program at once.
+
+    As long as nothing has begun, the first one does.
+    """
     asked = False
+    before = signal.getsignal(signal.SIGINT)
+    leave = before if isinstance(before, AtOnce) else AtOnce()
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         del number, frame
+        if not rollout.begun:
+            leave()
         if asked:
             _leave(rollout.run, inventory)
         asked = True

@@ -26,6 +26,7 @@ from tempo_infra.cli.helping import App
 from tempo_infra.cli.hints import shown
 from tempo_infra.cli.images import app as images
 from tempo_infra.cli.init import init
+from tempo_infra.cli.interrupt import AtOnce, at_once
 from tempo_infra.cli.inventory import app as inventory
 from tempo_infra.cli.leave import eject, remove
 from tempo_infra.cli.maintain import maintain
@@ -96,6 +97,11 @@ def run() -> None:
     _open_streams()
     _speak_utf8()
     _be_somebody()
+    with at_once() as leaving:
+        _run(leaving)
+
+
+def _run(leaving: AtOnce) -> None:
     try:
         app()
     except TempoInfraError as error:
@@ -112,6 +118,7 @@ def run() -> None:
         if end.code != CTRL_C:
             raise
         typer.echo("interrupted", err=True)
+        leaving.end()
         sys.exit(ExitCode.FAILED)
     except Exception as error:  # noqa: BLE001 - no traceback is for an operator, and values stand in one
         typer.echo(_of_this_machine(error) or _bug(error), err=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -18,6 +17,7 @@ from tempo_infra.on_host.facts import Link
 from tempo_infra.on_host.probes.reading import Reading
 from tempo_infra.on_host.wire import Step
 from tempo_infra.ssh import fan_out
+from tempo_infra.ssh.dial import dial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -115,6 +115,6 @@ def exposed_at(address: str | None, internal: str, ports: Collection[int]) -> Re
 
 
 def _opens(address: str, port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=KNOCK_S):
+    with contextlib.suppress(OSError), dial(address, port, KNOCK_S):
         return True
     return False

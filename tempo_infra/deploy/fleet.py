@@ -42,17 +42,14 @@ class Fleet:
         self._opening: dict[str, Future[Session]] = {}
         self._ends: dict[str, contextlib.ExitStack] = {}  # host -> what ends its session
         self._guard = threading.Lock()
-        self._closing = threading.Event()
         self.at: dict[str, str] = {}  # host -> the step that it began last
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._keep_alive, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._closing.set()
         wait([opening for opening in self._opening.values() if not opening.cancel()])
         self._stack.close()
 
@@ -74,6 +71,9 @@ class Fleet:
     def _opened(self, host: Host) -> Session:
         end = contextlib.ExitStack()
         session = end.enter_context(self._open(host))
+        over = threading.Event()
+        end.callback(over.set)
+        threading.Thread(target=_keep_alive, args=(session, over), daemon=True).start()
         with self._guard:
             self._stack.push(end)
             self._sessions[host.name], self._ends[host.name] = session, end
@@ -91,13 +91,6 @@ class Fleet:
             with contextlib.suppress(UnreachableError):
                 end.close()
         return self.session(host)
-
-    def _keep_alive(self) -> None:
-        while not self._closing.wait(ALIVE_EVERY_S):
-            with self._guard:
-                sessions = list(self._sessions.values())
-            for session in sessions:
-                session.ping()
 
     def each(
         self, hosts: Iterable[Host], work: Callable[[Host], Result]
@@ -128,3 +121,9 @@ class Fleet:
         state = {"started": State.STARTED, "ended": State.DONE, "failed": State.FAILED}.get(event.state)
         if state is not None:
             self.report(Progress(host, event.step, state, event.seconds, event.detail))
+
+
+def _keep_alive(session: Session, over: threading.Event) -> None:
+    """Each host has a thread for this: one that takes nothing holds up no other's sign of life."""
+    while not over.wait(ALIVE_EVERY_S):
+        session.ping()

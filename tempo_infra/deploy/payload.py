@@ -15,7 +15,8 @@ from tempo_infra.on_host.program import NAME_DIGITS
 # but us could have put or changed it.
 # Lines before the nonce are skipped: sudo may not have taken the password line that was meant for it. The
 # first request follows the nonce at once: mostly the program is there, and nobody waits to be asked for it.
-# A line for each piece: on a slow link the controller sees that something arrives.
+# A line for each piece: on a slow link the controller sees that something arrives. An alarm ends what waits
+# for a link that is dead: each part has its time for the whole of it, however it comes.
 # The collector looks seldom, and not at the end: what is imported lives as long as the program.
 # The whole of it is read before its first line is done, so it is written in what Python 2 can read, too.
 # It travels as one line without a backslash of its own or an exclamation mark: csh and fish read those inside
@@ -26,7 +27,9 @@ START = """
 import sys
 if sys.version_info < (3, 10):
     sys.exit("tempo-infra: Python %d.%d.%d" % tuple(sys.version_info[:3]))
-import hashlib, os
+import hashlib, os, signal
+signal.signal(signal.SIGALRM, signal.SIG_DFL)
+signal.alarm(120)
 import gc
 gc.set_threshold(50000)
 
@@ -53,6 +56,7 @@ def kept():
     return b""
 
 def read(count):
+    signal.alarm(120 + count // 500)
     content = piece = source.read(min(16384, count))
     while piece and len(content) < count:
         say("tempo-infra")
@@ -88,6 +92,7 @@ else:
     if hashlib.sha256(content).hexdigest() != digest.decode():
         sys.exit("the program arrived cut")
     serve = main(content)
+signal.alarm(0)
 serve(nonce, request)
 gc.freeze()
 """.strip()

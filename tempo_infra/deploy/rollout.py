@@ -104,7 +104,7 @@ class Rollout:
         self._wanted = namespaces.wanted(cluster.temporal)
         self.run = randomness.token_hex(4)
         self._stop = threading.Event()
-        self._locked = False
+        self._locked = self.begun = False  # begun: a host may have been changed
         self._origins: dict[str, str | None] = {}  # host -> the secrets file that it knows, by its digest
 
     @property
@@ -249,6 +249,7 @@ class Rollout:
 
     def apply(self, plan: Plan, report: Callable[[Progress], None]) -> Outcome:
         """Do what was planned, stage by stage; at the first failure later stages are not begun."""
+        self.begun = True
         for host_plan in plan.hosts:
             if host_plan.is_noop:
                 report(Progress(host_plan.host, "unchanged", State.UNCHANGED))

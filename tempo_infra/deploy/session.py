@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Host
 
 SILENCE_S = 30.0  # a host at work says "alive" every 3 s; one this silent is gone
-SEND_S, SLOWEST_BYTES_S = 120.0, 500
 FRAMES = 100_000  # of one answer: a host at work says something every few seconds
 EVENTS = 2000  # of these, what is more than a sign of life: a step says a few things
 PING_S = 5.0
@@ -97,9 +96,9 @@ class Session:
         self, steps: Sequence[Step], on_event: Callable[[Event], None], deadline_s: float
     ) -> list[Any]:
         request = encode_request(self._nonce, list(steps))
-        self.send(request if self._opened else opening(self._nonce, request), steps[0].name)
-        self._opened = True
         turn, name, events = Turn(steps, deadline_s), steps[0].name, 0
+        self._send(request if self._opened else opening(self._nonce, request), name, turn)
+        self._opened = True
         for _ in range(FRAMES):
             kind, body = self._next_frame(steps, turn)
             try:
@@ -125,10 +124,11 @@ class Session:
             raise LateError(what, host=self.host, remedy=reply.remedy)
         raise kind(what, host=self.host, remedy=reply.remedy, now=reply.now, step=reply.failed)
 
-    def send(self, data: bytes, step: str) -> None:
+    def _send(self, data: bytes, step: str, turn: Turn) -> None:
         """Write to the program; UnreachableError says why it ended, when it has."""
         try:
-            self._process.send(data, deadline_s=SEND_S + len(data) / SLOWEST_BYTES_S)
+            with turn.sending(len(data)) as seconds:
+                self._process.send(data, deadline_s=seconds)
         except UnreachableError as error:
             if self._process.ended:
                 raise self._why_ended(step) from error
@@ -170,7 +170,7 @@ class Session:
             del self._noise[:-NOISE_KEPT]
         if not self._supplied and line.strip() == wish(self._nonce):
             self._supplied = True
-            self.send(answer(), "start")
+            self._send(answer(), "start", turn)
         return line
 
     def _why_ended(self, step: str) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,14 @@ from tempo_infra.errors import UnreachableError
 from tempo_infra.on_host.longest import UNDO_S, longest_s
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tempo_infra.on_host.wire import Event, Step
 
 MARGIN_S = 60.0  # the host ends a step that takes too long by itself; this is for one that doesn't
 READ_S = 2.0  # who stood still (Ctrl-Z, a lid) first reads what has come meanwhile
 SLOWEST_BYTES_S, LONGEST_ANSWER_S = 500, 900.0  # an answer may be on its way for so long, once
+SEND_S = 120.0  # so long, and as long as an answer, may what is sent take
 HINT = "it says that it works; a host that was switched decides by itself: `tempo-infra status` says how"
 
 
@@ -50,6 +52,13 @@ class Turn:
         if count > SLOWEST_BYTES_S * MARGIN_S and not self._answering:
             self._answering = True
             self._until += min(count / SLOWEST_BYTES_S, LONGEST_ANSWER_S)
+
+    @contextlib.contextmanager
+    def sending(self, count: int) -> Iterator[float]:
+        """Yield the seconds in which so many bytes must be sent; the step has its time beside that."""
+        began = time.monotonic()
+        yield max(0.0, min(SEND_S + min(count / SLOWEST_BYTES_S, LONGEST_ANSWER_S), self._end - began))
+        self._until += time.monotonic() - began
 
     def check(self) -> None:
         """Raise LateError when there is no time left."""

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import paramiko
+from paramiko import Channel
 from paramiko.ssh_exception import (
     AuthenticationException,
     BadAuthenticationType,
@@ -20,6 +21,8 @@ from paramiko.ssh_exception import (
 from tempo_infra.errors import TempoInfraError, UnreachableError
 from tempo_infra.inventory.addresses import with_port
 from tempo_infra.ssh import algorithms
+from tempo_infra.ssh.deadline import Watch
+from tempo_infra.ssh.dial import dial
 from tempo_infra.ssh.door import CONNECT_S, KEEPALIVE_S, LATE_S, LOGIN_S, READ_BYTES, Connection, Process
 from tempo_infra.ssh.known_hosts import host_id, pinned_keys, verify
 from tempo_infra.ssh.patience import HungUpError, RefusedError, knock
@@ -29,11 +32,13 @@ from tempo_infra.ssh.target import Target, identities, jump_target
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from paramiko import Channel, PKey, Transport
+    from paramiko import PKey, Transport
 
     from tempo_infra.ssh.known_hosts import PinnedKey
 
+CLOSE_S = 2.0  # for a goodbye; whoever does not take it is left without one
 TURN_S = 0.02  # waited for one stream before the other is asked: long enough not to spin
+LOST_WAYS = (SSHException, EOFError, OSError)  # in which paramiko says that a connection is of no use
 BANNER_ENDED = "Error reading SSH protocol banner"  # paramiko's words for an end before it
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its tracebacks are no message for people
@@ -42,15 +47,16 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its tracebacks are n
 class ChannelProcess(Process):
     """A program behind a channel of paramiko's."""
 
-    def __init__(self, channel: Channel, name: str) -> None:
+    def __init__(self, channel: Channel, name: str, watch: Watch) -> None:
         super().__init__(name)
-        self._channel = channel
+        self._channel, self._watch = channel, watch
 
     def send(self, data: bytes, *, deadline_s: float) -> None:
-        self._channel.settimeout(deadline_s)
+        self._channel.settimeout(deadline_s)  # which begins again with each piece: the watch's does not
         try:
-            self._channel.sendall(data)
-        except (SSHException, EOFError, OSError) as error:
+            with self._watch.within(deadline_s):
+                self._channel.sendall(data)
+        except LOST_WAYS as error:
             raise UnreachableError(f"sending failed: {_say(error)}", host=self._name) from error
 
     @property
@@ -58,11 +64,12 @@ class ChannelProcess(Process):
         return self._channel.exit_status_ready()
 
     def close_stdin(self) -> None:
-        with contextlib.suppress(OSError, EOFError):
+        with contextlib.suppress(*LOST_WAYS), self._watch.within(CLOSE_S):
             self._channel.shutdown_write()
 
     def close(self) -> None:
-        self._channel.close()
+        with contextlib.suppress(*LOST_WAYS), self._watch.within(CLOSE_S):
+            self._channel.close()
 
     def _exit_code(self, until: float) -> int:
         while not self._channel.exit_status_ready():
@@ -72,6 +79,16 @@ class ChannelProcess(Process):
         return self._channel.recv_exit_status()  # LOST is what paramiko says, too
 
     def _more(self, until: float, deadline_s: float) -> bool:
+        try:
+            # Who takes a piece also tells the host that there is room again, and may wait for that.
+            with self._watch.within(max(0.0, until - time.monotonic()) + LATE_S):
+                return self._piece(until, deadline_s)
+        except TimeoutError:
+            raise self._silent(deadline_s) from None
+        except LOST_WAYS as error:
+            raise UnreachableError(f"reading failed: {_say(error)}", host=self._name) from error
+
+    def _piece(self, until: float, deadline_s: float) -> bool:
         while True:
             moved = False
             if self._channel.recv_stderr_ready():
@@ -101,25 +118,72 @@ class ChannelProcess(Process):
 
 
 class LibraryConnection(Connection):
-    """A login on a host."""
+    """A connection to a host, on which somebody logs in."""
 
     def __init__(self, transport: Transport, target: Target) -> None:
         super().__init__(target)
         self._transport = transport
+        self._opening: Channel | None = None
+        self._watch = Watch(self._cut)
+
+    @property
+    def key(self) -> PKey:
+        """The key that the host showed; paramiko forgets it when the connection ends meanwhile."""
+        try:
+            return self._transport.get_remote_server_key()
+        except SSHException as error:
+            how_far = f"key exchange to {self.target.place}"
+            raise unreachable(self.target.name, how_far, _say(error)) from error
+
+    def log_in(self, keys: Sequence[PKey]) -> None:
+        """Check the host's key, then offer ours, all within LOGIN_S. HostKeyError, UnreachableError."""
+        target = self.target
+        verify(self.key, _pins(target), target.known_hosts, target.name, jump=target.jump)
+        started = time.monotonic()
+        try:
+            with self._watch.within(LOGIN_S):
+                let_in = self._let_in(keys, started + LOGIN_S)
+        except LOST_WAYS as error:
+            how_far = f"login as {target.user} after {time.monotonic() - started:.1f} s"
+            raise unreachable(target.name, how_far, _say(error)) from error
+        if not let_in:
+            raise target.refused([key.fingerprint for key in keys])
+        self._transport.set_keepalive(KEEPALIVE_S)
+
+    def _let_in(self, keys: Sequence[PKey], until: float) -> bool:
+        transport = self._transport
+        for key in keys:
+            transport.auth_timeout = max(0.0, until - time.monotonic())
+            try:
+                more = transport.auth_publickey(self.target.user, key)
+            except AuthenticationException as error:
+                if time.monotonic() > until - LATE_S:
+                    raise
+                if not transport.is_active():
+                    return False
+                if isinstance(error, BadAuthenticationType):
+                    raise self.target.takes_no_key(error.allowed_types) from error
+                continue
+            if transport.is_authenticated():
+                return True
+            if more:
+                raise self.target.wants_more(more)
+        return False
 
     def start(self, argv: Sequence[str], *, deadline_s: float = LOGIN_S) -> Process:
         try:
-            channel = self._transport.open_session(timeout=deadline_s)
-            channel.settimeout(deadline_s)
-            channel.exec_command(shlex.join(argv))
-        except (SSHException, EOFError, OSError) as error:
+            with self._watch.within(deadline_s):
+                channel = self._opening = self._transport.open_session(timeout=deadline_s)
+                channel.exec_command(shlex.join(argv))
+        except LOST_WAYS as error:
             raise unreachable(self.target.name, "starting a command", _say(error)) from error
-        return ChannelProcess(channel, self.target.name)
+        return ChannelProcess(channel, self.target.name, self._watch)
 
     def open_tcp(self, to: tuple[str, int], *, deadline_s: float = CONNECT_S) -> Channel:
         try:
-            return self._transport.open_channel("direct-tcpip", to, ("127.0.0.1", 0), timeout=deadline_s)
-        except (SSHException, EOFError) as error:
+            with self._watch.within(deadline_s):
+                return self._transport.open_channel("direct-tcpip", to, ("127.0.0.1", 0), timeout=deadline_s)
+        except LOST_WAYS as error:
             raise no_way(self.target.name, with_port(*to), _say(error)) from error
 
     @property
@@ -129,7 +193,22 @@ class LibraryConnection(Connection):
         return str(sock.getpeername()[0]) if isinstance(sock, socket.socket) else None
 
     def close(self) -> None:
-        self._transport.close()
+        with contextlib.suppress(*LOST_WAYS), self._watch.within(CLOSE_S):
+            self._transport.close()
+        self._watch.end()
+
+    def _cut(self) -> None:
+        cut(self._transport)
+        if opening := self._opening:  # it waits for this, even where the connection had ended just before
+            opening.event.set()
+
+
+def cut(transport: Transport) -> None:
+    """End a connection with those that it goes through, from the first hop on: nothing is sent any more."""
+    with contextlib.suppress(*LOST_WAYS):
+        if isinstance(transport.sock, Channel) and transport.sock.transport:
+            cut(transport.sock.transport)
+        transport.close()
 
 
 @contextlib.contextmanager
@@ -144,8 +223,11 @@ def offered_key(target: Target) -> tuple[str, PKey]:
 
     The hosts on the way are logged in at, by their pinned keys: who has the same address here is not asked.
     """
-    with _way(target) as before, contextlib.closing(handshake(target, before)) as transport:
-        return host_id(target.address, target.port), shown_key(transport, target)
+    with (
+        _way(target) as before,
+        contextlib.closing(LibraryConnection(handshake(target, before), target)) as connection,
+    ):
+        return host_id(target.address, target.port), connection.key
 
 
 @contextlib.contextmanager
@@ -162,27 +244,15 @@ def _login(target: Target, before: LibraryConnection | None) -> LibraryConnectio
     keys = identities(target)
 
     def once() -> LibraryConnection:
-        transport = handshake(target, before)
+        login = LibraryConnection(handshake(target, before), target)
         try:
-            verify(
-                shown_key(transport, target), _pins(target), target.known_hosts, target.name, jump=target.jump
-            )
-            _authenticate(transport, target, keys)
+            login.log_in(keys)
         except BaseException:
-            transport.close()
+            login.close()
             raise
-        transport.set_keepalive(KEEPALIVE_S)
-        return LibraryConnection(transport, target)
+        return login
 
     return knock(target.place, once)
-
-
-def shown_key(transport: Transport, target: Target) -> PKey:
-    """Return the key that the host showed; paramiko forgets it when the connection ends meanwhile."""
-    try:
-        return transport.get_remote_server_key()
-    except SSHException as error:
-        raise unreachable(target.name, f"key exchange to {target.place}", _say(error)) from error
 
 
 def handshake(target: Target, before: LibraryConnection | None = None) -> Transport:
@@ -200,7 +270,7 @@ def handshake(target: Target, before: LibraryConnection | None = None) -> Transp
         _leave_out(transport)
         _prefer(transport, [pin.key.get_name() for pin in _pins(target) if not pin.revoked])
         transport.start_client(timeout=LOGIN_S)
-    except (SSHException, EOFError, OSError) as error:
+    except LOST_WAYS as error:
         seconds = time.monotonic() - started
         how_far = f"{stage} to {target.place} after {seconds:.1f} s"
         raise unreachable(target.name, how_far, _say(error), _kind(error, seconds)) from error
@@ -215,7 +285,7 @@ def _kind(error: Exception, seconds: float) -> type[UnreachableError]:
 
 
 def _tcp(target: Target) -> socket.socket:
-    connection = socket.create_connection((target.address, target.port), timeout=CONNECT_S)
+    connection = dial(target.address, target.port, CONNECT_S)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
@@ -243,30 +313,6 @@ def _prefer(transport: Transport, names: list[str]) -> None:
 
 def _family(kind: str) -> str:
     return "rsa" if "rsa" in kind else kind
-
-
-def _authenticate(transport: Transport, target: Target, keys: list[PKey]) -> None:
-    started = time.monotonic()
-    transport.auth_timeout = LOGIN_S
-    for key in keys:
-        try:
-            more = transport.auth_publickey(target.user, key)
-        except AuthenticationException as error:
-            if not transport.is_active():
-                break
-            if isinstance(error, BadAuthenticationType):
-                raise target.takes_no_key(error.allowed_types) from error
-            continue
-        except (SSHException, EOFError, OSError) as error:
-            seconds = time.monotonic() - started
-            raise unreachable(
-                target.name, f"login as {target.user} after {seconds:.1f} s", _say(error)
-            ) from error
-        if transport.is_authenticated():
-            return
-        if more:
-            raise target.wants_more(more)
-    raise target.refused([key.fingerprint for key in keys])
 
 
 def _say(error: BaseException) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from tempo_infra.errors import UnreachableError
+from tempo_infra.ssh.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,27 +82,25 @@ class Process(ABC):
     def _exit_code(self, until: float) -> int:
         """Wait for the exit code, once both streams have ended; LOST when the connection went first."""
 
-    def read_line(self, *, deadline_s: float, check: Callable[[], None] = lambda: None) -> bytes:
+    def read_line(self, *, deadline_s: float, check: Callable[[], None] | None = None) -> bytes:
         """Return the next line with its end, or LINE_BYTES of it; what is left at the end, then b"".
 
-        The deadline is for silence; `check` is called after each piece and raises where the whole of it
-        takes too long.
+        With a `check` the deadline is for silence: it is called before each piece, and raises where the whole
+        takes too long. Without one the deadline is for the whole.
         """
-        until = time.monotonic() + deadline_s
-        while (end := self._out.find(b"\n", 0, LINE_BYTES)) < 0:
+        end = Deadline(deadline_s)
+        while (found := self._out.find(b"\n", 0, LINE_BYTES)) < 0:
             if len(self._out) >= LINE_BYTES:
                 return self._take(LINE_BYTES)
-            check()
-            if not self._more(until, deadline_s):
+            if not self._next(end, check):
                 return self._take(len(self._out))
-        return self._take(end + 1)
+        return self._take(found + 1)
 
-    def read_exact(self, count: int, *, deadline_s: float, check: Callable[[], None] = lambda: None) -> bytes:
+    def read_exact(self, count: int, *, deadline_s: float, check: Callable[[], None] | None = None) -> bytes:
         """As `read_line`, so many bytes."""
-        until = time.monotonic() + deadline_s
+        end = Deadline(deadline_s)
         while len(self._out) < count:
-            check()
-            if not self._more(until, deadline_s):
+            if not self._next(end, check):
                 raise UnreachableError(
                     f"the answer ended after {len(self._out)} of {count} bytes", host=self._name
                 )
@@ -113,9 +111,9 @@ class Process(ABC):
 
         What a login shell prints before that is no answer.
         """
-        until = time.monotonic() + deadline_s
+        end = Deadline(deadline_s)
         while self._err.count(text) < times:
-            if self._says(unless) or not self._more(until, deadline_s):
+            if self._says(unless) or not self._next(end):
                 return self._err.count(text) >= times
         return True
 
@@ -126,11 +124,19 @@ class Process(ABC):
 
     def finish(self, *, deadline_s: float) -> Completed:
         """Read both streams to their end and return them with the exit code."""
-        until = time.monotonic() + deadline_s
-        while self._more(until, deadline_s):
+        end = Deadline(deadline_s)
+        while self._next(end):
             if len(self._out) > OUTPUT_BYTES:
                 raise UnreachableError("its output doesn't end", host=self._name)
-        return Completed(self._exit_code(until), self._take(len(self._out)), self.stderr)
+        return Completed(self._exit_code(end.until), self._take(len(self._out)), self.stderr)
+
+    def _next(self, end: Deadline, check: Callable[[], None] | None = None) -> bool:
+        """As `_more`; what comes does not put the end off, for which `check` may stand."""
+        if check:
+            check()
+        elif end.past:
+            raise UnreachableError(f"not done within {end.seconds:g} s", host=self._name)
+        return self._more(end.until, end.seconds)
 
     def _silent(self, deadline_s: float) -> UnreachableError:
         return UnreachableError(f"no answer for {deadline_s:g} s", host=self._name)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.errors import HostKeyError, InputError, UnreachableError
 from tempo_infra.inventory.addresses import with_port
+from tempo_infra.ssh.deadline import Deadline
 from tempo_infra.ssh.door import CONNECT_S, LATE_S, LOGIN_S, LOST, READ_BYTES, Connection, Process, Stream
 from tempo_infra.ssh.known_hosts import check, keys_of
 from tempo_infra.ssh.openssh_config import config_text
@@ -66,13 +67,12 @@ class PipeProcess(Process):
         return self._program.log()
 
     def send(self, data: bytes, *, deadline_s: float) -> None:
-        until = time.monotonic() + deadline_s
-        left = memoryview(data)
+        end, left = Deadline(deadline_s), memoryview(data)
         try:
             with selectors.PollSelector() as ready:
                 ready.register(self._stdin, selectors.EVENT_WRITE)
                 while left:
-                    if not ready.select(max(0.0, until - time.monotonic())):
+                    if end.past or not ready.select(end.left_s):
                         raise self._silent(deadline_s)
                     left = left[os.write(self._stdin.fileno(), left) :]
         except (OSError, ValueError) as error:  # ValueError: it was closed

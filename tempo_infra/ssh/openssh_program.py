@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -48,6 +49,8 @@ class Program:
             env={name: text for name, text in os.environ.items() if not name.startswith(NOT_PASSED_ON)},
             start_new_session=True,  # no terminal to ask at, and Ctrl-C is ours to hear
         )
+        if self.popen.stderr:  # a program that ssh had started may hold it open
+            os.set_blocking(self.popen.stderr.fileno(), False)
 
     def log(self) -> Log:
         """Return what ssh has said until now."""
@@ -78,13 +81,13 @@ class Program:
             time.sleep(LOOK_EVERY_S)
 
     def end(self) -> None:
-        """End it, whatever it is at."""
-        self.popen.terminate()
-        try:
-            self.popen.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
+        """End it with what it has started, whatever they are at."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if self.popen.poll() is None:  # else the number may be somebody else's by now
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.popen.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.popen.wait(END_S)
 
     def close(self) -> None:
         """End it, and close what is left of its streams."""
@@ -97,14 +100,15 @@ class Program:
     def _why(self, log: Log) -> UnreachableError:
         target, seconds = self.target, time.monotonic() - self.started
         stderr = self.popen.stderr
-        jumps = Log(stderr.read(READ_BYTES).decode(errors="replace") if stderr else "")
+        said = (stderr.read(READ_BYTES) if stderr else b"") or b""  # None: nothing yet
+        jumps = Log(said.decode(errors="replace"))
         if log.host_key_refused or jumps.host_key_refused:
             return self._host_key(jumps if jumps.host_key_refused else log, jump=jumps.host_key_refused)
         if log.login_refused:
             return _login_refused(log, target)
-        said = "; ".join(words for words in (jumps.words, log.words) if words) or "no answer"
+        words = "; ".join(words for words in (jumps.words, log.words) if words) or "no answer"
         stage = f"login as {target.user}" if log.stage is Stage.LOGIN else f"{log.stage} to {target.place}"
-        return unreachable(target.name, f"{stage} after {seconds:.1f} s", said, _kind(log, jumps))
+        return unreachable(target.name, f"{stage} after {seconds:.1f} s", words, _kind(log, jumps))
 
     def _host_key(self, log: Log, *, jump: bool) -> UnreachableError:
         offered, target = log.offered_key, self.target

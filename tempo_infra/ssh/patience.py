@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LOGINS_AT_ONCE = 8  # at one sshd; it begins to drop at 10
 HUNG_UP_PAUSES_S = (0.25, 0.5, 1.0, *(2.0,) * 7)
 REFUSED_PAUSES_S = (0.25, 0.5)
+KNOCK_S = 30.0  # no further try after that: some take their time to hang up
 
 Result = TypeVar("Result")
 
@@ -44,7 +45,7 @@ def knock(door: str, log_in: Callable[[], Result], *, sleep: Callable[[float], N
     """Log in at an sshd, few at a time; again after a pause where it hung up or refused."""
     with _guard:
         gate = _doors[door]
-    tries = 0
+    tries, until = 0, time.monotonic() + KNOCK_S
     while True:
         tries += 1
         try:
@@ -52,7 +53,7 @@ def knock(door: str, log_in: Callable[[], Result], *, sleep: Callable[[float], N
                 return log_in()
         except (HungUpError, RefusedError) as error:
             pauses = _PAUSES[type(error)]
-            if tries > len(pauses):
+            if tries > len(pauses) or time.monotonic() > until:
                 error.what += f" ({tries} tries)"
                 raise
             sleep(pauses[tries - 1] * random.uniform(0.5, 1.5))  # noqa: S311 - so that hosts do not come back together

@@ -7,7 +7,6 @@ import http.client
 import re
 import socket
 import ssl
-import threading
 import urllib.parse
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from tempo_infra import trees
 from tempo_infra.errors import InputError, StepFailedError, UnreachableError
 from tempo_infra.on_host import said
 from tempo_infra.on_host.wire import read_json
+from tempo_infra.ssh.deadline import Deadline, Watch
+from tempo_infra.ssh.dial import dial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -198,41 +199,28 @@ def _cause(error: Exception, deadline_s: float) -> str:
 @contextmanager
 def _connected(registry: Registry, deadline_s: float) -> Iterator[http.client.HTTPConnection]:
     """Yield a connection that is cut at the deadline: a mere timeout starts again with every byte."""
-    channel = _channel(registry, deadline_s)
-    late = threading.Event()
-    watchdog = threading.Timer(deadline_s, _cut, (channel, late))
-    watchdog.daemon = True
-    watchdog.start()
+    end, (own_name, port) = Deadline(deadline_s), _host_and_port(registry.host)
+    plain = bool(_LOOPBACK.fullmatch(own_name)) and registry.ca_file is None and not registry.address
+    context = None if plain else _trust(registry.ca_file)
+    name, port = _host_and_port(registry.place) if registry.address else (own_name, port)
+    channel = dial(name, port or (80 if plain else 443), deadline_s)
+    if context:
+        channel = context.wrap_socket(channel, server_hostname=own_name, do_handshake_on_connect=False)
     connection = http.client.HTTPConnection(*_host_and_port(registry.host))
     connection.sock = channel
+    watch = Watch(lambda: _cut(channel))
     try:
-        yield connection
-    except (OSError, http.client.HTTPException) as error:
-        raise (TimeoutError() if late.is_set() else error) from None
+        with watch.within(end.left_s):
+            if isinstance(channel, ssl.SSLSocket):
+                channel.do_handshake()
+            yield connection
     finally:
-        watchdog.cancel()
+        watch.end()
         connection.close()
         channel.close()
 
 
-def _channel(registry: Registry, deadline_s: float) -> socket.socket:
-    host, port = _host_and_port(registry.host)
-    plain = bool(_LOOPBACK.fullmatch(host)) and registry.ca_file is None and not registry.address
-    context = None if plain else _trust(registry.ca_file)
-    if registry.address:
-        host, port = _host_and_port(registry.place)
-    raw = socket.create_connection((host, port or (80 if plain else 443)), timeout=deadline_s)
-    if context is None:
-        return raw
-    try:
-        return context.wrap_socket(raw, server_hostname=_host_and_port(registry.host)[0])
-    except BaseException:
-        raw.close()
-        raise
-
-
-def _cut(channel: socket.socket, late: threading.Event) -> None:
-    late.set()
+def _cut(channel: socket.socket) -> None:
     with suppress(OSError):
         socket.socket.shutdown(channel, socket.SHUT_RDWR)  # not the TLS one, which waits for the other side
 

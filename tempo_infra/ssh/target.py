@@ -191,13 +191,9 @@ def _in_agent(path: Path) -> PKey | None:
 
 
 def _agents() -> Sequence[PKey]:
-    """Return the keys of the agent; one that ends the connection has none."""
-    from paramiko import Agent, SSHException
+    from tempo_infra.ssh import agent
 
-    try:
-        return Agent().get_keys()
-    except (SSHException, OSError):
-        return ()
+    return agent.keys()
 
 
 def check_key_file(path: Path) -> None:

@@ -20,12 +20,14 @@ from tempo_infra.workload.ledger import Ledger
 from tempo_infra.workload.subscription import SubscriptionWorkflow
 
 MAX_CONCURRENT: Final = 50  # activities and workflow tasks of one worker: the load stays small
+CONNECT_S: Final = 60.0
 _ARGUMENTS: Final = 4
 
 
 async def work(address: str, namespace: str, task_queue: str, ledger: Ledger) -> None:
     """Serve the task queue until standard input ends."""
-    client = await Client.connect(address, namespace=namespace, identity=f"smoke-worker-{os.getpid()}")
+    async with asyncio.timeout(CONNECT_S):  # else one whose parent was killed meanwhile would stay
+        client = await Client.connect(address, namespace=namespace, identity=f"smoke-worker-{os.getpid()}")
     billing = Billing(ledger)
     worker = Worker(
         client,

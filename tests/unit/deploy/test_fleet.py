@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,45 @@ def test_a_host_that_waits_for_others_is_told_that_its_operator_is_there(
     with Fleet(lambda _: contextlib.nullcontext(idle), lambda _: None) as fleet:
         fleet.session(FRONT)
         assert all(heard.acquire(timeout=10) for _ in range(3))
+
+
+def test_a_host_that_takes_no_sign_of_life_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard, over = threading.Semaphore(0), threading.Event()
+
+    class Hears:
+        def ping(self) -> None:
+            heard.release()
+
+    class Hangs:
+        def ping(self) -> None:
+            over.wait(20)
+
+    kinds: dict[str, Any] = {DATABASE.name: Hangs(), FRONT.name: Hears()}
+    monkeypatch.setattr(fleet_module, "ALIVE_EVERY_S", 0.01)
+    with Fleet(lambda host: contextlib.nullcontext(kinds[host.name]), lambda _: None) as fleet:
+        fleet.session(DATABASE)
+        fleet.session(FRONT)
+        assert all(heard.acquire(timeout=5) for _ in range(5))
+    over.set()
+
+
+def test_a_session_that_has_ended_is_told_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    after: list[bool] = []
+
+    class Ends:
+        def ping(self) -> None:
+            after.append(ended.is_set())
+
+    monkeypatch.setattr(fleet_module, "ALIVE_EVERY_S", 0.01)
+    one: Any = Ends()
+    with Fleet(lambda _: contextlib.nullcontext(one), lambda _: None) as fleet:
+        fleet.session(FRONT)
+        fleet.reopen(FRONT)
+    time.sleep(0.1)  # a ping that had begun before ends
+    ended.set()
+    time.sleep(0.2)
+    assert True not in after
 
 
 class Doors:

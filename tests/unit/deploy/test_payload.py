@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -126,3 +128,32 @@ def test_a_program_that_arrives_cut_is_not_started(layout: Layout) -> None:
     ran = run(layout, REQUEST + payload.answer()[:-1])
     assert (ran.returncode, ran.stderr) == (1, b"the program arrived cut\n")
     assert b"reply" not in ran.stdout
+
+
+@pytest.mark.parametrize("sent", [b"", b"password\n", f"{NONCE}\n".encode(), f"{NONCE}\n20\n".encode()])
+@pytest.mark.parametrize("drips", [False, True])
+def test_a_link_that_is_dead_leaves_no_root_program_behind(
+    layout: Layout, sent: bytes, *, drips: bool
+) -> None:
+    """Its input stays open, silent or with a byte now and then."""
+    words = payload.command(NONCE)
+    words[3] = words[3].replace("/var/lib/tempo-infra", str(layout.state)).replace("alarm(120", "alarm(1")
+    with subprocess.Popen(
+        [sys.executable, *words[1:]], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
+        assert process.stdin
+        try:
+            for piece in (sent, *(b"x" for _ in range(200 if drips else 0))):
+                process.stdin.write(piece)
+                time.sleep(0.1)
+        except BrokenPipeError:
+            pass
+        ended = process.wait(20)
+        process.kill()
+    assert ended == -signal.SIGALRM
+
+
+def test_what_is_served_has_no_alarm_of_the_start() -> None:
+    """A step may take its time; `serve` sets its own."""
+    assert payload.START.index("signal.alarm(0)") < payload.START.index("serve(nonce, request)")
+    assert payload.START.index("signal.alarm(120)") < payload.START.index("stdin")

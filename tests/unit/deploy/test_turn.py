@@ -14,7 +14,7 @@ from tempo_infra.deploy.turn import MARGIN_S, READ_S, LateError, Turn
 from tempo_infra.errors import UnreachableError
 from tempo_infra.on_host.longest import UNDO_S, longest_s
 from tempo_infra.on_host.wire import Event, Step, encode
-from tempo_infra.ssh import door
+from tempo_infra.ssh import deadline
 from tests.unit.deploy.test_hostile_hosts import NONCE, Says
 
 STEPS = [
@@ -137,7 +137,7 @@ def test_a_host_that_says_a_little_now_and_then_is_not_waited_for(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Each within the time after which a silent host is given up."""
-    monkeypatch.setattr(door, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(deadline, "time", SimpleNamespace(monotonic=clock))
 
     def said() -> Iterator[bytes]:
         if kind == "an answer that never is whole":
@@ -160,3 +160,44 @@ def test_a_step_that_the_host_has_left_is_a_host_that_decides_by_itself() -> Non
             [Step("up")]
         )
     assert (caught.value.remedy, caught.value.host) == ("see dmesg", "db-1")
+
+
+def test_what_is_sent_has_an_end_that_no_size_puts_far_off(clock: Clock) -> None:
+    limits = []
+    for count in (100, 50_000, 10**9):
+        with Turn([Step("clock")], INFINITE).sending(count) as seconds:
+            limits.append(seconds)
+    assert limits == [turn.SEND_S + 0.2, turn.SEND_S + 100, turn.SEND_S + turn.LONGEST_ANSWER_S]
+
+
+def test_a_call_that_has_its_own_end_sends_no_longer_than_that(clock: Clock) -> None:
+    mine = Turn([Step("clock")], 30.0)
+    clock.now += 20
+    with mine.sending(10**9) as seconds:
+        assert seconds == 10
+    clock.now += 20
+    with mine.sending(1) as seconds:
+        assert seconds == 0
+
+
+def test_a_program_that_is_sent_on_a_slow_link_takes_nothing_of_the_steps_time(clock: Clock) -> None:
+    plain, sent = Turn([Step("clock")], INFINITE), Turn([Step("clock")], INFINITE)
+    expected = late_after(plain, clock)
+    clock.now = 1000.0
+    with sent.sending(300_000):
+        clock.now += 500
+    assert late_after(sent, clock) == expected
+
+
+def test_a_host_that_does_not_take_a_request_has_the_calls_time_and_no_more() -> None:
+    given: list[float] = []
+
+    class Takes(Says):
+        def send(self, data: bytes, *, deadline_s: float) -> None:
+            del data
+            given.append(deadline_s)
+            raise UnreachableError("sending failed: not done", host="db-1")
+
+    with pytest.raises(UnreachableError, match="unreachable: clock: sending failed"):
+        Session("db-1", Takes(iter(())), NONCE).call([Step("clock")], deadline_s=7.0)
+    assert given == [pytest.approx(7.0, abs=0.5)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from tempo_infra.errors import InputError, StepFailedError, UnreachableError
 from tempo_infra.ssh.registry import MOST_BYTES, Registry, digest_of
 from tests.unit.ssh.registries import DIGEST, Behaviour, certificate, running
+from tests.unit.ssh.test_hosts_that_drip import outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,6 +122,26 @@ def test_a_registry_that_says_nothing_is_given_up() -> None:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(UnreachableError, match=f"no answer from {address}: nothing within"):
             digest_of(Registry(address), "postgres:17", deadline_s=0.3)
+
+
+def test_a_registry_that_drips_its_certificate_is_given_up(tmp_path: Path) -> None:
+    """The deadline is for the handshake, too, which waits for each byte of a record anew."""
+    _, pem = certificate(tmp_path, "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=drip, args=(listener,), daemon=True).start()
+        registry = Registry(f"127.0.0.1:{listener.getsockname()[1]}", pem)
+        error = outcome(lambda: digest_of(registry, "postgres:17", deadline_s=0.6))
+    assert isinstance(error, UnreachableError)
+    assert error.what.endswith("nothing within 1 s")
+
+
+def drip(listener: socket.socket) -> None:
+    client, _ = listener.accept()
+    with client, suppress(OSError):
+        client.sendall(b"\x16\x03\x03\x40\x00")  # a record of 16 KiB of a handshake
+        while True:
+            client.sendall(b"\x02")
+            time.sleep(0.1)
 
 
 def test_a_registry_that_is_not_there() -> None:

@@ -14,6 +14,7 @@ import pytest
 from tempo_infra.errors import InputError, UnreachableError
 from tempo_infra.inventory.cluster import SshTransport
 from tempo_infra.ssh import connect, connection, door, fan_out, openssh_config, openssh_program, patience
+from tempo_infra.ssh.deadline import Watch
 from tempo_infra.ssh.target import Target
 
 pytestmark = pytest.mark.thorough
@@ -169,7 +170,11 @@ def test_a_link_that_is_found_dead_by_whoever_writes_first_is_a_host_out_of_reac
 
     dead: Any = Dead()
     with pytest.raises(UnreachableError, match="sending failed"):
-        connection.ChannelProcess(dead, "db-1").send(b"x", deadline_s=1)
+        process(dead).send(b"x", deadline_s=1)
+
+
+def process(channel: Any) -> connection.ChannelProcess:
+    return connection.ChannelProcess(channel, "db-1", Watch(lambda: None))
 
 
 class Asleep:
@@ -196,10 +201,10 @@ class Asleep:
 
 def test_what_came_while_the_program_stood_still_is_read_though_its_deadline_is_past() -> None:
     channel: Any = Asleep(b"done\n")
-    assert connection.ChannelProcess(channel, "db-1").read_line(deadline_s=0.0) == b"done\n"
+    assert process(channel).read_line(deadline_s=0.0) == b"done\n"
 
 
 def test_nothing_having_come_meanwhile_is_silence() -> None:
     channel: Any = Asleep(b"")
     with pytest.raises(UnreachableError, match="no answer for 0 s"):
-        connection.ChannelProcess(channel, "db-1").read_line(deadline_s=0.0)
+        process(channel).read_line(deadline_s=0.0)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Never
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from paramiko import ECDSAKey, PKey, SSHException
+from paramiko import ECDSAKey, PKey
 
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Ssh
@@ -145,20 +144,11 @@ def test_a_named_key_behind_a_passphrase_is_the_agents(
     locked: tuple[Path, PKey], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, key = locked
-    monkeypatch.setattr("paramiko.Agent.get_keys", lambda _: (key,))
+    monkeypatch.setattr("tempo_infra.ssh.agent.keys", lambda: (key,))
     assert load_key(path) is key
-    monkeypatch.setattr("paramiko.Agent.get_keys", lambda _: ())
+    monkeypatch.setattr("tempo_infra.ssh.agent.keys", lambda: ())
     with pytest.raises(InputError, match=r"has a passphrase\n  ssh-add "):
         load_key(path)
-
-
-def test_an_agent_that_does_not_answer_has_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def ended(_: object) -> Never:
-        raise SSHException("lost ssh-agent")
-
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("paramiko.Agent.get_keys", ended)
-    assert identities(resolve("db-1", SSH, tmp_path / "none")) == []
 
 
 def test_a_usual_key_behind_a_passphrase_is_no_reason_to_end(
@@ -168,7 +158,7 @@ def test_a_usual_key_behind_a_passphrase_is_no_reason_to_end(
     (tmp_path / ".ssh").mkdir()
     locked[0].rename(tmp_path / ".ssh" / "id_ecdsa")
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("paramiko.Agent.get_keys", lambda _: (locked[1],))
+    monkeypatch.setattr("tempo_infra.ssh.agent.keys", lambda: (locked[1],))
     assert identities(resolve("db-1", SSH, tmp_path / "none")) == [locked[1]]
 
 
@@ -177,6 +167,6 @@ def test_without_its_public_part_an_agents_key_is_not_known(
 ) -> None:
     path, key = locked
     Path(f"{path}.pub").unlink()
-    monkeypatch.setattr("paramiko.Agent.get_keys", lambda _: (key,))
+    monkeypatch.setattr("tempo_infra.ssh.agent.keys", lambda: (key,))
     with pytest.raises(InputError, match=r"team\.pub"):
         load_key(path)
