@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import time
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import data_folder, exchange, identity, psql
 from tempo_infra.on_host.containers import why_not_running
+from tempo_infra.on_host.durable import replace_symlink
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -173,6 +175,7 @@ class DataArgs:
 def make_data_folder(layout: Layout, args: DataArgs) -> dict[str, str]:
     """Make the data directory for the postgres image's user; one that holds a database is left as it is.
 
+    Its container mounts the link to it, which leads nowhere while its disk is not mounted.
     StepError when it is not the database that has been here, when one would be made beside other data, or
     where somebody else could put another in its place.
     """
@@ -181,4 +184,7 @@ def make_data_folder(layout: Layout, args: DataArgs) -> dict[str, str]:
     identity.permit(layout, wanted=args.wanted_new and found.number is None)
     if found.number is None:
         data_folder.make(layout)
-    return {"folder": str(layout.data / data_folder.NAME)}
+    folder = str(layout.data / found.folder)
+    if not layout.pgdata.is_symlink() or os.readlink(layout.pgdata) != folder:  # noqa: PTH115 - as it is written
+        replace_symlink(layout.pgdata, folder)
+    return {"folder": folder}
