@@ -8,7 +8,17 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy import batches, locks, namespaces, network, obstacles, origin, restarts, steps
+from tempo_infra.deploy import (
+    batches,
+    locks,
+    namespaces,
+    network,
+    obstacles,
+    origin,
+    restarts,
+    steps,
+    temporal_versions,
+)
 from tempo_infra.deploy.binding import digest
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.inspect import prepare, read_state
@@ -151,10 +161,19 @@ class Rollout:
         known = {name: words for name, (_, words) in made.items() if words}
         own = own_used(self._bundles[host.name] for host in hosts)
         taken = (f"accepted risk: {one.risk}" for one in own if one.risk)
-        risks = (*self._risks(), *taken, *self._unasked(states), *cautions(self._cluster, self._supply.found))
+        risks = (
+            *self._risks(),
+            *taken,
+            *temporal_versions.risks(self._cluster),
+            *self._unasked(states),
+            *cautions(self._cluster, self._supply.found),
+        )
         found = tuple(plan for plan, _ in made.values())
         readers = tuple(map(str, self._supply.found.readers))
-        against = obstacles.of_inventory(self._cluster)
+        against = (
+            *obstacles.of_inventory(self._cluster),
+            *temporal_versions.against(self._cluster, states),
+        )
         past = since(found, states, self._cluster.digest, locks.who())
         return Plan(found, errors | failed, known, risks, against, own, readers, past)
 
