@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         retiring,
         role_health,
         runs,
+        schema,
         secret_files,
         state,
         trial_start,
@@ -62,7 +63,8 @@ else:
     generation, gone, identity, leaving = map(Later, ("generation", "gone", "identity", "leaving"))
     login, namespaces, origin, preflight = map(Later, ("login", "namespaces", "origin", "preflight"))
     retiring, role_health, runs = map(Later, ("retiring", "role_health", "runs"))
-    secret_files, state, trial_start, undo = map(Later, ("secret_files", "state", "trial_start", "undo"))
+    schema, secret_files, state = map(Later, ("schema", "secret_files", "state"))
+    trial_start, undo = map(Later, ("trial_start", "undo"))
 
 # Read only, or written by who decides, or the end of the journal.
 UNWRITTEN = ("lock", "unlock", "note", "state", "confirm", "rollback", "runs", "remove", "eject")
@@ -358,9 +360,9 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "up": Session.up,
     "before-ours": lambda s, _: containers.before_ours(s.layout),
     "postgres-ready": Session.postgres_ready,
-    "sql": lambda _, step: database.sql(database.SqlArgs(**step.args), step.payload),
+    "sql": lambda s, step: database.sql(database.SqlArgs(**step.args), step.payload, s.say),
     "local-login": lambda _, __: database.local_login(),
-    "schema": lambda s, step: containers.job(s.layout, containers.JobArgs(**step.args), b""),
+    "schema": lambda s, step: schema.migrate(s.layout, containers.JobArgs(**step.args), s.say),
     "database-answers": lambda _, step: database.database_answers(database.Address(**step.args)),
     "serving": Session.serving,
     "login": lambda s, step: login.login(s.layout, login.LoginArgs(**step.args)),

@@ -14,7 +14,7 @@ from tests.lab.test_preflight import less_memory
 
 pytestmark = pytest.mark.faults
 FOLDER, LINK = "/srv/tempo/postgres", "/var/lib/tempo-infra/pgdata"
-FSTAB = f"/srv/none {FOLDER} none bind,nofail 0 0"
+FSTAB = f"/dev/none {FOLDER} ext4 defaults,nofail,x-systemd.device-timeout=2s 0 2"
 
 
 @contextmanager
