@@ -6,11 +6,11 @@ to read each other. Two steps down schedules stop for ever, and callbacks are lo
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES
 from tempo_infra.inventory.words import ACCEPTABLE
+from tempo_infra.on_host import temporal_version
 from tempo_infra.on_host.wire import read_json
 
 if TYPE_CHECKING:
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 
     from tempo_infra.inventory.cluster import Cluster
     from tempo_infra.on_host.state import HostState
+    from tempo_infra.on_host.temporal_version import Line
 
 RISK = "older-temporal"
-TAG = re.compile(r":([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})(?:@|-|$)", re.ASCII)
-Line = tuple[int, int]  # major and minor
 
 
 def against(cluster: Cluster, states: Mapping[str, HostState]) -> Iterator[tuple[str, str]]:
     """Refuse a way that nobody has made; where it stands in the inventory, and what to do."""
-    wanted = _line(f":{cluster.temporal.version}")
+    wanted = temporal_version.line(f":{cluster.temporal.version}")
     runs = {name: found for name, state in states.items() for found in [_running(state)] if found}
     if wanted is None or not runs:
         return
@@ -71,7 +70,7 @@ def _why_not(host: str, runs: Line, wanted: Line, *, accepted: bool) -> str:
 def _running(state: HostState) -> set[Line]:
     """Return what runs there by the images' tags; where no container is left, by the current generation."""
     images = [one.image for one in state.containers if one.service in TEMPORAL_ROLES]
-    return {line for one in images or _shipped(state) if (line := _line(one))}
+    return {found for one in images or _shipped(state) if (found := temporal_version.line(one))}
 
 
 def _shipped(state: HostState) -> list[str]:
@@ -80,8 +79,3 @@ def _shipped(state: HostState) -> list[str]:
         return [str(one["image"]) for name, one in services.items() if name in TEMPORAL_ROLES]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []  # a damaged manifest is said by the host's own plan
-
-
-def _line(image: str) -> Line | None:
-    found = TAG.search(image)
-    return (int(found[1]), int(found[2])) if found else None
