@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES
-from tempo_infra.inventory.words import ACCEPTABLE
+from tempo_infra.inventory.overrides import OLDER_RISK
 from tempo_infra.on_host import temporal_version
 from tempo_infra.on_host.wire import read_json
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.state import HostState
     from tempo_infra.on_host.temporal_version import Line
 
-RISK = "older-temporal"
-
 
 def against(cluster: Cluster, states: Mapping[str, HostState]) -> Iterator[tuple[str, str]]:
     """Refuse a way that nobody has made; where it stands in the inventory, and what to do."""
@@ -30,16 +28,12 @@ def against(cluster: Cluster, states: Mapping[str, HostState]) -> Iterator[tuple
     if wanted is None or not runs:
         return
     for why in dict.fromkeys(
-        _why_not(name, line, wanted, accepted=RISK in cluster.accept)
+        _why_not(name, line, wanted, accepted=OLDER_RISK in cluster.accept)
         for name, lines in runs.items()
         for line in (min(lines), max(lines))
     ):
         if why:
             yield cluster.place("temporal", "version"), why
-
-
-def risks(cluster: Cluster) -> tuple[str, ...]:
-    return (f"accepted risk: {RISK}: {ACCEPTABLE[RISK]}",) if RISK in cluster.accept else ()
 
 
 def _why_not(host: str, runs: Line, wanted: Line, *, accepted: bool) -> str:
@@ -62,7 +56,7 @@ def _why_not(host: str, runs: Line, wanted: Line, *, accepted: bool) -> str:
     if step < 0 and not accepted:
         return (
             f"Temporal {old} runs on {host}: {new} is a step back, and may not know what {old} has written "
-            f"(new kinds of activities stay open); take the risk with accept: [{RISK}]"
+            f"(new kinds of activities stay open); take the risk with accept: [{OLDER_RISK}]"
         )
     return ""
 

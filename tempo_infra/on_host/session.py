@@ -62,9 +62,8 @@ else:
     disk_speed, draining, ejecting, facts = map(Later, ("disk_speed", "draining", "ejecting", "facts"))
     generation, gone, identity, leaving = map(Later, ("generation", "gone", "identity", "leaving"))
     login, namespaces, origin, preflight = map(Later, ("login", "namespaces", "origin", "preflight"))
-    retiring, role_health, runs = map(Later, ("retiring", "role_health", "runs"))
-    schema, secret_files, state = map(Later, ("schema", "secret_files", "state"))
-    trial_start, undo = map(Later, ("trial_start", "undo"))
+    retiring, role_health, runs, schema = map(Later, ("retiring", "role_health", "runs", "schema"))
+    secret_files, state, trial_start, undo = map(Later, ("secret_files", "state", "trial_start", "undo"))
 
 # Read only, or written by who decides, or the end of the journal.
 UNWRITTEN = ("lock", "unlock", "note", "state", "confirm", "rollback", "runs", "remove", "eject")
