@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks.check import check
@@ -92,7 +93,8 @@ def _measured(probe: Fsync, facts: Facts, expected: Expected) -> Finding:
     note = f"n={count(probe.n)}, p50 by burst {number(min(p50s_ms))} to {number(max(p50s_ms))}"
     if probe.n < FEW:
         note += "; few samples, p99 is a guess"
-    if probe.directory != facts.options.data_directory:
+    wanted = PurePosixPath(facts.options.data_directory)
+    if probe.directory not in (str(wanted), str(wanted.parent)):
         note += f"; measured in {probe.directory}"
     return noting(together(p50, p99), note, **asdict(probe))
 

@@ -96,7 +96,7 @@ def check_host(
     ] = False,
     data_directory: Annotated[
         str, typer.Option("--data-dir", metavar="DIR", help="Where durable writes are measured.")
-    ] = "/srv/tempo",
+    ] = "/srv/tempo/postgres",
     report_format: Annotated[
         FormatName, typer.Option("--format", metavar="FORMAT", help=FORMATS)
     ] = FormatName.TEXT,

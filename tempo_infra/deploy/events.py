@@ -8,6 +8,7 @@ from enum import StrEnum
 
 class State(StrEnum):
     STARTED = "started"
+    PROGRESS = "progress"  # a word meanwhile
     DONE = "done"
     FAILED = "failed"
     UNCHANGED = "unchanged"

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 # A third of the shortest grace: a host that hears nothing decides, or lets go of its lock.
 ALIVE_EVERY_S = 3.0
+STATES = {
+    "started": State.STARTED,
+    "progress": State.PROGRESS,
+    "ended": State.DONE,
+    "failed": State.FAILED,
+}
 
 
 class Fleet:
@@ -118,7 +124,7 @@ class Fleet:
     def _tell(self, host: str, event: Event) -> None:
         if event.state == "started":
             self.at[host] = event.step
-        state = {"started": State.STARTED, "ended": State.DONE, "failed": State.FAILED}.get(event.state)
+        state = STATES.get(event.state)
         if state is not None:
             self.report(Progress(host, event.step, state, event.seconds, event.detail))
 

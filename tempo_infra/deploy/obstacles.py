@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tempo_infra.deploy import engine, network
 from tempo_infra.hints import hint
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.on_host import belongs, identity
+from tempo_infra.on_host import belongs, data_folder, identity
 from tempo_infra.on_host.condition import startable
 from tempo_infra.render import parse
 
@@ -154,6 +154,8 @@ def _data(host: Host, bundle: Bundle, state: HostState, *, new_database: bool) -
     number = state.system_identifier
     pin = None if new_database and number is None else state.pinned
     had = any(container.service == "postgresql" for container in state.containers)
+    if full := data_folder.too_full(state.data_free_bytes, new=number is None):
+        yield full
     if state.data_problem:
         yield state.data_problem
     elif why := identity.why_not(pin, number, state.data_others):

@@ -82,6 +82,7 @@ class HostPlan:
     bind: tuple[str, ...] = ()  # address:port that nothing of ours listens on yet
     subnets: tuple[str, ...] = ()  # that the containers do not have yet
     new_data: bool = False  # there is no database here: PostgreSQL's image will make one
+    data_bytes: int = 0  # of Temporal's databases, as the running server says
     system_identifier: str | None = None  # of the database that is here
     seen: str | None = None  # the generation that is current
     previous: str | None = None  # the generation that a failed change goes back to
@@ -158,6 +159,7 @@ def plan_host(
         bind=tuple(to_bind(bundle, state)),
         subnets=tuple(new_subnets(bundle, state)),
         new_data=host.has(Role.POSTGRESQL) and state.system_identifier is None and not state.data_problem,
+        data_bytes=sum(size for name, size in state.live.sizes.items() if name.startswith("temporal")),
         system_identifier=state.system_identifier,
         seen=state.generation,
         previous=state.last_good,

@@ -8,14 +8,16 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy import batches, locks, namespaces, network, obstacles, origin, restarts, steps
+from tempo_infra.deploy import batches, locks, namespaces, obstacles, origin, restarts, steps
 from tempo_infra.deploy.binding import digest
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.inspect import prepare, read_state
+from tempo_infra.deploy.network import warnings as network_warnings
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
 from tempo_infra.deploy.secrets_file import cautions
 from tempo_infra.deploy.since import Since, since
+from tempo_infra.deploy.temporal_versions import against as by_version
 from tempo_infra.deploy.turn import LateError
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Role
@@ -152,22 +154,19 @@ class Rollout:
         own = own_used(self._bundles[host.name] for host in hosts)
         taken = (f"accepted risk: {one.risk}" for one in own if one.risk)
         risks = (*self._risks(), *taken, *self._unasked(states), *cautions(self._cluster, self._supply.found))
-        found = tuple(plan for plan, _ in made.values())
-        readers = tuple(map(str, self._supply.found.readers))
-        against = obstacles.of_inventory(self._cluster)
+        found, readers = tuple(plan for plan, _ in made.values()), tuple(map(str, self._supply.found.readers))
+        against = (*obstacles.of_inventory(self._cluster), *by_version(self._cluster, states))
         past = since(found, states, self._cluster.digest, locks.who())
         return Plan(found, errors | failed, known, risks, against, own, readers, past)
 
     def _warnings(self, host: str, states: Mapping[str, HostState]) -> Iterator[str]:
         yield from warnings(states[host])
-        yield from network.warnings(host, self._bundles[host], states[host])
+        yield from network_warnings(host, self._bundles[host], states[host])
         if host == self._frontend:
             yield from namespaces.warnings(self._wanted, self._namespaces(states))
 
     def _risks(self) -> tuple[str, ...]:
-        if self._settings is None:
-            return ()
-        return self._settings.cautions
+        return self._settings.cautions if self._settings else ()
 
     def _unasked(self, states: Mapping[str, HostState]) -> Iterator[str]:
         """Say when a cluster that has run did not say which namespaces it has."""

@@ -143,8 +143,13 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
         _up(work, ["postgresql"]),
         Step("postgres-ready", {"host": work.host.internal, "port": POSTGRESQL_PORT, "deadline_s": 120.0}),
         Step("sql", {"database": "postgres"}, roles_and_databases(secrets).encode()),
-        Step("schema", {"service": "schema", "deadline_s": 300.0}),
-        *(Step("sql", {"database": name}, sql.encode()) for name, sql in statements(work.cluster).items()),
+        Step(
+            "schema", {"service": "schema", "deadline_s": work.cluster.timing.schema_s(work.plan.data_bytes)}
+        ),
+        *(
+            Step("sql", {"database": name, "spares_locks": True}, sql.encode())
+            for name, sql in statements(work.cluster).items()
+        ),
     ]
     alone = not (work.host.temporal_roles or work.host.has(Role.UI))
     return [*steps, healthy(work)] if alone else steps

@@ -68,6 +68,7 @@ def build(inventory: InventoryFile, path: Path) -> Cluster:
         timing=Timing(
             decide_after_s=parse_seconds(inventory.rollout.decide_after),
             soak_s=parse_seconds(inventory.rollout.soak),
+            migrate_s=parse_seconds(inventory.rollout.migrate_within or "0s"),
         ),
     )
 

@@ -32,6 +32,7 @@ class Role(StrEnum):
     UI = "ui"
 
 
+SCHEMA_S, SCHEMA_S_PER_GB = 300.0, 100.0
 TEMPORAL_ROLES = (Role.HISTORY, Role.MATCHING, Role.WORKER, Role.FRONTEND)
 
 
@@ -208,6 +209,15 @@ class Timing:
 
     decide_after_s: float = 60.0  # silence after which a switched host decides by itself
     soak_s: float = 10.0  # how long containers that were made anew must stay healthy before they are kept
+    migrate_s: float = 0.0  # how long a change of the schema may take; 0: by the size of the databases
+
+    def schema_s(self, data_bytes: int) -> float:
+        """Return how long the schema's job may take.
+
+        Measured on two shared cores: 26 s a GB of table and indexes, where each row is rewritten and each
+        index made anew (1.13 to 1.14 of visibility). A slow disk may need four times that.
+        """
+        return self.migrate_s or SCHEMA_S + SCHEMA_S_PER_GB * data_bytes / 1e9
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,12 @@ Grace = Annotated[
 Soak = Annotated[
     str, BeforeValidator(_as_written), _within(0, 600, "0s and 10m"), _pattern(quantities.SECONDS_PATTERN)
 ]
+Migration = Annotated[
+    str,
+    BeforeValidator(_as_written),
+    _within(300, 43_200, "5m and 720m"),
+    _pattern(quantities.SECONDS_PATTERN),
+]
 Country = Annotated[str, AfterValidator(words.country), _pattern("^[A-Z]{2}$")]
 Version = Annotated[str, BeforeValidator(_as_written), AfterValidator(words.version), _TEXT_OR_NUMBER]
 TemporalVersion = Annotated[
@@ -261,6 +267,11 @@ class RolloutSection(Section):
     soak: Soak = Field(
         default="10s",
         description="How long containers that were made anew must stay up and healthy before they are kept.",
+    )
+    migrate_within: Migration | None = Field(
+        default=None,
+        description="How long a change of the database's schema may take, 5m to 720m; by default 5 minutes"
+        " and 100 s for each GB of Temporal's databases.",
     )
 
 

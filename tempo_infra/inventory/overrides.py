@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Value
 
 RISK = "synchronous-commit-off"
-KERNEL_RISK = "kernel-settings"
+KERNEL_RISK, OLDER_RISK = "kernel-settings", "older-temporal"
 MOST_ID = 255  # characters of Temporal's VARCHAR columns
 
 LOSES: Mapping[str, tuple[frozenset[str], str]] = {

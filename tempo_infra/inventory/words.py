@@ -40,6 +40,7 @@ ACCEPTABLE = {
     "own-compose": "containers of own templates with more than the inventory means",
     "files-elsewhere": "secrets or known_hosts outside of the inventory's folder",
     "kernel-settings": "a host whose kernel refuses settings of ours: it runs without them",
+    "older-temporal": "one minor version of Temporal back: it may not know what the newer one has written",
     "synchronous-commit-off": "acknowledged steps of workflows are lost when the database host fails",
 }
 POOL_ROLES = tuple(role.value for role in TEMPORAL_ROLES)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import images, mounts, program, snapshot, undo, whose
+from tempo_infra.on_host import images, mounts, program, snapshot, temporal_version, undo, whose
 from tempo_infra.on_host.compose_version import remember as remember_compose
 from tempo_infra.on_host.containers import running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
@@ -70,6 +70,8 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
     for generation in sorted({args.digest, previous or ZERO} - {ZERO}):
         images.have(layout, generation, kept=generation in good)
         _need_secrets(layout, generation)
+    if previous is not None and (why := temporal_version.too_far(layout, previous, args.digest)):
+        raise StepError(why, remedy="nothing was switched; go through the versions between them")
     before = _keep(layout, args, earlier)
     _keep_aside(layout, args)
     armed = guard.Armed(

@@ -170,7 +170,7 @@ class JobArgs:
 
 def job(layout: Layout, args: JobArgs, stdin: bytes) -> dict[str, str]:
     """Run a one-shot service of the `tools` profile to its end and return what it printed."""
-    _wait_for_earlier(args)
+    wait_for_earlier(args)
     output = compose(
         layout,
         "--profile",
@@ -189,7 +189,7 @@ def job(layout: Layout, args: JobArgs, stdin: bytes) -> dict[str, str]:
     return {"out": output.out[-20000:]}
 
 
-def _wait_for_earlier(args: JobArgs) -> None:
+def wait_for_earlier(args: JobArgs) -> None:
     """Let a job end that outlived its run, killed or past its deadline: two could meet in the schema."""
     until = time.monotonic() + args.deadline_s
     while left := [one for one in _jobs() if engine.named(one["Labels"]) == args.service]:

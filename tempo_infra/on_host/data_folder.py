@@ -10,26 +10,31 @@ import os
 import re
 import stat
 import struct
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import identity, untrusted
 from tempo_infra.on_host.aside import aside
 from tempo_infra.on_host.durable import make_folder
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.unmounted import unmounted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tempo_infra.on_host.layout import Layout
 
-NAME = "postgres"  # in the data folder
+NAME = "postgres"  # in the data folder: where a disk of its own is mounted
+# Of a new database. A mount point is root's, holds `lost+found`, and is there without its disk, too.
+INSIDE = f"{NAME}/data"
 ANSWER_S, WRITE_S = 10.0, 30.0  # a disk that is slower than that is none for a database
 VERSION = re.compile(rb"([0-9]{1,2})\n?")  # of a PG_VERSION
 # The first field of ControlFileData (PostgreSQL, src/include/catalog/pg_control.h).
 NUMBER = struct.Struct("=Q")
 OF_A_FILE_SYSTEM = "lost+found"  # what a new one brings is nobody's data
 PROBE_BYTES = 4096
+# PostgreSQL writes its log in segments of 16 MiB, and can't start without a few; a new database takes 50 MiB.
+LEAST_BYTES, NEW_BYTES = 64 * 1024 * 1024, 512 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Found:
     """What lies there. None and empty: nothing of the kind."""
 
     there: bool = False
+    folder: str = INSIDE  # where the database is or will be, in the data folder
+    free_bytes: Optional[int] = None  # on its file system
     version: Optional[str] = None  # of PostgreSQL, as PG_VERSION says: "17"
     number: Optional[str] = None  # the system identifier of the database
     others: "list[str]" = field(default_factory=list)  # in a folder without a database
@@ -46,7 +53,7 @@ class Found:
 
 def look(layout: Layout) -> Found:
     """Look at it; NoAnswerError when its disk hangs, OSError when it can't be read."""
-    return Found(**aside(lambda: asdict(_look(layout.data)), str(layout.data), deadline_s=ANSWER_S))
+    return Found(**aside(lambda: asdict(_look(layout)), str(layout.data), deadline_s=ANSWER_S))
 
 
 def look_or_why(layout: Layout) -> Found:
@@ -64,7 +71,8 @@ def make(layout: Layout) -> None:
 
     def work() -> None:
         make_folder(layout.data, 0o755)
-        make_folder(layout.data / NAME, 0o700, identity.POSTGRES_UID)
+        make_folder(layout.data / NAME, 0o755)
+        make_folder(layout.data / INSIDE, 0o700, identity.POSTGRES_UID)
 
     aside(work, str(layout.data), deadline_s=WRITE_S)
 
@@ -73,7 +81,7 @@ def why_not_written(layout: Layout) -> str:
     """Write and fsync a file that never gets a name; the place and why that fails, or nothing."""
 
     def work() -> str:
-        place = _nearest(layout.data)
+        place = _nearest(layout.data / NAME)
         why = write_probe(place)
         return f"{place} can't be written: {why}" if why else ""
 
@@ -97,31 +105,67 @@ def write_probe(folder: Path) -> str:
     return ""
 
 
-def _look(data: Path) -> Found:
+def too_full(free_bytes: Optional[int], *, new: bool) -> str:
+    """Say that its disk has too little room for a server to start; empty when it has, or nobody knows."""
+    least = NEW_BYTES if new else LEAST_BYTES
+    if free_bytes is None or free_bytes >= least:
+        return ""
+    left = f"the disk of /srv/tempo/{NAME} has {free_bytes >> 20} MiB left"
+    return f"{left}, PostgreSQL wants {least >> 20} MiB: make room there"
+
+
+def _look(layout: Layout) -> Found:
+    data, base = layout.data, layout.data / NAME
     place = _nearest(data)
-    read_only = str(place) if os.statvfs(place).f_flag & os.ST_RDONLY else ""
-    if place != data or (status := untrusted.status(data, NAME)) is None:
-        return Found(read_only=read_only, problem=_writable_above(place))
-    if problem := _unfit(data / NAME, status) or _writable_above(data):
-        return Found(there=True, read_only=read_only, problem=problem)
+    status = untrusted.status(data, NAME) if place == data else None
+    usage = os.statvfs(base if status and stat.S_ISDIR(status.st_mode) else place)
+    found = Found(
+        read_only=str(_nearest(base)) if usage.f_flag & os.ST_RDONLY else "",
+        free_bytes=usage.f_bavail * usage.f_frsize,
+    )
+    if status is None:
+        return replace(found, problem=_writable_above(place) or unmounted(layout.root, base))
+    found = replace(found, there=True)
+    if problem := _unfit(base, status) or _writable_above(data):
+        return replace(found, problem=problem)
     try:
-        version = untrusted.read(data, f"{NAME}/PG_VERSION")
-        head = untrusted.read(data, f"{NAME}/global/pg_control", NUMBER.size)
+        return _database(layout, found, status)
     except untrusted.UnfitError as error:
-        return Found(there=True, read_only=read_only, problem=str(error))
+        return replace(found, problem=str(error))
+
+
+def _database(layout: Layout, found: Found, status: os.stat_result) -> Found:
+    """Look at the database where it is: older ones lie in the folder itself, and stay there."""
+    data, folder = layout.data, INSIDE
+    if any(untrusted.status(data, f"{NAME}/{name}") for name in ("PG_VERSION", "global")):
+        folder = NAME
+    own = status if folder == NAME else untrusted.status(data, folder)
+    if own is not None and (problem := _unfit(data / folder, own)):
+        return replace(found, folder=folder, problem=problem)
+    version = untrusted.read(data, f"{folder}/PG_VERSION") if own else None
+    head = untrusted.read(data, f"{folder}/global/pg_control", NUMBER.size) if own else None
     number = str(NUMBER.unpack(head)[0]) if head is not None and len(head) == NUMBER.size else None
-    others = [] if number else [one for one in untrusted.names(data, NAME) if one != OF_A_FILE_SYSTEM]
+    others = [] if number else _others(data, folder)
     said = VERSION.fullmatch(version or b"")
-    used = number or others
-    problem = _not_postgresqls(data / NAME, status) if used else ""  # a new file system's is made ours
-    return Found(
-        there=True,
+    missing = unmounted(layout.root, data / NAME) if number is None else ""
+    whose = (
+        _not_postgresqls(data / folder, own) if own and (number or others) else ""
+    )  # an empty one is made ours
+    return replace(
+        found,
+        folder=folder,
         version=said[1].decode() if said else None,
         number=number,
         others=others,
-        read_only=read_only,
-        problem=problem,
+        problem=missing or whose,
     )
+
+
+def _others(data: Path, folder: str) -> "list[str]":
+    """Return what lies there beside what a new file system brings."""
+    beside = {OF_A_FILE_SYSTEM, *(() if folder == NAME else (INSIDE.rpartition("/")[2],))}
+    inside = [] if folder == NAME else untrusted.names(data, folder)
+    return [one for one in untrusted.names(data, NAME) if one not in beside] + inside
 
 
 def _unfit(folder: Path, status: os.stat_result) -> str:

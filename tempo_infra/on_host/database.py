@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import time
 from dataclasses import dataclass
@@ -9,11 +10,16 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import data_folder, exchange, identity, psql
 from tempo_infra.on_host.containers import why_not_running
+from tempo_infra.on_host.durable import replace_symlink
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tempo_infra.on_host.layout import Layout
 
+LOCK_S, LOCK_PAUSE_S = 6.0, 2.0  # half of it for the lock: whoever comes after waits behind us
+LOCKED = "lock timeout"
 SSL_REQUEST = struct.pack("!II", 8, 80877103)  # PostgreSQL protocol, "SSLRequest"
 
 
@@ -91,13 +97,41 @@ def _wait_for_query(deadline: float) -> str:
 class SqlArgs:
     database: str = psql.ITS_DATABASE
     deadline_s: float = 60.0
+    spares_locks: bool = False  # what somebody else's lock is in the way of is left, and said
 
 
-def sql(args: SqlArgs, statements: bytes) -> "dict[str, str]":
-    """Run statements; any error is a StepError."""
-    container = psql.database_container()
-    psql.change(container, statements.decode(), database=args.database, deadline_s=args.deadline_s)
-    return {}
+def sql(
+    args: SqlArgs, statements: bytes, say: "Callable[[str], None]" = lambda _: None
+) -> "dict[str, list[str]]":
+    """Run statements, one a line; any error is a StepError. What was left for its lock is returned."""
+    container, text, until = (
+        psql.database_container(),
+        statements.decode(),
+        time.monotonic() + args.deadline_s,
+    )
+    if not args.spares_locks:
+        psql.change(container, text, database=args.database, deadline_s=args.deadline_s)
+        return {"left": []}
+    left = [line for line in text.splitlines() if line.strip()]
+    while left:
+        left = [one for one in left if _is_locked(container, one, args.database)]
+        if left and time.monotonic() > until:
+            what = f"{len(left)} settings of tables in {args.database}"
+            say(f"{what} wait for somebody else's lock: the next run sets them")
+            break
+        time.sleep(LOCK_PAUSE_S if left else 0)
+    return {"left": left}
+
+
+def _is_locked(container: str, statement: str, database: str) -> bool:
+    """Run one statement, and say whether another session's lock was in its way."""
+    try:
+        psql.change(container, statement, database=database, deadline_s=LOCK_S)
+    except StepError as error:
+        if LOCKED not in str(error):
+            raise
+        return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -174,6 +208,7 @@ class DataArgs:
 def make_data_folder(layout: Layout, args: DataArgs) -> dict[str, str]:
     """Make the data directory for the postgres image's user; one that holds a database is left as it is.
 
+    Its container mounts the link to it, which leads nowhere while its disk is not mounted.
     StepError when it is not the database that has been here, when one would be made beside other data, or
     where somebody else could put another in its place.
     """
@@ -182,4 +217,7 @@ def make_data_folder(layout: Layout, args: DataArgs) -> dict[str, str]:
     identity.permit(layout, wanted=args.wanted_new and found.number is None)
     if found.number is None:
         data_folder.make(layout)
-    return {"folder": str(layout.data / data_folder.NAME)}
+    folder = str(layout.data / found.folder)
+    if not layout.pgdata.is_symlink() or os.readlink(layout.pgdata) != folder:  # noqa: PTH115 - as it is written
+        replace_symlink(layout.pgdata, folder)
+    return {"folder": folder}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.aside import aside
+from tempo_infra.on_host.data_folder import NAME
 from tempo_infra.on_host.probes import disk, fsync
 from tempo_infra.on_host.probes.reading import Unread
 from tempo_infra.on_host.shell import StepError
@@ -27,7 +28,7 @@ class DiskSpeed:
 def measure(layout: Layout) -> DiskSpeed:
     """Measure one short burst; a disk that can't be measured is said, and stops nothing."""
     try:
-        p50_us, p99_us, count = aside(lambda: _burst(layout), str(layout.data), deadline_s=DEADLINE_S)
+        p50_us, p99_us, count = aside(lambda: _burst(layout), str(layout.data / NAME), deadline_s=DEADLINE_S)
     except (StepError, OSError) as reason:
         return DiskSpeed(None, None, f"fsync not measured: {reason}")
     say = f"fsync p50 {p50_us / 1000:.2f} ms, p99 {p99_us / 1000:.1f} ms (n={count:g})"
@@ -36,7 +37,7 @@ def measure(layout: Layout) -> DiskSpeed:
 
 def _burst(layout: Layout) -> "list[float]":
     try:
-        directory = fsync.writable_directory(disk.nearest(str(layout.data)))
+        directory = fsync.writable_directory(disk.nearest(str(layout.data / NAME)))
         fsync.refuse_if_unfit(directory)
         with fsync.scratch_file(directory) as descriptor:
             probe = fsync.Probe(directory, descriptor)

@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class FactsOptions:
-    data_directory: str = "/srv/tempo"
+    data_directory: str = "/srv/tempo/postgres"
     quick: bool = False  # no load, no writes: about a second
     with_load: bool = False  # measure by load even where a database runs
     tool_version: str = ""

@@ -98,6 +98,11 @@ class Layout:
     def data(self) -> Path:
         return self.root / "srv/tempo"
 
+    @property
+    def pgdata(self) -> Path:
+        """A link to the database's folder, which its container mounts: without its disk it leads nowhere."""
+        return self.state / "pgdata"
+
     def installed(self, owned: str) -> Path:
         """Where an owned file (`etc/…` in the generation) is installed."""
         return self.root / owned

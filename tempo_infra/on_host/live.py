@@ -22,7 +22,8 @@ DELETED = 3  # enums.v1.NamespaceState
 # to_jsonb: the column is not there before PostgreSQL 15.
 DATABASES = """
 select (select system_identifier::text from pg_control_system()) as identifier, d.datname::text as name,
- to_jsonb(d)->>'datcollversion' as version, to_jsonb(d)->>'datlocprovider' as provider
+ pg_database_size(d.oid)::bigint as bytes, to_jsonb(d)->>'datcollversion' as version,
+ to_jsonb(d)->>'datlocprovider' as provider
 from pg_database d where datallowconn and datname <> 'template1' order by datname limit 500
 """
 CLUSTERS = """
@@ -45,6 +46,7 @@ class Live:
     )  # database -> version of the C library it is sorted by
     clusters: "dict[str, int]" = field(default_factory=dict)  # Temporal cluster -> its shards
     namespaces: "dict[str, int]" = field(default_factory=dict)  # name -> seconds of retention; never empty
+    sizes: "dict[str, int]" = field(default_factory=dict)  # database -> bytes
     unasked: str = ""  # why something of this could not be asked
 
 
@@ -74,6 +76,7 @@ def of_rows(databases: "Rows" = (), clusters: "Rows" = (), namespaces: "Rows" = 
         {row["name"]: row["version"] for row in databases if row["version"] and row["provider"] == "c"},
         {name: number for name, number in shards.items() if number},
         found,
+        {row["name"]: int(row["bytes"]) for row in databases if row.get("bytes")},
     )
 
 

@@ -33,6 +33,12 @@ done
 """
 DONE = ("kept", "created", "updated")
 PAUSE_S = 2.0
+BOUNDED = (
+    "timeout",
+    "-k",
+    "5",
+    "170",
+)  # in there: killing `docker compose run` ends nothing in the container
 LONGEST_WHY = 300
 
 
@@ -70,7 +76,7 @@ def _try(layout: Layout, hours: "dict[str, int]", done: "dict[str, str]") -> "di
     """Go through the list once; what was done is added to `done`, the others are returned with the reason."""
     lines = "".join(f"{name} {hours[name]}\n" for name in sorted(hours))
     try:
-        said = job(layout, JobArgs("admin-tools", ["sh", "-c", SCRIPT]), lines.encode())["out"]
+        said = job(layout, JobArgs("admin-tools", [*BOUNDED, "sh", "-c", SCRIPT]), lines.encode())["out"]
     except StepError as error:
         return dict.fromkeys(hours, str(error))
     why = dict.fromkeys(hours, "nothing was said of it")

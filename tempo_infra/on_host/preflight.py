@@ -103,8 +103,9 @@ def _data(layout: Layout, args: PreflightArgs) -> "list[str]":
         return []
     pin, found = identity.pinned(layout), data_folder.look_or_why(layout)
     pin = None if args.forget and found.number is None else pin
+    full = data_folder.too_full(found.free_bytes, new=found.number is None)
     why = found.problem or identity.why_not(pin, found.number, found.others, wanted_new=args.new_data)
-    return [why] if why else []
+    return [one for one in (why, full) if one]
 
 
 def _cluster(layout: Layout, args: PreflightArgs) -> "list[str]":

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         retiring,
         role_health,
         runs,
+        schema,
         secret_files,
         state,
         trial_start,
@@ -61,7 +62,7 @@ else:
     disk_speed, draining, ejecting, facts = map(Later, ("disk_speed", "draining", "ejecting", "facts"))
     generation, gone, identity, leaving = map(Later, ("generation", "gone", "identity", "leaving"))
     login, namespaces, origin, preflight = map(Later, ("login", "namespaces", "origin", "preflight"))
-    retiring, role_health, runs = map(Later, ("retiring", "role_health", "runs"))
+    retiring, role_health, runs, schema = map(Later, ("retiring", "role_health", "runs", "schema"))
     secret_files, state, trial_start, undo = map(Later, ("secret_files", "state", "trial_start", "undo"))
 
 # Read only, or written by who decides, or the end of the journal.
@@ -358,9 +359,9 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "up": Session.up,
     "before-ours": lambda s, _: containers.before_ours(s.layout),
     "postgres-ready": Session.postgres_ready,
-    "sql": lambda _, step: database.sql(database.SqlArgs(**step.args), step.payload),
+    "sql": lambda s, step: database.sql(database.SqlArgs(**step.args), step.payload, s.say),
     "local-login": lambda _, __: database.local_login(),
-    "schema": lambda s, step: containers.job(s.layout, containers.JobArgs(**step.args), b""),
+    "schema": lambda s, step: schema.migrate(s.layout, containers.JobArgs(**step.args), s.say),
     "database-answers": lambda _, step: database.database_answers(database.Address(**step.args)),
     "serving": Session.serving,
     "login": lambda s, step: login.login(s.layout, login.LoginArgs(**step.args)),

@@ -101,6 +101,7 @@ class HostState:
     system_identifier: str | None = None  # of the data directory; None: there is no database in it
     pinned: identity.Pin | None = None  # the database that has been here since the first provision
     data_others: list[str] = field(default_factory=list)  # what lies in a data folder without a database
+    data_free_bytes: int | None = None  # on the database's own file system
     data_problem: str = ""  # why nobody may trust the data folder, or that its disk does not answer
     live: live.Live = field(default_factory=live.Live)  # what the running database says
     taken: dict[str, str] = field(default_factory=dict)  # address:port that is wanted -> who listens there
@@ -180,6 +181,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         pinned=identity.pinned(layout),
         data_others=data.others,
         data_problem=data.problem,
+        data_free_bytes=data.free_bytes,
         live=_live(containers),
         taken={one: who.name for one, who in listening.items() if who.container not in ours},
         read_only=sorted({*preflight.read_only(layout), *([data.read_only] if data.read_only else [])}),

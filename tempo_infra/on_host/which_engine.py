@@ -96,6 +96,8 @@ def judged(told: "Mapping[str, Any]", info: "Mapping[str, Any]") -> "Iterator[Un
         )
     if str(info.get("DockerRootDir", "")).startswith("/var/snap/"):
         yield SNAP
+    if (info.get("InitCommit") or {}).get("ID") == "N/A":
+        yield without_init(str(info.get("InitBinary") or "docker-init"))
     if "name=rootless" in options:
         yield rootless()
     if "name=userns" in options:
@@ -105,6 +107,13 @@ def judged(told: "Mapping[str, Any]", info: "Mapping[str, Any]") -> "Iterator[Un
             "take userns-remap out of /etc/docker/daemon.json and restart docker; containers and images of "
             "before are not seen then",
         )
+
+
+def without_init(name: str) -> Unfit:
+    return Unfit(
+        f"Docker has no init to give to containers ({name}): none of ours would start",
+        "apt-get install tini (or reinstall docker-ce); init-path in /etc/docker/daemon.json names another",
+    )
 
 
 def _of_this_host(root: Path, info: "Mapping[str, Any]") -> "Iterator[Unfit]":

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 STATE = "/var/lib/tempo-infra"  # on the host; its layout is in docs/explanation
-DATA = "/srv/tempo"
 
 
 def logical(path: str) -> str:

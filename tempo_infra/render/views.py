@@ -10,7 +10,7 @@ from tempo_infra.inventory import subnets
 from tempo_infra.inventory.addresses import with_port
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import LOCAL, LOCAL_MAP, OWNER, Login
-from tempo_infra.render.bundle import DATA, STATE
+from tempo_infra.render.bundle import STATE
 from tempo_infra.sizing.settings import LOG_FILES, LOG_MIB, MIB
 from tempo_infra.sizing.temporal import (
     LOOPBACK,
@@ -218,8 +218,8 @@ def image(cluster: Cluster, container: Container) -> str:
 
 
 def data_folder() -> str:
-    """Return the folder of PostgreSQL's data on the host."""
-    return f"{DATA}/postgres"
+    """Return the host's link to the folder of PostgreSQL's data."""
+    return f"{STATE}/pgdata"
 
 
 def initdb_folder() -> str:

@@ -89,6 +89,8 @@ class PlainView:
             self.say(f"{progress.host}: {progress.step} failed: {progress.detail}")
         elif progress.state is State.UNCHANGED:
             self.say(f"{progress.host}: unchanged")
+        elif progress.state is State.PROGRESS:
+            self.say(f"{progress.host}: {SAY.get(progress.step, progress.step)}: {progress.detail}")
         elif progress.step in SAY:
             detail = f" {progress.detail}" if progress.detail else ""
             self.say(f"{progress.host}: {SAY[progress.step]}{detail} ({progress.seconds:.1f} s)")
@@ -133,6 +135,9 @@ class LiveView:
             self._began.setdefault(host, time.monotonic())
             if progress.state is State.STARTED:
                 self._now[host] = said or NOW.get(progress.step, progress.step)
+                return
+            if progress.state is State.PROGRESS:
+                self._now[host] = f"{said or NOW.get(progress.step, progress.step)}: {progress.detail}"
                 return
             self._now.pop(host, None)
             self._ended[host] = time.monotonic()

@@ -9,6 +9,7 @@ from tempo_infra.inventory import dynamic_config, parameters
 from tempo_infra.inventory.addresses import why_not_private
 from tempo_infra.inventory.overrides import (
     KERNEL_RISK,
+    OLDER_RISK,
     RISK,
     SECTIONS,
     Known,
@@ -18,6 +19,7 @@ from tempo_infra.inventory.overrides import (
     why_not,
 )
 from tempo_infra.inventory.problems import Problem, refuse
+from tempo_infra.inventory.words import ACCEPTABLE
 from tempo_infra.sizing.settings import Setting
 
 if TYPE_CHECKING:
@@ -138,6 +140,8 @@ def risks(cluster: Cluster) -> tuple[str, ...]:
             f"{KERNEL_RISK}: what a kernel refuses of sysctl and huge pages is left as it is, and only said"
             f" by the step that switches ({cluster.place('accept')})"
         )
+    if OLDER_RISK in cluster.accept:
+        taken.append(f"{OLDER_RISK}: {ACCEPTABLE[OLDER_RISK]} ({cluster.place('accept')})")
     return (*taken, *_unknown_keys(cluster))
 
 

@@ -148,7 +148,7 @@ def test_generation_0_is_what_was_there_before_the_first_provision(made_by_hand:
     assert host.must(["stat", "-c", "%a", OWNED]).strip() == "640"
     assert host.must(["sysctl", "-n", "vm.swappiness"]).strip() == "42"
     assert database.exec(["test", "-e", OWNED]).returncode != 0
-    assert database.must(["cat", "/srv/tempo/postgres/PG_VERSION"]).strip() == "17"
+    assert database.must(["cat", "/var/lib/tempo-infra/pgdata/PG_VERSION"]).strip() == "17"
 
     assert made_by_hand.run("status").out.count("(generation 0)") == len(lab.hosts)
     assert made_by_hand.run("history").out.count("confirmed generation 0  ") == len(lab.hosts)

@@ -92,7 +92,7 @@ def test_a_removed_host_has_nothing_of_ours_but_data_and_the_next_provision_find
     again = back.run("remove", "--confirm-remove", name)
     assert again.code == 0
     assert again.out.count("nothing of ours is there") == len(lab.hosts)
-    assert database.must(["cat", "/srv/tempo/postgres/PG_VERSION"]).strip() == "17"
+    assert database.must(["cat", "/srv/tempo/postgres/data/PG_VERSION"]).strip() == "17"
     back.provision()
     assert sql(lab, back, IDENTIFIER) == identifier
     assert int(sql(lab, back, "select count(*) from kept")) >= 1

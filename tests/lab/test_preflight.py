@@ -250,9 +250,9 @@ def data_moved(ground: Ground, put: str) -> Iterator[None]:
         ground.inventory.provision()
 
 
-EMPTY = f"install -d -o 999 -g 999 -m 700 {DATA}"
-OTHER = f"{EMPTY}/global && printf 17 > {DATA}/PG_VERSION && printf '{struct.pack('<Q', 42).hex()}' | "
-OTHER += f"sed 's/../\\\\x&/g' | xargs -0 printf > {DATA}/global/pg_control"
+EMPTY = f"install -d -o 999 -g 999 -m 700 {DATA}/data"
+OTHER = f"{EMPTY}/global && printf 17 > {DATA}/data/PG_VERSION && printf '{struct.pack('<Q', 42).hex()}' | "
+OTHER += f"sed 's/../\\\\x&/g' | xargs -0 printf > {DATA}/data/global/pg_control"
 
 
 @pytest.mark.parametrize(

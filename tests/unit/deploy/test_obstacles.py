@@ -35,6 +35,12 @@ def against(state: HostState, allowed: Allowed = Allowed(fixed=FIXED)) -> tuple[
     return obstacles.problems(HOST, bundle(), state, allowed)
 
 
+@pytest.mark.parametrize(("mib", "says"), [(63, "has 63 MiB left, PostgreSQL wants 64 MiB"), (64, "")])
+def test_a_full_disk_of_the_database_is_refused_in_the_plan(mib: int, says: str) -> None:
+    found = against(replace(RAN, data_free_bytes=mib << 20))
+    assert says in found[0] if says else found == ()
+
+
 def test_a_cluster_as_it_was_has_nothing_against_it() -> None:
     assert against(RAN) == ()
 

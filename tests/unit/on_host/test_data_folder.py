@@ -145,7 +145,9 @@ def test_a_folder_without_a_database_says_what_is_there_and_no_more_than_some_of
 
 
 def test_an_empty_host_has_nothing_there(tmp_path: Path) -> None:
-    assert look(Layout(tmp_path)) == Found()
+    found = look(Layout(tmp_path))
+    assert found.free_bytes
+    assert found == Found(free_bytes=found.free_bytes)
 
 
 @pytest.mark.parametrize(
@@ -190,8 +192,133 @@ def test_a_new_file_system_is_set_right(tmp_path: Path, monkeypatch: pytest.Monk
     layout.state.mkdir(parents=True)
     (layout.data / "postgres/lost+found").mkdir(parents=True)
     make_data_folder(layout, DataArgs(wanted_new=True))
-    status = (layout.data / "postgres").stat()
+    status, above = ((layout.data / one).stat() for one in ("postgres/data", "postgres"))
     assert (status.st_uid, status.st_mode & 0o7777) == (999, 0o700)
+    assert (above.st_uid, above.st_mode & 0o7777) == (0, 0o755)
+    assert layout.pgdata.readlink() == layout.data / "postgres/data"
+
+
+def test_a_database_of_before_stays_where_it_is(layout: Layout) -> None:
+    layout.state.mkdir(parents=True)
+    identity.keep(layout, "r1", "7712")
+    before = sorted(layout.data.rglob("*"))
+    assert look(layout).folder == "postgres"
+    make_data_folder(layout, DataArgs())
+    assert layout.pgdata.readlink() == layout.data / "postgres"
+    assert sorted(layout.data.rglob("*")) == before
+
+
+def moved_inside(layout: Layout) -> Path:
+    """The same database as a new one would lie."""
+    inside = layout.data / "postgres/data"
+    (layout.data / "postgres").rename(layout.data / "old")
+    inside.parent.mkdir()
+    (layout.data / "old").rename(inside)
+    return inside
+
+
+def test_a_database_in_its_own_folder_is_found_beside_what_a_file_system_brings(layout: Layout) -> None:
+    moved_inside(layout)
+    (layout.data / "postgres/lost+found").mkdir()
+    found = look(layout)
+    assert (found.folder, found.version, found.number, found.others, found.problem) == (
+        "postgres/data", "17", "7712", [], "",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("left", "others"),
+    [
+        (("mine",), ["mine"]),
+        (("data/mine", "lost+found/x"), ["mine"]),
+        (("data/lost+found/x",), ["lost+found"]),
+        (("lost+found/x",), []),
+        (("base/1",), ["base"]),
+        (("global/pg_filenode.map",), ["global"]),
+    ],
+)
+def test_what_lies_there_without_a_database_is_named(
+    tmp_path: Path, left: tuple[str, ...], others: list[str]
+) -> None:
+    layout = Layout(tmp_path)
+    for one in left:
+        (layout.data / "postgres" / one).parent.mkdir(parents=True, exist_ok=True)
+        (layout.data / "postgres" / one).touch()
+    assert look(layout).others == others
+
+
+def wanting(root: Path, how: str) -> None:
+    """A disk that the host wants mounted at the data folder, in one of the ways to say so."""
+    (root / "etc/systemd/system").mkdir(parents=True, exist_ok=True)
+    (root / "proc/self").mkdir(parents=True, exist_ok=True)
+    (root / "proc/self/mountinfo").write_text("22 1 8:1 / / rw - ext4 /dev/vda1 rw\n")
+    if how.endswith(".mount"):
+        (root / "etc/systemd/system" / how).write_text("[Mount]\n")
+    else:
+        (root / "etc/fstab").write_text(f"# disks\n{how}\n")
+
+
+FSTAB = "UUID=1 /srv/tempo/postgres ext4 defaults,nofail 0 2"
+
+
+@pytest.mark.parametrize(
+    ("how", "point"),
+    [
+        (FSTAB, "/srv/tempo/postgres"),
+        ("/dev/vdb /srv/tempo/ xfs defaults", "/srv/tempo"),
+        ("srv-tempo-postgres.mount", "/srv/tempo/postgres"),
+        (FSTAB.replace("nofail", "noauto"), ""),
+        (FSTAB.replace("/srv/tempo/postgres", "/srv/other"), ""),
+        ("srv-other.mount", ""),
+    ],
+)
+def test_no_database_is_made_where_a_disk_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, point: str
+) -> None:
+    """An unmounted volume is an empty folder: on a host without a database nothing else would tell."""
+    monkeypatch.setattr(identity, "POSTGRES_UID", os.geteuid())
+    layout = Layout(tmp_path)
+    layout.state.mkdir(parents=True)
+    wanting(tmp_path, how)
+    if not point:
+        assert look(layout).problem == ""
+        return
+    with pytest.raises(StepError, match=f"mounts a disk at {point}, and nothing is mounted there"):
+        make_data_folder(layout, DataArgs(wanted_new=True))
+    assert not (layout.data / "postgres").exists()
+    assert not layout.pgdata.is_symlink()
+    line = f"23 22 8:16 / {point} rw - ext4 /dev/vdb rw\n"
+    with (tmp_path / "proc/self/mountinfo").open("a") as file:
+        file.write(line)
+    make_data_folder(layout, DataArgs(wanted_new=True))
+    assert (layout.data / "postgres/data").is_dir()
+
+
+def test_a_pinned_database_whose_disk_is_missing_is_not_made_anew(layout: Layout) -> None:
+    layout.state.mkdir(parents=True)
+    identity.keep(layout, "r1", "7712")
+    (layout.data / "postgres").rename(layout.data / "away")
+    wanting(layout.root, FSTAB)
+    with pytest.raises(StepError, match="mounts a disk at /srv/tempo/postgres, and nothing is mounted there"):
+        make_data_folder(layout, DataArgs())
+    assert not (layout.data / "postgres").exists()
+
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("free", "new", "says"),
+    [
+        (64 * MIB, False, ""),
+        (64 * MIB - 1, False, "the disk of /srv/tempo/postgres has 63 MiB left, PostgreSQL wants 64 MiB"),
+        (511 * MIB, True, "the disk of /srv/tempo/postgres has 511 MiB left, PostgreSQL wants 512 MiB"),
+        (512 * MIB, True, ""),
+        (None, True, ""),
+    ],
+)
+def test_a_disk_without_room_for_a_start_is_named(free: int | None, *, new: bool, says: str) -> None:
+    assert data_folder.too_full(free, new=new).partition(":")[0] == says
 
 
 @pytest.fixture
@@ -227,8 +354,8 @@ def test_a_disk_that_hangs_is_a_problem_and_holds_nobody(
 
 def test_a_read_only_mount_is_seen_without_writing(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     assert look(layout).read_only == ""
-    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
-    assert look(layout).read_only == str(layout.data)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY, f_bavail=1, f_frsize=1))
+    assert look(layout).read_only == str(layout.data / "postgres")
 
 
 @pytest.mark.parametrize("kind", PLANTED)

@@ -297,7 +297,7 @@ def test_every_step_has_a_longest_time_and_a_reason() -> None:
     [
         (Step("clock"), 20),
         (Step("lock", {"wait_s": 600.0}), 630),
-        (Step("schema", {"deadline_s": 300.0}), 720),
+        (Step("schema", {"deadline_s": 300.0}), 1020),
         (Step("drain", {"services": ["history", "ui"]}), 920),
         (Step("drain", {"services": []}), 120),
         (Step("confirm", {"run": "r", "soak_s": 40.0}), 640),

@@ -28,13 +28,14 @@ SYSTEM = (
 )
 DELETED = BILLING.replace("10011a07", "10031a07", 1)
 DATABASES = [
-    {"identifier": "7712", "name": name, "version": version, "provider": "c"}
-    for name, version in (("old", "2.31"), ("postgres", None), ("temporal", None))
+    {"identifier": "7712", "name": name, "version": version, "provider": "c", "bytes": size}
+    for name, version, size in (("old", "2.31", None), ("postgres", None, 7), ("temporal", None, 8_000_000))
 ]
 CLUSTERS = [{"name": "active", "data": CLUSTER}]
 NAMESPACES = [{"data": BILLING}, {"data": SYSTEM}]
 KEPT = {"billing": 72 * 3600, "temporal-system": 168 * 3600}  # seconds
-SAID = Live("7712", ["old", "postgres", "temporal"], {"old": "2.31"}, {"active": 64}, KEPT)
+SIZES = {"postgres": 7, "temporal": 8_000_000}
+SAID = Live("7712", ["old", "postgres", "temporal"], {"old": "2.31"}, {"active": 64}, KEPT, SIZES)
 
 
 def answering(*answers: list[dict[str, Any]] | StepError) -> tuple[Callable[..., Any], list[str]]:
@@ -86,7 +87,7 @@ def test_temporals_tables_are_asked_where_they_are(monkeypatch: pytest.MonkeyPat
 def test_a_server_without_temporals_database_is_not_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     ask, asked = answering(DATABASES[:2])
     monkeypatch.setattr(psql, "ask", ask)
-    assert read("c0ffee") == Live("7712", ["old", "postgres"], {"old": "2.31"})
+    assert read("c0ffee") == Live("7712", ["old", "postgres"], {"old": "2.31"}, sizes={"postgres": 7})
     assert asked == ["postgres"]
 
 

@@ -100,7 +100,8 @@ def cluster(temporal: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The step's own container is a shell here; its clock ticks ten seconds at every look."""
 
     def job(_: Layout, args: JobArgs, stdin: bytes) -> dict[str, str]:
-        assert args.command == ["sh", "-c", SCRIPT]
+        assert args.command == ["timeout", "-k", "5", "170", "sh", "-c", SCRIPT]
+        assert float(args.command[3]) + float(args.command[2]) < args.deadline_s
         return {"out": "".join(f"{line}\n" for line in said(temporal, stdin.decode()))}
 
     ticks = itertools.count(step=10.0)

@@ -334,3 +334,17 @@ def test_facts_of_a_host_without_an_engine(bare: Path, monkeypatch: pytest.Monke
     facts = probed(monkeypatch, bare)
     assert (facts.engine.value, facts.engine.not_wanted) == (None, False)
     assert facts.kind.value == docker.Kind(answers=False, unfit=(*find(deadline_s=1, root=bare).unfit,))
+
+
+@pytest.mark.parametrize(("told", "fit"), [("N/A", False), ("", True), ("de40ad0", True)])
+def test_an_engine_without_an_init_is_named_before_a_container_fails(
+    host: Path, plays: Callable[[str], Engine], told: str, *, fit: bool
+) -> None:
+    playing = plays("docker-ce")
+    info = playing.answers["/info"]
+    assert isinstance(info, dict)
+    playing.answers["/info"] = {**info, "InitBinary": "docker-init", "InitCommit": {"ID": told}}
+    found = find(deadline_s=5, root=host)
+    assert [one.what.partition(":")[0] for one in found.unfit] == (
+        [] if fit else ["Docker has no init to give to containers (docker-init)"]
+    )

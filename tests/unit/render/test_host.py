@@ -140,7 +140,8 @@ def test_mounts_are_folders_that_must_be_there() -> None:
         for volume in service.get("volumes", []):
             assert volume["bind"] == {"create_host_path": False}
             data = volume["target"] == "/var/lib/postgresql/data"
-            assert volume["source"].startswith("/srv/tempo/" if data else "/var/lib/tempo-infra/")
+            assert volume["source"].startswith("/var/lib/tempo-infra/")
+            assert (volume["source"] == "/var/lib/tempo-infra/pgdata") is data
             assert volume.get("read_only", False) is not data
 
 

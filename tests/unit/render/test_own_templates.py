@@ -391,7 +391,11 @@ NO_MORE: dict[str, tuple[str, tuple[str, str], str]] = {
     ),
     "another program": (UNIT, ("--pull never", "--pull never; id"), "ExecStart=.* is missing"),
     "a program behind a mark": (UNIT, ('--pull never"', '--pull never # ; id"'), "ExecStart"),
-    "a free line in another": (UNIT, ("  exec docker", "Description=x; id; \\\n  exec docker"), "ExecStart"),
+    "a free line in another": (
+        UNIT,
+        ("  exec timeout", "Description=x; id; \\\n  exec timeout"),
+        "ExecStart",
+    ),
     "a line that swallows": (UNIT, ("after a boot\n", "after a boot \\\n"), "After=.* is missing"),
     "another unit": (
         WANTS,

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tempo_infra.deploy.events import Progress, State
-from tempo_infra.report.progress import JsonView, LiveView
+from tempo_infra.report.progress import JsonView, LiveView, PlainView
 
 
 class Slow(io.StringIO):
@@ -54,7 +54,20 @@ def on_a_terminal(*said: Progress) -> str:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("state", [State.STARTED, State.DONE, State.FAILED])
+def test_a_word_meanwhile_is_shown_in_every_way_of_showing() -> None:
+    word = Progress("db-1", "schema", State.PROGRESS, detail="30 s of at most 400 s")
+    assert "schema: 30 s of at most 400 s" in on_a_terminal(word)
+    for view, says in (
+        (PlainView(), "db-1: schema: 30 s of at most 400 s\n"),
+        (JsonView(), '"state": "progress"'),
+    ):
+        out = io.StringIO()
+        with redirect_stdout(out):
+            view.show(word)
+        assert says in out.getvalue()
+
+
+@pytest.mark.parametrize("state", [State.STARTED, State.DONE, State.FAILED, State.PROGRESS])
 def test_a_hosts_words_are_no_markup(state: State) -> None:
     drawn = on_a_terminal(Progress("db-1", HARM, state), Progress("[/]", "pull", State.DONE, 1.0, HARM))
     assert "images [/nonsense] [link=https://evil.example]here[/link] [bold]x" in drawn
