@@ -11,6 +11,7 @@ from tempo_infra.hints import hint
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import accounts, belongs, identity
 from tempo_infra.on_host.condition import startable
+from tempo_infra.on_host.users import OWN
 from tempo_infra.render import parse
 
 if TYPE_CHECKING:
@@ -73,12 +74,13 @@ def of_inventory(cluster: Cluster) -> tuple[tuple[str, str], ...]:
 def nobodys(bundle: Bundle, generation: str | None, *, shared: bool) -> list[int]:
     """Return the user numbers that have to be nobody's on a host before anything of ours is there.
 
-    Later it is said with each plan, and stands in no way: the containers run as them already.
+    Later it is said with each plan, and stands in no way: the containers run as them already. Nor can data
+    that is there be given to another number.
     """
     if generation is not None or shared:
         return []
     database = any(service.role == Role.POSTGRESQL.value for service in bundle.services)
-    return sorted(accounts.readers(bundle.users, database=database))
+    return sorted(accounts.readers(bundle.users, database=database).keys() & set(OWN.numbers))
 
 
 def needed(bundle: Bundle) -> tuple[int, int]:

@@ -66,7 +66,7 @@ def test_steps_get_the_numbers_of_their_host() -> None:
     assert args("db-1", "preflight")["data_uid"] == 999
     assert set(args("db-1", "secrets")["uids"].values()) == {OWN.temporal}
     assert args("front-1", "preflight")["nobodys"] == [60902, 60903]
-    assert PreflightArgs(**args("db-1", "preflight")).nobodys == [999, 60902, 60903]
+    assert PreflightArgs(**args("db-1", "preflight")).nobodys == [60902, 60903]  # 999 is the data's
 
 
 @pytest.mark.parametrize("users", [Users(0, 1000, 1000), Users(60901, 33, 60903)])
@@ -98,6 +98,15 @@ def test_somebody_who_has_a_number_stops_the_first_run_and_is_said_later() -> No
     later["front-1"] = replace(later["front-1"], accounts=ALICE)
     known, _ = planned(cluster, later)
     assert (known.problems, known.warnings["front-1"]) == ([], [ALICE.shared[0].words])
+
+
+def test_data_that_is_there_stays_whose_it_is_whoever_that_is() -> None:
+    cluster, _ = trio()
+    states = fresh(cluster)
+    lxd = Accounts([Shared(999, "user id 999 is lxd on this host")])
+    states["db-1"] = replace(states["db-1"], users=MIXED, accounts=lxd)
+    found, _ = planned(cluster, states)
+    assert (found.problems, found.warnings["db-1"]) == ([], ["user id 999 is lxd on this host"])
 
 
 def test_a_directory_that_did_not_answer_is_a_warning() -> None:
