@@ -21,6 +21,7 @@ from tempo_infra.checks import (
     nofile,
     temporal,
     upkeep,
+    users,
     virt,
 )
 
@@ -47,6 +48,7 @@ CHECKS: tuple[Check, ...] = (
     metrics.pollers,
     metrics.slots,
     logins.logins,
+    users.ids,
     database.settings,
     database.connections,
     database.locks,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RESTARTS = 3  # more than this since it was made, and something ends it again and again; judgement
 _PROVISION = "tempo-infra provision -i {inventory} --host {host}"
 _SERVICES = f"{Layout().services}/"
+_ACCOUNTS = "accounts-"  # the names of users, which all containers have
 
 
 @check(
@@ -101,7 +102,8 @@ def _files(service: Planned, container: Container | None, _docker: Docker) -> Fi
     if not service.folder:
         return skipped("it has no files of its own")
     wanted = service.folder.rpartition("/")[2]
-    mounted = sorted(one.rpartition("/")[2] for one in container.mounts if one.startswith(_SERVICES))
+    ours = (one.removeprefix(_SERVICES) for one in container.mounts if one.startswith(_SERVICES))
+    mounted = sorted({one.partition("/")[0] for one in ours if not one.startswith(_ACCOUNTS)})
     outcome = Outcome.PASS if mounted == [wanted] else Outcome.FAIL
     return Finding(outcome=outcome, found=", ".join(mounted) or "no folder of ours", wanted=wanted)
 

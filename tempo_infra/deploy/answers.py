@@ -127,10 +127,10 @@ def read(adapter: TypeAdapter[Answer], value: object, host: str, what: str) -> A
         return adapter.validate_python(value)
     except (ValidationError, RecursionError) as error:
         where = error.errors()[0]["loc"] if isinstance(error, ValidationError) else ("depth",)
-        raise _nonsense(host, f"{what}, {sanitize.one_line('.'.join(map(str, where)))}") from None
+        raise nonsense(host, f"{what}, {sanitize.one_line('.'.join(map(str, where)))}") from None
 
 
-def _nonsense(host: str, where: str) -> UnreachableError:
+def nonsense(host: str, where: str) -> UnreachableError:
     return UnreachableError(
         f"the host's answer makes no sense ({where})",
         host=host,

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from tempo_infra.deploy.answers import read
+from tempo_infra.deploy.answers import nonsense, read
 from tempo_infra.deploy.network import subnets
 from tempo_infra.deploy.obstacles import bindings
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import Login
 from tempo_infra.inventory.subnets import CANDIDATES
 from tempo_infra.on_host.state import HostState, StateArgs
+from tempo_infra.on_host.users import known
 from tempo_infra.on_host.wire import Step
 from tempo_infra.secrets import Found
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
 
-# Who reads a secret on a host: the folder of each login, its owner's uid in the image, the file.
-TEMPORAL_UID = 1000
-PASSWORD_FILE = "db_password"  # noqa: S105 - a file's name
+PASSWORD_FILE = "db_password"  # noqa: S105 - a file's name, in the folder of each login
 COMPOSE = "docker-compose.yml"
 # Where each service is asked on its own host whether it serves.
 ASKED = {
@@ -38,7 +37,6 @@ ASKED = {
     **{str(role): PORTS[role].grpc for role in TEMPORAL_ROLES},
     str(Role.UI): UI_PORT,
 }
-UIDS = {login.reader: TEMPORAL_UID for login in Login}
 
 
 def files_for(secrets: Secrets) -> dict[str, dict[str, str]]:
@@ -51,6 +49,11 @@ def files_for(secrets: Secrets) -> dict[str, dict[str, str]]:
         for login in Login
         if login.secret in secrets
     }
+
+
+def secret_owners(bundle: Bundle) -> dict[str, int]:
+    """Return whom a host's folders of passwords belong to, by their names."""
+    return dict.fromkeys((login.reader for login in Login), bundle.users.temporal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def read_state(
         images=list(bundle.images),
         secret_names=sorted(map(place_of, Login)),
         secret_key=key.hex(),
-        secret_uids=UIDS,
+        secret_uids=secret_owners(bundle),
         secrets_needed=sorted(name for name in wanted.wanted if name not in missing),
         bindings=sorted(port for ports in bindings(bundle).values() for port in ports),
         subnets=sorted({*subnets(bundle), *CANDIDATES}),
@@ -114,4 +117,7 @@ def read_state(
         ports=dict(ASKED),
     )
     answer = session.call([*first, Step("state", asdict(args))])[-1]
-    return read(_adapter(), answer, session.host, "state"), wanted
+    state = read(_adapter(), answer, session.host, "state")
+    if not known(state.users):
+        raise nonsense(session.host, "state, users")
+    return state, wanted

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from tempo_infra.deploy import engine, network
 from tempo_infra.hints import hint
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.on_host import belongs, data_folder, identity
+from tempo_infra.on_host import accounts, belongs, data_folder, identity
 from tempo_infra.on_host.condition import startable
+from tempo_infra.on_host.users import OWN
 from tempo_infra.render import parse
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
 
+USERS_RISK = "shared-user-ids"
 SPARE_BYTES = 512 * 1024 * 1024  # left free on the state folder's disk beside twice the payload
 SPARE_FILES = 1000
 
@@ -42,11 +44,19 @@ class Allowed:
     take_over: bool = False  # owned files that were edited may be written over
     new_database: bool = False  # the database that has been here is given up
     renamed_from: str = ""  # hosts of the cluster of that name are this one's
+    shared_users: bool = False  # others may have the numbers that containers run as
     fixed: Fixed = field(default_factory=Fixed)
 
 
-def allowed(options: Options, fixed: Fixed) -> Allowed:
-    return Allowed(options.bootstrap, options.take_over, options.new_database, options.renamed_from, fixed)
+def allowed(options: Options, cluster: Cluster, bundles: Sequence[Bundle]) -> Allowed:
+    return Allowed(
+        options.bootstrap,
+        options.take_over,
+        options.new_database,
+        options.renamed_from,
+        USERS_RISK in cluster.accept,
+        fixed_values(bundles),
+    )
 
 
 def of_inventory(cluster: Cluster) -> tuple[tuple[str, str], ...]:
@@ -59,6 +69,18 @@ def of_inventory(cluster: Cluster) -> tuple[tuple[str, str], ...]:
         "(or take the risk: accept: [floating-images])"
     )
     return ((cluster.place("images", "digests"), what),)
+
+
+def nobodys(bundle: Bundle, generation: str | None, *, shared: bool) -> list[int]:
+    """Return the user numbers that have to be nobody's on a host before anything of ours is there.
+
+    Later it is said with each plan, and stands in no way: the containers run as them already. Nor can data
+    that is there be given to another number.
+    """
+    if generation is not None or shared:
+        return []
+    database = any(service.role == Role.POSTGRESQL.value for service in bundle.services)
+    return sorted(accounts.readers(bundle.users, database=database).keys() & set(OWN.numbers))
 
 
 def needed(bundle: Bundle) -> tuple[int, int]:
@@ -114,6 +136,7 @@ def problems(host: Host, bundle: Bundle, state: HostState, allowed: Allowed) -> 
         *_ports(bundle, state),
         *network.against(host.name, bundle, state),
         *_data(host, bundle, state, new_database=allowed.new_database),
+        *_users(bundle, state, shared=allowed.shared_users),
         *_fixed_since(bundle, state),
         *(_fixed_in(allowed.fixed, state) if host.has(Role.POSTGRESQL) else ()),
     )
@@ -170,6 +193,13 @@ def _data(host: Host, bundle: Bundle, state: HostState, *, new_database: bool) -
             f"the data directory is PostgreSQL {state.data_version}'s, the image is {major}: it can't start; "
             f"stay on {state.data_version} (postgres.version) until pg_upgrade or a dump has moved the data"
         )
+
+
+def _users(bundle: Bundle, state: HostState, *, shared: bool) -> Iterator[str]:
+    wanted = nobodys(bundle, state.generation, shared=shared)
+    for one in state.accounts.shared:
+        if one.number in wanted:
+            yield f"{one.words} (take it away there, or take the risk: accept: [{USERS_RISK}])"
 
 
 def _major(bundle: Bundle) -> str:

@@ -302,7 +302,9 @@ def warnings(state: HostState) -> list[str]:
             f"Docker engine {state.docker.engine}: before 28, ports published on one address can be reached "
             "from the same network segment by another"
         )
-    found += state.accounts
+    found += [one.words for one in state.accounts.shared]
+    if state.accounts.unasked:
+        found.append(state.accounts.unasked)
     found += [f"others may replace what is ours: {one}" for one in state.wrong if one.kind == ABOVE]
     if state.live.unasked:
         found.append(f"not compared with the running database: {state.live.unasked}")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from tempo_infra.deploy import batches, locks, namespaces, obstacles, origin, restarts, steps
 from tempo_infra.deploy.binding import digest
 from tempo_infra.deploy.events import Progress, State
-from tempo_infra.deploy.inspect import prepare, read_state
+from tempo_infra.deploy.following import Reader
+from tempo_infra.deploy.inspect import prepare
 from tempo_infra.deploy.network import warnings as network_warnings
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
@@ -142,7 +143,7 @@ class Rollout:
         self._origins = {
             name: state.origin.digest if state.origin else None for name, state in states.items()
         }
-        allowed = self._allowed()
+        allowed = obstacles.allowed(self._options, self._cluster, list(self._bundles.values()))
         made, failed = self._fleet.each(  # what one host has answered ends no other host's plan
             [host for host in hosts if host.name in answers],
             lambda host: (
@@ -202,12 +203,9 @@ class Rollout:
         self, hosts: Sequence[Host], first: Sequence[Step] = ()
     ) -> tuple[dict[str, tuple[HostState, Digests]], dict[str, TempoInfraError]]:
         prepare()
-        return self._fleet.each(
-            hosts,
-            lambda host: read_state(
-                self._fleet.session(host), self._bundles[host.name], self._supply, host.internal, first
-            ),
-        )
+        reader = Reader(self._cluster, self._settings, self._fleet)
+        answers, errors, self._bundles = reader.read(hosts, self._bundles, self._supply, first)
+        return answers, errors
 
     def _allowed(self) -> obstacles.Allowed:
         fixed = obstacles.fixed_values(list(self._bundles.values()))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.deploy.database_roles import roles_and_databases
 from tempo_infra.deploy.engine import behind_the_bridge
-from tempo_infra.deploy.inspect import PASSWORD_FILE, UIDS, files_for
+from tempo_infra.deploy.inspect import PASSWORD_FILE, files_for, secret_owners
 from tempo_infra.deploy.locks import lock_step
-from tempo_infra.deploy.obstacles import needed
+from tempo_infra.deploy.obstacles import USERS_RISK, needed, nobodys
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.summary import of_plan
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
@@ -69,7 +69,7 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
         *([Step("trial-start", {"digest": work.plan.digest})] if work.host.has(Role.POSTGRESQL) else []),
         Step(
             "secrets",
-            {"uids": UIDS},
+            {"uids": secret_owners(work.bundle)},
             json.dumps(files_for(secrets)).encode(),
         ),
     ]
@@ -94,6 +94,8 @@ def preflight(work: Work) -> Step:
         "database": work.host.has(Role.POSTGRESQL),
         "new_data": work.plan.new_data,
         "forget": work.options.new_database,
+        "data_uid": work.bundle.users.postgresql,
+        "nobodys": nobodys(work.bundle, work.plan.seen, shared=USERS_RISK in work.cluster.accept),
         "kernel": values_in(_kernel_files(work.bundle)) if _insists(work) else {},
         "cluster": work.cluster.name,
         "renamed_from": work.options.renamed_from,
@@ -136,10 +138,11 @@ def switch_files(work: Work) -> list[Step]:
 
 def start_database(work: Work, secrets: Secrets) -> list[Step]:
     """Switch the database host and bring PostgreSQL up to its own answer, with its roles and schema."""
+    new = {"wanted_new": work.plan.new_data, "forget": work.options.new_database}
     steps = [
         arm(work),
         _switch(work),
-        Step("data", {"wanted_new": work.plan.new_data, "forget": work.options.new_database}),
+        Step("data", {**new, "uid": work.bundle.users.postgresql}),
         _up(work, ["postgresql"]),
         Step("postgres-ready", {"host": work.host.internal, "port": POSTGRESQL_PORT, "deadline_s": 120.0}),
         Step("sql", {"database": "postgres"}, roles_and_databases(secrets).encode()),

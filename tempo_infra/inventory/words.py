@@ -39,6 +39,7 @@ ACCEPTABLE = {
     "floating-images": "images that are known by a name only, whose content may change",
     "own-compose": "containers of own templates with more than the inventory means",
     "files-elsewhere": "secrets or known_hosts outside of the inventory's folder",
+    "shared-user-ids": "containers that run as user ids which somebody else has on the host",
     "kernel-settings": "a host whose kernel refuses settings of ours: it runs without them",
     "older-temporal": "one minor version of Temporal back: it may not know what the newer one has written",
     "synchronous-commit-off": "acknowledged steps of workflows are lost when the database host fails",

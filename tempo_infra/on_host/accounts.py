@@ -1,59 +1,140 @@
-"""Whose the numbers are that containers run as: an account with one of them reads what its service reads."""
+"""Whose the numbers are that containers run as: whoever has one of them reads what its service reads."""
 
 from __future__ import annotations
 
 import contextlib
-import grp
-import pwd
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tempo_infra.on_host import engine
+from tempo_infra.on_host.shell import StepError, run
 
 if TYPE_CHECKING:
     from typing import Iterable, Iterator
 
-# The users of the images, and what is theirs on a host.
-TEMPORAL = {1000: "the database password, and what Temporal's processes hold"}
-POSTGRESQL = {999: "all of PostgreSQL's data"}
-READS = "{name} can read {what}"
+    from tempo_infra.on_host.users import Users
+
+OF_TEMPORAL = "the database password, and what Temporal's processes hold"
+OF_POSTGRESQL = "all of PostgreSQL's data"
+OF_UI = "what the web UI's process holds"
 ACTS = "a service acts as that group there"  # what it writes is closed to the group
-SUBORDINATE = (
-    Path("/etc/subuid"),
-    Path("/etc/subgid"),
-)  # numbers that an account may hand to containers of its own
+# Numbers that an account may hand to containers of its own (subuid(5)).
+SUBORDINATE = {"user": Path("/etc/subuid"), "group": Path("/etc/subgid")}
+PROC = Path("/proc")
+NSS_S = 5.0  # for accounts of a directory in the network, which may be gone
+ENGINE_S = 8.0
+SOME_MISSING = 2  # what `getent` ends with when it does not know all keys
+CONTAINER = re.compile(r"[0-9a-f]{64}")  # in the name of a process's control group
+LONGEST = 32  # of a name that is shown: a user's may have as many characters
 
 
-def readers(files: "Iterable[str]") -> "dict[int, str]":
-    """Return the numbers that a host with these rendered files gives its containers, and what they read."""
-    database = any(path.startswith("services/postgresql-") for path in files)
-    return {**TEMPORAL, **(POSTGRESQL if database else {})}
+@dataclass(frozen=True)
+class Shared:
+    """A number of ours that is somebody else's on this host, too."""
+
+    number: int
+    words: str
 
 
-def taken(readers: "dict[int, str]", subordinate: "tuple[Path, ...]" = SUBORDINATE) -> "list[str]":
-    """Say of each number whose it is on this host, and what that one can read; nothing if it is nobody's."""
-    return [
-        f"{kind} {number} is {name} on this host: {does.format(name=name, what=what)}"
-        for number, what in sorted(readers.items())
-        for kind, name, does in dict.fromkeys(_owners(number, subordinate))
-    ]
+@dataclass(frozen=True)
+class Accounts:
+    shared: "list[Shared]" = field(default_factory=list)
+    unasked: str = ""  # why it is not known whether an account has one of the numbers
 
 
-def _owners(number: int, subordinate: "tuple[Path, ...]") -> "Iterator[tuple[str, str, str]]":
-    with contextlib.suppress(KeyError):
-        yield "user id", pwd.getpwuid(number).pw_name, READS
-    with contextlib.suppress(KeyError):
-        yield "group id", grp.getgrgid(number).gr_name, ACTS
-    for path in subordinate:
-        for name, first, count in _ranges(path):
-            if first <= number < first + count:
-                yield "subordinate id", name, READS
+def readers(users: Users, *, database: bool) -> "dict[int, str]":
+    """Return the numbers that a host gives its containers, and what they read."""
+    found = {users.ui: OF_UI, users.temporal: OF_TEMPORAL}  # one number for both reads what Temporal reads
+    return {**found, **({users.postgresql: OF_POSTGRESQL} if database else {})}
 
 
-def _ranges(path: Path) -> "Iterator[tuple[str, int, int]]":
-    """Yield who may use which numbers (subuid(5)); what is no such line is left out."""
+def look(numbers: "Iterable[int]", reads: "dict[int, str] | None" = None) -> Accounts:
+    """Find who has one of these numbers: accounts, ranges for containers, processes that run as it."""
+    wanted = sorted(set(numbers))
+    if not wanted:
+        return Accounts()
+    named: "dict[int, list[str]]" = {number: [] for number in wanted}
+    unasked = ""
+    for kind, database in (("user", "passwd"), ("group", "group")):
+        try:
+            for number, name in _named(database, wanted):
+                named[number].append(_words(kind, number, name, (reads or {}).get(number, "")))
+        except StepError as error:
+            unasked = f"whether an account has the {kind} ids of containers is not known: {error}"
+        for number, name in _lent(SUBORDINATE[kind], wanted):
+            named[number].append(_words(f"subordinate {kind}", number, name, (reads or {}).get(number, "")))
+    for number, name in _running([number for number in wanted if not named[number]]):
+        what = (reads or {}).get(number, "")
+        named[number].append(f"{name} runs as user id {number} on this host" + _can("it", what))
+    return Accounts(
+        [Shared(number, one) for number in wanted for one in dict.fromkeys(named[number])], unasked
+    )
+
+
+def _words(kind: str, number: int, name: str, what: str) -> str:
+    does = f": {ACTS}" if kind.endswith("group") else _can(name, what)
+    return f"{kind} id {number} is {name} on this host{does}"
+
+
+def _can(name: str, what: str) -> str:
+    return f": {name} can read {what}" if what else ""
+
+
+def _named(database: str, wanted: "list[int]") -> "Iterator[tuple[int, str]]":
+    """Yield who has a number, also by a directory in the network; StepError when that gives no answer."""
+    output = run(["getent", database, *map(str, wanted)], deadline_s=NSS_S)
+    if output.returncode not in (0, SOME_MISSING):
+        raise StepError(f"`getent {database}`: {output.last_words}")
+    for fields in (line.split(":") for line in output.out.splitlines()):
+        if len(fields) > 2 and fields[2].isdigit() and int(fields[2]) in wanted:  # noqa: PLR2004 - name:x:number
+            yield int(fields[2]), fields[0][:LONGEST]
+
+
+def _lent(path: Path, wanted: "list[int]") -> "Iterator[tuple[int, str]]":
+    """Yield who may use a number for containers of its own; what is no such line is left out."""
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
         return
     for name, first, count in (line.split(":") for line in lines if line.count(":") == 2):  # noqa: PLR2004
         if first.isdigit() and count.isdigit():
-            yield name, int(first), int(count)
+            yield from (
+                (number, name[:LONGEST])
+                for number in wanted
+                if int(first) <= number < int(first) + int(count)
+            )
+
+
+def _running(wanted: "list[int]") -> "Iterator[tuple[int, str]]":
+    """Yield processes outside of our containers that run as one of the numbers, by name."""
+    found = {(number, folder) for folder in _processes() for number in _ids(folder) if number in wanted}
+    ours = _ours() if found else set()
+    for number, folder in sorted(found, key=lambda one: (one[0], one[1].name)):
+        with contextlib.suppress(OSError):  # it ended while it was looked at
+            containers = set(CONTAINER.findall((folder / "cgroup").read_text()))
+            # Where the engine does not say which are ours, one in any container may be.
+            if not (containers if ours is None else containers & ours):
+                name = re.sub(r"[^\w.-]", "?", (folder / "comm").read_text().strip())
+                yield number, f"the process {name}"
+
+
+def _processes() -> "list[Path]":
+    return [folder for folder in PROC.iterdir() if folder.name.isdigit()]
+
+
+def _ids(folder: Path) -> "set[int]":
+    """Return whom a process runs as; nothing when it ended meanwhile."""
+    try:
+        lines = (folder / "status").read_text(errors="replace").splitlines()
+    except OSError:
+        return set()
+    return {int(word) for line in lines if line.startswith("Uid:") for word in line.split()[1:]}
+
+
+def _ours() -> "set[str] | None":
+    try:
+        return {str(one["Id"]) for one in engine.listed(engine.OURS, stopped=False, deadline_s=ENGINE_S)}
+    except StepError:
+        return None

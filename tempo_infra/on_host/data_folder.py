@@ -13,7 +13,7 @@ import struct
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Optional
 
-from tempo_infra.on_host import identity, untrusted
+from tempo_infra.on_host import untrusted, users
 from tempo_infra.on_host.aside import aside
 from tempo_infra.on_host.durable import make_folder
 from tempo_infra.on_host.shell import StepError
@@ -48,6 +48,7 @@ class Found:
     number: Optional[str] = None  # the system identifier of the database
     others: "list[str]" = field(default_factory=list)  # in a folder without a database
     read_only: str = ""  # the folder, or the nearest one above it, where its file system is
+    owner: Optional[int] = None  # whose it is, where it holds anything
     problem: str = ""  # why nobody may trust it: a link, somebody else's, a pipe in place of a file
 
 
@@ -66,15 +67,22 @@ def look_or_why(layout: Layout) -> Found:
         return Found(problem=f"{error.filename or layout.data} can't be read: {error.strerror}")
 
 
-def make(layout: Layout) -> None:
-    """Make the folder for the postgres image's user, or set an empty one right; NoAnswerError, OSError."""
+def make(layout: Layout, uid: int) -> None:
+    """Make the folder for PostgreSQL's user, or set an empty one right; NoAnswerError, OSError."""
 
     def work() -> None:
         make_folder(layout.data, 0o755)
         make_folder(layout.data / NAME, 0o755)
-        make_folder(layout.data / INSIDE, 0o700, identity.POSTGRES_UID)
+        make_folder(layout.data / INSIDE, 0o700, uid)
 
     aside(work, str(layout.data), deadline_s=WRITE_S)
+
+
+def another_owner(found: Found, uid: int) -> str:
+    """Say when data belongs to another user than its container would run as: it is never given away."""
+    if found.owner in (None, uid):
+        return ""
+    return f"the data of /srv/tempo/{NAME} belongs to user {found.owner}, its container would run as {uid}"
 
 
 def why_not_written(layout: Layout) -> str:
@@ -157,6 +165,7 @@ def _database(layout: Layout, found: Found, status: os.stat_result) -> Found:
         version=said[1].decode() if said else None,
         number=number,
         others=others,
+        owner=own.st_uid if own and (number or others) else None,
         problem=missing or whose,
     )
 
@@ -177,9 +186,10 @@ def _unfit(folder: Path, status: os.stat_result) -> str:
 
 
 def _not_postgresqls(folder: Path, status: os.stat_result) -> str:
-    if status.st_uid == identity.POSTGRES_UID:
+    if status.st_uid in users.owners():
         return ""
-    return f"{folder} belongs to user {status.st_uid}, not to PostgreSQL's ({identity.POSTGRES_UID})"
+    ours = " or ".join(map(str, users.owners()))
+    return f"{folder} belongs to user {status.st_uid}, not to PostgreSQL's ({ours})"
 
 
 def _writable_above(folder: Path) -> str:

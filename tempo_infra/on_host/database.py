@@ -6,9 +6,9 @@ import os
 import struct
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
-from tempo_infra.on_host import data_folder, exchange, identity, psql
+from tempo_infra.on_host import data_folder, exchange, identity, psql, users
 from tempo_infra.on_host.containers import why_not_running
 from tempo_infra.on_host.durable import replace_symlink
 from tempo_infra.on_host.shell import StepError
@@ -203,20 +203,24 @@ def local_login() -> "dict[str, str]":
 class DataArgs:
     wanted_new: bool = False  # the plan saw no database here: PostgreSQL's image makes one
     forget: bool = False  # the operator has named the cluster: the database that was here is given up
+    uid: Optional[int] = None  # whom its container runs as; None: as on a new host
 
 
 def make_data_folder(layout: Layout, args: DataArgs) -> dict[str, str]:
-    """Make the data directory for the postgres image's user; one that holds a database is left as it is.
+    """Make the data directory for PostgreSQL's user; one that holds a database is left as it is.
 
     Its container mounts the link to it, which leads nowhere while its disk is not mounted.
-    StepError when it is not the database that has been here, when one would be made beside other data, or
-    where somebody else could put another in its place.
+    StepError when it is not the database that has been here, when one would be made beside other data, where
+    somebody else could put another in its place, or when its container would run as somebody else.
     """
+    uid = users.OWN.postgresql if args.uid is None else args.uid
     found = data_folder.look(layout)
+    if why := data_folder.another_owner(found, uid):
+        raise StepError(why, remedy="nothing was changed in it; run the same command again")
     identity.must_be_known(layout, found, wanted_new=args.wanted_new, forget=args.forget)
-    identity.permit(layout, wanted=args.wanted_new and found.number is None)
+    identity.permit(layout, wanted=args.wanted_new and found.number is None, uid=uid)
     if found.number is None:
-        data_folder.make(layout)
+        data_folder.make(layout, uid)
     folder = str(layout.data / found.folder)
     if not layout.pgdata.is_symlink() or os.readlink(layout.pgdata) != folder:  # noqa: PTH115 - as it is written
         replace_symlink(layout.pgdata, folder)

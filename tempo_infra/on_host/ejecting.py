@@ -38,7 +38,7 @@ README = """# The services of this host, without tempo-infra
 |---|---|
 | services, memory, ports, images | `{state}/docker-compose.yml` |
 | configuration of each service | `{state}/services/<service>-<digest>/`, mounted at `/etc/tempo-infra` |
-| passwords | `{state}/secrets/<reader>/`, read by user 1000 in the containers |
+| passwords | `{state}/secrets/<reader>/`, owned by the user that the containers run as |
 | PostgreSQL's data | where `{state}/pgdata` leads, on the database host; no command above touches it |
 | after a boot | `/{unit}` starts what Docker could not, once {address} is up |
 | kernel and login settings | {owned} |

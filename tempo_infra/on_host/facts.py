@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Callable, TypeVar
 
+from tempo_infra.on_host.accounts import Accounts
 from tempo_infra.on_host.probes import (
     clock,
     cpu,
@@ -31,6 +32,7 @@ from tempo_infra.on_host.probes import (
     roles,
     system,
     upkeep,
+    users,
     virt,
 )
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
@@ -40,6 +42,7 @@ SCHEMA = 3  # of the JSON; a reader refuses any other
 THOROUGH = 4.0
 PAUSE_S = 0.3  # between bursts where no other probe fills the time
 
+NOT_ASKED: "Reading[Any]" = Reading(None, "not asked")  # by a version before this one
 NO_LINK: "Reading[Any]" = Reading(None, "measured over a connection only", not_wanted=True)
 
 T = TypeVar("T")
@@ -114,6 +117,7 @@ class Facts:
     peak_bytes: int  # the most memory that measuring took
     seconds_by_part: "dict[str, float]"  # how long reading each of the above took
     link: Reading[Link] = NO_LINK
+    users: Reading[Accounts] = NOT_ASKED
 
     def to_json(self) -> "dict[str, Any]":
         """Return plain values for `json.dumps`."""
@@ -178,6 +182,7 @@ class _Measured:
                 ("kernel_log", kernel_log.read),
                 ("network", self._network),
                 ("upkeep", upkeep.read),
+                ("users", users.read),
                 ("generation", generation.read),
                 ("roles", lambda: roles.read(self._options.internal, self._options.roles)),
                 ("postgres", self._postgres),

@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Optional
 
-from tempo_infra.on_host import untrusted
+from tempo_infra.on_host import untrusted, users
 from tempo_infra.on_host.durable import make_folder, remove_file, replace_file
 from tempo_infra.on_host.shell import StepError
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.data_folder import Found
     from tempo_infra.on_host.layout import Layout
 
-POSTGRES_UID = 999  # of the postgres image
 PASSWORD = "password"  # noqa: S105 - a file's name
 SHOWN = 5  # entries of a folder that a message names
 
@@ -57,12 +56,18 @@ def keep(layout: Layout, run: str, answered: str) -> Pin:
     return known
 
 
-def permit(layout: Layout, *, wanted: bool) -> None:
-    """Let the image make a database at its next start, or not: then the password that it wants is empty."""
-    make_folder(layout.initdb, 0o700, POSTGRES_UID)
+def permit(layout: Layout, *, wanted: bool, uid: Optional[int] = None) -> None:
+    """Let the image make a database at its next start, or not: then the password that it wants is empty.
+
+    `uid` is whose the folder is to be: without it, it stays whose it is.
+    """
+    if uid is None:
+        status = untrusted.status(layout.state, layout.initdb.name)
+        uid = status.st_uid if status is not None else users.OWN.postgresql
+    make_folder(layout.initdb, 0o700, uid)
     word = os.urandom(16).hex() if wanted else ""
     if wanted or not untrusted.holds(layout.initdb, PASSWORD, b""):
-        replace_file(layout.initdb / PASSWORD, word.encode(), 0o400, POSTGRES_UID)
+        replace_file(layout.initdb / PASSWORD, word.encode(), 0o400, uid)
 
 
 def must_be_known(layout: Layout, found: Found, *, wanted_new: bool, forget: bool = False) -> None:

@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, Optional
 
-from tempo_infra.on_host import belongs, data_folder, identity, kernel_refuses, ports, subnets, which_engine
+from tempo_infra.on_host import (
+    accounts,
+    belongs,
+    data_folder,
+    identity,
+    kernel_refuses,
+    ports,
+    subnets,
+    which_engine,
+)
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.shell import StepError
 
@@ -35,6 +44,8 @@ class PreflightArgs:
     new_data: bool = False  # the plan saw no database here
     forget: bool = False  # the database that was here is given up, by name
     subnets: "list[str]" = field(default_factory=list)  # of the containers, unless they are there already
+    data_uid: "Optional[int]" = None  # whom the database's container runs as; None: not asked
+    nobodys: "list[int]" = field(default_factory=list)  # user numbers that have to be nobody's here
     kernel: "dict[str, str]" = field(default_factory=dict)  # values that the kernel has to take, by path
     cluster: str = ""  # the inventory's name for it
     renamed_from: str = ""  # that it had before, by the operator's word
@@ -105,12 +116,18 @@ def _data(layout: Layout, args: PreflightArgs) -> "list[str]":
     pin = None if args.forget and found.number is None else pin
     full = data_folder.too_full(found.free_bytes, new=found.number is None)
     why = found.problem or identity.why_not(pin, found.number, found.others, wanted_new=args.new_data)
+    if not why and args.data_uid is not None:
+        why = data_folder.another_owner(found, args.data_uid)
     return [one for one in (why, full) if one]
 
 
 def _cluster(layout: Layout, args: PreflightArgs) -> "list[str]":
     why = belongs.why_not(belongs.cluster_here(layout), args.cluster, args.renamed_from)
     return [why] if why else []
+
+
+def _users(_: Layout, args: PreflightArgs) -> "list[str]":
+    return [one.words for one in accounts.look(args.nobodys).shared]
 
 
 def _kernel(layout: Layout, args: PreflightArgs) -> "list[str]":
@@ -128,6 +145,7 @@ GUARDS: "tuple[Guard, ...]" = (
     _ports,
     _subnets,
     _data,
+    _users,
     _kernel,
 )
 OWNED = ("etc/sysctl.d", "etc/tmpfiles.d", "etc/security/limits.d", "etc/systemd/system")

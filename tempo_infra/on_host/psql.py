@@ -26,6 +26,7 @@ LONGEST_S = 120.0  # no session of ours lasts longer
 # They win over what the database's owner has set for it (ALTER DATABASE). What stands in there is named with
 # its schema; operators, casts and functions are the server's own.
 FIXED = (
+    "local_preload_libraries=",  # one that is not there would keep everybody out, us too
     "search_path=pg_catalog,pg_temp",
     "role=none",
     "row_security=off",  # an error rather than rows that are left out
@@ -35,6 +36,27 @@ FIXED = (
     "default_transaction_deferrable=off",
     "client_connection_check_interval=2s",  # a statement ends with its client
 )
+# What is asked there has to be a table with columns of the server's own types: then nothing that somebody
+# wrote runs, and the answer is the table's. A child's rows would be among its parent's.
+ASKED = re.compile(r"\bpublic\.(\w+)")
+TABLES = """
+do $check$ declare found text; begin
+select string_agg(format('public.%s: %s', c.relname, w.why), '; ' order by c.relname, w.why) into found
+from pg_class c join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public'
+cross join lateral (
+ select 'it is no table' as why where c.relkind not in ('r', 'p')
+ union all select 'it has rules' where c.relhasrules
+ union all select 'it has row policies' where c.relrowsecurity
+ union all select 'rows of another one are among its own' where exists (select from pg_inherits i
+  where i.inhparent = c.oid and c.relkind <> 'p')
+ union all select format('its column %s has a type that the server does not bring', a.attname)
+  from pg_attribute a join pg_type t on t.oid = a.atttypid where a.attrelid = c.oid and a.attnum > 0
+  and not a.attisdropped and t.typnamespace <> 'pg_catalog'::regnamespace
+) w where c.relname = any (array[{names}]);
+if found is not null then raise exception using errcode = 'TI001', message = left(found, 400); end if;
+end $check$;
+"""
+NOT_THE_TABLE = re.compile(r"ERROR:\s+(public\.\w+: .*)")
 DATABASE = re.compile(r"[a-z][a-z0-9_]*")  # psql takes other words for a connection's parameters
 COMMAND = re.compile(r"\\(?!gexec\b)")  # one of psql's own, as \connect: then the database is another
 SHUT_OUT = re.compile(r"pg_hba\.conf|eer authentication failed|role \"\w+\" does not exist")
@@ -67,7 +89,9 @@ def ask(
     cut texts, limit the rows. The transaction is read-only from its begin, which nothing in it can change.
     """
     text = f"select left(coalesce(json_agg(r)::text, '[]'), {MOST_CHARACTERS + 1}) from ({query}) r"  # noqa: S608
-    answer = _run(container, text, database, deadline_s, "on")
+    names = ", ".join(f"'{name}'" for name in sorted(set(ASKED.findall(query))))
+    checked = TABLES.format(names=names) if names else ""
+    answer = _run(container, checked + text, database, deadline_s, "on")
     if len(answer) > MOST_CHARACTERS:
         raise StepError(f"SQL in {database}: an answer of more than {MOST_CHARACTERS} characters")
     try:
@@ -109,6 +133,12 @@ def _run(container: str, text: str, database: str, deadline_s: float, read_only:
         raise StepError(
             f"PostgreSQL does not let {LOCAL} in, through which tempo-infra asks in {database}",
             remedy="provision of the database's host makes that login and lets it in",
+        )
+    if planted := NOT_THE_TABLE.search(output.err):
+        raise StepError(
+            f"{database} answers, but not from Temporal's tables: {planted[1]}",
+            remedy="whoever has the database's password can put that there: look at it, take it away, then "
+            "tempo-infra secrets rotate",
         )
     raise StepError(f"SQL in {database}: {output.last_words}", remedy=said.remedy(said.SQL, output.err))
 

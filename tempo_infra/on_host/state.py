@@ -27,6 +27,7 @@ from tempo_infra.on_host import (
     which_engine,
 )
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host.accounts import Accounts
 from tempo_infra.on_host.bootstrap import os_id
 from tempo_infra.on_host.changed import Changes, read_changes
 from tempo_infra.on_host.compose_version import compose_version, configs
@@ -39,6 +40,7 @@ from tempo_infra.on_host.origin import Origin
 from tempo_infra.on_host.origin import read as read_origin
 from tempo_infra.on_host.ownership import Wrong  # noqa: TC001 - readers of HostState need the type
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.users import OWN, Users, here
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 ASK_S = 45.0  # of the engine, on a host that may be small and busy
 MAX_TEXT = 256 * 1024  # characters of a file that are shown; what differs beyond is told by its digest
 MOST_WRONG = 200
+DATABASE_FILES = "services/postgresql-"
 MAX_TEXTS = 512 * 1024  # of all files together: as JSON six bytes each, in an answer of 4 MiB
 
 
@@ -106,9 +109,8 @@ class HostState:
     live: live.Live = field(default_factory=live.Live)  # what the running database says
     taken: dict[str, str] = field(default_factory=dict)  # address:port that is wanted -> who listens there
     read_only: list[str] = field(default_factory=list)  # our folders on a file system mounted read-only
-    accounts: list[str] = field(
-        default_factory=list
-    )  # whose the numbers are that containers run as, in words
+    users: Users = OWN  # whom containers run as on this host, by what is there
+    accounts: Accounts = field(default_factory=Accounts)  # who else has one of those numbers there
     changes: Changes = field(default_factory=Changes)  # who made it what it is
     origin: Origin | None = None  # the secrets file that was confirmed here last
     subnets: subnets.Subnets = field(default_factory=subnets.Subnets)  # of containers, and who else has them
@@ -149,6 +151,8 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
     current = _text(layout.compose_file)
     ours = {container.id for container in containers}
     usage = os.statvfs(preflight.nearest(layout.state))
+    users = _users(manifest, data.owner)
+    reads = accounts.readers(users, database=any(path.startswith(DATABASE_FILES) for path in args.wanted))
     return HostState(
         hostname=socket.gethostname(),
         boot_id=_text(layout.root / "proc/sys/kernel/random/boot_id").strip(),
@@ -187,10 +191,19 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         read_only=sorted({*preflight.read_only(layout), *([data.read_only] if data.read_only else [])}),
         subnets=subnets.asked(args.subnets, deadline_s=ASK_S, has_engine=answers),
         restarts=restarts(layout),
-        accounts=accounts.taken(accounts.readers(args.wanted)),
+        users=users,
+        accounts=accounts.look(reads, reads),
         origin=read_origin(layout),
         changes=read_changes(layout, args.wanted),
     )
+
+
+def _users(manifest: str, owner: int | None) -> Users:
+    """Return whom containers run as; of a damaged manifest nothing is believed, the plan refuses it."""
+    try:
+        return here(manifest, owner)
+    except ValueError:
+        return here("", owner)
 
 
 def _text(path: Path) -> str:

@@ -65,7 +65,7 @@ def trial_start(layout: Layout, args: TrialArgs) -> "dict[str, bool]":
     folder = next(v["source"] for v in service["volumes"] if v["target"] == "/etc/tempo-infra")
     if _runs_already(folder, service):
         return {"tried": False}
-    output = run(_words(service, folder), deadline_s=DEADLINE_S + 15)
+    output = run(_words(service), deadline_s=DEADLINE_S + 15)
     said = (output.out + output.err).strip().splitlines()
     facts = [line.split() for line in said if line.startswith(f"{MARK} ")]
     problems = [line.strip() for line in said if not line.startswith(f"{MARK} ")]
@@ -107,14 +107,19 @@ def _running() -> str:
         return ""
 
 
-def _words(service: "dict[str, Any]", folder: str) -> "list[str]":
+def _words(service: "dict[str, Any]") -> "list[str]":
     memory = str(service.get("mem_limit", "")) or "0"
     return [
         *("docker", "run", "--rm", "--init", "--network", "none", "--read-only", "--cap-drop", "ALL"),
         *("--security-opt", "no-new-privileges:true", "--user", str(service.get("user", "999"))),
         *("--memory", memory, "--shm-size", str(service.get("shm_size", "64m"))),
         *("--tmpfs", "/tmp:mode=1777,size=256m", "--env", f"ERRORS={ERRORS}", "--env", f"FACTS={FACTS}"),  # noqa: S108 - in the container
-        *("--mount", f"type=bind,source={folder},target=/etc/tempo-infra,readonly"),
+        *(
+            word
+            for volume in service["volumes"]
+            if volume["target"] in {"/etc/tempo-infra", "/etc/passwd"}
+            for word in ("--mount", f"type=bind,source={volume['source']},target={volume['target']},readonly")
+        ),
         # The deadline is in there: killing `docker run` would leave the container.
         *("--entrypoint", "timeout", str(service["image"]), "-k", "5", str(DEADLINE_S), "sh", "-c", SCRIPT),
     ]

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host.users import OWN
 from tempo_infra.render.bundle import Bundle, File, Service, own_used
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tempo_infra.inventory.cluster import Cluster
+    from tempo_infra.on_host.users import Users
     from tempo_infra.sizing import Settings
 
 __all__ = ["Bundle", "File", "Service", "own_used", "render"]
 
 
 def render(
-    cluster: Cluster, settings: Settings, sound: Callable[[], None] = lambda: None
+    cluster: Cluster, settings: Settings, sound: Callable[[], None] = lambda: None, users: Users = OWN
 ) -> tuple[Bundle, ...]:
     """Return one bundle a host, in the inventory's order.
 
     A folder `templates/` beside the inventory replaces single templates. InputError when one of them fails,
     is unbounded, or renders what does not read back as it was meant; the text names its file and line.
+    `users` is whom containers run as: a host that has data keeps those of before (`on_host.users`).
     `sound` is called when nothing that came in can be refused any more, which may be long before the end.
     """
     from tempo_infra.render.templates import own_templates, refuse_unknown
@@ -36,7 +39,9 @@ def render(
 
     engine = Engine(own)
     refuse_unknown(engine.own, own)
-    bundles = tuple(bundle(engine, cluster, host, settings.host(host.name), view) for host in cluster.hosts)
+    bundles = tuple(
+        bundle(engine, cluster, host, settings.host(host.name), view, users) for host in cluster.hosts
+    )
     if own is not None:
         sound()
     return bundles

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from tempo_infra.on_host.users import OWN, Users
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,10 +106,11 @@ class Bundle:
     services: tuple[Service, ...]
     own: tuple[OwnTemplate, ...] = ()  # that were used, sorted by name
     cluster: str = ""  # the inventory's name for it
+    users: Users = OWN  # whom its containers run as
 
     @cached_property
     def manifest(self) -> bytes:
-        """Canonical JSON: cluster, per file sha256, mode, owner, effect. The bundle's digest is its hash."""
+        """Canonical JSON; the digest of a bundle is its hash."""
         files = {
             file.path: {
                 "sha256": file.sha256,
@@ -122,6 +125,7 @@ class Bundle:
             "format": 1,
             "cluster": self.cluster,
             "host": self.host,
+            "users": asdict(self.users),
             "files": files,
             "services": services,
         }

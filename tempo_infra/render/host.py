@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.inventory import subnets
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.users import OF_IMAGES, PASSWD
 from tempo_infra.render import views
 from tempo_infra.render.bundle import STATE, Bundle, File, OwnTemplate, Service
 from tempo_infra.render.files import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.on_host.users import Users
     from tempo_infra.render.engine import Engine
     from tempo_infra.render.files import Spec
     from tempo_infra.sizing import Container, HostSettings
@@ -54,7 +56,12 @@ MANAGED = "Managed by tempo-infra; a change made here is shown as drift and not 
 
 
 def bundle(
-    engine: Engine, cluster: Cluster, host: Host, settings: HostSettings, view: views.ClusterView
+    engine: Engine,
+    cluster: Cluster,
+    host: Host,
+    settings: HostSettings,
+    view: views.ClusterView,
+    users: Users,
 ) -> Bundle:
     """Render every file of a host, read each one back, and put them together."""
     values: dict[str, object] = {
@@ -77,7 +84,11 @@ def bundle(
             made += [
                 replace(one, file=replace(one.file, path=f"services/{folder}/{one.file.path}")) for one in own
             ]
-    values["host"] = views.host_view(cluster, host, settings, folders)
+    if users != OF_IMAGES:
+        file = File("passwd", PASSWD.encode(), 0o644, 0, "restarts all services")
+        folders[views.ACCOUNTS] = f"{views.ACCOUNTS}-{service_digest([file])}"
+        made.append(Made(file, None, None).moved(f"services/{folders[views.ACCOUNTS]}"))
+    values["host"] = views.host_view(cluster, host, settings, folders, users)
     values["data_folder"], values["initdb_folder"] = views.data_folder(), views.initdb_folder()
     values["namespaces"] = views.namespaces_of(cluster, host)
     specs = (COMPOSE, *system_files(settings), *((NAMESPACES,) if values["namespaces"] else ()))
@@ -89,6 +100,7 @@ def bundle(
         _services(settings, compose),
         tuple(sorted({one.own for one in made if one.own}, key=lambda own: own.name)),
         cluster.name,
+        users,
     )
 
 

@@ -10,6 +10,7 @@ from tempo_infra.inventory import subnets
 from tempo_infra.inventory.addresses import with_port
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import LOCAL, LOCAL_MAP, OWNER, Login
+from tempo_infra.on_host.users import OWN
 from tempo_infra.render.bundle import STATE
 from tempo_infra.sizing.settings import LOG_FILES, LOG_MIB, MIB
 from tempo_infra.sizing.temporal import (
@@ -24,14 +25,14 @@ from tempo_infra.sizing.temporal import (
 
 if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.on_host.users import Users
     from tempo_infra.sizing import Container, HostSettings, Setting, Settings
 
 PROJECT = "tempo-infra"  # of Docker Compose; fixed, containers and networks are found by it
 DATABASE = "temporal"
 VISIBILITY_DATABASE = "temporal_visibility"
 PASSWORD_FILE = "/run/secrets/tempo-infra/db_password"  # noqa: S105  # in Temporal's containers
-TEMPORAL_UID = 1000
-POSTGRESQL_UID = 999
+ACCOUNTS = "accounts"  # the folder of the one file that all containers with numbers of our own have
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class ServiceView:
     health_address: str
     health_port: str
     folder: str  # on the host; "" when it has no files of its own
+    accounts: str  # the file on the host that is its /etc/passwd; "" for the image's own
     secrets: str  # on the host; "" when it reads none
 
 
@@ -155,10 +157,11 @@ def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
     )
 
 
-def host_view(cluster: Cluster, host: Host, settings: HostSettings, folders: dict[str, str]) -> HostView:
+def host_view(
+    cluster: Cluster, host: Host, settings: HostSettings, folders: dict[str, str], users: Users
+) -> HostView:
     services = tuple(
-        service_view(cluster, host, container, folders.get(container.name, ""))
-        for container in settings.containers
+        service_view(cluster, host, container, folders, users) for container in settings.containers
     )
     return HostView(host.name, host.internal, services)
 
@@ -176,11 +179,13 @@ def temporal_view(view: ClusterView, settings: HostSettings, role: Role) -> Temp
     )
 
 
-def service_view(cluster: Cluster, host: Host, container: Container, folder: str) -> ServiceView:
+def service_view(
+    cluster: Cluster, host: Host, container: Container, folders: dict[str, str], users: Users
+) -> ServiceView:
     ports = _ports(cluster, container)
     address = LOOPBACK if container.role is Role.UI else host.internal  # the UI is reached through ssh
     shares = cluster.shares_network and container.role is not Role.UI  # the UI can't be told what to bind
-    uid = POSTGRESQL_UID if container.name == "postgresql" else TEMPORAL_UID
+    uid = _user(container, users)
     return ServiceView(
         name=container.name,
         kind=_kind(container),
@@ -200,9 +205,20 @@ def service_view(cluster: Cluster, host: Host, container: Container, folder: str
         ports=() if shares else tuple(f"{with_port(address, port)}:{port}" for port in ports),
         health_address=host.internal if shares else LOOPBACK,
         health_port=str(ports[0]) if ports else "",
-        folder=f"{STATE}/services/{folder}" if folder else "",
+        folder=_folder(folders, container.name),
+        accounts=f"{_folder(folders, ACCOUNTS)}/passwd" if uid in OWN.numbers else "",
         secrets=_secrets(cluster, container),
     )
+
+
+def _folder(folders: dict[str, str], name: str) -> str:
+    return f"{STATE}/services/{folders[name]}" if name in folders else ""
+
+
+def _user(container: Container, users: Users) -> int:
+    if container.name in {"ui", "admin-tools"}:  # they read no secret
+        return users.ui
+    return users.postgresql if container.name == "postgresql" else users.temporal
 
 
 def image(cluster: Cluster, container: Container) -> str:

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "inventory": {"trees"},
     "sizing": {"trees", "inventory"},
     "secrets": {"trees"},
-    "render": {"trees", "sizing", "inventory"},
+    "render": {"trees", "sizing", "inventory", "on_host"},
     "on_host": set(),
     "ssh": {"trees", "inventory", "on_host"},
     "deploy": {"trees", "inventory", "sizing", "render", "secrets", "ssh", "on_host", "checks"},

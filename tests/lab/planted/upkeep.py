@@ -6,6 +6,7 @@ from tests.lab.planted.fault import Fault, by_shell, file_with
 
 OWNED = "/etc/sysctl.d/60-tempo-infra.conf"
 MANIFEST = "/var/lib/tempo-infra/current/manifest.json"
+ID_OF_HISTORY = "docker inspect -f '{{.Config.User}}' tempo-infra-history-1 | cut -d: -f1"
 REBOOT = "/run/reboot-required"
 
 
@@ -15,6 +16,14 @@ def failing(unit: str) -> tuple[str, str]:
 
 
 FAULTS = (
+    Fault(
+        "a person with a container's user id",
+        "history",
+        "users.ids",
+        "warn",
+        "an account gets the number that the history service runs as",
+        by_shell(f"useradd -o -M -u $({ID_OF_HISTORY}) planted", "userdel planted"),
+    ),
     Fault(
         "failed unit",
         "history",

@@ -10,6 +10,7 @@ from tempo_infra.checks.expected import HostClock
 from tempo_infra.inventory.catalogue import built_in
 from tempo_infra.inventory.cluster import Disk as DeclaredDisk
 from tempo_infra.inventory.cluster import Resources, Role
+from tempo_infra.on_host.accounts import Accounts
 from tempo_infra.on_host.facts import SCHEMA, Facts, FactsOptions, Link
 from tempo_infra.on_host.probes.clock import Clock, Discipline, Source
 from tempo_infra.on_host.probes.cpu import Cpu, Speed, Steal
@@ -186,6 +187,7 @@ def healthy() -> Facts:
         ),
         fsync=Reading(fsync()),
         kernel_log=Reading(KernelLog("journal", 900, ())),
+        users=Reading(Accounts()),
         upkeep=Reading(
             Upkeep(
                 Reading(Apparmor(enabled=True, parser=True)),

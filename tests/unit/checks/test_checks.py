@@ -9,6 +9,7 @@ import pytest
 
 from tempo_infra.checks import CHECKS, Outcome, find
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.accounts import Accounts, Shared
 from tempo_infra.on_host.engine_here import Unfit
 from tempo_infra.on_host.facts import Facts
 from tempo_infra.on_host.probes.clock import Discipline, Source
@@ -62,6 +63,10 @@ ROWS: list[tuple[str, str, Reading[Any], Outcome]] = [
     ("nofile.container", "docker.containers", read((container("postgresql", soft=1023),)), FAIL),
     ("nofile.container", "docker.containers", FAILED, UNKNOWN),
     ("nofile.container", "docker.containers", read(()), SKIP),
+    ("users.ids", "users", read(Accounts()), PASS),
+    ("users.ids", "users", read(Accounts([Shared(1000, "user id 1000 is alice")])), WARN),
+    ("users.ids", "users", read(Accounts([], "`getent` gave no answer in 5 s")), UNKNOWN),
+    ("users.ids", "users", FAILED, UNKNOWN),
     ("fs.filenr", "kernel.open_files", read(OpenFiles(500, 1000, 65_535)), PASS),
     ("fs.filenr", "kernel.open_files", read(OpenFiles(501, 1000, 65_535)), WARN),
     ("fs.filenr", "kernel.open_files", read(OpenFiles(801, 1000, 65_535)), FAIL),

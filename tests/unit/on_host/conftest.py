@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import identity, mounts
+from tempo_infra.on_host import mounts, users
 
 
 @pytest.fixture(autouse=True)
 def _whoever_runs_the_tests_is_postgresqls_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """Data folders of tests are made by this user, and belong to whom they should."""
-    monkeypatch.setattr(identity, "POSTGRES_UID", os.geteuid())
+    monkeypatch.setattr(users, "OWN", replace(users.OWN, postgresql=os.geteuid()))
 
 
 @pytest.fixture(autouse=True)

@@ -2,55 +2,153 @@
 
 from __future__ import annotations
 
-import grp
-import pwd
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from tempo_infra.on_host.accounts import readers, taken
+from tempo_infra.on_host import accounts, engine
+from tempo_infra.on_host.accounts import OF_POSTGRESQL, OF_TEMPORAL, OF_UI, look, readers
+from tempo_infra.on_host.shell import Output, StepError
+from tempo_infra.on_host.users import OF_IMAGES, OWN
 
-READ = "the database password, and what Temporal's processes hold"
-WANTED = ["services/postgresql-3f2a/postgresql.conf", "docker-compose.yml"]
-
-
-def known(monkeypatch: pytest.MonkeyPatch, users: dict[int, str], groups: dict[int, str]) -> None:
-    monkeypatch.setattr(pwd, "getpwuid", lambda number: SimpleNamespace(pw_name=users[number]))
-    monkeypatch.setattr(grp, "getgrgid", lambda number: SimpleNamespace(gr_name=groups[number]))
+OURS, THEIRS = "a" * 64, "b" * 64  # containers
 
 
-def test_nobodys_numbers_are_nothing_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    known(monkeypatch, {0: "root", 1001: "bob"}, {0: "root"})
-    assert taken(readers(WANTED), ()) == []
+class Host:
+    """What `getent` says, who lends numbers, what runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.said: dict[str, str | StepError] = {"passwd": "", "group": ""}
+        self.proc = folder / "proc"
+        self.proc.mkdir()
+        self.asked: list[list[str]] = []
+        self.engine: list[dict[str, Any]] | StepError = [{"Id": OURS}]
+
+    def run(self, words: list[str], *, deadline_s: float) -> Output:
+        assert deadline_s <= 10
+        self.asked.append(words)
+        said = self.said[words[1]]
+        if isinstance(said, StepError):
+            raise said
+        return Output(2, said, "")
+
+    def process(self, pid: int, name: str, uids: str, container: str = "") -> None:
+        folder = self.proc / str(pid)
+        folder.mkdir()
+        (folder / "status").write_text(f"Name:\t{name}\nUid:\t{uids}\nGid:\t0\t0\t0\t0\n")
+        (folder / "comm").write_text(f"{name}\n")
+        group = (
+            f"0::/system.slice/docker-{container}.scope\n" if container else "0::/system.slice/x.service\n"
+        )
+        (folder / "cgroup").write_text(group)
+
+    def listed(self, *_: object, **__: object) -> list[dict[str, Any]]:
+        if isinstance(self.engine, StepError):
+            raise self.engine
+        return self.engine
 
 
-def test_an_account_is_named_with_what_it_can_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    known(monkeypatch, {1000: "alice", 999: "lxd"}, {999: "systemd-journal"})
-    assert taken(readers(WANTED), ()) == [
-        "user id 999 is lxd on this host: lxd can read all of PostgreSQL's data",
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    made = Host(tmp_path)
+    monkeypatch.setattr(accounts, "run", made.run)
+    monkeypatch.setattr(accounts, "PROC", made.proc)
+    files = {"user": tmp_path / "subuid", "group": tmp_path / "subgid"}
+    monkeypatch.setattr(accounts, "SUBORDINATE", files)
+    monkeypatch.setattr(engine, "listed", made.listed)
+    return made
+
+
+def said(reads: dict[int, str]) -> list[str]:
+    return [one.words for one in look(reads, reads).shared]
+
+
+ALL = readers(OF_IMAGES, database=True)
+
+
+@pytest.mark.usefixtures("host")
+def test_nobodys_numbers_are_nothing_to_say() -> None:
+    assert look(ALL, ALL) == accounts.Accounts()
+
+
+def test_an_account_is_named_with_what_it_can_read(host: Host) -> None:
+    host.said = {
+        "passwd": "alice:x:1000:1000:Alice,,,:/home/alice:/bin/bash\nlxd:x:999:100::/:/bin/false\n",
+        "group": "systemd-journal:x:999:\n",
+    }
+    assert said(ALL) == [
+        f"user id 999 is lxd on this host: lxd can read {OF_POSTGRESQL}",
         "group id 999 is systemd-journal on this host: a service acts as that group there",
-        f"user id 1000 is alice on this host: alice can read {READ}",
+        f"user id 1000 is alice on this host: alice can read {OF_TEMPORAL}",
     ]
+    assert host.asked == [["getent", "passwd", "999", "1000"], ["getent", "group", "999", "1000"]]
 
 
-def test_a_host_without_the_database_has_none_of_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    known(monkeypatch, {999: "lxd"}, {})
-    assert taken(readers(["services/history-3f2a/server.yaml"]), ()) == []
+def test_numbers_that_nobody_asked_for_are_nobodys(host: Host) -> None:
+    host.said["passwd"] = "bob:x:1001:1001::/:/bin/sh\nno such line\na:b:c:d\n:::\n"
+    assert said(ALL) == []
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("users", "database", "reads"),
     [
-        ("bob:900:200\n", ["subordinate id 999 is bob on this host: bob can read all of PostgreSQL's data"]),
-        ("bob:1001:65536\n", []),
-        ("bob:999\n# no such line:x:y\nbob:a:b\n", []),
+        (OF_IMAGES, True, {1000: OF_TEMPORAL, 999: OF_POSTGRESQL}),
+        (OF_IMAGES, False, {1000: OF_TEMPORAL}),
+        (OWN, True, {60901: OF_POSTGRESQL, 60902: OF_TEMPORAL, 60903: OF_UI}),
+        (OWN, False, {60902: OF_TEMPORAL, 60903: OF_UI}),
+    ],
+)
+def test_who_reads_what(users: Any, database: bool, reads: dict[int, str]) -> None:
+    assert readers(users, database=database) == reads
+
+
+def test_a_directory_that_does_not_answer_is_said_and_holds_nobody(host: Host) -> None:
+    host.said["passwd"] = StepError("`getent passwd 999 1000` gave no answer in 5 s")
+    found = look(ALL, ALL)
+    assert found.shared == []
+    assert found.unasked == (
+        "whether an account has the user ids of containers is not known: "
+        "`getent passwd 999 1000` gave no answer in 5 s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("bob:900:200\n", f"subordinate user id 999 is bob on this host: bob can read {OF_POSTGRESQL}"),
+        ("bob:1001:65536\n", ""),
+        ("bob:999\n# no such line:x:y\nbob:a:b\n", ""),
     ],
 )
 def test_numbers_that_an_account_may_hand_to_its_own_containers(
-    line: str, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: Host, tmp_path: Path, line: str, says: str
 ) -> None:
-    known(monkeypatch, {}, {})
-    file = tmp_path / "subuid"
-    file.write_text(line)
-    assert taken(readers(WANTED), (file, tmp_path / "missing"))[: len(said) or None] == said
+    del host
+    (tmp_path / "subuid").write_text(line)
+    assert [one for one in said(ALL) if "999" in one] == ([says] if says else [])
+
+
+def test_what_runs_as_one_of_them_without_an_account_is_found_by_its_process(host: Host) -> None:
+    host.process(7, "exporter", "0\t999\t999\t999")
+    host.process(8, "other", "1\t1\t1\t1")
+    host.process(9, "ev\x1b]0;", "1000\t1000\t1000\t1000", THEIRS)
+    assert said(ALL) == [
+        f"the process exporter runs as user id 999 on this host: it can read {OF_POSTGRESQL}",
+        f"the process ev??0? runs as user id 1000 on this host: it can read {OF_TEMPORAL}",
+    ]
+
+
+def test_our_own_containers_are_no_strangers(host: Host) -> None:
+    host.process(7, "postgres", "999\t999\t999\t999", OURS)
+    assert said(ALL) == []
+    host.engine = StepError("no answer")  # then nobody can tell whose a container is
+    assert said(ALL) == []
+    host.process(8, "sh", "999\t999\t999\t999")
+    assert len(said(ALL)) == 1
+
+
+def test_whom_an_account_explains_is_said_once(host: Host) -> None:
+    host.said["passwd"] = "alice:x:1000:1000::/:/bin/sh\n"
+    host.process(7, "bash", "1000\t1000\t1000\t1000")
+    assert len(said(ALL)) == 1

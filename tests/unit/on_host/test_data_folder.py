@@ -9,12 +9,22 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from tempo_infra.on_host import data_folder, identity, leaving, preflight, secret_files, state, untrusted
+from tempo_infra.on_host import (
+    data_folder,
+    identity,
+    leaving,
+    preflight,
+    secret_files,
+    state,
+    untrusted,
+    users,
+)
 from tempo_infra.on_host.data_folder import Found, look, look_or_why
 from tempo_infra.on_host.database import DataArgs, make_data_folder
 from tempo_infra.on_host.layout import Layout
@@ -172,11 +182,19 @@ def test_nobody_else_may_put_another_folder_in_its_place(
 def test_a_folder_of_somebody_else_is_refused_where_it_holds_something(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identity, "POSTGRES_UID", 999)
+    monkeypatch.setattr(users, "OWN", replace(users.OWN, postgresql=60901))
     place = layout.data / "postgres"
-    assert look(layout).problem == f"{place} belongs to user 0, not to PostgreSQL's (999)"
-    os.chown(place, 999, 999)
-    assert look(layout).problem == ""
+    assert look(layout).problem == f"{place} belongs to user 0, not to PostgreSQL's (60901 or 999)"
+    for owner, other in ((999, 60901), (60901, 999)):
+        os.chown(place, owner, owner)
+        assert (look(layout).problem, look(layout).owner) == ("", owner)
+        with pytest.raises(StepError, match=f"belongs to user {owner}, its container would run as {other}"):
+            make_data_folder(layout, DataArgs(uid=other))
+        args = preflight.PreflightArgs(0, 0, "127.0.0.1", database=True, data_uid=other)
+        assert preflight._data(layout, args) != []
+        make_data_folder(layout, DataArgs(uid=owner))
+        assert place.stat().st_uid == owner
+        assert layout.initdb.stat().st_uid == owner
     os.chown(layout.data, 0, 33)
     layout.data.chmod(0o775)
     assert "/srv/tempo can be written by others (0775): they could replace" in look(layout).problem
@@ -186,8 +204,7 @@ def test_a_folder_of_somebody_else_is_refused_where_it_holds_something(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
-def test_a_new_file_system_is_set_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "POSTGRES_UID", 999)
+def test_a_new_file_system_is_set_right(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.state.mkdir(parents=True)
     (layout.data / "postgres/lost+found").mkdir(parents=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,7 @@ def test_the_owners_settings_of_its_database_are_overridden(monkeypatch: pytest.
     settings = dict(one.split("=", 1) for one in told[1::2])
     assert settings["search_path"] == "pg_catalog,pg_temp"
     assert (settings["role"], settings["row_security"]) == ("none", "off")
+    assert settings["local_preload_libraries"] == ""
     assert (settings["statement_timeout"], settings["lock_timeout"]) == ("20000", "10000")
 
 
@@ -156,6 +158,30 @@ def test_an_answer_that_is_not_rows_is_an_error(monkeypatch: pytest.MonkeyPatch,
     server(monkeypatch, said(answer))
     with pytest.raises(StepError, match=r"SQL in temporal: an answer "):
         psql.ask("c0ffee", "select 1 as one", database="temporal", deadline_s=9)
+
+
+def test_only_tables_are_asked_in_temporals_databases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By their kind, in the same session, before they are asked: a view's answer is its author's."""
+    there = server(monkeypatch, said("[]"), said("[]"))
+    psql.ask("c0ffee", "select 1 from public.shards s, public.tasks", database="temporal", deadline_s=9)
+    before, _, question = there.stdin.partition("select left(")
+    assert "= any (array['shards', 'tasks'])" in before
+    assert "public.shards" in question
+    psql.ask("c0ffee", "select 1 as one", database="temporal", deadline_s=9)
+    assert there.stdin.startswith("select left(")
+
+
+def test_an_answer_that_is_not_of_temporals_tables_is_said_and_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said_there = "psql:<stdin>:17: ERROR:  public.shards: it is no table\nCONTEXT:  PL/pgSQL function"
+    server(monkeypatch, Output(3, "", said_there))
+    with pytest.raises(StepError) as caught:
+        psql.ask("c0ffee", "select 1 from public.shards", database="temporal", deadline_s=9)
+    assert str(caught.value) == (
+        "temporal answers, but not from Temporal's tables: public.shards: it is no table"
+    )
+    assert "secrets rotate" in caught.value.remedy
 
 
 SHUT_OUT = (
@@ -269,3 +295,22 @@ def test_what_people_are_told_to_type_is_not_the_superuser_in_temporals_database
         if "-U postgres" in line and ("-d temporal" in line or "postgres temporal" in line)
     ]
     assert wrong == []
+
+
+SQL = {
+    f"{path.relative_to(PACKAGE)}: {node.lineno}": node.value
+    for path in sorted((PACKAGE / "on_host").rglob("*.py"))
+    for node in ast.walk(ast.parse(path.read_text()))
+    if isinstance(node, ast.Constant) and isinstance(node.value, str)
+}
+TEMPORALS_TABLES = re.compile(
+    r"(?i)\b(from|join|table|into|update|analyze)\s+(only\s+)?"
+    r"(cluster_metadata_info|cluster_membership|shards|namespaces|task_queues|tasks|executions\w*)\b"
+)
+
+
+def test_tables_are_named_with_their_schema_so_that_their_kind_is_looked_at() -> None:
+    """A name without one would be found by the search path, and not by what is looked at beforehand."""
+    assert [place for place, text in SQL.items() if TEMPORALS_TABLES.search(text)] == []
+    named = [place for place, text in SQL.items() if psql.ASKED.search(text)]
+    assert len(named) >= 8

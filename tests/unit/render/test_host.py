@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from tempo_infra.errors import InputError
 from tempo_infra.inventory import subnets
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import Login
+from tempo_infra.on_host.users import OF_IMAGES, OWN, Users
 from tempo_infra.render import Bundle, parse, render
 from tempo_infra.render import host as host_module
 from tempo_infra.sizing import size
@@ -81,13 +83,44 @@ def test_every_limit_reaches_the_compose_file() -> None:
 
 
 def test_every_container_is_hardened() -> None:
-    for service in compose(bundle(solo(), "solo-1"))["services"].values():
+    for service in _services_of(OWN).values():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-        assert service["user"] in {"1000:1000", "999:999"}
         assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
         assert not {"privileged", "network_mode", "cap_add", "pid", "ipc"} & service.keys()
+
+
+def _services_of(users: Users) -> dict[str, Any]:
+    [made] = render(solo(), size(solo()), users=users)
+    services: dict[str, Any] = compose(made)["services"]
+    return services
+
+
+@pytest.mark.parametrize(
+    ("users", "names"),
+    [(OWN, {"passwd"}), (OF_IMAGES, set()), (Users(999, OWN.temporal, OWN.ui), {"passwd"})],
+)
+def test_each_container_runs_as_its_user_and_knows_its_name(users: Users, names: set[str]) -> None:
+    [made] = render(solo(), size(solo()), users=users)
+    assert {file.path.rpartition("/")[2] for file in made.files if "/accounts-" in file.path} == names
+    for name, service in _services_of(users).items():
+        uid = {"postgresql": users.postgresql, "ui": users.ui, "admin-tools": users.ui}.get(
+            name, users.temporal
+        )
+        assert service["user"] == f"{uid}:{uid}"
+        mounted = [one for one in service.get("volumes", ()) if one["target"] == "/etc/passwd"]
+        assert len(mounted) == (uid in OWN.numbers)
+        assert all(one["read_only"] for one in mounted)
+    assert made.users == users
+    assert json.loads(made.manifest)["users"] == asdict(users)
+
+
+def test_secrets_are_mounted_where_their_reader_runs_alone() -> None:
+    """Whoever owns the password's folder on the host is who reads it; no other container has it."""
+    for service in _services_of(OWN).values():
+        reads = any(one["target"] == "/run/secrets/tempo-infra" for one in service.get("volumes", ()))
+        assert reads == (service["user"] == f"{OWN.temporal}:{OWN.temporal}")
 
 
 def test_process_1_is_an_init_and_no_health_check_has_a_shell() -> None:
@@ -281,8 +314,9 @@ def test_the_compose_file_names_the_folders_that_are_there() -> None:
         for volume in service.get("volumes", [])
         if "/services/" in volume["source"]
     }
+    mounted = {one.removesuffix("/passwd") for one in mounted}
     assert mounted == folders
-    assert len(folders) == 6
+    assert len(folders) == 7  # the six of services, and the names of users
 
 
 def test_files_are_sorted_owned_by_root_and_not_writable_by_others() -> None:

@@ -40,7 +40,7 @@ def test_stale_files_of_ours_go_and_others_stay(tmp_path: Path) -> None:
     tree.write(bundles(database_gib=8), tmp_path, whole=True)
     expected = set(tree.contents(bundles(database_gib=8)[2]))
     assert paths(tmp_path / "db-1") == expected | {"notes.txt"}
-    assert len(list((tmp_path / "db-1" / "services").iterdir())) == 2
+    assert len(list((tmp_path / "db-1" / "services").iterdir())) == 3
 
 
 def test_a_host_that_left_the_inventory_goes(tmp_path: Path) -> None:

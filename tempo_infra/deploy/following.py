@@ -1,0 +1,71 @@
+"""Bundles follow the hosts: containers go on as the users to whom what lies there belongs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tempo_infra.deploy.inspect import read_state
+from tempo_infra.render import render
+from tempo_infra.sizing import size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tempo_infra.deploy.fleet import Fleet
+    from tempo_infra.deploy.inspect import Digests, Supply
+    from tempo_infra.errors import TempoInfraError
+    from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.on_host.state import HostState
+    from tempo_infra.on_host.users import Users
+    from tempo_infra.on_host.wire import Step
+    from tempo_infra.render.bundle import Bundle
+    from tempo_infra.sizing import Settings
+
+    Answers = dict[str, tuple[HostState, Digests]]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads hosts, and renders anew for those whose users are others than was taken for granted."""
+
+    cluster: Cluster
+    settings: Settings | None
+    fleet: Fleet
+
+    def read(
+        self, hosts: Sequence[Host], bundles: Mapping[str, Bundle], supply: Supply, first: Sequence[Step]
+    ) -> tuple[Answers, dict[str, TempoInfraError], dict[str, Bundle]]:
+        """Return what hosts answered, those that did not, and the bundles that fit. InputError as `render`.
+
+        A host whose bundle is another is asked a second time: it was compared with what it would not get.
+        """
+        answers, errors = self._ask(hosts, bundles, supply, first)
+        fitting = self._fitting(bundles, {name: state.users for name, (state, _) in answers.items()})
+        others = [host for host in hosts if fitting[host.name] is not bundles[host.name]]
+        if others:
+            again, failed = self._ask(others, fitting, supply, ())
+            answers = {name: one for name, one in answers.items() if name not in failed} | again
+            errors = errors | failed
+        return answers, errors, fitting
+
+    def _ask(
+        self, hosts: Sequence[Host], bundles: Mapping[str, Bundle], supply: Supply, first: Sequence[Step]
+    ) -> tuple[Answers, dict[str, TempoInfraError]]:
+        return self.fleet.each(
+            hosts,
+            lambda host: read_state(
+                self.fleet.session(host), bundles[host.name], supply, host.internal, first
+            ),
+        )
+
+    def _fitting(self, bundles: Mapping[str, Bundle], users: Mapping[str, Users]) -> dict[str, Bundle]:
+        made: dict[Users, dict[str, Bundle]] = {}
+        found = dict(bundles)
+        for host, wanted in users.items():
+            if found[host].users != wanted:
+                if wanted not in made:
+                    anew = render(self.cluster, self.settings or size(self.cluster), users=wanted)
+                    made[wanted] = {bundle.host: bundle for bundle in anew}
+                found[host] = made[wanted][host]
+        return found
