@@ -128,8 +128,10 @@ def _each(
     "nobody changed the files that were put here",
     severity=Severity.MAJOR,
     phase=Phase.AFTER,
-    wants="every file of the generation is as it was staged, under /var/lib/tempo-infra and in /etc",
-    remedy="tempo-infra plan -i {inventory} shows the difference; provision puts it back",
+    wants="every file of the generation is as it was staged, under /var/lib/tempo-infra and in /etc, with "
+    "its owner and mode, passwords too; nobody else may write into a folder above",
+    remedy="tempo-infra plan -i {inventory} shows the difference; provision puts owner and mode back, and "
+    "with --take-over an edited text",
     source="docs/explanation/footprint.md",
 )
 def drift(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
@@ -141,10 +143,10 @@ def drift(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
         return Finding(outcome=Outcome.FAIL, found="the manifest was changed", wanted="as staged")
     found = tuple(
         Finding(
-            outcome=Outcome.FAIL if one.is_now in ("changed", "missing") else Outcome.UNKNOWN,
+            outcome=Outcome.FAIL if one.wanted or one.is_now in ("changed", "missing") else Outcome.UNKNOWN,
             subject=one.path,
             found=one.is_now,
-            wanted="as staged",
+            wanted=one.wanted or "as staged",
         )
         for one in told.files
         if one.is_now != "same"

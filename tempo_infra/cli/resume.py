@@ -85,20 +85,25 @@ def status(
     *,
     ask_sudo_password: AskSudo = False,
 ) -> None:
-    """Show each host's generation, whether it is confirmed, and a run that is not over.
+    """Show each host's generation, whether it is confirmed, a run that is not over, and what runs.
+
+    Exit 1 when a service does not serve, or a change is not confirmed.
 
     Example: tempo-infra status -i inventory.yaml
     """
-    from tempo_infra.deploy.resume import ask_runs
-    from tempo_infra.report.runs import status_line
+    from tempo_infra.deploy.resume import ask_status
+    from tempo_infra.report.runs import is_well, service_lines, status_line
 
     with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, hosts):
-        answers, errors = ask_runs(fleet, hosts)
+        answers, errors = ask_status(fleet, hosts)
     for name, runs in answers.items():
         typer.echo(f"{name:<12}{status_line(runs)}")
+        for line in service_lines(runs):
+            typer.echo(f"{'':<12}{line}")
     _tell_errors(errors)
-    failed = any(runs.phase == "failed" for runs in answers.values())
-    raise typer.Exit(exit_code(errors.values(), rollback_failed=failed))
+    needs_person = any(runs.phase == "failed" for runs in answers.values())
+    failed = not all(map(is_well, answers.values()))
+    raise typer.Exit(exit_code(errors.values(), rollback_failed=needs_person, failed=failed))
 
 
 def history(

@@ -13,11 +13,13 @@ from pydantic import TypeAdapter
 from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.network import subnets
 from tempo_infra.deploy.obstacles import bindings
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import Login
 from tempo_infra.inventory.subnets import CANDIDATES
 from tempo_infra.on_host.state import HostState, StateArgs
 from tempo_infra.on_host.wire import Step
 from tempo_infra.secrets import Found
+from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +31,13 @@ if TYPE_CHECKING:
 # Who reads a secret on a host: the folder of each login, its owner's uid in the image, the file.
 TEMPORAL_UID = 1000
 PASSWORD_FILE = "db_password"  # noqa: S105 - a file's name
+COMPOSE = "docker-compose.yml"
+# Where each service is asked on its own host whether it serves.
+ASKED = {
+    str(Role.POSTGRESQL): POSTGRESQL_PORT,
+    **{str(role): PORTS[role].grpc for role in TEMPORAL_ROLES},
+    str(Role.UI): UI_PORT,
+}
 UIDS = {login.reader: TEMPORAL_UID for login in Login}
 
 
@@ -77,7 +86,7 @@ def prepare() -> None:
 
 
 def read_state(
-    session: Session, bundle: Bundle, supply: Supply, first: Sequence[Step] = ()
+    session: Session, bundle: Bundle, supply: Supply, internal: str, first: Sequence[Step] = ()
 ) -> tuple[HostState, Digests]:
     """Ask a host for its state, after other steps in the same request; also its secrets' digests to be."""
     key = randomness.token_bytes(32)
@@ -96,8 +105,13 @@ def read_state(
         images=list(bundle.images),
         secret_names=sorted(map(place_of, Login)),
         secret_key=key.hex(),
+        secret_uids=UIDS,
+        secrets_needed=sorted(name for name in wanted.wanted if name not in missing),
         bindings=sorted(port for ports in bindings(bundle).values() for port in ports),
         subnets=sorted({*subnets(bundle), *CANDIDATES}),
+        compose=bundle.file(COMPOSE).content.decode(),
+        host=internal,
+        ports=dict(ASKED),
     )
     answer = session.call([*first, Step("state", asdict(args))])[-1]
     return read(_adapter(), answer, session.host, "state"), wanted

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tempo_infra.deploy import engine, network
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import belongs, identity
+from tempo_infra.on_host.condition import startable
 from tempo_infra.render import parse
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def bindings(bundle: Bundle) -> dict[str, list[str]]:
 
 def to_bind(bundle: Bundle, state: HostState) -> list[str]:
     """Return address:port that nothing of ours listens on yet."""
-    ours = {port for container in state.containers if container.running for port in container.ports}
+    holding = [one for one in state.containers if one.running or not startable(one)]  # a paused one does
+    ours = {port for container in holding for port in container.ports}
     return sorted(port for one in bindings(bundle).values() for port in one if port not in ours)
 
 

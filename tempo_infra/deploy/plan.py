@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,12 @@ from tempo_infra.deploy.binding import parts
 from tempo_infra.deploy.engine import version
 from tempo_infra.deploy.network import new_subnets
 from tempo_infra.deploy.obstacles import Allowed, problems, to_bind
-from tempo_infra.deploy.restarts import services
+from tempo_infra.deploy.restarts import only_by_version, services
 from tempo_infra.deploy.values import value_changes
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import engine
 from tempo_infra.on_host.belongs import cluster_in
+from tempo_infra.on_host.ownership import ABOVE, IMMUTABLE, KIND, MODE
 from tempo_infra.render.bundle import STATE, logical
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.restarts import Restart
     from tempo_infra.deploy.values import ValueChange
     from tempo_infra.inventory.cluster import Host
+    from tempo_infra.on_host.ownership import Wrong
     from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.sizing import HostSettings
@@ -70,6 +72,8 @@ class HostPlan:
     restarts: tuple[Restart, ...] = ()  # services that run and are made anew
     starts: tuple[str, ...] = ()  # services that do not run yet
     stops: tuple[str, ...] = ()  # services that are no longer wanted
+    found: Mapping[str, str] = field(default_factory=dict)  # what is wrong with services, in words
+    anew: tuple[str, ...] = ()  # services that are made anew although compose would leave them
     secrets: tuple[SecretChange, ...] = ()
     pull: tuple[str, ...] = ()  # images that are not on the host
     notes: tuple[str, ...] = ()
@@ -84,6 +88,7 @@ class HostPlan:
     state: Mapping[str, str] = field(default_factory=dict)  # digests of what the plan rests on
     take_over: tuple[str, ...] = ()  # files of someone else that are overwritten, each kept aside first
     repair: tuple[str, ...] = ()  # folders in the state folder that were edited in place, likewise
+    wrong: tuple[Wrong, ...] = ()  # owners, modes and kinds of our files that are put right
     namespaces: tuple[NamespaceChange, ...] = ()  # made or changed in Temporal, from this host
     origin: OriginChange | None = None  # the secrets file that is in use from now on
     overridden: tuple[str, ...] = ()  # problems that --take-over passes over
@@ -96,7 +101,7 @@ class HostPlan:
     def keeps_generation(self) -> bool:
         """Whether the host itself is as it should be: namespaces live in Temporal, not on a host."""
         todo = (self.changes, self.restarts, self.starts, self.stops, self.secrets, self.notes, self.repair)
-        return not any(todo)
+        return not any(todo) and not self.wrong
 
     @property
     def files_only(self) -> bool:
@@ -110,7 +115,9 @@ class HostPlan:
             or self.pull
             or self.repair
         )
-        owned = all(change.path.startswith("etc/") for change in self.changes)
+        owned = all(change.path.startswith("etc/") for change in self.changes) and all(
+            one.path.startswith("/etc/") for one in self.wrong
+        )
         return owned and not more and not self.new_data and not self.keeps_generation
 
 
@@ -128,7 +135,7 @@ def plan_host(
     repair = tuple(sorted(set(tampered.values()))) if allowed.take_over else ()
     touched = services(bundle, state, repair)
     unconfirmed = state.generation is not None and state.confirmed != state.generation
-    return HostPlan(
+    made = HostPlan(
         host=host.name,
         digest=bundle.digest,
         changes=_changes(bundle, state, shipped),
@@ -138,7 +145,9 @@ def plan_host(
         stops=touched.stops,
         secrets=_secrets(state, secrets),
         pull=tuple(image for image in bundle.images if image not in state.images),
-        notes=_notes(bundle, state, allowed, unconfirmed=unconfirmed),
+        found=touched.found,
+        anew=touched.anew,
+        notes=(*_notes(bundle, state, allowed, unconfirmed=unconfirmed), *touched.waits),
         problems=problems(host, bundle, state, allowed)
         + (
             ()
@@ -155,7 +164,30 @@ def plan_host(
         state=parts(state),
         take_over=edited(bundle, state, shipped) if allowed.take_over else (),
         repair=repair,
+        wrong=tuple(one for one in state.wrong if _is_put_right(one, bundle)),
     )
+    if only_by_version(touched, state) and replace(made, restarts=()).keeps_generation:
+        made = replace(made, restarts=())  # compose is not even asked
+    stuck = tuple(str(one) for one in state.wrong if _is_stuck(one) and _is_read(one, bundle))
+    return made if made.keeps_generation else replace(made, problems=(*made.problems, *stuck))
+
+
+def _is_put_right(one: Wrong, bundle: Bundle) -> bool:
+    return one.kind in (MODE, KIND) and not _is_stuck(one) and _is_read(one, bundle)
+
+
+def _is_stuck(one: Wrong) -> bool:
+    """Whether only a person can set it right: what is linked under /etc may be meant so."""
+    linked = one.kind == KIND and (one.path.startswith("/etc/") or one.wanted == "a folder")
+    return linked or one.kind == IMMUTABLE
+
+
+def _is_read(one: Wrong, bundle: Bundle) -> bool:
+    """Whether it is of use to the wanted generation: what only an older one reads is left."""
+    inside = one.path.removeprefix(f"{STATE}/")
+    if inside.startswith("services/"):
+        return any(f"{file.path}/".startswith(f"{inside}/") for file in bundle.files)
+    return not inside.startswith("generations/") or inside.startswith(f"generations/{bundle.digest}")
 
 
 def _secrets(state: HostState, wanted: Mapping[str, str]) -> tuple[SecretChange, ...]:
@@ -269,6 +301,7 @@ def warnings(state: HostState) -> list[str]:
             "from the same network segment by another"
         )
     found += state.accounts
+    found += [f"others may replace what is ours: {one}" for one in state.wrong if one.kind == ABOVE]
     if state.live.unasked:
         found.append(f"not compared with the running database: {state.live.unasked}")
     return found

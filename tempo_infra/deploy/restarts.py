@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.deploy.answers import manifest
 from tempo_infra.deploy.network import moves
 from tempo_infra.deploy.obstacles import compose_services
+from tempo_infra.on_host.condition import span, startable, starts, trouble
 from tempo_infra.render.bundle import logical
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
+    from tempo_infra.on_host.condition import Container
     from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
 
@@ -34,42 +37,110 @@ class Services:
     restarts: tuple[Restart, ...]
     starts: tuple[str, ...]  # services that do not run yet
     stops: tuple[str, ...]  # services that are no longer wanted
+    found: Mapping[str, str]  # what is wrong with services, in words
+    anew: tuple[str, ...]  # services whose container is made anew although compose sees nothing to do
+    waits: tuple[str, ...]  # what was started a moment ago and does not serve yet, in words
 
 
 def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -> Services:
     """Sort services by what happens to them: compose recreates one exactly when its own entry differs.
 
-    `repaired` are folders that were edited in place and are put right: who reads them is made anew, too.
+    `repaired` are folders that were edited in place and are put right: who reads them is made anew, too; and
+    so is whose container runs but does not do its work.
     """
-    anew = {folder.partition("/")[2].rpartition("-")[0] for folder in repaired}
+    edited = {folder.partition("/")[2].rpartition("-")[0] for folder in repaired}
     new = compose_services(bundle.file("docker-compose.yml").content.decode())
     old_text = state.texts.get("docker-compose.yml")
     old = _services_of(old_text) if old_text else new if state.manifest else {}
     network = moves(bundle, state)
     moved = {name for name, one in new.items() if network and one.get("network_mode") != "host"}
-    running = {container.service for container in state.containers if container.running}
+    at = {container.service: container for container in state.containers}
+    had = manifest(state)["services"] if state.docker.engine else {}
     kept = [service.name for service in bundle.services if not service.job]
+    found = {name: words for name in kept if (words := trouble(at[name]) if name in at else _gone(name, had))}
+    restarts = []
+    for name in kept:
+        if name not in at or not at[name].running:
+            continue
+        why = [f"the containers' network becomes {network}"] if name in moved else []
+        why += ["its files were edited on the host"] if name in edited else []
+        why += [found[name]] if name in found else []
+        differs = _differs(at[name], new[name], state, made_otherwise=new[name] != old.get(name))
+        if differs:
+            why += _why(name, old.get(name, {}), new[name], bundle, state) or [differs]
+        if why:
+            restarts.append(Restart(name, "; ".join(why), tuple(state.restarts.get(name, ()))))
     return Services(
-        restarts=tuple(
-            Restart(
-                name,
-                "; ".join(
-                    (
-                        *([f"the containers' network becomes {network}"] if name in moved else ()),
-                        *(
-                            ["its files were edited on the host"]
-                            if name in anew
-                            else _why(name, old.get(name, {}), new[name], bundle, state)
-                        ),
-                    )
-                ),
-                tuple(state.restarts.get(name, ())),
-            )
+        restarts=tuple(restarts),
+        starts=tuple(name for name in kept if name not in at or not at[name].running),
+        stops=tuple(sorted(at.keys() - set(kept))),
+        found=found,
+        anew=tuple(sorted(name for name in found if name in at and not startable(at[name]))),
+        waits=tuple(
+            f"{name} was started {span(at[name].since_s)} ago and does not serve yet: it is waited for"
             for name in kept
-            if name in running and (name in anew | moved or new[name] != old.get(name))
+            if name in at and name not in found and starts(at[name])
         ),
-        starts=tuple(name for name in kept if name not in running),
-        stops=tuple(sorted({container.service for container in state.containers} - set(kept))),
+    )
+
+
+def _gone(name: str, had: Mapping[str, Any]) -> str:
+    return "its container is gone" if name in had else ""
+
+
+def _differs(one: Container, entry: Mapping[str, Any], state: HostState, *, made_otherwise: bool) -> str:
+    """Return why compose would make a container anew, as far as its own digests tell; empty: it would not.
+
+    `made_otherwise` counts where compose could not be asked.
+    """
+    wanted = state.configs.get(one.service)
+    if wanted is None or not one.config:
+        return "its entry in docker-compose.yml changes" if made_otherwise else ""
+    if one.config != wanted:
+        return "it runs with another configuration than its generation's"
+    content = state.image_ids.get(str(entry.get("image", "")), one.image_id)
+    return "its image names another content by now" if one.image_id and content != one.image_id else ""
+
+
+def drift(state: HostState) -> dict[str, str]:
+    """Return what is wrong with the services that the current generation keeps running, in words."""
+    if state.manifest and state.docker.engine is None:
+        why = next((one.what for one in state.docker.unfit), "there is none")
+        return {"the Docker engine": f"does not answer, so nobody knows what runs: {why}"}
+    found, at = {}, {container.service: container for container in state.containers}
+    for name, planned in manifest(state)["services"].items():
+        one = at.get(name)
+        if planned["job"]:
+            continue
+        if one is None:
+            found[name] = "its container is gone"
+        elif words := trouble(one):
+            found[name] = words
+        elif one.image != planned.get("image", one.image):
+            found[name] = f"runs {one.image}, not {planned['image']}"
+        elif by_others(one, state):
+            found[name] = "runs with another configuration than its generation's"
+        elif starts(one):
+            found[name] = f"was started {span(one.since_s)} ago and does not serve yet: {one.silent}"
+    return found
+
+
+def by_others(one: Container, state: HostState) -> bool:
+    """Whether a container was made from something else than the current generation's file.
+
+    Another version of compose may come to another digest of the same file: that is nobody's change.
+    """
+    wanted = state.configs_now.get(one.service)
+    return bool(wanted and one.config) and one.config != wanted and one.compose == state.docker.compose
+
+
+def only_by_version(found: Services, state: HostState) -> bool:
+    """Whether nothing is to be done but what another version of compose would do along with a change."""
+    at = {container.service: container for container in state.containers}
+    return not (found.starts or found.stops or found.found or found.waits) and all(
+        at[one.service].config not in ("", state.configs.get(one.service))
+        and at[one.service].compose != state.docker.compose
+        for one in found.restarts
     )
 
 
@@ -85,11 +156,11 @@ def _services_of(text: str) -> Mapping[str, Any]:
 
 def _why(
     name: str, old: Mapping[str, Any], new: Mapping[str, Any], bundle: Bundle, state: HostState
-) -> Iterator[str]:
+) -> list[str]:
+    """Return how a service's new entry differs from the one that the host has; nothing where it does not."""
     keys = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
     if not old:
-        yield "it was not made by this tool"
-        return
+        return []
     was = {logical(path): text for path, text in state.texts.items()}
     files = [
         file.logical.rpartition("/")[2]
@@ -97,13 +168,12 @@ def _why(
         if file.logical.startswith(f"services/{name}/")
         and was.get(file.logical, file.content.decode()) != file.content.decode()
     ]
-    if files:
-        yield f"{', '.join(files)} change{'s' if len(files) == 1 else ''}"
-    if new.get("init") and not old.get("init"):
-        yield INIT
     entry = [key for key in keys if key != "init" and (key != FILES or not files)]
-    if entry:
-        yield f"its {', '.join(entry)} change{'s' if len(entry) == 1 else ''}"
+    return [
+        *([f"{', '.join(files)} change{'s' if len(files) == 1 else ''}"] if files else ()),
+        *([INIT] if new.get("init") and not old.get("init") else ()),
+        *([f"its {', '.join(entry)} change{'s' if len(entry) == 1 else ''}"] if entry else ()),
+    ]
 
 
 def with_history(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
 from tempo_infra.deploy.answers import read
+from tempo_infra.deploy.inspect import ASKED
 from tempo_infra.errors import UnreachableError
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.runs import Runs
 from tempo_infra.on_host.wire import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
@@ -42,7 +43,13 @@ def ask_runs(
     fleet: Fleet, hosts: Sequence[Host], run: str = "", wait_s: float = 0.0
 ) -> tuple[dict[str, Runs], Mapping[str, TempoInfraError]]:
     """Read the hosts' journals; with a run and `wait_s`, wait until it is over on each."""
-    steps = {host.name: [Step("runs", {"run": run, "wait_s": wait_s})] for host in hosts}
+    return _ask(fleet, hosts, lambda _: {"run": run, "wait_s": wait_s})
+
+
+def _ask(
+    fleet: Fleet, hosts: Sequence[Host], arguments: Callable[[Host], dict[str, Any]]
+) -> tuple[dict[str, Runs], Mapping[str, TempoInfraError]]:
+    steps = {host.name: [Step("runs", arguments(host))] for host in hosts}
     answers, errors = fleet.ask(steps, hosts)
     found: dict[str, Runs] = {}
     for name, [answer] in answers.items():
@@ -51,6 +58,11 @@ def ask_runs(
         except UnreachableError as error:
             errors[name] = error
     return found, errors
+
+
+def ask_status(fleet: Fleet, hosts: Sequence[Host]) -> tuple[dict[str, Runs], Mapping[str, TempoInfraError]]:
+    """As `ask_runs`, with what runs there and whether it serves."""
+    return _ask(fleet, hosts, lambda host: {"ask": {"host": host.internal, "ports": dict(ASKED)}})
 
 
 def ending(runs: Runs, run: str) -> Ending:

@@ -205,7 +205,9 @@ class Rollout:
         prepare()
         return self._fleet.each(
             hosts,
-            lambda host: read_state(self._fleet.session(host), self._bundles[host.name], self._supply, first),
+            lambda host: read_state(
+                self._fleet.session(host), self._bundles[host.name], self._supply, host.internal, first
+            ),
         )
 
     def _allowed(self) -> obstacles.Allowed:

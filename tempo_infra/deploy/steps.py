@@ -123,9 +123,10 @@ def _stage(work: Work) -> Step:
 
 
 def _up(work: Work, services: list[str], **more: bool) -> Step:
-    """Bring services up; make those anew whose files were edited in place, which compose would not see."""
+    """Bring services up; make those anew of which compose would not see that something is wrong."""
     repaired = {folder.partition("/")[2].rpartition("-")[0] for folder in work.plan.repair}
-    return Step("up", {"services": services, "recreate": sorted(repaired & set(services)), **more})
+    anew = {*repaired, *work.plan.anew} & set(services)
+    return Step("up", {"services": services, "recreate": sorted(anew), **more})
 
 
 def switch_files(work: Work) -> list[Step]:

@@ -1,13 +1,14 @@
-"""Which compose this host has: remembered for as long as the files that it comes from are the same.
+"""Which compose this host has and what it makes of a file: remembered while the programs are the same.
 
 Docker starts three programs to answer that, which is most of what reading an idle host costs.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from tempo_infra.on_host.durable import replace_file
 from tempo_infra.on_host.shell import ENVIRONMENT, StepError, run
@@ -27,26 +28,42 @@ FILES = (
 
 def compose_version(layout: Layout) -> Optional[str]:
     """Return it as "2.26.1"; None when there is none. Nothing is written."""
-    return _remembered(layout) or _ask()
+    known = _remembered(layout).get("version")
+    return str(known) if known else _ask()
+
+
+def configs(layout: Layout, text: str) -> "dict[str, str]":
+    """Return service -> the digest that compose writes at a container that it makes from this file.
+
+    Compose makes a container anew when that is another one. Empty where it can't say; nothing is written.
+    """
+    known = _remembered(layout).get("configs")
+    if isinstance(known, dict) and known.get("of") == _sha256(text) and isinstance(known.get("are"), dict):
+        return {str(name): str(one) for name, one in known["are"].items()}
+    return _ask_configs(text)
 
 
 def remember(layout: Layout) -> None:
-    """Keep it for the next run; the caller holds the lock."""
-    if _remembered(layout) is not None:
+    """Keep it for the next run, with the digests of the current generation; the caller holds the lock."""
+    files, text = _files(), layout.compose_file.read_text() if layout.compose_file.is_file() else ""
+    found = compose_version(layout)
+    if not found:
         return
-    files = _files()
-    found = _ask()
-    if found:
-        body = {"version": found, "files": files}
+    body = {"version": found, "files": files, "configs": {"of": _sha256(text), "are": configs(layout, text)}}
+    if body != _remembered(layout):
         replace_file(layout.compose_version, json.dumps(body, sort_keys=True).encode(), 0o600)
 
 
-def _remembered(layout: Layout) -> Optional[str]:
+def _remembered(layout: Layout) -> "dict[str, Any]":
     try:
         body = json.loads(layout.compose_version.read_text())
-        return str(body["version"]) if body["files"] == _files() else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return body if isinstance(body, dict) and body["files"] == _files() else {}
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _files() -> "dict[str, list[int]]":
@@ -67,3 +84,16 @@ def _ask() -> Optional[str]:
     except StepError:
         return None
     return output.out.strip().lstrip("v") if output.returncode == 0 else None
+
+
+def _ask_configs(text: str) -> "dict[str, str]":
+    """Ask compose itself: how it comes to a digest differs between its versions."""
+    if not text:
+        return {}
+    words = ["docker", "compose", "-f", "-", "--profile", "*", "config", "--hash", "*"]
+    try:
+        output = run(words, deadline_s=ASK_S, stdin=text.encode())
+    except StepError:
+        return {}
+    lines = [line.split() for line in output.out.splitlines()] if output.returncode == 0 else []
+    return {words[0]: words[1] for words in lines if len(words) == 2}  # noqa: PLR2004 - service and digest

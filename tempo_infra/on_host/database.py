@@ -33,7 +33,7 @@ def database_answers(args: Address) -> dict[str, float]:
     deadline = started + args.deadline_s
     problem = ""
     while time.monotonic() < deadline:
-        problem = _ask(args.host, args.port, deadline_s=min(3.0, args.deadline_s))
+        problem = why_silent(args.host, args.port, deadline_s=min(3.0, args.deadline_s))
         if not problem:
             return {"seconds": time.monotonic() - started}
         time.sleep(0.2)
@@ -43,7 +43,8 @@ def database_answers(args: Address) -> dict[str, float]:
     )
 
 
-def _ask(host: str, port: int, deadline_s: float) -> str:
+def why_silent(host: str, port: int, deadline_s: float) -> str:
+    """Return why nothing fit to answer is there; empty when it answers."""
     try:
         with exchange.tcp(host, port, deadline_s=deadline_s, most_bytes=1) as connection:
             connection.send(SSL_REQUEST)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import kernel_refuses, snapshot
+from tempo_infra.on_host import kernel_refuses, ownership, snapshot
 from tempo_infra.on_host.durable import (
     fsync_folder,
     make_folder,
@@ -75,7 +75,18 @@ def stage(layout: Layout, args: StageArgs, archive: bytes) -> Staged:
     rest = {path: path for path in files if not path.startswith("services/")}
     aside = _aside(layout, args, f"generations/{args.digest}")
     written |= _write_tree(generation, rest, files, manifest, aside)
+    written |= bool(_put_right(layout, generation, files, manifest))
     return Staged(args.digest, len(files), written)
+
+
+def _put_right(
+    layout: Layout, generation: Path, files: dict[str, bytes], manifest: dict[str, dict[str, str]]
+) -> "list[str]":
+    """Set owners and modes right of what was here already; those under /etc are the switch's."""
+    wanted = list(ownership.of_generation(layout, manifest, generation))
+    ours = [one for one in wanted if layout.state in (one.path, *one.path.parents)]
+    contents = {ownership.where(layout, path, generation): content for path, content in files.items()}
+    return ownership.put_right(ours, contents)
 
 
 def _aside(layout: Layout, args: StageArgs, name: str) -> Path | None:
@@ -180,7 +191,7 @@ def switch(layout: Layout, args: SwitchArgs) -> Switched:
     for path, entry in sorted(wanted.items()):
         content = (generation / path).read_bytes()
         target = layout.installed(path)
-        if target.is_file() and target.read_bytes() == content:
+        if _is_as_shipped(target, content, int(entry["mode"], 8)):
             continue
         make_folder(target.parent, 0o755) if not target.parent.is_dir() else None
         replace_file(target, content, int(entry["mode"], 8))
@@ -195,6 +206,13 @@ def switch(layout: Layout, args: SwitchArgs) -> Switched:
     if refused and args.insist:
         raise StepError(f"the kernel refuses settings: {'; '.join(refused)}", remedy=kernel_refuses.REMEDY)
     return Switched(installed, removed, f"without {'; '.join(refused)}" if refused else "")
+
+
+def _is_as_shipped(target: Path, content: bytes, mode: int) -> bool:
+    if target.is_symlink() or not target.is_file():
+        return False
+    wrong = [one for one in ownership.wrong_with(ownership.Want(target, mode, 0)) if one.kind == "mode"]
+    return not wrong and target.read_bytes() == content
 
 
 def _switch_to_zero(layout: Layout) -> Switched:

@@ -6,11 +6,12 @@ import contextlib
 import json
 import time
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import snapshot, undo
+from tempo_infra.on_host import condition, snapshot, undo
 from tempo_infra.on_host.belongs import cluster_here
+from tempo_infra.on_host.condition import Ask, Container
 from tempo_infra.on_host.identity import pinned
 from tempo_infra.on_host.journal import Entry, confirmed, entries, last_good
 from tempo_infra.on_host.lock import HostLock, holder
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 LATE_S = 30.0  # beyond its grace, the timer of a run should have fired
 LOOK_EVERY_S = 0.5
+ENGINE_S = 20.0
 MOST_BYTES = 3 * 1024 * 1024  # of entries as JSON; an answer may have 4 MiB
 
 
@@ -29,6 +31,12 @@ MOST_BYTES = 3 * 1024 * 1024  # of entries as JSON; an answer may have 4 MiB
 class RunsArgs:
     run: str = ""  # only this one; empty: all
     wait_s: float = 0.0  # for this run to be over
+    ask: Ask = field(default_factory=Ask)  # with a host: its services are looked at, too
+
+    @classmethod
+    def of(cls, body: "dict[str, Any]") -> RunsArgs:
+        """Make them of what was sent."""
+        return cls(**{**body, "ask": Ask(**body.get("ask", {}))})
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,9 @@ class Runs:
     database: str = ""  # the number of the database that lives here
     cluster: str = ""  # that this host belongs to; empty: to none, or an older program made its generation
     zero: bool = False  # what was there before the first provision is kept
+    services: "list[str]" = field(default_factory=list)  # that the current generation keeps running
+    containers: "list[Container]" = field(default_factory=list)  # where they were asked for
+    unasked: str = ""  # why the engine did not say which containers there are
 
 
 def read_runs(layout: Layout, args: RunsArgs) -> Runs:
@@ -55,6 +66,7 @@ def read_runs(layout: Layout, args: RunsArgs) -> Runs:
         time.sleep(LOOK_EVERY_S)
     armed = guard.read(layout)
     is_open = armed is not None and armed.phase in guard.OPEN
+    kept, found, unasked = _services(layout, args.ask)
     left_s = armed.grace_s - guard.silent_s(layout, armed.run) if armed is not None and is_open else 0.0
     return Runs(
         current=layout.current.resolve().name if layout.current.is_symlink() else None,
@@ -66,9 +78,28 @@ def read_runs(layout: Layout, args: RunsArgs) -> Runs:
         decides_in_s=max(0.0, left_s),
         cluster=cluster_here(layout),
         zero=snapshot.is_kept(layout.zero),
+        services=kept,
+        containers=found,
+        unasked=unasked,
         database=pin.system_identifier if (pin := pinned(layout)) else "",
         entries=_newest([e for e in entries(layout) if not args.run or e.run == args.run]),
     )
+
+
+def _services(layout: Layout, ask: Ask) -> "tuple[list[str], list[Container], str]":
+    """Return what should run, what there is, and why the engine did not say that."""
+    if not ask.host:
+        return [], [], ""
+    try:
+        kept = (
+            undo.kept_services(layout, layout.current.resolve().name) if layout.current.is_symlink() else []
+        )
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        return [], [], f"the manifest of the current generation can't be read: {error}"
+    try:
+        return kept, condition.ours(ask, deadline_s=ENGINE_S), ""
+    except StepError as error:
+        return kept, [], str(error)
 
 
 def _newest(found: "list[Entry]") -> "list[Entry]":

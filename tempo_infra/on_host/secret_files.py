@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import untrusted
+from tempo_infra.on_host import ownership, untrusted
 from tempo_infra.on_host.durable import make_folder, replace_file
 from tempo_infra.on_host.shell import StepError
 
@@ -54,7 +54,9 @@ def write_secrets(layout: Layout, args: SecretArgs, payload: bytes) -> SecretsWr
         make_folder(folder, 0o700, args.uids[reader])
         for name, value in sorted(files.items()):
             path, content = folder / name, value.encode()
-            if not untrusted.holds(layout.secrets, f"{reader}/{name}", content):
+            as_is = ownership.wrong_with(ownership.Want(path, 0o400, args.uids[reader], needed=True))
+            if any(as_is) or not untrusted.holds(layout.secrets, f"{reader}/{name}", content):
                 replace_file(path, content, 0o400, args.uids[reader])
                 written.append(f"{reader}/{name}")
+    ownership.put_right(ownership.of_secrets(layout, args.uids), {})
     return SecretsWritten(written)

@@ -383,7 +383,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
     "reboot": lambda _, __: draining.reboot(),
     "remove": lambda s, step: leaving.remove(s.layout, leaving.RemoveArgs(**step.args)),
     "eject": lambda s, step: ejecting.eject(s.layout, ejecting.EjectArgs(**step.args)),
-    "runs": lambda s, step: runs.read_runs(s.layout, runs.RunsArgs(**step.args)),
+    "runs": lambda s, step: runs.read_runs(s.layout, runs.RunsArgs.of(step.args)),
 }
 
 

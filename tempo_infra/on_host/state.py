@@ -8,16 +8,18 @@ import json
 import os
 import socket
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import (
     accounts,
+    condition,
     data_folder,
     engine,
     identity,
     live,
+    ownership,
     ports,
     preflight,
     subnets,
@@ -27,13 +29,15 @@ from tempo_infra.on_host import (
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.bootstrap import os_id
 from tempo_infra.on_host.changed import Changes, read_changes
-from tempo_infra.on_host.compose_version import compose_version
+from tempo_infra.on_host.compose_version import compose_version, configs
+from tempo_infra.on_host.condition import Ask, Container
 from tempo_infra.on_host.engine_here import Unfit  # noqa: TC001 - readers of HostState need the type
 from tempo_infra.on_host.journal import confirmed, last_good, restarts
 from tempo_infra.on_host.leftovers import find
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.origin import Origin
 from tempo_infra.on_host.origin import read as read_origin
+from tempo_infra.on_host.ownership import Wrong  # noqa: TC001 - readers of HostState need the type
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -41,19 +45,8 @@ if TYPE_CHECKING:
 
 ASK_S = 45.0  # of the engine, on a host that may be small and busy
 MAX_TEXT = 256 * 1024  # characters of a file that are shown; what differs beyond is told by its digest
+MOST_WRONG = 200
 MAX_TEXTS = 512 * 1024  # of all files together: as JSON six bytes each, in an answer of 4 MiB
-
-
-@dataclass(frozen=True)
-class Container:
-    """One container of our compose project."""
-
-    service: str
-    id: str
-    running: bool
-    started_at: str
-    image: str
-    ports: list[str] = field(default_factory=list)  # address:port on the host
 
 
 @dataclass(frozen=True)
@@ -94,11 +87,15 @@ class HostState:
     state_free_inodes: int | None  # None: the file system counts none
     data_version: str | None  # PG_VERSION of the data directory
     images: list[str] = field(default_factory=list)  # wanted images that are on the host
+    image_ids: dict[str, str] = field(default_factory=dict)  # of each of them, the content that it names now
+    configs: dict[str, str] = field(default_factory=dict)  # service -> what compose makes of the wanted file
+    configs_now: dict[str, str] = field(default_factory=dict)  # likewise, of the current generation's file
     last_good: str | None = None  # the generation that a failed change goes back to
     edited: dict[str, Edited] = field(default_factory=dict)  # owned files that differ from what was shipped
     tampered: dict[str, str] = field(
         default_factory=dict
     )  # files of the generation itself -> as they are now
+    wrong: list[Wrong] = field(default_factory=list)  # paths of ours with another owner, mode or kind
     leftovers: int = 0  # files that a run left half written when it was cut off
     open_run: str = ""  # a run that the host has not decided about yet, in words
     system_identifier: str | None = None  # of the data directory; None: there is no database in it
@@ -125,6 +122,11 @@ class StateArgs:
     secret_key: str  # hex; makes the secrets' digests useless to anyone else
     bindings: list[str] = field(default_factory=list)  # address:port that will be listened on
     subnets: list[str] = field(default_factory=list)  # of containers, wanted and possible ones
+    secret_uids: dict[str, int] = field(default_factory=dict)  # reader -> who its folder belongs to
+    secrets_needed: list[str] = field(default_factory=list)  # of the names, those that services read
+    compose: str = ""  # the wanted compose file
+    host: str = ""  # internal address; empty: no service is asked whether it serves
+    ports: dict[str, int] = field(default_factory=dict)  # service -> where it is asked
 
 
 def read_state(layout: Layout, args: StateArgs) -> HostState:
@@ -140,7 +142,10 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
     docker = _docker(layout)
     listening = ports.taken(args.bindings)
     answers = docker.engine is not None and not docker.unfit
-    containers = _containers(listening) if answers else []
+    containers = _containers(listening, Ask(args.host, args.ports)) if answers else []
+    images = _images(args.images) if answers else {}
+    made = configs(layout, args.compose) if docker.compose else {}
+    current = _text(layout.compose_file)
     ours = {container.id for container in containers}
     usage = os.statvfs(preflight.nearest(layout.state))
     return HostState(
@@ -161,10 +166,14 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
         state_free_bytes=usage.f_bavail * usage.f_frsize,
         state_free_inodes=usage.f_favail if usage.f_files else None,
         data_version=data.version,
-        images=_images(args.images) if answers else [],
+        images=list(images),
+        image_ids=images,
+        configs=made,
+        configs_now=made if current == args.compose else configs(layout, current) if docker.compose else {},
         last_good=last_good(layout),
         edited=_edited(layout, owned, args.wanted, shipped, shown),
         tampered=_tampered(layout, shipped, shown),
+        wrong=_wrong(layout, shipped, args) if shipped else [],
         leftovers=len(find(layout)),
         open_run=guard.not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
         system_identifier=data.number,
@@ -245,6 +254,12 @@ def _tampered(layout: Layout, shipped: dict[str, dict[str, str]], shown: _Shown)
     return found
 
 
+def _wrong(layout: Layout, shipped: dict[str, dict[str, str]], args: StateArgs) -> list[Wrong]:
+    wanted = ownership.of_generation(layout, shipped, layout.current.resolve())
+    secrets = ownership.of_secrets(layout, args.secret_uids, args.secrets_needed)
+    return ownership.wrong(layout, [*wanted, *secrets])[:MOST_WRONG]
+
+
 def _secret_digests(layout: Layout, args: StateArgs) -> dict[str, str | None]:
     key = bytes.fromhex(args.secret_key)
     digests: dict[str, str | None] = {}
@@ -274,28 +289,22 @@ def _live(containers: list[Container]) -> live.Live:
     return live.read(database) if database else live.Live()
 
 
-def _containers(listening: "dict[str, ports.Holder]") -> list[Container]:
+def _containers(listening: "dict[str, ports.Holder]", ask: Ask) -> list[Container]:
     """Return our containers; one on the host's own network publishes nothing, and listens by itself."""
     try:
-        found = engine.containers(stopped=True, deadline_s=ASK_S)
+        found = condition.ours(ask, deadline_s=ASK_S)
     except StepError:
         return []
-    rows = (
-        Container(
-            engine.service_of(one),
-            one["Id"],
-            one["State"]["Running"],
-            one["State"]["StartedAt"],
-            one["Config"]["Image"],
-            engine.bound(one) or [at for at, who in listening.items() if who.container == one["Id"]],
-        )
+    return [
+        replace(one, ports=one.ports or [at for at, who in listening.items() if who.container == one.id])
         for one in found
-    )
-    return sorted(rows, key=lambda container: container.service)
+    ]
 
 
-def _images(wanted: list[str]) -> list[str]:
+def _images(wanted: list[str]) -> dict[str, str]:
+    """Return the images of these that are here, with the content that each names."""
     try:
-        return [image for image in wanted if engine.has_image(image, deadline_s=ASK_S)]
+        ids = {image: engine.image_id(image, deadline_s=ASK_S) for image in wanted}
     except StepError:
-        return []
+        return {}
+    return {image: found for image, found in ids.items() if found}

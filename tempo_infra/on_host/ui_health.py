@@ -26,11 +26,16 @@ ASK_S, LONGEST_S = 3.0, 60.0  # it is there in a second or two, or not at all
 
 def place(port: int) -> "tuple[str, int]":
     """Return where the UI's container is published; earlier versions used another address."""
-    for one in engine.containers(stopped=True, deadline_s=ENGINE_S):
-        for address in engine.bound(one) if engine.service_of(one) == "ui" else ():
-            host, _, number = address.rpartition(":")
-            if number.isdigit():
-                return (LOOPBACK if host in ANY else host), int(number)
+    found = engine.containers(stopped=True, deadline_s=ENGINE_S)
+    return place_of([at for one in found if engine.service_of(one) == "ui" for at in engine.bound(one)], port)
+
+
+def place_of(bound: "list[str]", port: int) -> "tuple[str, int]":
+    """Return where to ask a UI that is published there."""
+    for address in bound:
+        host, _, number = address.rpartition(":")
+        if number.isdigit():
+            return (LOOPBACK if host in ANY else host), int(number)
     return LOOPBACK, port
 
 

@@ -7,8 +7,8 @@ import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.deploy.answers import manifest
 from tempo_infra.deploy.namespaces import span
+from tempo_infra.deploy.restarts import drift
 from tempo_infra.on_host.state import Edited
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ def _effect_lines(plan: HostPlan) -> Iterator[str]:
         yield from _wrapped(
             f"  ! {folder} was edited on the host; it is put right, and kept in taken-over", 4
         )
+    for wrong in plan.wrong:
+        yield from _row("~", wrong.path, f"{wrong.found}, should be {wrong.wanted}")
     for one in plan.namespaces:
         had = f"{span(one.had_s)} -> " if one.had_s is not None else ""
         action = "+" if one.had_s is None else "~"
@@ -136,13 +138,20 @@ def _effect_lines(plan: HostPlan) -> Iterator[str]:
     yield from _origin_lines(plan)
     for restart in plan.restarts:
         yield from _restart_lines(restart)
-    for verb, services in (("starts", plan.starts), ("stops", plan.stops)):
-        if services:
-            yield from _wrapped(f"    {verb} {', '.join(services)}", 6)
+    yield from _start_lines(plan)
     if plan.new_data and not plan.problems:
         yield "    PostgreSQL makes an empty database in /srv/tempo/postgres"
     if plan.pull:
         yield from _wrapped(f"    pulls {', '.join(image.partition('@')[0] for image in plan.pull)}", 6)
+
+
+def _start_lines(plan: HostPlan) -> Iterator[str]:
+    for name in (one for one in plan.starts if one in plan.found):
+        yield from _wrapped(f"    starts {name}: {plan.found[name]}", 6)
+    new = tuple(one for one in plan.starts if one not in plan.found)
+    for verb, services in (("starts", new), ("stops", plan.stops)):
+        if services:
+            yield from _wrapped(f"    {verb} {', '.join(services)}", 6)
 
 
 def _origin_lines(plan: HostPlan) -> Iterator[str]:
@@ -262,11 +271,8 @@ def drift_lines(
         before = (shipped or {}).get(path)
         place = f"var/lib/tempo-infra/{path if path.startswith('services/') else f'current/{path}'}"
         found += _drift(place, Edited(text if before is None else before, text))
-    if state.manifest:
-        services = manifest(state)["services"]
-        running = {container.service for container in state.containers if container.running}
-        stopped = sorted(name for name, one in services.items() if not one["job"] and name not in running)
-        found += [f"  - {name} does not run" for name in stopped]
+    found += [f"  ~ {one}" for one in state.wrong]
+    found += [f"  ✗ {name}: {words}" for name, words in sorted(drift(state).items())]
     found += [_namespace_drift(one) for one in namespaces]
     if found:
         yield host

@@ -178,7 +178,10 @@ def test_whatever_a_host_answers_is_its_state_or_an_error_of_that_host(answer: b
     refusal = None
     try:
         state, _ = read_state(
-            session, bundle(), Supply({TEMPORAL_DB: Secret(TEMPORAL_DB, "the password is long")})
+            session,
+            bundle(),
+            Supply({TEMPORAL_DB: Secret(TEMPORAL_DB, "the password is long")}),
+            "10.0.0.13",
         )
         plan_host(HOST, bundle(), replace(state, hostname="db-1"), {})
     except TempoInfraError as error:

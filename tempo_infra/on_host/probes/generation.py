@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - a bare host's Python has no need to hide it
 from typing import Any
 
+from tempo_infra.on_host import ownership
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.probes.reading import Unread, read_file
 
@@ -18,7 +19,8 @@ MAX_FILES = 200
 @dataclass(frozen=True, slots=True)
 class OwnedFile:
     path: str  # where it lies on the host
-    is_now: str  # "same", "changed", "missing", or why it can't be read
+    is_now: str  # "same", "changed", "missing", what is wrong with it, or why it can't be read
+    wanted: str = ""  # its mode, owner or kind, where that is what is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ def read(layout: "Layout | None" = None) -> Generation:
     layout = layout or Layout()
     if not layout.current.is_symlink():
         raise Unread("nothing was provisioned here", not_wanted=True)
-    digest = layout.current.resolve().name
+    generation = layout.current.resolve()
+    digest = generation.name
     text = read_file(str(layout.current / "manifest.json"))
     digests, services = parse(text, layout)
     if len(digests) > MAX_FILES:
@@ -91,5 +94,8 @@ def read(layout: "Layout | None" = None) -> Generation:
         OwnedFile(str(path), _is_now(path, wanted))
         for path, wanted in sorted((_where(name, layout), wanted) for name, wanted in digests.items())
     )
+    shipped = json.loads(text)["files"]
+    wants = [*ownership.of_generation(layout, shipped, generation), *ownership.of_secrets(layout, {})]
+    bad = tuple(OwnedFile(one.path, one.found, one.wanted) for one in ownership.wrong(layout, wants))
     own = hashlib.sha256(text.encode()).hexdigest() == digest
-    return Generation(digest, own, files, services)
+    return Generation(digest, own, (*files, *bad[:MAX_FILES]), services)

@@ -84,7 +84,8 @@ def yielding(*what: Any) -> Iterator[Any]:
 
 def asked(patch: pytest.MonkeyPatch, errors: Errors, *words: str) -> int:
     patch.setattr(resume, "reached", lambda *_, **__: yielding(None, None, []))
-    patch.setattr("tempo_infra.deploy.resume.ask_runs", lambda *_: ({}, errors))
+    for name in ("ask_runs", "ask_status"):
+        patch.setattr(f"tempo_infra.deploy.resume.{name}", lambda *_: ({}, errors))
     return ran(*words)
 
 

@@ -12,7 +12,8 @@ from tempo_infra.deploy.obstacles import Allowed
 from tempo_infra.deploy.plan import HostPlan, plan_host
 from tempo_infra.deploy.rollout import Plan
 from tempo_infra.errors import InputError
-from tempo_infra.on_host.state import Container, Edited, HostState
+from tempo_infra.on_host.condition import Container
+from tempo_infra.on_host.state import Edited, HostState
 from tempo_infra.report.changes import drift_lines, plan_json
 from tests.unit.deploy.test_plan import FRESH, HOST, OWNED, after, bundle, seen_from
 

@@ -10,8 +10,9 @@ import pytest
 from tempo_infra.deploy.obstacles import Allowed
 from tempo_infra.deploy.plan import Action, plan_host
 from tempo_infra.inventory.cluster import Disk, Host, InstanceClass, Resources, Role, Ssh
+from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.engine_here import Unfit
-from tempo_infra.on_host.state import Container, Docker, HostState
+from tempo_infra.on_host.state import Docker, HostState
 from tempo_infra.render.bundle import Bundle, File, Service
 
 HOST = Host(
@@ -46,7 +47,9 @@ def bundle(conf: str = "a = 1\n", digest: str = "aaaaaaaaaaaa", sysctl: str = "k
 
 
 def container(service: str, *, running: bool = True) -> Container:
-    return Container(service, f"id-{service}", running, "2026-11-20T10:00:00Z", "image")
+    image = {"postgresql": "postgres:17"}.get(service, service)
+    state = "running" if running else "exited"
+    return Container(service, f"id-{service}", running, "2026-11-20T10:00:00Z", image, state=state)
 
 
 FRESH = HostState(

@@ -15,7 +15,8 @@ from tempo_infra.deploy.rollout import Outcome, Rollout
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Cluster
 from tempo_infra.inventory.load import loads
-from tempo_infra.on_host.state import Container, Docker, HostState
+from tempo_infra.on_host.condition import Container
+from tempo_infra.on_host.state import Docker, HostState
 from tempo_infra.render import render
 from tempo_infra.render.bundle import Bundle
 from tempo_infra.secrets import TEMPORAL_DB, Secret
@@ -49,7 +50,7 @@ def pushed(cluster: Cluster, bundles: tuple[Bundle, ...]) -> dict[str, HostState
     """The states of hosts on which everything is as it should be, secrets apart."""
     states = {}
     for host, made in zip(cluster.hosts, bundles, strict=True):
-        kept = [service.name for service in made.services if not service.job]
+        kept = [service for service in made.services if not service.job]
         states[host.name] = replace(
             FRESH,
             addresses=[host.internal],
@@ -57,7 +58,9 @@ def pushed(cluster: Cluster, bundles: tuple[Bundle, ...]) -> dict[str, HostState
             confirmed=made.digest,
             manifest=made.manifest.decode(),
             installed={file.path: file.sha256 for file in made.files if file.path.startswith("etc/")},
-            containers=[Container(name, name, True, "", "") for name in kept],  # noqa: FBT003 - a record
+            containers=[
+                Container(one.name, one.name, running=True, started_at="", image=one.image) for one in kept
+            ],
             data_version="17",
             system_identifier="7712",
             images=list(made.images),

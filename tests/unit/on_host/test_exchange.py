@@ -101,7 +101,7 @@ def server(said: Said, path: Path | None = None, *, speaks_first: bool = True) -
 
 
 def ask_database(port: int) -> str:
-    return database._ask("127.0.0.1", port, DEADLINE_S)
+    return database.why_silent("127.0.0.1", port, DEADLINE_S)
 
 
 def ask_role(port: int) -> str:

@@ -16,7 +16,8 @@ from tempo_infra.deploy.restarts import Restart, with_history
 from tempo_infra.deploy.rollout import Plan, Rollout
 from tempo_infra.errors import UnreachableError
 from tempo_infra.inventory.load import loads
-from tempo_infra.on_host.state import Container, HostState
+from tempo_infra.on_host.condition import Container
+from tempo_infra.on_host.state import HostState
 from tempo_infra.render import render
 from tempo_infra.report.changes import WIDTH, plan_json, plan_lines
 from tempo_infra.sizing import size

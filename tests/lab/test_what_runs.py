@@ -1,0 +1,173 @@
+"""What runs is what should: said by status, diff and plan, mended by provision; plan names what restarts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from lab.hosts import Lab
+from tempo_infra.inventory import load
+from tests.lab.conftest import BRISK, Inventory, Ran, Variants, containers, starts
+
+OLD_S = 160  # from then on a service that does not serve is no longer one that is starting
+STATE = "/var/lib/tempo-infra"
+EDITED = f"{STATE}/edited.yml"
+SECRET = f"{STATE}/secrets/temporal/db_password"
+Place = tuple[str, str]  # host, service
+
+
+@pytest.fixture
+def place(brisk: Inventory) -> Place:
+    """Where a matching service runs: the cluster lives on without it for a while."""
+    host = next(one for one in load(brisk.path).hosts if "matching" in map(str, one.roles))
+    return host.name, "matching"
+
+
+def on(lab: Lab, place: Place, script: str) -> None:
+    """Run a script on the host of a service; $ID is its container."""
+    host, service = place
+    id_ = containers(lab, host)[service]["Id"]
+    lab.host(host).must(["sh", "-ec", f"ID={id_}\n{script}"])
+
+
+def planned(ran: Ran) -> set[Place]:
+    """Services that a plan says are started or made anew."""
+    return {
+        (host["host"], name)
+        for host in json.loads(ran.out)["hosts"]
+        for name in (*(one["service"] for one in host["restarts"]), *host["starts"])
+    }
+
+
+def moved(before: dict[Place, str], after: dict[Place, str]) -> set[Place]:
+    return {one for one in before.keys() | after.keys() if before.get(one) != after.get(one)}
+
+
+def older_than(lab: Lab, place: Place, seconds: float) -> None:
+    script = "date -d $(docker inspect -f '{{.State.StartedAt}}' $ID) +%s"
+    host, service = place
+    id_ = containers(lab, host)[service]["Id"]
+    since = int(lab.host(host).must(["sh", "-ec", f"ID={id_}\n{script}"]))
+    time.sleep(max(0.0, since + seconds - time.time()))
+
+
+OTHERWISE = f"""
+sed 's/GOGC: .*/GOGC: "55"/' {STATE}/current/docker-compose.yml >{EDITED}
+docker compose -f {EDITED} up -d --no-deps matching
+rm {EDITED}
+"""
+FREEZE = "kill -STOP $(pgrep temporal-server -P $(docker inspect -f '{{.State.Pid}}' $ID))"
+FAULTS = {
+    "stopped": ("docker stop $ID", "ended with exit code"),
+    "gone": ("docker rm -f $ID", "container"),
+    "paused": ("docker pause $ID", "paused"),
+    "frozen": (FREEZE, "does not serve"),
+    "other configuration": (OTHERWISE, "another configuration"),
+    "crash loop": (f"chmod 0 {SECRET}; docker restart $ID; sleep 8", "exit code"),
+}
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_service_that_is_not_as_it_should_be_is_said_and_mended(
+    brisk: Inventory, lab: Lab, place: Place, fault: str
+) -> None:
+    script, says = FAULTS[fault]
+    if fault == "frozen":
+        older_than(lab, place, OLD_S)
+    on(lab, place, script)
+    if fault != "other configuration":  # it serves all the same
+        status = brisk.run("status")
+        assert status.code == 1, status.said
+        [line] = [line for line in status.out.splitlines() if " matching " in line]
+        assert "✗" in line
+        assert says in line
+    drift = brisk.run("diff")
+    assert drift.code == 1, drift.said
+    assert any("matching" in line and says in line for line in drift.out.splitlines()), drift.said
+    plan = brisk.run("plan", "--format", "json", "--detailed-exitcode")
+    assert plan.code == 4, plan.said
+    assert place in planned(plan)
+    before = starts(lab)
+    brisk.provision()
+    assert moved(before, starts(lab)) == planned(plan)
+    assert brisk.run("status").code == 0
+    assert brisk.run("diff").out == "no drift\n"
+
+
+DRIFT = {
+    "unreadable password": (f"chmod 0 {SECRET}", "mode 0000, should be 0400"),
+    "password for all": (f"chmod 444 {SECRET}", "mode 0444, should be 0400"),
+    "server.yaml": (f"chmod 600 {STATE}/services/matching-*/server.yaml", "mode 0600, should be 0644"),
+    "sysctl.d": ("chmod 666 /etc/sysctl.d/60-tempo-infra.conf", "mode 0666, should be 0644"),
+    "owner": (f"chown 0:0 {SECRET}", "owner 0:0, should be 1000:1000"),
+    "folder": (f"chmod 777 {STATE}/services", "mode 0777, should be 0755"),
+}
+
+
+@pytest.mark.parametrize("fault", DRIFT)
+def test_a_wrong_mode_is_put_right_and_what_could_not_read_it_serves(
+    brisk: Inventory, lab: Lab, place: Place, fault: str
+) -> None:
+    script, says = DRIFT[fault]
+    on(lab, place, script)
+    before = starts(lab)
+    for command in ("diff", "plan --no-diff"):
+        assert says in " ".join(brisk.run(command).out.split()), command
+    brisk.provision()
+    assert starts(lab) == before
+    assert brisk.run("diff").out == "no drift\n"
+
+
+def settings(name: str, value: str) -> tuple[str, str]:
+    return r"\Z", f"\noverrides: {{postgresql: {{{name}: {value}}}}}\n"
+
+
+CHANGES = {
+    "nothing": (),
+    "kernel": ((r"\Z", "\noverrides: {sysctl: {vm.swappiness: 3}}\n"),),
+    "retention": ((r"billing, retention: 72h", "billing, retention: 96h"),),
+    "database": (settings("max_connections", "180"),),
+    "memory": ((r"(?m)^hosts:\n", "overrides: {memory: {worker: 400MiB}}\n\nhosts:\n"),),
+}
+
+
+@pytest.fixture
+def back(brisk: Inventory) -> Iterator[Inventory]:
+    yield brisk
+    brisk.provision()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_plan_names_the_services_that_restart_and_no_others(
+    back: Inventory, lab: Lab, variant: Variants, change: str
+) -> None:
+    del back
+    other = variant(BRISK, *CHANGES[change], name="change")
+    plan, before = other.run("plan", "--format", "json", "--no-diff"), starts(lab)
+    assert plan.code == 0, plan.said
+    other.provision()
+    assert moved(before, starts(lab)) == planned(plan)
+
+
+@pytest.mark.faults
+def test_a_plan_names_no_restart_where_compose_sees_none(brisk: Inventory, lab: Lab) -> None:
+    """The link to the generation is gone; then the hosts were left to themselves, and are taken over."""
+    before = starts(lab)
+    for host in lab.hosts:
+        host.must(["rm", f"{STATE}/current"])
+    plan = brisk.run("plan", "--format", "json", "--no-diff")
+    assert planned(plan) == set()
+    brisk.provision()
+    assert starts(lab) == before
+    ejected = brisk.run("eject", "--confirm-eject", load(brisk.path).name)
+    assert ejected.code == 0, ejected.said
+    before = starts(lab)
+    plan = brisk.run("plan", "--format", "json", "--no-diff")
+    assert planned(plan) == set()
+    brisk.provision("--take-over")
+    assert starts(lab) == before
