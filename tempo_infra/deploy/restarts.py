@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.deploy.answers import manifest
+from tempo_infra.deploy.engine import version
 from tempo_infra.deploy.network import moves
 from tempo_infra.deploy.obstacles import compose_services
 from tempo_infra.on_host.condition import span, startable, starts, trouble
@@ -131,7 +132,12 @@ def by_others(one: Container, state: HostState) -> bool:
     Another version of compose may come to another digest of the same file: that is nobody's change.
     """
     wanted = state.configs_now.get(one.service)
-    return bool(wanted and one.config) and one.config != wanted and one.compose == state.docker.compose
+    return bool(wanted and one.config) and one.config != wanted and not _by_another_compose(one, state)
+
+
+def _by_another_compose(one: Container, state: HostState) -> bool:
+    """Whether another version made it; distributions write a number of their own behind that."""
+    return version(one.compose) != version(state.docker.compose or "")
 
 
 def only_by_version(found: Services, state: HostState) -> bool:
@@ -139,7 +145,7 @@ def only_by_version(found: Services, state: HostState) -> bool:
     at = {container.service: container for container in state.containers}
     return not (found.starts or found.stops or found.found or found.waits) and all(
         at[one.service].config not in ("", state.configs.get(one.service))
-        and at[one.service].compose != state.docker.compose
+        and _by_another_compose(at[one.service], state)
         for one in found.restarts
     )
 

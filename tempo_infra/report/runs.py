@@ -9,6 +9,8 @@ from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tempo_infra.on_host.condition import Container
     from tempo_infra.on_host.runs import Runs
 

@@ -31,7 +31,11 @@ def ran(**changes: object) -> HostState:
 def well() -> HostState:
     made = after(bundle())
     return replace(
-        made, configs=MADE, configs_now=MADE, containers=[by_compose("postgresql"), by_compose("ui")]
+        made,
+        docker=Docker("28.1.0", "2.35.0-4"),
+        configs=MADE,
+        configs_now=MADE,
+        containers=[by_compose("postgresql"), by_compose("ui")],
     )
 
 
