@@ -13,6 +13,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping, Optional
 
+from tempo_infra.on_host import untrusted
 from tempo_infra.on_host.durable import replace_file
 from tempo_infra.on_host.shell import StepError
 
@@ -74,8 +75,8 @@ def of_secrets(layout: Layout, uids: Mapping[str, int], needed: Iterable[str] = 
     Of known readers, where any is known: what somebody else has put beside is nobody's.
     """
     names = set(needed)
-    for folder in (one for one in _inside(layout.secrets) if not uids or one.name in uids):
-        names |= {f"{folder.name}/{file.name}" for file in _inside(folder)}
+    for reader in (one for one in _inside(layout.secrets, "") if not uids or one in uids):
+        names |= {f"{reader}/{file}" for file in _inside(layout.secrets, reader)}
     if names:
         yield Want(layout.secrets, SECRETS_MODE, 0, is_folder=True)
     for reader in sorted({name.partition("/")[0] for name in names}):
@@ -85,13 +86,11 @@ def of_secrets(layout: Layout, uids: Mapping[str, int], needed: Iterable[str] = 
         yield Want(layout.secrets / name, SECRET_MODE, uids.get(reader), needed=name in needed)
 
 
-def _inside(folder: Path) -> "list[Path]":
+def _inside(root: Path, name: str) -> "list[str]":
     """Return what lies in a folder, hidden names apart; nothing where there is none, or it is a link."""
     try:
-        if folder.is_symlink():
-            return []
-        return [one for one in folder.iterdir() if not one.name.startswith(".")]
-    except OSError:
+        return [one for one in untrusted.names(root, name) if not one.startswith(".")]
+    except (OSError, StepError):
         return []
 
 
@@ -202,7 +201,9 @@ def _set(want: Want) -> None:
     kind = os.O_DIRECTORY if want.is_folder else os.O_NONBLOCK
     descriptor = os.open(want.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | kind)
     try:
-        uid = _owner(want)
+        uid, status = _owner(want), os.fstat(descriptor)
+        if want.is_folder != stat.S_ISDIR(status.st_mode) or (status.st_nlink > 1 and not want.is_folder):
+            raise StepError(f"{want.path} is another thing by now", remedy="look at it on the host")
         if os.geteuid() == 0 and uid is not None:
             os.fchown(descriptor, uid, uid)
         os.fchmod(descriptor, want.mode)

@@ -275,6 +275,7 @@ NAMED_BY = {
     },
     "secrets": {
         "secret_files.py",  # makes folders, and files by temporary name and rename
+        "ownership.py",  # owner and mode: looked at without following, set by descriptor
         "state.py",
         "login.py",
         "arming.py",  # names in a compose file, and whether root's folder has them

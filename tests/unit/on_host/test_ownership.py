@@ -180,3 +180,14 @@ def test_a_password_that_its_reader_can_not_read_is_written_again(layout: Layout
 
 def test_it_reads_as_one_line() -> None:
     assert str(Wrong("/a", "mode 0444", "0400", "mode")) == "/a: mode 0444, should be 0400"
+
+
+def test_a_file_that_has_another_name_too_is_not_given_away(layout: Layout, tmp_path: Path) -> None:
+    """The reader's folder is the reader's: it may have linked what is not its own."""
+    other = tmp_path / "other"
+    other.write_bytes(CONTENT)
+    (layout.secrets / NAME).unlink()
+    os.link(other, layout.secrets / NAME)
+    with pytest.raises(StepError, match="another thing by now"):
+        put_right(wants(layout), {})
+    assert other.stat().st_uid == 0
