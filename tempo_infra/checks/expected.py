@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -139,4 +140,4 @@ class Expected:
     def filled_in(self, remedy: str) -> str:
         """Put the names of this host and inventory into a remedy's commands."""
         inventory, host = (self.inventory, self.host) if self.inventory else ("inventory.yaml", "HOST")
-        return remedy.replace("{inventory}", inventory).replace("{host}", host)
+        return remedy.replace("{inventory}", shlex.quote(inventory)).replace("{host}", shlex.quote(host))

@@ -11,6 +11,7 @@ from tempo_infra.checks import Expected, Outcome, Phase, find, judge, verdict
 from tempo_infra.checks.expected import HostClock
 from tempo_infra.cli.check_measuring import kept
 from tempo_infra.cli.exit_codes import ExitCode, exit_code
+from tempo_infra.cli.hints import shown
 from tempo_infra.cli.options import DEFAULT_INVENTORY
 from tempo_infra.errors import HostKeyError, InputError, TempoInfraError
 from tempo_infra.inventory.catalogue import built_in
@@ -169,7 +170,8 @@ def _result(
     labels = one.host.label_words if one.host is not None else ""
     if isinstance(answer, TempoInfraError):
         remedy = _remedy(one, answer)
-        what = " ".join(plain(answer.what).split())
+        lines = (" ".join(line.split()) for line in plain(answer.what).splitlines())
+        what = shown("; ".join(filter(None, lines)))
         return HostResult(
             one.name, one.address, one.expected.class_name, error=what, remedy=remedy, labels=labels
         )
@@ -206,7 +208,7 @@ def _remedy(one: Subject, error: TempoInfraError) -> str:
         return (
             f"compare it with the provider's console, then pin it: ssh -p {ssh.port} {ssh.user}@{ssh.address}"
         )
-    return error.remedy
+    return shown(error.remedy)
 
 
 def _system(facts: Facts) -> str:

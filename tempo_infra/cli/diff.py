@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from tempo_infra.cli.exit_codes import exit_code
+from tempo_infra.cli.hints import shown
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts
 
 
@@ -32,5 +33,5 @@ def diff(
     for line in lines or [] if errors else lines or ["no drift"]:
         typer.echo(line)
     for name, error in errors.items():
-        typer.echo(f"{name:<12}? {error.told}", err=True)
+        typer.echo(f"{name:<12}? {shown(error.told)}", err=True)
     raise typer.Exit(exit_code(errors.values(), failed=bool(lines)))

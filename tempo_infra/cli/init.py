@@ -11,6 +11,7 @@ import typer
 
 from tempo_infra.cli.options import flag
 from tempo_infra.errors import InputError
+from tempo_infra.hints import hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -150,6 +151,15 @@ def _ask(question: str, check: Callable[[str], object]) -> str:
             typer.echo(f"  {error}")
 
 
+NEXT = {
+    "trust": "pin the hosts' keys",
+    "inventory measure": "write what they have",
+    "images pin": "the exact images",
+    "check-host": "good enough?",
+}
+LONGEST = len(hint("inventory measure", Path())) - len(str(Path()))
+
+
 def _say_what_is_next(path: Path, again: list[str]) -> None:
     """Say which file it is; `again` are the words that write the same without questions."""
     import shlex
@@ -160,10 +170,8 @@ def _say_what_is_next(path: Path, again: list[str]) -> None:
         typer.echo("\nThe same without questions:")
         typer.echo("  " + " ".join(words[:3]) + "".join(_options(words[3:])))
     typer.echo("\nNext:")
-    typer.echo(f"  tempo-infra trust -i {path}                pin the hosts' keys")
-    typer.echo(f"  tempo-infra inventory measure -i {path}    write what they have")
-    typer.echo(f"  tempo-infra images pin -i {path}           the exact images")
-    typer.echo(f"  tempo-infra check-host -i {path}           good enough?")
+    for command, what in NEXT.items():
+        typer.echo(f"  {hint(command, path):{LONGEST + len(str(path))}}   {what}")
 
 
 def _options(words: list[str]) -> list[str]:

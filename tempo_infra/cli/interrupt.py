@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.hints import hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -88,7 +89,7 @@ def _leave(run: str, inventory: Path) -> None:
     _say(
         f"left to the hosts (run {run}): one that was switched goes on by itself;\n"
         f"  healthy, it keeps the new generation; not healthy, it goes back; nothing is half done\n"
-        f"  what now:  tempo-infra resume {run} -i {inventory}"
+        f"  what now:  {hint(f'resume {run}', inventory)}"
     )
     os._exit(ExitCode.FAILED)  # threads wait for hosts; the hosts need none of them
 

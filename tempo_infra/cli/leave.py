@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra.cli.exit_codes import exit_code
+from tempo_infra.cli.hints import shown
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def eject(
 
 def _end(errors: Mapping[str, TempoInfraError]) -> None:
     for name, error in errors.items():
-        typer.echo(f"{name}: {error.told}", err=True)
+        typer.echo(f"{name}: {shown(error.told)}", err=True)
     if errors:
         typer.echo(AGAIN, err=True)
     raise typer.Exit(exit_code(errors.values()))

@@ -23,6 +23,7 @@ from tempo_infra.cli.diff import diff
 from tempo_infra.cli.exit_codes import ExitCode, exit_code
 from tempo_infra.cli.explain import explain
 from tempo_infra.cli.helping import App
+from tempo_infra.cli.hints import shown
 from tempo_infra.cli.images import app as images
 from tempo_infra.cli.init import init
 from tempo_infra.cli.inventory import app as inventory
@@ -99,7 +100,8 @@ def run() -> None:
         app()
     except TempoInfraError as error:
         listed = isinstance(error, InputError) and error.what.endswith("nothing was contacted")
-        typer.echo(str(error) if listed else f"error: {error}", err=True)  # file:line:column starts its line
+        said = shown(str(error))
+        typer.echo(said if listed else f"error: {said}", err=True)  # file:line:column starts its line
         sys.exit(exit_code([error]))
     except BrokenPipeError:
         os.dup2(

@@ -12,6 +12,7 @@ from tempo_infra.cli import completion
 from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet, flag
 from tempo_infra.errors import InputError
+from tempo_infra.hints import hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,5 +125,5 @@ def _where(maintenance: Maintenance, inventory: Path) -> list[str]:
         return ["this run keeps no host out of the cluster; no further one was begun"]
     return [
         *(f"{name}: {state}" for name, state in maintenance.where.items()),
-        f"  what now:  tempo-infra provision -i {inventory}      starts what is stopped",
+        f"  what now:  {hint('provision', inventory)}      starts what is stopped",
     ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
 
 from tempo_infra import trees
 from tempo_infra.cli.exit_codes import exit_code
+from tempo_infra.cli.hints import in_plan
 from tempo_infra.cli.options import (
     DEFAULT_INVENTORY,
     AskSudo,
@@ -18,6 +20,7 @@ from tempo_infra.cli.options import (
     PlanOut,
     flag,
 )
+from tempo_infra.hints import hint
 
 
 def plan(
@@ -46,9 +49,10 @@ def plan(
     body = json.dumps(plan_json(found), indent=1)
     if out is not None:
         trees.write(out, f"{body}\n".encode(), mode=0o600)
-    for line in [body] if output is OutputFormat.JSON else plan_lines(found, diffs=diff):
+    for line in [body] if output is OutputFormat.JSON else plan_lines(in_plan(found), diffs=diff):
         typer.echo(line)
     if out is not None and found.changing and output is OutputFormat.TEXT and not found.problems:
-        typer.echo(f"  apply exactly this:  tempo-infra provision -i {inventory} --plan {out}")
+        same = hint(f"provision --plan {shlex.quote(str(out))}", inventory, host or ())
+        typer.echo(f"  apply exactly this:  {same}")
     pending = bool(found.changing) and detailed_exitcode
     raise typer.Exit(exit_code(found.errors.values(), failed=bool(found.problems), changes_pending=pending))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra.cli.exit_codes import ExitCode, exit_code
+from tempo_infra.cli.hints import again, fill_in, shown
 from tempo_infra.cli.options import (
     DEFAULT_INVENTORY,
     AskSudo,
@@ -131,7 +132,9 @@ def apply(
     with view_for([one.name for one in run.hosts], as_json=as_json, quiet=quiet) as view:
         run.report.to = view.show
         outcome = run.rollout.apply(plan, view.show)
-    for line in outcome_lines(outcome, run.cluster, time.monotonic() - started, quiet=quiet):
+    fill_in(outcome.errors.values())
+    took = time.monotonic() - started
+    for line in outcome_lines(outcome, run.cluster, took, again(), quiet=quiet):
         typer.echo(line, err=as_json)
     return exit_code(outcome.errors.values(), failed=outcome.interrupted)
 
@@ -141,8 +144,8 @@ def refuse(plan: Plan, moved: Sequence[tuple[str, str]] = ()) -> None:
     if not plan.errors and not plan.problems and not moved:
         return
     for name, error in plan.errors.items():
-        typer.echo(f"{name}: {error.told}", err=True)
+        typer.echo(f"{name}: {shown(error.told)}", err=True)
     for name, problem in [*plan.problems, *moved]:
-        typer.echo(f"{name}: {problem}", err=True)
+        typer.echo(f"{name}: {shown(problem)}", err=True)
     typer.echo("nothing was changed on any host", err=True)
     raise typer.Exit(exit_code(plan.errors.values(), failed=bool(plan.problems or moved)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra.cli.exit_codes import exit_code
+from tempo_infra.cli.hints import shown
 from tempo_infra.cli.options import (
     DEFAULT_INVENTORY,
     AskSudo,
@@ -45,7 +46,7 @@ def reached(
 
 def _tell_errors(errors: Mapping[str, TempoInfraError]) -> None:
     for name, error in errors.items():
-        typer.echo(f"{name:<12}? {error.told}", err=True)
+        typer.echo(f"{name:<12}? {shown(error.told)}", err=True)
 
 
 def resume(
@@ -65,7 +66,7 @@ def resume(
         answers, errors = ask_runs(fleet, hosts, run, WAIT_S)
     endings = {name: ending(runs, run) for name, runs in answers.items()}
     for name, end in endings.items():
-        typer.echo(f"{name:<12}{end.text}")
+        typer.echo(f"{name:<12}{shown(end.text)}")
     _tell_errors(errors)
     states = {end.state for end in endings.values()}
     only_begun = states <= {"not switched"}
@@ -97,9 +98,9 @@ def status(
     with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, hosts):
         answers, errors = ask_status(fleet, hosts)
     for name, runs in answers.items():
-        typer.echo(f"{name:<12}{status_line(runs)}")
+        typer.echo(f"{name:<12}{shown(status_line(runs))}")
         for line in service_lines(runs):
-            typer.echo(f"{'':<12}{line}")
+            typer.echo(f"{'':<12}{shown(line)}")
     _tell_errors(errors)
     needs_person = any(runs.phase == "failed" for runs in answers.values())
     failed = not all(map(is_well, answers.values()))

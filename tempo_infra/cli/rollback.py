@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra.cli.exit_codes import exit_code
+from tempo_infra.cli.hints import shown
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts, Yes
+from tempo_infra.hints import hint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tempo_infra.deploy.go_back import Gone, WayBack
+    from tempo_infra.inventory.cluster import Cluster
 
 DECIDES = (
     "a host that was switched decides by itself: healthy, it keeps the generation that it went to;",
@@ -60,7 +63,7 @@ def rollback(
         _ask(inventory, host, confirm_rollback)
     with (
         reached(inventory, host, ask=ask_sudo_password) as (fleet, cluster, hosts),
-        stoppable(*DECIDES, f"  what now:  tempo-infra status -i {inventory}"),
+        stoppable(*DECIDES, f"  what now:  {hint('status', inventory, host or ())}"),
     ):
         way = way_back(fleet, cluster, hosts, to)
         _refuse(way)
@@ -68,7 +71,7 @@ def rollback(
             typer.echo(f"{name:<12}{why}")
         go_on(_ways(way), yes=yes or to == ZERO or not way.to)
         gone = go_back(fleet, cluster, hosts, way)
-    _tell(gone, way, inventory)
+    _tell(gone, way, cluster, host or ())
     raise typer.Exit(exit_code(gone.errors.values(), failed=gone.stopped))
 
 
@@ -79,17 +82,19 @@ def _ways(way: WayBack) -> Iterator[str]:
         yield f"{name:<12}from {name_of(way.now[name])} to {name_of(generation)}, its services as then"
 
 
-def _tell(gone: Gone, way: WayBack, inventory: Path) -> None:
+def _tell(gone: Gone, way: WayBack, cluster: Cluster, chosen: Sequence[str]) -> None:
+    from tempo_infra.deploy.go_back import says_otherwise
     from tempo_infra.on_host.journal import name_of
 
+    inventory = cluster.path
     for name, error in gone.errors.items():
-        typer.echo(f"{name}: {error.told}", err=True)
-    unknown = f"not known: tempo-infra resume {gone.run} -i {inventory}"
+        typer.echo(f"{name}: {shown(error.told)}", err=True)
+    unknown = f"not known: {hint(f'resume {gone.run}', inventory)}"
     for name, generation in way.to.items():
         state = f"back on {name_of(generation)}" if gone.ok else gone.now.get(name, unknown)
         typer.echo(f"{name:<12}{state}")
-    if way.to and gone.ok:
-        typer.echo(f"the inventory says something newer: tempo-infra plan -i {inventory}")
+    if way.to and gone.ok and says_otherwise(cluster, way):
+        typer.echo(f"the inventory says something else: {hint('plan', inventory, chosen)}")
 
 
 def _ask(inventory: Path, names: list[str] | None, given: str | None) -> None:
@@ -107,7 +112,7 @@ def _ask(inventory: Path, names: list[str] | None, given: str | None) -> None:
 
 def _refuse(way: WayBack) -> None:
     for name, error in way.errors.items():
-        typer.echo(f"{name}: {error.told}", err=True)
+        typer.echo(f"{name}: {shown(error.told)}", err=True)
     if way.errors:
         typer.echo("nothing was changed on any host", err=True)
         raise typer.Exit(exit_code(way.errors.values()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tempo_infra.cli.exit_codes import ExitCode, exit_code
+from tempo_infra.cli.hints import shown
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet, flag
 
 if TYPE_CHECKING:
@@ -76,14 +77,14 @@ def _retire(run: Run) -> ExitCode:
         return ExitCode.FAILED
     errors = retire(run.fleet, run.cluster, run.rollout.run)
     for name, error in errors.items():
-        typer.echo(f"{name}: {error.told}", err=True)
+        typer.echo(f"{name}: {shown(error.told)}", err=True)
     if errors:
         typer.echo(UNFINISHED, err=True)
         return exit_code(errors.values())
     now = run.store.forget([run.cluster.secrets.login.other.secret])
     errors = run.rollout.remember(now)
     for name, error in errors.items():
-        typer.echo(f"{name}: {error.told}", err=True)
+        typer.echo(f"{name}: {shown(error.told)}", err=True)
     return exit_code(errors.values())
 
 

@@ -8,6 +8,7 @@ import typer
 
 from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.helping import App
+from tempo_infra.cli.hints import shown
 from tempo_infra.cli.notices import say_notices
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile
 from tempo_infra.cli.rotate import rotate
@@ -91,7 +92,7 @@ def recover(
         errors = remember(fleet, hosts, store.keep(values))
     say_notices(store)
     for name, error in errors.items():
-        typer.echo(f"{name}: {error.told}", err=True)
+        typer.echo(f"{name}: {shown(error.told)}", err=True)
     typer.echo(f"{cluster.secrets.path.name} holds {', '.join(sorted(values))}; commit it with the inventory")
     raise typer.Exit(exit_code(errors.values()))
 

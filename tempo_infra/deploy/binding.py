@@ -50,9 +50,9 @@ def read_plan(path: Path) -> Mapping[str, Any]:
         hosts = {host["host"]: host for host in body["hosts"]}
         damaged = [name for name, one in hosts.items() if not isinstance(one["state"], dict)]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: not a plan made by `tempo-infra plan --out`: {error}") from error
+        raise InputError(f"{path}: not a plan made by `plan --out`: {error}") from error
     if damaged or not all(isinstance(name, str) for name in hosts):
-        raise InputError(f"{path}: not a plan made by `tempo-infra plan --out`: a host without its state")
+        raise InputError(f"{path}: not a plan made by `plan --out`: a host without its state")
     return hosts
 
 

@@ -16,6 +16,8 @@ from tempo_infra.on_host import belongs
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.wire import Step
+from tempo_infra.render import render
+from tempo_infra.sizing import size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,6 +53,15 @@ class Gone:
     @property
     def ok(self) -> bool:
         return not self.errors and not self.stopped
+
+
+def says_otherwise(cluster: Cluster, way: WayBack) -> bool:
+    """Whether the inventory means another generation than some host is on now."""
+    try:
+        meant = {one.host: one.digest for one in render(cluster, size(cluster))}
+    except InputError:
+        return True  # `plan` says what is wrong with it
+    return any(meant[name] != generation for name, generation in way.to.items())
 
 
 def way_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], to: str | None) -> WayBack:
@@ -143,7 +154,7 @@ def _alone(cluster: Cluster, way: WayBack) -> dict[str, TempoInfraError]:
     name = cluster.database_host.name
     left = living_off(cluster, cluster.only(at_zero | going)) if name in going else []
     what = f"it holds the database of {', '.join(left)}, which would stay"
-    remedy = "tempo-infra remove takes the whole cluster away; nothing was changed"
+    remedy = "`remove` without --host takes the whole cluster away; nothing was changed"
     return {name: StepFailedError(what, host=name, remedy=remedy)} if left else {}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.deploy import engine, network
+from tempo_infra.hints import hint
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import belongs, identity
 from tempo_infra.on_host.condition import startable
@@ -54,7 +55,7 @@ def of_inventory(cluster: Cluster) -> tuple[tuple[str, str], ...]:
         return ()
     what = (
         f"{', '.join(cluster.floating)}: only names, whose content may change with the next pull; "
-        f"`tempo-infra images pin -i {cluster.path}` writes their digests "
+        f"`{hint('images pin', cluster.path)}` writes their digests "
         "(or take the risk: accept: [floating-images])"
     )
     return ((cluster.place("images", "digests"), what),)

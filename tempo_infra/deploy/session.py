@@ -186,7 +186,7 @@ class Session:
             words = last_words(done.stderr.decode(errors="replace")) or f"exit code {done.returncode}"
             what = f"{step}: the program on the host has ended: {words}"
             return UnreachableError(what, host=self.host, remedy="run the same command again")
-        return failed(self.host, self._login, step, replace(done, stdout=bytes(self._noise) + done.stdout))
+        return failed(self.host, self._login, replace(done, stdout=bytes(self._noise) + done.stdout))
 
 
 @contextlib.contextmanager

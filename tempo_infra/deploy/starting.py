@@ -130,7 +130,7 @@ class Login:
         return shlex.join(["ssh", *port, f"{self.user}@{self.address}", *root, "python3", "-V"])
 
 
-def failed(host: str, login: Login, step: str, done: Completed) -> UnreachableError:
+def failed(host: str, login: Login, done: Completed) -> UnreachableError:
     """Return the error for a host whose program did not start; `done.stdout` is what no frame was."""
     errors, out = (text.decode(errors="replace") for text in (done.stderr, done.stdout))
     if old := _TOO_OLD.search(errors):
@@ -139,14 +139,14 @@ def failed(host: str, login: Login, step: str, done: Completed) -> UnreachableEr
             "Debian 12, Ubuntu 22.04 and newer ones bring it; elsewhere `python3` must be "
             f"{_OLDEST} or newer for root"
         )
-        return UnreachableError(f"{step}: {found}", host=host, remedy=todo)
+        return UnreachableError(found, host=host, remedy=todo)
     todo = said.remedy(STARTING, errors) or said.remedy(STARTING, out)
     if todo == NO_PYTHON:
-        return UnreachableError(f"{step}: this host has no python3", host=host, remedy=todo)
+        return UnreachableError("this host has no python3", host=host, remedy=todo)
     code = f"exit code {done.returncode}"
     words = last_words(errors) or (f"{code} after {last_words(out)!r}" if last_words(out) else code)
     return UnreachableError(
-        f"{step}: could not start work on the host: {words}",
+        f"could not start work on the host: {words}",
         host=host,
         remedy=(todo or BY_HAND).format(user=login.user, command=login.command),
     )

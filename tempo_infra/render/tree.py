@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Files: TypeAlias = dict[str, bytes]  # by path
 
 MANIFEST = "manifest.json"
-UNOWNED = "it was not made by `tempo-infra render`; name an empty or a new folder"
+UNOWNED = "it was not made by `render`; name an empty or a new folder"
 LIMITS = Limits(file_bytes=4 << 20, bytes=256 << 20, entries=50_000)  # 600 hosts take 36 MiB in 15,000
 MOST_LINES = 5000  # of two files, to be compared line by line: a few of them take a second
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from tempo_infra.hints import hint
 from tempo_infra.inventory.cluster import Role
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ FRONTEND_PORT, UI_PORT, SSH_PORT = 7233, 8080, 22
 
 
 def outcome_lines(
-    outcome: Outcome, cluster: Cluster, seconds: float, *, quiet: bool = False
+    outcome: Outcome, cluster: Cluster, seconds: float, again: str, *, quiet: bool = False
 ) -> Iterator[str]:
-    """Yield how a run ended; `quiet`: nothing where nothing failed."""
+    """Yield how a run ended; `again` is the command that was given; `quiet`: nothing where nothing failed."""
     if quiet and outcome.ok:
         return
     yield ""
@@ -41,12 +42,12 @@ def outcome_lines(
     if outcome.not_started:
         yield f"left as they were: {', '.join(outcome.not_started)}"
     if outcome.lost:
-        words = f"tempo-infra resume {outcome.run} -i {cluster.path}"
+        words = hint(f"resume {outcome.run}", cluster.path)
         yield f"  what now:  {words}      or wait; nothing is half done"
         return
     ended = "was stopped" if outcome.interrupted else "failed"
     yield f"run {outcome.run} {ended}; the same command tries again:"
-    yield f"  tempo-infra provision -i {cluster.path}"
+    yield f"  {again}"
 
 
 def lost_lines(name: str, lost: Lost, run: str) -> Iterator[str]:
@@ -75,5 +76,5 @@ def reach_lines(cluster: Cluster) -> Iterator[str]:
         )
         yield f"             UI        ssh -N -L 8080:127.0.0.1:{UI_PORT} {login}"
         yield "                       then http://localhost:8080"
-    yield f"             check it  tempo-infra check-host -i {cluster.path}"
-    yield f"             prove it  tempo-infra smoke -i {cluster.path}"
+    yield f"             check it  {hint('check-host', cluster.path)}"
+    yield f"             prove it  {hint('smoke', cluster.path)}"

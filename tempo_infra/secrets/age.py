@@ -91,7 +91,7 @@ def _not_for_us(path: Path, data: bytes, identities: Sequence[Identity]) -> Inpu
         f"  tried          {tried or 'nothing: you have no identity yet'}",
         remedy=(
             "New to this cluster? Someone who can open it adds this line to secrets.recipients and runs\n"
-            f"  `tempo-infra secrets rekey -i INVENTORY`:  {mine}\n"
+            f"  `tempo-infra secrets rekey`:  {mine}\n"
             "  Lost your identity? Put it back from its backup, or ask another recipient the same way.\n"
             "  Nobody can open it? `tempo-infra secrets recover` reads the passwords from the hosts."
         ),

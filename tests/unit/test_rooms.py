@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "report": {"trees", "checks", "deploy", "inventory", "on_host", "sizing"},
     "cli": EVERYTHING,
 }
-FOR_ALL = {"errors", "sanitize", "__version__"}  # not rooms: failures, what may be shown, the version
+FOR_ALL = {"errors", "hints", "sanitize", "__version__"}  # not rooms
 
 
 def imports(room: str) -> set[str]:

@@ -10,6 +10,9 @@ from typer.testing import CliRunner
 from tempo_infra.cli.main import app
 from tempo_infra.deploy import go_back as module
 from tempo_infra.errors import InputError
+from tempo_infra.inventory import load
+from tempo_infra.render import render
+from tempo_infra.sizing import size
 
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
 
@@ -45,3 +48,20 @@ def test_who_interrupts_it_is_told_who_decides_now(monkeypatch: pytest.MonkeyPat
     assert result.exit_code == 1
     assert "a host that was switched decides by itself" in result.output
     assert f"tempo-infra status -i {EXAMPLE}" in result.output
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"), [({}, False), ({"front-1": "b" * 64}, True), ({"db-1": "0"}, True)]
+)
+def test_the_inventory_is_said_to_differ_only_where_it_does(changed: dict[str, str], says: bool) -> None:
+    cluster = load(EXAMPLE)
+    meant = {one.host: one.digest for one in render(cluster, size(cluster))}
+    assert module.says_otherwise(cluster, module.WayBack({**meant, **changed}, {}, {})) is says
+
+
+def test_an_inventory_that_renders_no_more_is_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "oslo.yaml"
+    path.write_text(EXAMPLE.read_text())
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/limits.conf.j2").write_text("{{ nothing_like_it }}")
+    assert module.says_otherwise(load(path), module.WayBack({"db-1": "a" * 64}, {}, {}))

@@ -75,7 +75,7 @@ def test_a_real_old_python_is_named_and_runs_nothing_of_ours(version: str) -> No
         assert (ran.stdout, ran.returncode != 0) == (b"", True)
         error = told(ran.stderr, ran.returncode)
         exact = "before 3.4" if version == "2.7" and options == ["-I"] else f"{version}."
-        assert error.what.startswith(f"state: Python {exact}"), ran.stderr
+        assert error.what.startswith(f"Python {exact}"), ran.stderr
         assert "on this host is too old: 3.10 is the oldest that works" in error.what
         assert error.remedy.startswith(REMEDY)
 
@@ -95,7 +95,7 @@ def test_the_floor_is_3_10(info: tuple[object, ...], named: str) -> None:
     ran = started(sys.executable, "-I", before=f"import sys\nsys.version_info = {info!r}\n")
     if named:
         assert (ran.stdout, ran.returncode) == (b"", 1)
-        assert told(ran.stderr).what.startswith(f"state: Python {named} on this host is too old")
+        assert told(ran.stderr).what.startswith(f"Python {named} on this host is too old")
     else:
         assert ran.stdout.startswith(b"tempo-infra\n")
 
@@ -138,7 +138,7 @@ def test_every_python_from_the_floor_on_runs_all_of_it(version: str) -> None:
 )
 def test_no_python_at_all_has_its_own_words(said: bytes, code: int) -> None:
     error = told(said, code)
-    assert error.what == "state: this host has no python3"
+    assert error.what == "this host has no python3"
     assert "sudo" not in error.remedy
     assert "apt-get install python3" in error.remedy
 
@@ -147,4 +147,4 @@ def test_no_python_at_all_has_its_own_words(said: bytes, code: int) -> None:
     "said", [b"sudo: a password is required\n", b"ModuleNotFoundError: No module named 'hashlib'\n", b""]
 )
 def test_other_reasons_are_not_the_pythons(said: bytes) -> None:
-    assert told(said).what.startswith("state: could not start work on the host: ")
+    assert told(said).what.startswith("could not start work on the host: ")

@@ -94,19 +94,19 @@ def test_what_is_said_on_the_other_stream_is_shown_and_counts(said: str, todo: s
 @pytest.mark.parametrize("code", [0, 1, 127])
 def test_one_that_says_nothing_is_no_guess_but_a_way_to_see_it(code: int) -> None:
     error = told("", "", code)
-    assert error.what == f"state: could not start work on the host: exit code {code}"
+    assert error.what == f"could not start work on the host: exit code {code}"
     assert BY_HAND in error.remedy
 
 
 def test_a_greeting_before_the_end_is_shown_as_what_it_is() -> None:
     error = told("", "Welcome to db-1\n", 7)
-    assert error.what == "state: could not start work on the host: exit code 7 after 'Welcome to db-1'"
+    assert error.what == "could not start work on the host: exit code 7 after 'Welcome to db-1'"
     assert BY_HAND in error.remedy
 
 
 def test_words_of_a_hostile_shell_are_shown_harmless() -> None:
     error = told("\x1b]52;c;cm0gLXJm\x07\x1b[2J{user} {0.__class__} \u202eevil\r\n")
-    assert error.what == "state: could not start work on the host: {user} {0.__class__} ?evil"
+    assert error.what == "could not start work on the host: {user} {0.__class__} ?evil"
     assert BY_HAND in error.remedy
 
 

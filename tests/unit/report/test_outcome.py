@@ -25,8 +25,15 @@ def test_all_frontends_are_named() -> None:
 
 def test_quiet_says_nothing_of_what_went_well_and_all_of_what_did_not() -> None:
     plan = Plan((), {}, {})
-    assert list(outcome_lines(Outcome("r1", plan, {}, ("db-1",), ()), trio(), 3.0, quiet=True)) == []
+    assert (
+        list(
+            outcome_lines(
+                Outcome("r1", plan, {}, ("db-1",), ()), trio(), 3.0, "tempo-infra provision", quiet=True
+            )
+        )
+        == []
+    )
     failed = Outcome("r1", plan, {"db-1": StepFailedError("no room", remedy="make room")}, (), ("front-1",))
-    said = list(outcome_lines(failed, trio(), 3.0, quiet=True))
-    assert said == list(outcome_lines(failed, trio(), 3.0))
+    said = list(outcome_lines(failed, trio(), 3.0, "tempo-infra provision", quiet=True))
+    assert said == list(outcome_lines(failed, trio(), 3.0, "tempo-infra provision"))
     assert "db-1: no room" in said

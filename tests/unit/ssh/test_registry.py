@@ -190,3 +190,38 @@ def test_an_address_that_is_none(address: str) -> None:
     registry = Registry("registry.example", None, address) if address else Registry("-x")
     with pytest.raises(InputError, match="is not HOST or HOST:PORT"):
         digest_of(registry, "postgres:17")
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "place"),
+    [
+        ("registry.lab:5000", "127.0.1.10", "127.0.1.10:5000"),
+        ("registry.lab:5000", "127.0.1.10:5001", "127.0.1.10:5001"),
+        ("registry.lab:5000/mirror", "127.0.1.10", "127.0.1.10:5000"),
+        ("registry.lab", "127.0.1.10", "127.0.1.10"),
+        ("registry.lab:5000", "", "registry.lab:5000"),
+        ("", "", "registry-1.docker.io"),
+    ],
+)
+def test_an_address_without_a_port_has_the_registrys(name: str, address: str, place: str) -> None:
+    assert Registry(name, address=address).place == place
+
+
+def test_an_error_names_the_port_that_was_asked() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(
+        UnreachableError, match=f"no answer from 127.0.0.1:{port}: connection refused"
+    ) as caught:
+        digest_of(Registry(f"registry.lab:{port}", address="127.0.0.1"), "postgres:17")
+    assert "nobody listens" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("status", "todo"),
+    [(429, "wait"), (503, "in trouble"), (407, "the proxy between this machine"), (307, "try again later")],
+)
+def test_what_a_registry_answers_has_its_own_remedy(status: int, todo: str) -> None:
+    with running(Behaviour(status=status)) as address, pytest.raises(UnreachableError) as caught:
+        digest_of(Registry(address), "postgres:17")
+    assert todo in caught.value.remedy
