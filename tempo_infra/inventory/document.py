@@ -22,10 +22,11 @@ DEEPEST = 40
 MOST_NODES = 20_000  # about 600 hosts
 
 # An int with a leading zero is decimal in YAML 1.2 and octal in 1.1: here it stays text, nobody has to guess.
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,19})")
+_LEAST, _MOST = -(2**63), 2**64 - 1  # what is beyond is a number, and no whole one, for the servers, too
 _HEX = re.compile(r"0x[0-9a-fA-F]{1,15}")
 _OCTAL = re.compile(r"0o[0-7]{1,20}")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]{1,18}|(0|[1-9][0-9]{0,17})(\.[0-9]{0,18})?)([eE][-+]?[0-9]{1,3})?")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]{1,18}|(0|[1-9][0-9]{0,39})(\.[0-9]{0,18})?)([eE][-+]?[0-9]{1,3})?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -110,7 +111,7 @@ def core_schema(text: str) -> Plain:
     """Resolve a plain scalar: numbers, true, false, null; everything else (`NO`, `22:22`, `0600`) is text."""
     if text in _WORDS:
         return _WORDS[text]
-    if _INT.fullmatch(text):
+    if _INT.fullmatch(text) and _LEAST <= int(text) <= _MOST:
         return _written_int(text, int(text))
     if _HEX.fullmatch(text) or _OCTAL.fullmatch(text):
         return _written_int(text, int(text, 0))

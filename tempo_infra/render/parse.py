@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml as pyyaml
 
 from tempo_infra.inventory import document
-from tempo_infra.inventory.document import LOADER
+from tempo_infra.render import go_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,18 +25,18 @@ PGCONF_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def yaml(text: str) -> object:
-    """Read YAML; ValueError when it is none."""
+    """Read YAML as the servers do; ValueError when it is none."""
     try:
-        return pyyaml.load(text, Loader=LOADER)  # noqa: S506  # a safe loader, by its type
+        return pyyaml.load(text, Loader=go_yaml.Loader)  # noqa: S506  # a safe loader, by its type
     except pyyaml.YAMLError as error:
         raise ValueError(str(error)) from error
 
 
 def refuse_ambiguous(text: str) -> None:
-    """ValueError for YAML that means one thing here and another to whoever reads it on the host.
+    """ValueError for YAML whose meaning depends on who reads it on the host.
 
-    Readers differ in keys that stand twice, in merges, and in words such as `yes` and `0x1F`; aliases can
-    grow without an end. None of that is needed.
+    Readers differ in keys that stand twice, in merges, in keys that are no text, and in words such as `yes`;
+    aliases can grow without an end. None of that is needed.
     """
     try:
         root, duplicates = document.parse(text)
@@ -44,24 +44,21 @@ def refuse_ambiguous(text: str) -> None:
         raise ValueError(_told(error.problem)) from error
     if duplicates:
         raise ValueError(_told(duplicates[0]))
-    if place := _differing(root, yaml(text), "the file"):
+    if place := next(_unclear(root, "the file"), ""):
         raise ValueError(f"{place}: readers of YAML differ in what this means; quote it")
 
 
-def _differing(node: document.Node, found: object, place: str) -> str:
-    """Return the first place where our own reader and YAML's library see another thing; "" for none."""
+def _unclear(node: document.Node, place: str) -> Iterator[str]:
     if isinstance(node, document.Mapping):
-        if not isinstance(found, dict) or list(found) != list(node.entries) or "<<" in found:
-            return place
-        below = [(entry.node, found[name], f"{place}: {name}") for name, entry in node.entries.items()]
+        for name, entry in node.entries.items():
+            if entry.key.plain and (go_yaml.is_unclear(name) or not isinstance(go_yaml.resolve(name), str)):
+                yield place
+            yield from _unclear(entry.node, f"{place}: {name}")
     elif isinstance(node, document.Sequence):
-        if not isinstance(found, list) or len(found) != len(node.items):
-            return place
-        below = [(item, found[number], f"{place}[{number}]") for number, item in enumerate(node.items)]
-    else:
-        value = node.value
-        return "" if value == found and isinstance(value, bool) == isinstance(found, bool) else place
-    return next((one for one in (_differing(*each) for each in below) if one), "")
+        for number, item in enumerate(node.items):
+            yield from _unclear(item, f"{place}[{number}]")
+    elif node.plain and go_yaml.is_unclear(node.text):
+        yield place
 
 
 def _told(problem: Problem) -> str:
