@@ -41,6 +41,8 @@ class Removed:
     aside: "list[str]" = field(default_factory=list)  # edited here: copies stay in the state folder
     put_back: "dict[str, str]" = field(default_factory=dict)  # kernel value -> what it is again
     left: "list[str]" = field(default_factory=list)  # kernel values that stay until the next boot
+    same: "dict[str, str]" = field(default_factory=dict)  # kernel values that were found as ours are
+    copies: str = ""  # the folder of other people's files, which stays
     data: "list[str]" = field(default_factory=list)
     images: "list[str]" = field(default_factory=list)
     state: bool = False  # the state folder held more than a lock and copies of other people's files
@@ -53,7 +55,7 @@ def remove(layout: Layout, args: RemoveArgs) -> Removed:
     shipped, state = manifest(layout), _has_state(layout)
     owned = {path: one["sha256"] for path, one in shipped["files"].items() if path.startswith("etc/")}
     services = down()
-    put_back, left = _put_live_values_back(layout, owned)
+    put_back, left, same = _put_live_values_back(layout, owned)
     files, aside = _take_files_away(layout, args.run, owned)
     _forget_state(layout)
     for words in (["daemon-reload"], ["reset-failed", "tempo-infra*"]):
@@ -61,7 +63,9 @@ def remove(layout: Layout, args: RemoveArgs) -> Removed:
     images = sorted({str(one["image"]) for one in shipped["services"].values()})
     found = data_folder.look_or_why(layout)
     data = [str(layout.data / data_folder.NAME)] if found.there or found.problem else []
-    return Removed(services, files, aside, put_back, left, data, images, state)
+    others = layout.state / KEPT_ASIDE
+    copies = str(others) if others.is_dir() else ""
+    return Removed(services, files, aside, put_back, left, same, copies, data, images, state)
 
 
 def _has_state(layout: Layout) -> bool:
@@ -84,15 +88,24 @@ def manifest(layout: Layout) -> "dict[str, Any]":
     return found
 
 
-def _put_live_values_back(layout: Layout, owned: "Iterable[str]") -> "tuple[dict[str, str], list[str]]":
-    """Give kernel values back as they were before the first provision, where nobody changed them since."""
+def _put_live_values_back(
+    layout: Layout, owned: "Iterable[str]"
+) -> "tuple[dict[str, str], list[str], dict[str, str]]":
+    """Give kernel values back as they were before the first provision, where nobody changed them since.
+
+    Returns those, the ones that stay until the next boot, and the ones that were found as ours are: by an
+    administrator, or left by an earlier `eject`.
+    """
     before = {name: " ".join(value.split()) for name, value in values_before(layout).items()}
     texts = [layout.installed(path) for path in owned]
     ours = snapshot.values_in([path.read_text(errors="replace") for path in texts if path.is_file()])
-    put_back, left = {}, []
+    put_back: "dict[str, str]" = {}
+    left: "list[str]" = []
+    same: "dict[str, str]" = {}
     for name, value in sorted(ours.items()):
         now, was = snapshot.live_value(layout, name), before.get(name)
         if now is None or now == was:
+            same |= {name: value} if now == value else {}
             continue
         if was == "0" and snapshot.INSTEAD.get(name) in before:
             name = snapshot.INSTEAD[name]  # noqa: PLW2901 - the one that was in force
@@ -101,7 +114,7 @@ def _put_live_values_back(layout: Layout, owned: "Iterable[str]") -> "tuple[dict
             put_back[name] = was
         else:
             left.append(name)
-    return put_back, left
+    return put_back, left, same
 
 
 def _take_files_away(layout: Layout, run_id: str, owned: "dict[str, str]") -> "tuple[list[str], list[str]]":

@@ -25,6 +25,11 @@ def removed_lines(name: str, removed: Removed) -> Iterator[str]:
         yield f"  as before the first provision: {values}"
     if removed.left:
         yield f"  in force until the next boot: {', '.join(map(key, removed.left))}"
+    if removed.same:
+        values = ", ".join(f"{key(path)} = {value}" for path, value in removed.same.items())
+        yield f"  stays, found so before the first provision: {values}"
+    if removed.copies:
+        yield f"  stays: {removed.copies}, copies of files that others wrote or edited"
     yield from (f"  stays: {path}, with all data" for path in removed.data)
     if removed.images:
         yield f"  stays: {len(removed.images)} images (docker image prune -a takes them)"

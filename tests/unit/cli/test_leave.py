@@ -51,6 +51,8 @@ def test_what_was_removed_is_said_with_what_stays() -> None:
         aside=["/var/lib/tempo-infra/taken-over/r1/etc/x"],
         put_back={"proc/sys/vm/swappiness": "60"},
         left=["sys/kernel/mm/transparent_hugepage/enabled"],
+        same={"proc/sys/vm/dirty_ratio": "10"},
+        copies="/var/lib/tempo-infra/taken-over",
         data=["/srv/tempo/postgres"],
         images=["a", "b"],
     )
@@ -59,6 +61,8 @@ def test_what_was_removed_is_said_with_what_stays() -> None:
         r"db-1: removed history", r"- /etc/sysctl.d/60-tempo-infra.conf", r"kept aside: /var/lib",
         r"vm\.swappiness = 60", r"until the next boot: /sys/kernel/mm/transparent_hugepage/enabled",
         r"stays: /srv/tempo/postgres, with all data", r"2 images",
+        r"stays, found so before the first provision: vm\.dirty_ratio = 10",
+        r"stays: /var/lib/tempo-infra/taken-over, copies",
     ):  # fmt: skip
         assert re.search(words, text), words
     assert list(removed_lines("db-1", Removed())) == ["db-1: nothing of ours is there"]

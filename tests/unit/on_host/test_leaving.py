@@ -182,6 +182,19 @@ def test_kernel_values_become_what_they_were_and_the_one_in_force_is_the_one_wri
     assert (layout.root / "proc/sys/vm/dirty_bytes").read_text() == "100\n"  # the kernel does that by itself
 
 
+def test_after_eject_and_taking_over_our_own_values_are_what_was_found_and_are_named(layout: Layout) -> None:
+    """The provision after an `eject` finds what the one before it left, and can go back to nothing else."""
+    (layout.root / "proc/sys/vm/swappiness").write_text("1\n")
+    known = json.loads(layout.kernel_before.read_text())
+    layout.kernel_before.write_text(json.dumps({**known, "proc/sys/vm/swappiness": "1\n"}))
+    (layout.state / "taken-over" / "r0").mkdir(parents=True)
+    removed = remove(layout, RemoveArgs("r1", "oslo"))
+    assert removed.same == {"proc/sys/vm/swappiness": "1"}
+    assert "proc/sys/vm/swappiness" not in removed.left
+    assert removed.copies == str(layout.state / "taken-over")
+    assert Path(removed.copies).is_dir()
+
+
 def test_a_kernel_value_that_somebody_changed_since_is_left_and_named(layout: Layout) -> None:
     (layout.root / "proc/sys/vm/swappiness").write_text("33\n")
     removed = remove(layout, RemoveArgs("r1", "oslo"))
