@@ -39,7 +39,7 @@ class Armed:
     """One change under way. Times are of the clock that runs since boot; `boot_id` says which boot."""
 
     run: str
-    who: str
+    who: str  # as the operator's program says
     boot_id: str
     generation: str  # the new one
     previous: Optional[str]  # the last confirmed one; None: nothing of ours was here
@@ -52,6 +52,7 @@ class Armed:
     grace_s: float = 60.0
     soak_s: float = 0.0  # how long new containers must stay healthy
     inventory: str = ""  # sha256 of the text that the generation was made from
+    login: str = ""  # who it was, as this host knows
     since: str = ""
     running: "dict[str, str]" = field(default_factory=dict)  # container -> start time, before the change
     started: "dict[str, str]" = field(default_factory=dict)  # the same, when it was healthy

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import images, mounts, program, snapshot, undo
+from tempo_infra.on_host import images, mounts, program, snapshot, undo, whose
 from tempo_infra.on_host.compose_version import remember as remember_compose
 from tempo_infra.on_host.containers import running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
@@ -86,6 +86,7 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
         grace_s=args.grace_s,
         soak_s=args.soak_s,
         inventory=args.inventory,
+        login=whose.login(),
         running=running(layout),
         since=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )

@@ -1,15 +1,19 @@
-"""The host's own record of what was done to it: one fsynced JSON line an event."""
+"""The host's own record of what was done to it: one fsynced JSON line an event.
+
+It does not grow without end: from a size on, what nobody asks for any more is left out.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Optional
 
-from tempo_infra.on_host.durable import append_line
+from tempo_infra.on_host import whose
+from tempo_infra.on_host.durable import append_line, replace_file
 from tempo_infra.on_host.layout import ZERO
 
 if TYPE_CHECKING:
@@ -24,7 +28,8 @@ class Entry:
     generation: str = ""
     time: str = ""
     detail: str = ""
-    who: str = ""
+    who: str = ""  # as the operator's program says
+    login: str = ""  # as this host knows by itself
     seconds: float = 0.0  # how long it took, where that is worth knowing later
     inventory: str = ""  # sha256 of the text that a confirmed generation was made from
 
@@ -35,6 +40,11 @@ NOTE = "note"  # an entry that says, before anything is done, what a run is abou
 MOST_WORDS, MOST_WHO = 1000, 100  # characters that are kept of it
 REMEMBERED = 5  # times of a service
 LONGEST_S = 86400.0
+DECIDED = ("confirmed", "rolled back", "held")
+LONGEST_DETAIL = 2000  # characters
+LARGEST_BYTES = 2 * 1024 * 1024  # of the file; then it is made smaller
+NEWEST_BYTES = 512 * 1024  # that are kept whole
+DECISIONS = 400  # and words of what a run is about, that are kept of before
 
 
 @dataclass(frozen=True)
@@ -47,14 +57,48 @@ class NoteArgs:
 def note(layout: Layout, args: NoteArgs) -> "dict[str, str]":
     """Write down what a run is about; a full disk is said by the step that needs it."""
     with contextlib.suppress(OSError):
-        record(layout, Entry(args.run, NOTE, "begun", detail=args.what[:MOST_WORDS], who=args.who[:MOST_WHO]))
+        begun = Entry(args.run, NOTE, "begun", detail=args.what[:MOST_WORDS], who=args.who[:MOST_WHO])
+        record(layout, replace(begun, login=whose.login()))
     return {}
 
 
 def record(layout: Layout, entry: Entry) -> None:
-    stamped = asdict(entry)
-    stamped["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    append_line(layout.journal, json.dumps(stamped, sort_keys=True))
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    stamped = replace(entry, time=now, detail=entry.detail[:LONGEST_DETAIL])
+    with contextlib.suppress(OSError):  # a full disk: it stays as it is
+        _compact(layout)
+    append_line(layout.journal, _line(stamped))
+    if entry.result in DECIDED or (entry.step, entry.result) == ("rollback", "failed"):
+        by = f" by {entry.who} ({entry.login})" if entry.who else ""
+        whose.tell_syslog(
+            layout.root, f"run {entry.run}{by}: {entry.result} {entry.generation[:12]} {entry.detail}"
+        )
+
+
+def _line(entry: Entry) -> str:
+    return json.dumps(asdict(entry), sort_keys=True)
+
+
+def _compact(layout: Layout) -> None:
+    """Leave out what is old, but decisions and the last times of restarts, once the file is large."""
+    if not layout.journal.exists() or layout.journal.stat().st_size <= LARGEST_BYTES:
+        return
+    found, left = entries(layout), NEWEST_BYTES
+    cut = len(found)
+    while cut and (left := left - len(_line(found[cut - 1]))) >= 0:
+        cut -= 1
+    decided = [one for one in found[:cut] if one.result in DECIDED or one.step in ("rollback", NOTE)]
+    timed: "dict[str, list[Entry]]" = {}
+    for one in found[:cut]:
+        if one.step == RESTART:
+            timed.setdefault(one.detail, []).append(one)
+    kept = {
+        id(one)
+        for some in (decided[-DECISIONS:], *(times[-REMEMBERED:] for times in timed.values()))
+        for one in some
+    }
+    lines = [_line(one) for one in found if id(one) in kept] + [_line(one) for one in found[cut:]]
+    replace_file(layout.journal, "".join(f"{line}\n" for line in lines).encode(), 0o600)
 
 
 def entries(layout: Layout) -> "list[Entry]":

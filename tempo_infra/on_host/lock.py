@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import whose
 from tempo_infra.on_host.durable import make_folder
 from tempo_infra.on_host.shell import StepError
 
@@ -63,7 +64,7 @@ class HostLock:
     """Held from the first changing step to the end of the session."""
 
     def __init__(self, layout: Layout) -> None:
-        self._path: Path = layout.lock
+        self._root, self._path = layout.root, layout.lock
         self._descriptor = -1
 
     def acquire(self, run: str, who: str, *, wait_s: float = 0.0, may_be_killed: bool = False) -> None:
@@ -89,6 +90,7 @@ class HostLock:
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, json.dumps(record).encode())
+        whose.tell_syslog(self._root, f"run {run} by {who} ({whose.login()}): begins")
 
     def drop(self) -> None:
         """Let go at once: a program that ends keeps its files while a thread of it stands in the kernel."""

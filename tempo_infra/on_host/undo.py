@@ -99,7 +99,7 @@ def confirm(layout: Layout, armed: Armed, by: str) -> None:
 
 def _keep(layout: Layout, armed: Armed, by: str) -> None:
     generation = in_journal(armed.generation)
-    entry = Entry(armed.run, "confirm", "confirmed", generation, detail=by, who=armed.who)
+    entry = Entry(armed.run, "confirm", "confirmed", generation, detail=by, who=armed.who, login=armed.login)
     record(layout, replace(entry, inventory=armed.inventory))
     guard.disarm(layout, armed)
 
@@ -162,7 +162,15 @@ def roll_back(layout: Layout, armed: Armed, why: str, say: "Callable[[str], None
         guard.enter(layout, armed, "failed")
         guard.disarm(layout, armed, keep_record=True)
         raise StepError(f"the rollback failed: {error}", remedy=_by_hand(layout, armed)) from error
-    done = Entry(armed.run, "rollback", "rolled back", armed.previous or "", detail=why, who=armed.who)
+    done = Entry(
+        armed.run,
+        "rollback",
+        "rolled back",
+        armed.previous or "",
+        detail=why,
+        who=armed.who,
+        login=armed.login,
+    )
     try:
         record(layout, done)
     except OSError as error:

@@ -49,13 +49,18 @@ def past(entries: Iterable[Entry]) -> Iterator[Past]:
         end = next((one for one in reversed(found) if one.result in DECIDED), None)
         bad = next((one for one in reversed(found) if one.result == "failed"), None)
         said = next((one for one in reversed(found) if one.step == NOTE), None)
-        who = next((one.who for one in reversed(found) if one.who), "")
+        who = next((_who(one) for one in reversed(found) if one.who), "")
         decided = end if end and not _later(found, bad, end) else None
         last = decided or bad or found[-1]
         result, why = _ended(found, decided, bad)
         what = said.detail if said else _seen(found)
         generation = decided.generation if decided else ""
         yield Past(last.time, run, result, generation, who, what, why)
+
+
+def _who(entry: Entry) -> str:
+    """Return what the operator's program said, and beside it what the host knows by itself."""
+    return entry.who and f"{entry.who} ({entry.login})" if entry.login else entry.who
 
 
 def _later(found: list[Entry], bad: Entry | None, end: Entry) -> bool:

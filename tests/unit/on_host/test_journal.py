@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tempo_infra.on_host import journal
 from tempo_infra.on_host.journal import RESTART, Entry, confirmed, entries, record, restarts
 from tempo_infra.on_host.layout import Layout
 
@@ -68,3 +69,39 @@ def test_a_journal_of_a_later_version_is_read_as_far_as_it_is_known(tmp_path: Pa
     line = {"run": "r1", "step": "confirm", "result": "confirmed", "generation": "g", "colour": "blue"}
     layout.journal.write_text(json.dumps(line) + "\n" + json.dumps({**line, "generation": 7}) + "\n")
     assert [entry.generation for entry in entries(layout)] == ["g"]
+
+
+def test_a_hundred_thousand_entries_stay_readable_and_no_decision_is_lost(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.state.mkdir(parents=True)
+    old = [
+        Entry("r0", "confirm", "confirmed", "first"),
+        Entry("r0", journal.RESTART, "done", detail="ui", seconds=2),
+    ]
+    lines = [journal._line(one) for one in (*old, *[Entry(f"r{n}", "stage", "done") for n in range(100_000)])]
+    layout.journal.write_text("".join(f"{line}\n" for line in lines))
+    record(layout, Entry("last", "confirm", "confirmed", "second"))
+    assert layout.journal.stat().st_size < journal.LARGEST_BYTES
+    found = journal.entries(layout)
+    assert journal.history(layout) == ["first", "second"]
+    assert (journal.confirmed(layout), journal.last_good(layout)) == ("second", "second")
+    assert journal.restarts(layout) == {"ui": [2]}
+    assert [one.run for one in found[-2:]] == ["r99999", "last"]
+    size = layout.journal.stat().st_size
+    record(layout, Entry("more", "stage", "done"))
+    assert size < layout.journal.stat().st_size < size + 1000  # not again at once
+
+
+def test_a_journal_that_can_not_be_made_smaller_is_still_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    layout = Layout(tmp_path)
+    layout.state.mkdir(parents=True)
+    monkeypatch.setattr(journal, "replace_file", full)
+    monkeypatch.setattr(journal, "LARGEST_BYTES", 10)
+    for run in ("r1", "r2"):
+        record(layout, Entry(run, "stage", "done"))
+    assert [one.run for one in journal.entries(layout)] == ["r1", "r2"]

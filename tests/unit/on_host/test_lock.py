@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
+import socket
 import threading
 from pathlib import Path
 
@@ -132,3 +134,21 @@ def test_a_disk_that_fails_keeps_no_lock_from_being_let_go_of(
         lock.release()
     assert holder(layout) == ""
     HostLock(layout).acquire("81bb", "ola@desk")
+
+
+def test_who_takes_the_lock_is_a_line_in_the_systems_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    Path("dev").mkdir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind("dev/log")
+        log.settimeout(2)
+        lock = HostLock(Layout(Path()))
+        lock.acquire("r1", "kari@laptop")
+        lock.acquire("r1", "kari@laptop")
+        lock.release()
+        assert re.fullmatch(rb"<37>tempo-infra: run r1 by kari@laptop \(.+\): begins", log.recv(4096))
+        log.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            log.recv(4096)
