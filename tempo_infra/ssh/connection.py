@@ -18,6 +18,7 @@ from paramiko.ssh_exception import (
 )
 
 from tempo_infra.errors import TempoInfraError, UnreachableError
+from tempo_infra.ssh import algorithms
 from tempo_infra.ssh.door import CONNECT_S, KEEPALIVE_S, LATE_S, LOGIN_S, READ_BYTES, Connection, Process
 from tempo_infra.ssh.known_hosts import host_id, pinned_keys, verify
 from tempo_infra.ssh.patience import HungUpError, RefusedError, knock
@@ -195,6 +196,7 @@ def handshake(target: Target, before: LibraryConnection | None = None) -> Transp
         stage = "key exchange"
         transport = paramiko.Transport(raw)
         transport.banner_timeout = CONNECT_S
+        _leave_out(transport)
         _prefer(transport, [pin.key.get_name() for pin in _pins(target) if not pin.revoked])
         transport.start_client(timeout=LOGIN_S)
     except (SSHException, EOFError, OSError) as error:
@@ -219,6 +221,15 @@ def _tcp(target: Target) -> socket.socket:
 
 def _pins(target: Target) -> list[PinnedKey]:
     return pinned_keys(target.known_hosts, target.address, target.port)
+
+
+def _leave_out(transport: Transport) -> None:
+    """Offer nothing weak, whatever this version of the library has."""
+    options = transport.get_security_options()
+    options.ciphers = algorithms.allowed(tuple(options.ciphers), algorithms.CIPHERS)
+    options.digests = algorithms.allowed(tuple(options.digests), algorithms.MACS)
+    options.kex = algorithms.allowed(tuple(options.kex), algorithms.KEY_EXCHANGES)
+    options.key_types = algorithms.allowed(tuple(options.key_types), algorithms.SIGNATURES)
 
 
 def _prefer(transport: Transport, names: list[str]) -> None:

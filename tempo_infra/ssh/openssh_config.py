@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tempo_infra.ssh import algorithms
 from tempo_infra.ssh.door import CONNECT_S, KEEPALIVE_S
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ EscapeChar none
 Tunnel no
 LogLevel DEBUG1
 # Options that an older ssh does not have.
-IgnoreUnknown KnownHostsCommand,ForkAfterAuthentication,StdinNull,SessionType
+IgnoreUnknown PubkeyAcceptedAlgorithms,KnownHostsCommand,ForkAfterAuthentication,StdinNull,SessionType
 KnownHostsCommand none
 ForkAfterAuthentication no
 StdinNull no
@@ -56,7 +57,8 @@ def config_text(target: Target) -> str:
     if target.keys:
         lines += ["IdentitiesOnly yes", *(f"IdentityFile {_quoted(path)}" for path in target.keys)]
     lines += [f"Include {path}" for path in OPERATORS]
-    lines += ["Host *", f"    User {target.user}"]  # last: a jump host's own user counts first
+    # Last: a jump host's own user, and lists of algorithms that the operator has chosen, count first.
+    lines += ["Host *", f"    User {target.user}", *(f"    {line}" for line in algorithms.lines())]
     return "\n".join(lines) + "\n"
 
 
