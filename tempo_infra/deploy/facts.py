@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.checks import read_facts
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.errors import UnreachableError
+from tempo_infra.inventory.addresses import canonical
 from tempo_infra.on_host.facts import Link
 from tempo_infra.on_host.probes.reading import Reading
 from tempo_infra.on_host.wire import Step
@@ -105,7 +106,7 @@ def exposed_at(address: str | None, internal: str, ports: Collection[int]) -> Re
         return Reading(None, "the ports of this host are not known", not_wanted=True)
     if address is None:
         return Reading(None, "the host is reached through another one", not_wanted=True)
-    if address == internal:
+    if canonical(address) == internal:
         return Reading(None, "ssh uses the internal address, too", not_wanted=True)
     asked = sorted(ports)
     with ThreadPoolExecutor(max_workers=len(asked)) as pool:  # a firewall that drops costs its second once

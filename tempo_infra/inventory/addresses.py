@@ -19,6 +19,48 @@ _CARRIER = ipaddress.ip_network("100.64.0.0/10")
 _LOOKS_LIKE_IPV4 = re.compile(r"[0-9.]+")
 
 
+_PLACE = re.compile(r"(?:\[(?P<literal>[^\[\]]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>[0-9]{1,5}))?")
+_ZONE = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # a name that Linux gives an interface
+_LAST_PORT = (1 << 16) - 1
+
+
+def split_port(text: str) -> tuple[str, int | None]:
+    """Split HOST, HOST:PORT, [IPV6], [IPV6]:PORT, or an IPv6 literal that stands alone. ValueError."""
+    if _is_ipv6(text):
+        return text, None
+    found = _PLACE.fullmatch(text)
+    if found is None or (found["literal"] and not _is_ipv6(found["literal"])):
+        raise ValueError("write HOST, HOST:PORT or [IPV6]:PORT")
+    port = int(found["port"]) if found["port"] else None
+    if port is not None and not 0 < port <= _LAST_PORT:
+        raise ValueError(f"a port is between 1 and {_LAST_PORT}")
+    return found["literal"] or found["name"], port
+
+
+def with_port(address: str, port: int) -> str:
+    """Write an address with its port, so that nobody takes the one for a part of the other."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def canonical(text: str) -> str:
+    """Return the one way to write an address, names in small letters; IPv4 within IPv6 is IPv4."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text.casefold()
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def _is_ipv6(text: str) -> bool:
+    literal, zoned, zone = text.partition("%")
+    try:
+        ipaddress.IPv6Address(literal)
+    except ValueError:
+        return False
+    return not zoned or _ZONE.fullmatch(zone) is not None
+
+
 def internal_address(text: str) -> str:
     """Return an IPv4 literal that services can bind and announce."""
     try:
@@ -55,8 +97,11 @@ def ssh_address(text: str) -> str:
 
 
 def _ipv6(text: str) -> str:
+    if "%" in text and _is_ipv6(text):
+        zone = text.partition("%")[2]
+        raise ValueError(f"the zone %{zone} names an interface of one machine; others read this file, too")
     try:
-        address = ipaddress.IPv6Address(text.replace("%", "?"))  # a zone is free text
+        address = ipaddress.IPv6Address(text.replace("%", "?"))  # free text
     except ValueError:
         if re.fullmatch(r"[^:]+:[0-9]+", text):
             raise ValueError("an address without the port; the port stands under ssh: port") from None
@@ -78,6 +123,8 @@ def _ipv4(text: str) -> str:
 
 def _never_a_host(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """0.0.0.0/8, multicast, broadcast and what was never given out."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return _never_a_host(address.ipv4_mapped)
     if isinstance(address, ipaddress.IPv4Address) and (address in _THIS_NETWORK or address.is_reserved):
         return True
     return address.is_unspecified or address.is_multicast

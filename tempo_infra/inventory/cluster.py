@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import InputError
+from tempo_infra.inventory.addresses import split_port
 from tempo_infra.inventory.logins import Login
 
 if TYPE_CHECKING:
@@ -101,6 +102,9 @@ class Ssh:
     transport: SshTransport = SshTransport.PARAMIKO
 
 
+_NAME = re.compile(r"[\w.-]+")
+
+
 def _known_hosts() -> Path:
     return Path.home() / ".ssh/known_hosts"
 
@@ -124,11 +128,17 @@ class Host:
 
         Its roles, internal address and resources are not known; the user's own known_hosts counts.
         """
-        found = re.fullmatch(r"(?:([\w.-]+)@)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?", target)
-        if found is None or found[2].startswith("-"):
-            raise InputError(f"{target!r} is no host", remedy="write user@host or user@host:port")
-        address = found[2].strip("[]")
-        ssh = Ssh(address, found[1] or getpass.getuser(), int(found[3] or 22), (), _known_hosts())
+        user, at, place = target.rpartition("@")
+        try:
+            address, port = split_port(place)
+        except ValueError:
+            address, port = "", None
+        named = ":" in address or (_NAME.fullmatch(address) and not address.startswith("-"))
+        if not named or (at and not _NAME.fullmatch(user)):
+            raise InputError(
+                f"{target!r} is no host", remedy="write user@host, user@host:port or user@[IPv6]:port"
+            )
+        ssh = Ssh(address, user or getpass.getuser(), port or 22, (), _known_hosts())
         return cls(target, ssh, "", instance_class, Resources(0, 0, Disk("unknown", 0)), (), {})
 
     def has(self, *roles: Role) -> bool:

@@ -112,7 +112,7 @@ def _addresses_once(root: Node, wrong: frozenset[Loc]) -> Found:
             if value is None or loc in wrong:
                 continue
             port = _text(root, *host, "ssh", "port") or default_port
-            key = (field, f"{value.casefold()}:{port}" if field == "address" else value)
+            key = (field, f"{addresses.canonical(value)} {port}" if field == "address" else value)
             if first := seen.get(key):
                 yield loc, f"{value} is already {first[1]}'s address ({_where(mark_of(root, first))})"
             seen.setdefault(key, loc)
@@ -128,6 +128,14 @@ def _internal_is_private(root: Node, _wrong: frozenset[Loc]) -> Found:
             yield (*host, "internal"), _PUBLIC.format(why)
 
 
+def _address_in(text: str) -> str:
+    """Return the address of a host or a jump host; empty where it is none."""
+    try:
+        return addresses.canonical(addresses.split_port(text.rpartition("@")[2])[0])
+    except ValueError:
+        return ""
+
+
 def _subnets_hold_no_host(root: Node, wrong: frozenset[Loc]) -> Found:
     hosts = [host for host, _ in _children(root, "hosts")]
     known = [loc for host in hosts for loc in ((*host, "internal"), (*host, "address"))]
@@ -135,7 +143,7 @@ def _subnets_hold_no_host(root: Node, wrong: frozenset[Loc]) -> Found:
     for place in ((*section, "subnet") for section in ((), *hosts)):
         network = None if place in wrong else _text(root, *place)
         for loc in (*known, *jumps) if network else ():
-            address = (_text(root, *loc) or "").rpartition("@")[2].partition(":")[0]
+            address = _address_in(_text(root, *loc) or "")
             if network and subnets.holds(network, address):
                 yield place, f"{address} lies in it ({'.'.join(map(str, loc))}, {_where(mark_of(root, loc))})"
                 break

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
+from tempo_infra.inventory.addresses import split_port, ssh_address
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.countries import COUNTRIES
 from tempo_infra.inventory.dynamic_config import OWN_TEMPLATE
@@ -15,6 +16,7 @@ from tempo_infra.inventory.logins import Login
 from tempo_infra.inventory.problems import did_you_mean, quoted
 
 HOST_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})")
 _REGISTRY = re.compile(
     r"[a-z0-9]([a-z0-9.-]{0,252})(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]{0,126}){0,8}", re.IGNORECASE
@@ -63,7 +65,7 @@ def namespace(text: str) -> str:
 
 
 def user_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", text):
+    if not _USER.fullmatch(text):
         raise ValueError("not a user name; use letters, digits, '_', '.' and '-', at most 32")
     return text
 
@@ -128,11 +130,20 @@ def country(text: str) -> str:
 
 
 def jump(text: str) -> str:
-    if not re.fullmatch(
-        r"([A-Za-z_][A-Za-z0-9_.-]{0,31}@)?[A-Za-z0-9_][A-Za-z0-9._-]{0,252}(:[0-9]{1,5})?", text
-    ):
-        raise ValueError("not a jump host; write it like bastion, user@bastion or user@bastion:22")
-    return text
+    """Return `[user@]host[:port]`, an IPv6 address in brackets: that is what ssh takes."""
+    wrong = ValueError(
+        "not a jump host; write it like bastion, user@bastion, user@bastion:22 or [2001:db8::7]:22"
+    )
+    user, at, place = text.rpartition("@")
+    if at and not _USER.fullmatch(user):
+        raise wrong
+    try:
+        host, port = split_port(place)
+        ssh_address(host)
+    except ValueError:
+        raise wrong from None
+    host = f"[{host}]" if ":" in host else host
+    return f"{user}{at}{host}" + (f":{port}" if port is not None else "")
 
 
 def path(text: str) -> str:

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory import subnets
+from tempo_infra.inventory.addresses import with_port
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import LOCAL, LOCAL_MAP, OWNER, Login
 from tempo_infra.render.bundle import DATA, STATE
@@ -136,8 +137,8 @@ def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
         name=cluster.name,
         project=PROJECT,
         shards=settings.shards,
-        frontend=_endpoint(frontend, PORTS[Role.FRONTEND].grpc),
-        database=_endpoint(cluster.database_host.internal, POSTGRESQL_PORT),
+        frontend=with_port(frontend, PORTS[Role.FRONTEND].grpc),
+        database=with_port(cluster.database_host.internal, POSTGRESQL_PORT),
         database_name=cluster.database_host.internal if cluster.shares_network else Role.POSTGRESQL.value,
         shares_network=cluster.shares_network,
         subnet=subnet,
@@ -170,7 +171,7 @@ def temporal_view(view: ClusterView, settings: HostSettings, role: Role) -> Temp
         default=PoolView(PLUGIN, DATABASE, view.login, password, sized.max_conns),
         visibility=PoolView(PLUGIN, VISIBILITY_DATABASE, view.login, password, sized.visibility_max_conns),
         shares_network=view.shares_network,
-        metrics=_endpoint(LOOPBACK, PORTS[role].metrics),
+        metrics=with_port(LOOPBACK, PORTS[role].metrics),
         dynamic=sized.dynamic,
     )
 
@@ -196,7 +197,7 @@ def service_view(cluster: Cluster, host: Host, container: Container, folder: str
         log_files=str(LOG_FILES),
         shm=_mebibytes(container.shm_bytes or 0),
         shares_network=shares,
-        ports=() if shares else tuple(f"{_endpoint(address, port)}:{port}" for port in ports),
+        ports=() if shares else tuple(f"{with_port(address, port)}:{port}" for port in ports),
         health_address=host.internal if shares else LOOPBACK,
         health_port=str(ports[0]) if ports else "",
         folder=f"{STATE}/services/{folder}" if folder else "",
@@ -244,10 +245,6 @@ def _ports(cluster: Cluster, container: Container) -> tuple[int, ...]:
     if container.role in PORTS:
         return listening(cluster, container.role)
     return (POSTGRESQL_PORT,) if container.role is Role.POSTGRESQL else (UI_PORT,)
-
-
-def _endpoint(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _mebibytes(size: int) -> str:

@@ -18,6 +18,7 @@ from paramiko.ssh_exception import (
 )
 
 from tempo_infra.errors import TempoInfraError, UnreachableError
+from tempo_infra.inventory.addresses import with_port
 from tempo_infra.ssh import algorithms
 from tempo_infra.ssh.door import CONNECT_S, KEEPALIVE_S, LATE_S, LOGIN_S, READ_BYTES, Connection, Process
 from tempo_infra.ssh.known_hosts import host_id, pinned_keys, verify
@@ -119,7 +120,7 @@ class LibraryConnection(Connection):
         try:
             return self._transport.open_channel("direct-tcpip", to, ("127.0.0.1", 0), timeout=deadline_s)
         except (SSHException, EOFError) as error:
-            raise no_way(self.target.name, f"{to[0]}:{to[1]}", _say(error)) from error
+            raise no_way(self.target.name, with_port(*to), _say(error)) from error
 
     @property
     def reached(self) -> str | None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import HostKeyError, InputError, UnreachableError
+from tempo_infra.inventory.addresses import with_port
 from tempo_infra.ssh.door import CONNECT_S, LATE_S, LOGIN_S, LOST, READ_BYTES, Connection, Process, Stream
 from tempo_infra.ssh.known_hosts import check, keys_of
 from tempo_infra.ssh.openssh_config import config_text
@@ -141,7 +142,7 @@ class ProgramConnection(Connection):
         return process
 
     def open_tcp(self, to: tuple[str, int], *, deadline_s: float = CONNECT_S) -> Stream:
-        place = f"[{to[0]}]:{to[1]}"
+        place = with_port(*to)
         ours, theirs = socket.socketpair()
         with theirs:
             # At this level ssh says that the way is open.
@@ -153,7 +154,7 @@ class ProgramConnection(Connection):
             if late or log.way_refused or program.popen.poll() is not None:
                 ours.close()
                 program.close()
-                raise no_way(self.target.name, f"{to[0]}:{to[1]}", log.words or "no answer")
+                raise no_way(self.target.name, with_port(*to), log.words or "no answer")
             time.sleep(LOOK_EVERY_S)
         return ours
 

@@ -49,8 +49,8 @@ WAY_TO: said.Table = (
     Row(
         "no matching (host key|cipher|key exchange|mac)|incompatible ssh|no acceptable|unable to negotiate"
         "|protocol major versions differ|bad server version",
-        "the two sides have no method in common that is not weak (CBC, MD5, SHA-1): bring its ssh server up to "
-        "date, or look for Ciphers, MACs, KexAlgorithms and HostKeyAlgorithms in its sshd_config",
+        "the two sides have no method in common that is not weak (CBC, MD5, SHA-1): bring its ssh server up "
+        "to date, or look for Ciphers, MACs, KexAlgorithms and HostKeyAlgorithms in its sshd_config",
     ),
     Row(
         "could not resolve|name or service not known|name resolution|nodename|no address associated",

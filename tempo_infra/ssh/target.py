@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError, UnreachableError, cause
+from tempo_infra.inventory.addresses import with_port
 from tempo_infra.inventory.cluster import SshTransport
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Target:
 
     @property
     def place(self) -> str:
-        return f"{self.address}:{self.port}"
+        return with_port(self.address, self.port)
 
     def refused(self, offered: Sequence[str]) -> UnreachableError:
         """Return the error for a login that was refused with these keys."""
