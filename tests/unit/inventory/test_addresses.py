@@ -47,7 +47,7 @@ def test_a_place_is_read_and_written_the_same(text: str, address: str, port: int
 
 @pytest.mark.parametrize("text", NOT_READ)
 def test_what_is_no_place_is_refused_everywhere(text: str) -> None:
-    with pytest.raises(ValueError, match="write HOST|a port is between"):
+    with pytest.raises(ValueError, match=r"write HOST|a port is between"):
         split_port(text)
     with pytest.raises(InputError, match="is no host"):
         Host.without_inventory(f"root@{text}", built_in().classes["C-Series"])
