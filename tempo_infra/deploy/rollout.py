@@ -203,11 +203,9 @@ class Rollout:
         self, hosts: Sequence[Host], first: Sequence[Step] = ()
     ) -> tuple[dict[str, tuple[HostState, Digests]], dict[str, TempoInfraError]]:
         prepare()
+        reach, bundles, supply = self._fleet.session, self._bundles, self._supply
         return self._fleet.each(
-            hosts,
-            lambda host: read_state(
-                self._fleet.session(host), self._bundles[host.name], self._supply, host.internal, first
-            ),
+            hosts, lambda host: read_state(reach(host), bundles[host.name], supply, host.internal, first)
         )
 
     def _allowed(self) -> obstacles.Allowed:
