@@ -88,9 +88,9 @@ def status(
 ) -> None:
     """Show each host's generation, whether it is confirmed, a run that is not over, and what runs.
 
-    Exit 1 when a service does not serve, or a change is not confirmed.
-
     Example: tempo-infra status -i inventory.yaml
+
+    It ends with 1 when a service does not serve, or a change is not confirmed.
     """
     from tempo_infra.deploy.resume import ask_status
     from tempo_infra.report.runs import is_well, service_lines, status_line

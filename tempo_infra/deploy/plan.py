@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tempo_infra.deploy.namespaces import NamespaceChange
     from tempo_infra.deploy.origin import OriginChange
-    from tempo_infra.deploy.restarts import Restart
+    from tempo_infra.deploy.restarts import Reload, Restart
     from tempo_infra.deploy.values import ValueChange
     from tempo_infra.inventory.cluster import Host
     from tempo_infra.on_host.ownership import Wrong
@@ -70,6 +70,7 @@ class HostPlan:
     changes: tuple[Change, ...] = ()
     values: tuple[ValueChange, ...] = ()  # sized values among the changes, with their reasons
     restarts: tuple[Restart, ...] = ()  # services that run and are made anew
+    reloads: tuple[Reload, ...] = ()  # services that run on and read files anew
     starts: tuple[str, ...] = ()  # services that do not run yet
     stops: tuple[str, ...] = ()  # services that are no longer wanted
     found: Mapping[str, str] = field(default_factory=dict)  # what is wrong with services, in words
@@ -142,6 +143,7 @@ def plan_host(
         changes=_changes(bundle, state, shipped),
         values=value_changes(settings, bundle, state) if settings else (),
         restarts=touched.restarts,
+        reloads=touched.reloads,
         starts=touched.starts,
         stops=touched.stops,
         secrets=_secrets(state, secrets),
@@ -227,9 +229,8 @@ def _changes(
         elif path is None:
             changes.append(Change(name, Action.CREATE, file.effect, _diff(name, "", file.content.decode())))
         elif shipped[path]["sha256"] != file.sha256:
-            changes.append(
-                Change(name, Action.UPDATE, file.effect, _diff(name, before, file.content.decode()))
-            )
+            effect = f"read anew by {name.split('/')[1]}" if file.live and path == file.path else file.effect
+            changes.append(Change(name, Action.UPDATE, effect, _diff(name, before, file.content.decode())))
         elif name.startswith("etc/") and state.installed.get(path) != file.sha256:
             found = state.edited[path].found if path in state.edited else ""
             action = Action.UPDATE if found else Action.CREATE

@@ -13,7 +13,7 @@ from tempo_infra.on_host.condition import span, startable, starts, trouble
 from tempo_infra.render.bundle import logical
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from tempo_infra.on_host.condition import Container
     from tempo_infra.on_host.state import HostState
@@ -34,12 +34,21 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Reload:
+    """One service that runs on, and reads files of its own anew."""
+
+    service: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     restarts: tuple[Restart, ...]
     starts: tuple[str, ...]  # services that do not run yet
     stops: tuple[str, ...]  # services that are no longer wanted
     found: Mapping[str, str]  # what is wrong with services, in words
     anew: tuple[str, ...]  # services whose container is made anew although compose sees nothing to do
+    reloads: tuple[Reload, ...]
     waits: tuple[str, ...]  # what was started a moment ago and does not serve yet, in words
 
 
@@ -77,12 +86,31 @@ def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -
         stops=tuple(sorted(at.keys() - set(kept))),
         found=found,
         anew=tuple(sorted(name for name in found if name in at and not startable(at[name]))),
+        reloads=tuple(_reloads(kept, bundle, state, {one.service for one in restarts})),
         waits=tuple(
             f"{name} was started {span(at[name].since_s)} ago and does not serve yet: it is waited for"
             for name in kept
             if name in at and name not in found and starts(at[name])
         ),
     )
+
+
+def _reloads(
+    kept: Sequence[str], bundle: Bundle, state: HostState, restarts: Collection[str]
+) -> Iterator[Reload]:
+    """Yield services whose folder stays while files in it change: those that they read anew."""
+    running = {one.service for one in state.containers if one.running} - set(restarts)
+    shipped = manifest(state)["files"]
+    for name in kept:
+        files = tuple(
+            file.logical.rpartition("/")[2]
+            for file in bundle.files
+            if file.live
+            and file.logical.startswith(f"services/{name}/")
+            and shipped.get(file.path, {}).get("sha256") not in (None, file.sha256)
+        )
+        if files and name in running:
+            yield Reload(name, files)
 
 
 def _gone(name: str, had: Mapping[str, Any]) -> str:

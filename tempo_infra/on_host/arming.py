@@ -116,19 +116,20 @@ def _keep(layout: Layout, args: ArmArgs, earlier: Optional[Armed]) -> str:
     """Keep what the change could overwrite and return the folder of that, in the state folder."""
     new, wanted = layout.generations / args.digest, _owned(layout, args.digest)
     shipped = _shipped(layout)
+    live = _live(layout, args.digest) if layout.current.is_symlink() else set()
     if earlier is not None:  # what that one has changed must go back too, whatever comes on top of it
         folder = layout.state / earlier.before
-        live = snapshot.add(layout, folder, wanted, new)
+        values = snapshot.add(layout, folder, {*wanted, *live}, new)
     elif not layout.current.is_symlink():
         folder = layout.zero
         shutil.rmtree(folder, ignore_errors=True)  # of a first run before this one: nothing of it is in force
-        live = snapshot.take(layout, folder, wanted, new, beside=[layout.plain_compose_file])
+        values = snapshot.take(layout, folder, wanted, new, beside=[layout.plain_compose_file])
     else:
         folder = layout.runs / args.run / "before"
-        live = snapshot.take(layout, folder, {*wanted, *shipped}, new)
+        values = snapshot.take(layout, folder, {*wanted, *shipped, *live}, new)
     if layout.zero.is_dir() and (first := set(wanted) - set(shipped) - snapshot.paths(layout.zero)):
         snapshot.add(layout, layout.zero, first, new)  # files that are ours from now on only
-    remember(layout, live)
+    remember(layout, values)
     return str(folder.relative_to(layout.state))
 
 
@@ -158,6 +159,14 @@ def _owned(layout: Layout, generation: str) -> "dict[str, str]":
         return dict.fromkeys(snapshot.paths(layout.zero), "")
     manifest = json.loads((layout.generations / generation / "manifest.json").read_text())
     return {path: one["sha256"] for path, one in manifest["files"].items() if path.startswith("etc/")}
+
+
+def _live(layout: Layout, generation: str) -> "set[str]":
+    """Return the files that the switch writes into folders of services that may run."""
+    if generation == ZERO:
+        return set()
+    manifest = json.loads((layout.generations / generation / "manifest.json").read_text())
+    return {path for path, one in manifest["files"].items() if one.get("live")}
 
 
 def _shipped(layout: Layout) -> "dict[str, str]":

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
-from tempo_infra.on_host import data_folder, exchange, identity, psql, users
+from tempo_infra.on_host import data_folder, exchange, identity, psql, reloading, users
 from tempo_infra.on_host.containers import why_not_running
 from tempo_infra.on_host.durable import replace_symlink
 from tempo_infra.on_host.shell import StepError
@@ -63,11 +63,12 @@ def why_silent(host: str, port: int, deadline_s: float) -> str:
 @dataclass(frozen=True)
 class Ready:
     seconds: float
-    system_identifier: str
+    system_identifier: str  # which database it is
+    say: str = ""
 
 
 def postgres_ready(layout: Layout, args: Address) -> Ready:
-    """Wait until the server takes connections on its address and answers a query: which database it is.
+    """Wait until the server takes connections on its address and answers a query, by its files of now.
 
     The address first: while the image initialises a new data directory the local socket answers already.
     """
@@ -77,7 +78,9 @@ def postgres_ready(layout: Layout, args: Address) -> Ready:
         number = _wait_for_query(started + args.deadline_s)
     except StepError as error:
         raise StepError(f"{error}; its log ends: {why_not_running(layout, 'postgresql')}") from error
-    return Ready(time.monotonic() - started, number)
+    changed = reloading.reload()
+    say = f"read anew: {', '.join(changed)}" if changed else ""
+    return Ready(time.monotonic() - started, number, say)
 
 
 def _wait_for_query(deadline: float) -> str:

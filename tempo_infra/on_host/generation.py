@@ -72,7 +72,8 @@ def stage(layout: Layout, args: StageArgs, archive: bytes) -> Staged:
         }
         aside = _aside(layout, args, f"services/{name}")
         written |= _write_tree(layout.services / name, part, files, manifest, aside)
-    rest = {path: path for path in files if not path.startswith("services/")}
+    # Of files that are written into a running service's folder, the generation keeps its own.
+    rest = {path: path for path in files if not path.startswith("services/") or manifest[path].get("live")}
     aside = _aside(layout, args, f"generations/{args.digest}")
     written |= _write_tree(generation, rest, files, manifest, aside)
     written |= bool(_put_right(layout, generation, files, manifest))
@@ -191,12 +192,13 @@ def switch(layout: Layout, args: SwitchArgs) -> Switched:
     for path, entry in sorted(wanted.items()):
         content = (generation / path).read_bytes()
         target = layout.installed(path)
-        if _is_as_shipped(target, content, int(entry["mode"], 8)):
+        if _is_as_shipped(target, content, int(entry["mode"], 8), int(entry.get("uid", 0))):
             continue
         make_folder(target.parent, 0o755) if not target.parent.is_dir() else None
-        replace_file(target, content, int(entry["mode"], 8))
+        replace_file(target, content, int(entry["mode"], 8), int(entry.get("uid", 0)))
         installed.append(path)
-    removed = sorted(path for path in shipped.keys() - wanted.keys() if layout.installed(path).exists())
+    gone = (path for path in shipped.keys() - wanted.keys() if path.startswith("etc/"))
+    removed = sorted(path for path in gone if layout.installed(path).exists())
     for path in removed:
         remove_file(layout.installed(path))
     give_back(layout, before - _kernel_names(layout, wanted))
@@ -208,16 +210,16 @@ def switch(layout: Layout, args: SwitchArgs) -> Switched:
     return Switched(installed, removed, f"without {'; '.join(refused)}" if refused else "")
 
 
-def _is_as_shipped(target: Path, content: bytes, mode: int) -> bool:
+def _is_as_shipped(target: Path, content: bytes, mode: int, uid: int = 0) -> bool:
     if target.is_symlink() or not target.is_file():
         return False
-    wrong = [one for one in ownership.wrong_with(ownership.Want(target, mode, 0)) if one.kind == "mode"]
+    wrong = [one for one in ownership.wrong_with(ownership.Want(target, mode, uid)) if one.kind == "mode"]
     return not wrong and target.read_bytes() == content
 
 
 def _switch_to_zero(layout: Layout) -> Switched:
     """Put files and kernel values back as they were before the first provision; no generation is current."""
-    shipped = _shipped(layout)
+    shipped = {path: one for path, one in _shipped(layout).items() if path.startswith("etc/")}
     ours = _kernel_names(layout, shipped)
     kept = snapshot.paths(layout.zero)
     for path in sorted(shipped.keys() - kept):
@@ -242,13 +244,14 @@ def _reload_units(changed: "Iterable[str]") -> None:
 
 
 def _kernel_names(layout: Layout, owned: "Iterable[str]") -> "set[str]":
-    targets = [layout.installed(path) for path in owned]
+    targets = [layout.installed(path) for path in owned if path.startswith("etc/")]
     return kernel_names(target.read_text(errors="replace") for target in targets if target.is_file())
 
 
 def _owned(generation: Path) -> dict[str, dict[str, str]]:
+    """Return the files that a switch writes to where they are read."""
     manifest = json.loads((generation / "manifest.json").read_text())
-    return {path: entry for path, entry in manifest["files"].items() if path.startswith("etc/")}
+    return {p: one for p, one in manifest["files"].items() if p.startswith("etc/") or one.get("live")}
 
 
 def _refuse_when_moved(layout: Layout, found: dict[str, str | None]) -> None:

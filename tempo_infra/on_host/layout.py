@@ -104,5 +104,5 @@ class Layout:
         return self.state / "pgdata"
 
     def installed(self, owned: str) -> Path:
-        """Where an owned file (`etc/…` in the generation) is installed."""
-        return self.root / owned
+        """Where an owned file of the generation is installed: below /etc, or in a service's folder."""
+        return (self.state if owned.startswith("services/") else self.root) / owned

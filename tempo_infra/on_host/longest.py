@@ -55,7 +55,7 @@ LONGEST = {
     "data": Longest(120, "10 s to look at the data disk, 30 to make the folder"),
     "up": Longest(660, "compose, twice, 240 s each; the engine is asked what was made anew"),
     "before-ours": Longest(900, "services stop, each in the time that it is granted"),
-    "postgres-ready": Longest(150, "recovery, on a slow disk"),
+    "postgres-ready": Longest(270, "recovery, on a slow disk; files that are read anew, 30 s"),
     "local-login": Longest(150, "the server reads its files again; one login by the socket"),
     "roles": Longest(150, "one query, with a deadline of its own"),
     "members-gone": Longest(150, "one statement, 60 s"),

@@ -60,11 +60,12 @@ def of_generation(layout: Layout, files: Mapping[str, Any], generation: Path) ->
     wanted = [Want(generation / "manifest.json", 0o644, 0)]
     for path, entry in files.items():
         place = where(layout, path, generation)
-        wanted.append(Want(place, int(str(entry["mode"]), 8), int(entry.get("uid", 0))))
+        mode = int(str(entry.get("mode", "0644")), 8)
+        wanted.append(Want(place, mode, int(entry.get("uid", 0))))
         root = layout.services if path.startswith("services/") else generation
         folders |= {one for one in place.parents if root in one.parents}
         if path.startswith("etc/"):
-            wanted.append(Want(layout.installed(path), int(str(entry["mode"]), 8), 0))
+            wanted.append(Want(layout.installed(path), mode, 0))
     yield from (Want(one, STATE_MODE, 0, is_folder=True) for one in sorted(folders))
     yield from wanted
 

@@ -60,7 +60,7 @@ def take(
             kept[path] = Kept(status.st_mode & 0o7777, status.st_uid, status.st_gid)
             make_folder((temporary / path).parent, 0o700)
             write_new(temporary / path, content, 0o600)
-            texts.append(content.decode(errors="replace"))
+            texts += [content.decode(errors="replace")] if path.startswith("etc/") else []
     texts += [path.read_text(errors="replace") for path in (new / "etc").rglob("*") if path.is_file()]
     for file in beside:
         if file.is_file():

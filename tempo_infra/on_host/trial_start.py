@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import data_folder, live
@@ -57,15 +58,16 @@ class TrialArgs:
 def trial_start(layout: Layout, args: TrialArgs) -> "dict[str, bool]":
     """Start the staged configuration aside. StepError with the server's own words when it does not start.
 
-    Skipped when the same files already run: a folder's name says its content.
+    Skipped when the same files already run.
     """
     file = layout.generations / args.digest / "docker-compose.yml"
     words = ["docker", "compose", "-f", str(file), "config", "--format", "json"]
     service: dict[str, Any] = json.loads(must(words, deadline_s=30).out)["services"][SERVICE]
     folder = next(v["source"] for v in service["volumes"] if v["target"] == "/etc/tempo-infra")
-    if _runs_already(folder, service):
+    own = layout.generations / args.digest / "services" / Path(folder).name
+    if _runs_already(folder, service) and _same(own, Path(folder)):
         return {"tried": False}
-    output = run(_words(service), deadline_s=DEADLINE_S + 15)
+    output = run(_words(service, str(own) if own.is_dir() else folder), deadline_s=DEADLINE_S + 15)
     said = (output.out + output.err).strip().splitlines()
     facts = [line.split() for line in said if line.startswith(f"{MARK} ")]
     problems = [line.strip() for line in said if not line.startswith(f"{MARK} ")]
@@ -78,6 +80,14 @@ def trial_start(layout: Layout, args: TrialArgs) -> "dict[str, bool]":
         )
     _must_fit(layout, *(facts[0] + ["", ""])[1:3])
     return {"tried": True}
+
+
+def _same(own: Path, folder: Path) -> bool:
+    """Whether the folder holds what the generation would write into it while the server runs."""
+    try:
+        return all((folder / one.name).read_bytes() == one.read_bytes() for one in own.iterdir())
+    except OSError:
+        return not own.exists()
 
 
 def _must_fit(layout: Layout, version: str, sorting: str) -> None:

@@ -37,6 +37,7 @@ class File:
     mode: int  # 0o644
     uid: int  # owner on the host; the group is the same number
     effect: str  # what its change does: "restarts history", "applied by sysctl", "new logins"
+    live: bool = False  # its service reads it anew: it is written into the folder of the running service
 
     @property
     def sha256(self) -> str:
@@ -117,6 +118,7 @@ class Bundle:
                 "mode": f"{file.mode:04o}",
                 "uid": file.uid,
                 "effect": file.effect,
+                **({"live": True} if file.live else {}),
             }
             for file in self.files
         }

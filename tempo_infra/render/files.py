@@ -38,6 +38,8 @@ SERVICE_FILES: dict[str, tuple[Spec, ...]] = {
     ),
     "schema": (Spec("migrate.sh", "sh", "nothing until the next schema job"),),
 }
+# Read anew by the server while it runs; the folder's name does not say their whole content.
+READ_ANEW = frozenset({"postgresql.conf", "pg_hba.conf", "pg_ident.conf"})
 COMPOSE = Spec("docker-compose.yml", "compose", "recreates the services whose lines change")
 NAMESPACES = Spec("namespaces.yaml", "yaml", "created or changed in Temporal")
 SYSCTL = Spec("etc/sysctl.d/60-tempo-infra.conf", "sysctl", "applied by sysctl")
@@ -65,9 +67,10 @@ def template_names() -> frozenset[str]:
     return frozenset(f"{path}.j2" for path in (*(spec.path for spec in whole), *own))
 
 
-def service_digest(files: Iterable[File]) -> str:
-    """Return 12 hex digits over names, contents, modes and owners of one service's files."""
+def service_digest(files: Iterable[tuple[File, bytes]]) -> str:
+    """Return 12 hex digits over names, modes and owners of a service's files, and what it starts with."""
     digest = hashlib.sha256()
-    for file in sorted(files, key=lambda file: file.path):
-        digest.update(f"{file.path}\0{file.mode:o}\0{file.uid}\0{file.sha256}\n".encode())
+    for file, start in sorted(files, key=lambda one: one[0].path):
+        content = hashlib.sha256(start).hexdigest()
+        digest.update(f"{file.path}\0{file.mode:o}\0{file.uid}\0{content}\n".encode())
     return digest.hexdigest()[:12]

@@ -13,6 +13,7 @@ from tempo_infra.render.bundle import STATE, Bundle, File, OwnTemplate, Service
 from tempo_infra.render.files import (
     COMPOSE,
     NAMESPACES,
+    READ_ANEW,
     SERVICE_FILES,
     UNIT,
     service_digest,
@@ -28,6 +29,7 @@ from tempo_infra.render.keys import (
     check_postgresql,
     check_temporal,
 )
+from tempo_infra.render.reloadable import started_with
 from tempo_infra.render.roundtrip import check
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Made:
     file: File
     found: Any
     own: OwnTemplate | None
+    start: bytes = b""  # what of it only a start of its service takes up
 
     def moved(self, folder: str) -> Made:
         return replace(self, file=replace(self.file, path=f"{folder}/{self.file.path}"))
@@ -79,7 +82,7 @@ def bundle(
     for container in settings.containers:
         own = _service_files(engine, cluster, settings, container, values, view)
         if own:
-            folder = f"{container.name}-{service_digest([one.file for one in own])}"
+            folder = f"{container.name}-{service_digest([(one.file, one.start) for one in own])}"
             folders[container.name] = folder
             made += [
                 replace(one, file=replace(one.file, path=f"services/{folder}/{one.file.path}")) for one in own
@@ -153,7 +156,9 @@ def _made(
         read = Read(rendered.text, found), Read(ours.text, check(ours, spec.reader))
         own = OwnTemplate(name, judged(cluster, spec.path, rendered.template, *read))
     effect = spec.effect.format(service=service)
-    return Made(File(spec.path, rendered.text.encode(), spec.mode, spec.uid, effect), found, own)
+    live = bool(service) and spec.path in READ_ANEW
+    file = File(spec.path, rendered.text.encode(), spec.mode, spec.uid, effect, live)
+    return Made(file, found, own, started_with(spec, rendered.text, int(str(values["postgres_version"]))))
 
 
 def _names(host: object) -> set[str]:

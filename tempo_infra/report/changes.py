@@ -138,6 +138,8 @@ def _effect_lines(plan: HostPlan) -> Iterator[str]:
     yield from _origin_lines(plan)
     for restart in plan.restarts:
         yield from _restart_lines(restart)
+    for reload in plan.reloads:
+        yield from _wrapped(f"    reloads {reload.service}: {', '.join(reload.files)}; it runs on", 6)
     yield from _start_lines(plan)
     if plan.new_data and not plan.problems:
         yield "    PostgreSQL makes an empty database in /srv/tempo/postgres"
@@ -229,6 +231,8 @@ def plan_summary(plan: Plan) -> str:
     ]
     if starts:
         parts.append(f"{_count(starts, 'service')} start{'s' if starts == 1 else ''}")
+    if reloads := sum(len(host.reloads) for host in changing):
+        parts.append(f"{_count(reloads, 'service')} reload{'s' if reloads == 1 else ''}")
     if namespaces := sum(len(host.namespaces) for host in changing):
         parts.append(f"{_count(namespaces, 'namespace')} to set")
     if plan.problems:

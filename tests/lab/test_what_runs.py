@@ -131,6 +131,7 @@ CHANGES = {
     "kernel": ((r"\Z", "\noverrides: {sysctl: {vm.swappiness: 3}}\n"),),
     "retention": ((r"billing, retention: 72h", "billing, retention: 96h"),),
     "database": (settings("max_connections", "180"),),
+    "database reads": (settings("log_min_duration_statement", "123ms"),),
     "memory": ((r"(?m)^hosts:\n", "overrides: {memory: {worker: 400MiB}}\n\nhosts:\n"),),
 }
 
@@ -170,4 +171,30 @@ def test_a_plan_names_no_restart_where_compose_sees_none(brisk: Inventory, lab: 
     plan = brisk.run("plan", "--format", "json", "--no-diff")
     assert planned(plan) == set()
     brisk.provision("--take-over")
+    assert starts(lab) == before
+
+
+SHOWN = ["docker", "exec", "-u", "999", "tempo-infra-postgresql-1", "psql", "-XqAt", "-U", "postgres", "-c"]
+
+
+def live(lab: Lab, host: str, name: str) -> str:
+    query = f"select setting || ' ' || pending_restart from pg_settings where name = '{name}'"  # noqa: S608 - the test's own words
+    return lab.host(host).must([*SHOWN, query]).strip()
+
+
+def test_a_parameter_that_the_server_reads_anew_restarts_nothing_forward_and_back(
+    back: Inventory, lab: Lab, variant: Variants
+) -> None:
+    """What is live is asked of the server itself."""
+    host = load(back.path).database_host.name
+    before, was = starts(lab), live(lab, host, "log_min_duration_statement")
+    other = variant(BRISK, settings("log_min_duration_statement", "123ms"), name="reads")
+    plan = other.run("plan", "--format", "json", "--no-diff")
+    reloads = {one["host"]: [r["service"] for r in one["reloads"]] for one in json.loads(plan.out)["hosts"]}
+    assert reloads[host] == ["postgresql"]
+    other.provision()
+    assert live(lab, host, "log_min_duration_statement") == "123 false"
+    ran = other.run("rollback", "--host", host)
+    assert ran.code == 0, ran.said
+    assert live(lab, host, "log_min_duration_statement") == was
     assert starts(lab) == before

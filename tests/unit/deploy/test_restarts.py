@@ -235,3 +235,47 @@ def test_a_folder_above_that_is_open_to_all_is_a_warning() -> None:
         in warnings(state)
     )
     assert "/etc: mode 0777" in said(state)
+
+
+def live(conf: str) -> Bundle:
+    """A bundle whose PostgreSQL reads its configuration anew: the folder keeps its name."""
+    made = bundle(conf)
+    files = tuple(replace(file, live=True) if "postgresql.conf" in file.path else file for file in made.files)
+    return replace(made, files=files)
+
+
+def reloaded(old: Bundle, new: Bundle, **changes: object) -> HostPlan:
+    state = replace(
+        well(),
+        manifest=old.manifest.decode(),
+        generation=old.digest,
+        confirmed=old.digest,
+        **changes,  # type: ignore[arg-type]  # a row's fields
+    )
+    return planned(seen_from(state, old, new), new)
+
+
+def test_what_a_server_reads_anew_is_named_as_a_reload_and_restarts_nothing() -> None:
+    plan = reloaded(live("a = 1\n"), live("a = 2\n"))
+    assert [(one.service, one.files) for one in plan.reloads] == [("postgresql", ("postgresql.conf",))]
+    assert (plan.restarts, plan.starts, plan.files_only, plan.is_noop) == ((), (), False, False)
+    assert [(one.path, one.effect) for one in plan.changes] == [
+        ("services/postgresql/postgresql.conf", "read anew by postgresql")
+    ]
+    lines = "\n".join(plan_lines(Plan((plan,), {}, {}), diffs=False))
+    assert "reloads postgresql: postgresql.conf; it runs on" in lines
+    assert "0 services restart" in lines
+    assert "1 service reload" in lines
+
+
+def test_a_service_that_is_made_anew_or_does_not_run_reloads_nothing() -> None:
+    broken = [replace(by_compose("postgresql"), health="unhealthy"), by_compose("ui")]
+    plan = reloaded(live("a = 1\n"), live("a = 2\n"), containers=broken)
+    assert ([one.service for one in plan.restarts], plan.reloads) == (["postgresql"], ())
+    plan = reloaded(live("a = 1\n"), live("a = 2\n"), containers=[by_compose("ui")])
+    assert (plan.starts, plan.reloads) == (("postgresql",), ())
+
+
+def test_a_file_that_is_read_once_reloads_nothing() -> None:
+    plan = reloaded(bundle("a = 1\n"), bundle("a = 2\n"))
+    assert plan.reloads == ()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.deploy.steps import pack
-from tempo_infra.on_host import generation
+from tempo_infra.on_host import arming, generation, snapshot
 from tempo_infra.on_host.generation import StageArgs, SwitchArgs, stage, switch
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
@@ -171,3 +171,51 @@ def test_systemd_reads_its_units_anew_when_one_of_them_changed(
         switch(layout, SwitchArgs(made.digest, {}))
         ran.append([])
     assert ran == [["systemctl", "daemon-reload"], [], [], ["systemctl", "daemon-reload"], []]
+
+
+LIVE = "services/postgresql-0123456789ab/pg_hba.conf"
+
+
+def with_live(text: str) -> Bundle:
+    made = bundle()
+    return replace(made, files=(*made.files, File(LIVE, text.encode(), 0o640, 0, "", live=True)))
+
+
+def test_a_file_that_is_read_anew_is_written_into_the_folder_by_the_switch_alone(tmp_path: Path) -> None:
+    """The folder is that of the running server: until the switch it holds what that has read."""
+    layout, old, new = Layout(tmp_path), with_live("old"), with_live("new")
+    staged(layout, old)
+    switch(layout, SwitchArgs(old.digest, {}))
+    before = (layout.state / LIVE).parent.stat().st_ino
+    staged(layout, new)
+    assert (layout.state / LIVE).read_text() == "old"
+    assert (layout.generations / new.digest / LIVE).read_text() == "new"
+    switched = switch(layout, SwitchArgs(new.digest, {}))
+    assert switched.installed == [LIVE]
+    assert (layout.state / LIVE).read_text() == "new"
+    assert (layout.state / LIVE).stat().st_mode & 0o777 == 0o640
+    assert (layout.state / LIVE).parent.stat().st_ino == before  # a mounted folder: the container sees it
+    assert switch(layout, SwitchArgs(old.digest, {})).installed == [LIVE]
+    assert (layout.state / LIVE).read_text() == "old"
+
+
+def test_what_an_older_generation_reads_anew_is_left_in_its_folder(tmp_path: Path) -> None:
+    layout, old, new = Layout(tmp_path), with_live("old"), bundle()
+    for made in (old, new):
+        staged(layout, made)
+        switch(layout, SwitchArgs(made.digest, {}))
+    assert (layout.state / LIVE).read_text() == "old"
+
+
+def test_a_snapshot_puts_back_what_a_server_reads_anew(tmp_path: Path) -> None:
+    layout, old, new = Layout(tmp_path), with_live("old"), with_live("new")
+    staged(layout, old)
+    switch(layout, SwitchArgs(old.digest, {}))
+    staged(layout, new)
+    kept = layout.runs / "r1/before"
+    snapshot.take(layout, kept, arming._live(layout, new.digest), layout.generations / new.digest)
+    switch(layout, SwitchArgs(new.digest, {}))
+    written = (layout.state / LIVE).stat().st_mtime_ns
+    snapshot.put_back(layout, kept)
+    assert (layout.state / LIVE).read_text() == "old"
+    assert (layout.state / LIVE).stat().st_mtime_ns > written  # newer, so that the server is told

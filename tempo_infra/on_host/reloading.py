@@ -1,0 +1,78 @@
+"""Letting the running database take up files that it reads anew, and seeing that it did.
+
+Asked of the server itself and of the files, never of what a run did before: so it holds after a change, on
+the way back, and when the program that wrote them is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from tempo_infra.on_host import engine, psql
+from tempo_infra.on_host.shell import StepError
+
+if TYPE_CHECKING:
+    from typing import Mapping
+
+TARGET = "/etc/tempo-infra"  # in the container: the folder of the service's files
+ENGINE_S, ASK_S, TAKEN_S, PAUSE_S = 20.0, 15.0, 30.0, 0.2
+LOADED = "select extract(epoch from pg_conf_load_time())::float8 as at"
+RELOAD = "select pg_reload_conf() as told"
+# What the files hold by now and the server did not take.
+LEFT = (
+    "select left(format('%s:%s: %s: %s', regexp_replace(sourcefile, '.*/', ''), sourceline, name, error),"
+    " 300) as what from pg_file_settings where error is not null and sourcefile like '/etc/tempo-infra/%'"
+    " union all select left(format('pg_hba.conf:%s: %s', line_number, error), 300) from pg_hba_file_rules"
+    " where error is not null"
+    " union all select left(format('pg_ident.conf:%s: %s', line_number, error), 300)"
+    " from pg_ident_file_mappings where error is not null"
+    " union all select format('%s takes effect only after a restart', name) from pg_settings"
+    " where pending_restart and sourcefile like '/etc/tempo-infra/%'"
+    " limit 20"
+)
+
+
+def reload(deadline_s: float = TAKEN_S) -> "list[str]":
+    """Have the database read its files anew where they are newer than what it has read; which, by name.
+
+    StepError with the server's own words when it does not take them by the deadline. Nothing is done where no
+    database of ours runs: one that starts reads its files.
+    """
+    container = _running()
+    if not container:
+        return []
+    changed = _changed(container)
+    if not changed:
+        return []
+    psql.ask(container["Id"], RELOAD, deadline_s=ASK_S)
+    until = time.monotonic() + deadline_s
+    while _changed(container):
+        if time.monotonic() > until:
+            raise StepError(f"PostgreSQL has not read {', '.join(changed)} anew in {deadline_s:g} s")
+        time.sleep(PAUSE_S)
+    left = [str(row["what"]) for row in psql.ask(container["Id"], LEFT, deadline_s=ASK_S)]
+    if left:
+        raise StepError(f"PostgreSQL runs on without a part of its new files: {' | '.join(left)[:600]}")
+    return changed
+
+
+def _running() -> "Mapping[str, Any]":
+    """Return the database's container where it runs, else nothing."""
+    for one in engine.containers(stopped=False, deadline_s=ENGINE_S):
+        if engine.service_of(one) == psql.SERVICE and not one["State"].get("Restarting"):
+            return one
+    return {}
+
+
+def _changed(container: "Mapping[str, Any]") -> "list[str]":
+    """Return the files that were written after the server has read them."""
+    [row] = psql.ask(container["Id"], LOADED, deadline_s=ASK_S)
+    mounts = container.get("Mounts") or ()
+    folders = [str(one["Source"]) for one in mounts if one.get("Destination") == TARGET]
+    found = []
+    for folder in folders:
+        with os.scandir(folder) as inside:
+            found += [one.name for one in inside if one.stat(follow_symlinks=False).st_mtime > row["at"]]
+    return sorted(found)

@@ -1,0 +1,45 @@
+"""What of a file a running server reads anew; the rest is what its service was started with.
+
+A service's folder is named by what it was started with, so that a container is made anew exactly when that
+changes, and so that after a crash none starts with another generation's. What the server reads anew is
+written into the folder while it runs, and the server is told.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tempo_infra.inventory.parameters import postgresql
+from tempo_infra.render import parse
+from tempo_infra.render.files import READ_ANEW
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tempo_infra.render.files import Spec
+
+# Of pg_settings: what a reload changes in sessions that are there, too. "backend" and "superuser-backend"
+# reach new sessions only, and Temporal keeps its own for an hour.
+RELOADED = ("sighup", "user", "superuser")
+
+
+def started_with(spec: Spec, text: str, version: int) -> bytes:
+    """Return the part of a file that only a start takes up; all of it for a file that is read once."""
+    if spec.path not in READ_ANEW:
+        return text.encode()
+    return _plain(_of_postgresql(parse.pgconf(text), version)) if spec.reader == "pgconf" else b""
+
+
+def _of_postgresql(found: Mapping[str, str], version: int) -> dict[str, str]:
+    """Parameters of a library are taken for such: nobody knows when it reads them."""
+    known = postgresql(version)
+    return {
+        name: value
+        for name, value in found.items()
+        if name.casefold() not in known or known[name.casefold()].context not in RELOADED
+    }
+
+
+def _plain(values: Mapping[str, str]) -> bytes:
+    return json.dumps(values, sort_keys=True).encode()

@@ -1,0 +1,83 @@
+"""The running database takes up files that are newer than what it has read, or the step fails."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tempo_infra.on_host import engine, psql, reloading
+from tempo_infra.on_host.shell import StepError
+
+
+class Server:
+    """A database that reads its files when it is told to, as its container sees them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.read_at = time.time() - 60
+        self.left: list[dict[str, Any]] = []
+        self.told = 0
+        self.deaf = False
+        self.container = {
+            "Id": "1",
+            "State": {"Running": True},
+            "Config": {"Labels": {"com.docker.compose.service": "postgresql"}},
+            "Mounts": [
+                {"Source": str(folder), "Destination": "/etc/tempo-infra"},
+                {"Source": "/srv/tempo/postgres", "Destination": "/var/lib/postgresql/data"},
+            ],
+        }
+
+    def ask(self, _: str, query: str, **__: object) -> list[dict[str, Any]]:
+        if query == reloading.RELOAD:
+            self.told += 1
+            self.read_at = self.read_at if self.deaf else time.time() + 1
+        return {reloading.LOADED: [{"at": self.read_at}], reloading.LEFT: self.left}.get(query, [])
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    made = Server(tmp_path)
+    for name in ("postgresql.conf", "pg_hba.conf"):
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr(psql, "ask", made.ask)
+    monkeypatch.setattr(engine, "containers", lambda **_: [made.container])
+    return made
+
+
+def test_newer_files_are_read_and_named(server: Server) -> None:
+    assert reloading.reload() == ["pg_hba.conf", "postgresql.conf"]
+    assert (reloading.reload(), server.told) == ([], 1)
+
+
+def test_a_server_that_has_read_its_files_is_left_alone(server: Server) -> None:
+    server.read_at = time.time() + 1
+    server.left = [{"what": "of long ago"}]
+    assert (reloading.reload(), server.told) == ([], 0)
+
+
+def test_a_server_that_does_not_read_them_in_time_fails(server: Server) -> None:
+    server.deaf = True
+    with pytest.raises(StepError, match=r"has not read pg_hba\.conf, postgresql\.conf anew in 0\.3 s"):
+        reloading.reload(0.3)
+
+
+def test_what_the_server_refuses_fails_in_its_own_words(server: Server) -> None:
+    server.left = [{"what": "pg_hba.conf:7: invalid authentication method"}]
+    with pytest.raises(StepError, match=r"without a part of its new files: pg_hba\.conf:7: invalid"):
+        reloading.reload()
+
+
+@pytest.mark.parametrize("gone", ["none", "restarting", "other"])
+def test_nobody_is_told_where_no_database_runs(
+    server: Server, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    if gone == "none":
+        monkeypatch.setattr(engine, "containers", lambda **_: [])
+    elif gone == "restarting":
+        server.container["State"] = {"Running": True, "Restarting": True}
+    else:
+        server.container["Config"] = {"Labels": {"com.docker.compose.service": "history"}}
+    assert (reloading.reload(), server.told) == ([], 0)

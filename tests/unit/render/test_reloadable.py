@@ -1,0 +1,59 @@
+"""What a service was started with names its folder; what it reads anew does not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tempo_infra.inventory.parameters import VERSIONS, postgresql
+from tempo_infra.render.files import SERVICE_FILES
+from tempo_infra.render.reloadable import RELOADED, started_with
+
+SPECS = {spec.path: spec for specs in SERVICE_FILES.values() for spec in specs}
+
+
+def part(text: str, version: int = 17, path: str = "postgresql.conf") -> bytes:
+    return started_with(SPECS[path], text, version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("setting", "stays"),
+    [
+        ("log_min_duration_statement = 250ms", True),  # superuser
+        ("work_mem = 8MB", True),  # user
+        ("max_wal_size = 4GB", True),  # sighup
+        ("Autovacuum_Naptime = 30s", True),
+        ("shared_buffers = 1GB", False),  # postmaster
+        ("max_connections = 300", False),
+        ("log_connections = on", False),  # superuser-backend: sessions that are there keep the old one
+        ("post_auth_delay = 1s", False),  # backend
+        ("pg_stat_statements.max = 9000", False),  # a library's: nobody knows
+    ],
+)
+def test_only_what_a_reload_changes_in_every_session_is_left_out(
+    version: int, setting: str, stays: bool
+) -> None:
+    other = re.sub(r"= .*", "= 'other'", setting)
+    base = "max_locks_per_transaction = 64\n"
+    assert (part(base + setting + "\n", version) == part(base + other + "\n", version)) is stays
+    assert (part(base, version) == part(base + setting + "\n", version)) is stays
+
+
+def test_comments_and_order_start_nothing_anew() -> None:
+    assert part("# one\na.b = 1\nmax_connections = 3\n") == part("max_connections = 3\n# two\na.b = 1\n")
+
+
+def test_each_version_has_parameters_of_both_kinds() -> None:
+    for version in VERSIONS:
+        contexts = {one.context for one in postgresql(version).values()}
+        assert contexts >= {*RELOADED, "postmaster", "backend"}
+
+
+@pytest.mark.parametrize(
+    ("path", "stays"),
+    [("pg_hba.conf", True), ("pg_ident.conf", True), ("server.yaml", False), ("migrate.sh", False)],
+)
+def test_who_may_log_in_is_read_anew_and_temporals_configuration_is_not(path: str, stays: bool) -> None:
+    assert (part("one", path=path) == part("two", path=path)) is stays
