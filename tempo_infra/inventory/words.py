@@ -36,6 +36,7 @@ ACCEPTABLE = {
     "public-internal": "an internal address outside of the private networks: others may reach it",
     "floating-images": "images that are known by a name only, whose content may change",
     "own-compose": "containers of own templates with more than the inventory means",
+    "commands-and-exports": "settings that run programs, load code, or send or write data elsewhere",
     "files-elsewhere": "secrets or known_hosts outside of the inventory's folder",
     "kernel-settings": "a host whose kernel refuses settings of ours: it runs without them",
     "synchronous-commit-off": "acknowledged steps of workflows are lost when the database host fails",
