@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory import dynamic_config, parameters
+from tempo_infra.inventory import dynamic_config, outward, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,6 +81,8 @@ SYSCTL: Mapping[str, tuple[int, int]] = {
 PAIRS = frozenset({"net.ipv4.ip_local_port_range"})
 
 
+_NUMBER = re.compile(r"[0-9]{1,19}")
+
 SECTIONS = ("postgresql", "sysctl", "temporal")
 
 
@@ -126,6 +129,8 @@ def _postgresql(known: Known, name: str, value: Value) -> Iterator[str]:
         return
     if why := loses(name, text):
         yield f"{text or 'nothing'} is refused: {why}"
+    if outward.is_outward(int(known.postgresql), name, text) and outward.RISK not in known.accept:
+        yield f"{outward.WHAT}; if that is meant: accept: [{outward.RISK}]"
     if name == "synchronous_commit" and is_off(text) and RISK not in known.accept:
         yield f"off loses steps that Temporal was told are done; if that is meant: accept: [{RISK}]"
 
@@ -149,8 +154,8 @@ def _sysctl(name: str, value: Value) -> Iterator[str]:
         yield f"is not a kernel setting that can be set here; known are {', '.join(sorted(SYSCTL))}"
         return
     low, high = SYSCTL[name]
-    words = text_of(value).split()
-    if len(words) != (2 if name in PAIRS else 1) or not all(word.isdecimal() for word in words):
+    words = re.split(r"[ \t]+", text_of(value))
+    if len(words) != (2 if name in PAIRS else 1) or not all(_NUMBER.fullmatch(word) for word in words):
         yield "must be two whole numbers" if name in PAIRS else "must be a whole number"
     elif not all(low <= int(word) <= high for word in words):
         yield f"must be between {low} and {high}"

@@ -38,6 +38,7 @@ ACCEPTABLE = {
     "public-internal": "an internal address outside of the private networks: others may reach it",
     "floating-images": "images that are known by a name only, whose content may change",
     "own-compose": "containers of own templates with more than the inventory means",
+    "commands-and-exports": "settings that run programs, load code, or send or write data elsewhere",
     "files-elsewhere": "secrets or known_hosts outside of the inventory's folder",
     "shared-user-ids": "containers that run as user ids which somebody else has on the host",
     "kernel-settings": "a host whose kernel refuses settings of ours: it runs without them",

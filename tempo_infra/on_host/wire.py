@@ -15,6 +15,7 @@ MARKER = "\x01tempo-infra"
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a frame beyond this is not ours
 MAX_NOISE_BYTES = 1024 * 1024  # before a frame: banners and what a shell's start-up prints
 BYTES_A_VALUE = 16  # at least, on average: a value takes 64 bytes of memory and more, whatever it is
+MOST_VALUES = 500_000  # of a file: a plan of 600 hosts has half of that
 LARGEST = 2**64  # no counter of a kernel is more, nor any time or size
 
 
@@ -101,17 +102,22 @@ def read_frame(
     text, payload = read_exact(sizes[0]), read_exact(sizes[1])
     if (len(text), len(payload)) != sizes:
         raise WireError(f"a frame of {sum(sizes)} bytes that ends after {len(text) + len(payload)}")
-    if sum(map(text.count, (b",", b"[", b"{"))) > most // BYTES_A_VALUE:
+    if _values(text) > most // BYTES_A_VALUE:
         raise WireError("a frame of far too many values is refused")
     try:
-        body = read_json(text)
+        body = read_json(text, most // BYTES_A_VALUE)
     except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or nested without end
         raise WireError(f"a frame that can't be read: {type(error).__name__}") from error
     return kind, body, payload
 
 
-def read_json(text: "bytes | str") -> Any:
-    """Read JSON whose numbers are such as something can have, and whose names are there once; ValueError."""
+def read_json(text: "bytes | str", most_values: int = MOST_VALUES) -> Any:
+    """Read JSON whose numbers are such as something can have, whose names are there once, of few values.
+
+    ValueError.
+    """
+    if _values(text) > most_values:
+        raise ValueError(f"more than {most_values} values")
     return json.loads(
         text, parse_int=_whole, parse_float=_number, parse_constant=_number, object_pairs_hook=_object
     )
@@ -123,6 +129,12 @@ def _object(pairs: "list[tuple[str, Any]]") -> "dict[str, Any]":
     if len(found) != len(pairs):
         raise ValueError("a name is there twice")
     return found
+
+
+def _values(text: "bytes | str") -> int:
+    """Return how many values a text has, or more: it is not read for that."""
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return sum(map(raw.count, (b",", b"[", b"{")))
 
 
 def _whole(text: str) -> int:

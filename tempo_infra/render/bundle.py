@@ -65,6 +65,7 @@ class OwnTemplate:
 
     name: str  # "docker-compose.yml.j2"
     beyond: tuple[str, ...] = ()  # what it renders beyond the inventory's meaning, and was accepted
+    accepted: str = ""  # the risk that was taken for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class OwnUse:
     template: str
     hosts: tuple[str, ...]
     beyond: tuple[str, ...]
+    accepted: str = ""
 
     @property
     def line(self) -> str:
@@ -83,7 +85,7 @@ class OwnUse:
     def risk(self) -> str:
         """What is accepted with it; "" for nothing."""
         told = "; ".join(self.beyond)
-        return f"own-compose: more than the inventory means, by the {self.line}: {told}" if told else ""
+        return f"{self.accepted}: more than the inventory means, by the {self.line}: {told}" if told else ""
 
 
 def own_used(bundles: Iterable[Bundle]) -> tuple[OwnUse, ...]:
@@ -93,7 +95,12 @@ def own_used(bundles: Iterable[Bundle]) -> tuple[OwnUse, ...]:
         for own in bundle.own:
             found.setdefault(own.name, {})[bundle.host] = own
     return tuple(
-        OwnUse(name, tuple(at), tuple(dict.fromkeys(one for own in at.values() for one in own.beyond)))
+        OwnUse(
+            name,
+            tuple(at),
+            tuple(dict.fromkeys(one for own in at.values() for one in own.beyond)),
+            next((own.accepted for own in at.values() if own.accepted), ""),
+        )
         for name, at in sorted(found.items())
     )
 

@@ -2,7 +2,7 @@
 
 A template runs once. What its filters return are placeholders; the text with the placeholders gives the
 structure that was meant, the text with the quoted values is the file. `roundtrip` compares the two.
-An operator's template runs in a process of its own, which is `bounded`.
+An operator's template runs in a process of its own, which is `bounded`; what it rendered is read there, too.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, is_dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jinja2 import StrictUndefined, TemplateError, TemplateNotFound, Undefined, nodes, pass_context
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
@@ -26,13 +26,14 @@ from tempo_infra.render.templates import built_in, sources
 from tempo_infra.sanitize import INVISIBLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from jinja2.runtime import Context
 
-OUTPUT_LIMIT = 1024 * 1024  # characters of one file
+T = TypeVar("T")
+OUTPUT_LIMIT = 1024 * 1024  # characters of one file, before and after its values are put in
 RECORD = "recorded"
-PLACEHOLDER = re.compile(r"zqz([0-9]+)zqz")
+PLACEHOLDER = re.compile(r"zqz([0-9]{1,7})zqz", re.ASCII)
 REFUSED = (
     *(nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends),
     *(nodes.Concat, nodes.FilterBlock, nodes.AssignBlock),
@@ -49,7 +50,7 @@ class Printed:
     text: str  # quoted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rendered:
     """A file, and what was meant by it."""
 
@@ -58,7 +59,7 @@ class Rendered:
     printed: tuple[Printed, ...]
     own: bool = False  # the operator's
 
-    @property
+    @cached_property
     def text(self) -> str:
         return PLACEHOLDER.sub(lambda found: self.printed[int(found[1])].text, self.form)
 
@@ -179,18 +180,21 @@ class Engine:
         """Return the first of these templates that exists."""
         return next((name for name in names if self._loader.find(name)), names[-1])
 
-    def render(self, name: str, values: Mapping[str, object]) -> Rendered:
-        """Run one template, the operator's within bounds. InputError with its file and line when it fails."""
+    def render(self, name: str, values: Mapping[str, object], read: Callable[[Rendered], T]) -> T:
+        """Run one template and return what is read of it, a JSON value. InputError with its file and line.
+
+        Of the operator's, both are done within bounds.
+        """
         if name not in self._loader.own:
-            return self.ours(name, values)
+            return read(self.ours(name, values))
         path = self._loader.find(name) or Path(name)
         try:
-            answer = json.loads(bounded(lambda: _packed(lambda: self._run(name, values))))
+            answer = json.loads(bounded(lambda: _packed(lambda: read(self._run(name, values)))))
         except TooMuchError as error:
             raise InputError(f"{path}: {error.what}") from error
         if "refused" in answer:
-            raise InputError(answer["refused"])
-        return Rendered(path, answer["form"], tuple(Printed(*one) for one in answer["printed"]), own=True)
+            raise InputError(answer["refused"], remedy=answer["remedy"])
+        return cast("T", answer["read"])
 
     def ours(self, name: str, values: Mapping[str, object]) -> Rendered:
         """Run the built-in template of that name: what the values mean."""
@@ -201,11 +205,11 @@ class Engine:
         try:
             template = self._environment.get_template(name)
             form = template.render({**values, RECORD: record})
-            if len(form) > OUTPUT_LIMIT:
-                raise SecurityError(f"the file would be larger than {OUTPUT_LIMIT // 1024} KiB")
+            _bound_output(form, record.printed)
         except (TemplateError, ValueError, TypeError, RecursionError, SyntaxError) as error:
             raise _failed(name, self._loader.find(name), error) from error
-        rendered = Rendered(Path(template.filename or name), form, tuple(record.printed))
+        own = name in self._loader.own
+        rendered = Rendered(Path(template.filename or name), form, tuple(record.printed), own)
         if found := INVISIBLE.search(rendered.text):  # that a template or a value has written as an escape
             raise InputError(f"{rendered.template}: it renders an invisible character, U+{ord(found[0]):04X}")
         return rendered
@@ -217,14 +221,24 @@ def _built_in() -> Engine:
     return Engine()
 
 
-def _packed(run: Callable[[], Rendered]) -> bytes:
+def _packed(read: Callable[[], object]) -> bytes:
     """Return what came of a template, for another process."""
     try:
-        rendered = run()
+        answer = {"read": read()}
     except InputError as error:
-        return json.dumps({"refused": str(error)}).encode()
-    printed = [(one.filter, one.value, one.text) for one in rendered.printed]
-    return json.dumps({"form": rendered.form, "printed": printed}).encode()
+        answer = {"refused": error.what, "remedy": error.remedy}
+    return json.dumps(answer).encode()
+
+
+def _bound_output(form: str, printed: Sequence[Printed]) -> None:
+    """SecurityError for a file that is too large, or that writes what stands for a value of its own."""
+    length = len(form)
+    for found in PLACEHOLDER.finditer(form):
+        if int(found[1]) >= len(printed):
+            raise SecurityError(f"{found[0]} stands for a value: write something else")
+        length += len(printed[int(found[1])].text) - len(found[0])
+    if max(length, len(form)) > OUTPUT_LIMIT:
+        raise SecurityError(f"the file would be larger than {OUTPUT_LIMIT // 1024} KiB")
 
 
 def _bound(tree: nodes.Template, filename: str | None) -> None:

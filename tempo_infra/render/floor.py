@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tempo_infra.errors import InputError
-from tempo_infra.inventory import parameters
+from tempo_infra.inventory import outward, parameters
 from tempo_infra.inventory.overrides import OURS, Known, why_not
+from tempo_infra.render import lines
 from tempo_infra.sizing import overrides
 
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
     from tempo_infra.inventory.cluster import Cluster
 
-RISK = "own-compose"
-IN_CONTAINERS = frozenset({"docker-compose.yml", "migrate.sh"})  # what the risk can be taken for
 MOST_SHOWN = 8
 LONGEST_SHOWN = 50  # characters of a value
+LEAST = 0.01  # processors: of less, Docker makes no limit at all; of connections, 0 is no limit
+OUTWARD_SECTIONS = frozenset({"archival", "namespaceDefaults", "otel"})
 
 Rule: TypeAlias = "Callable[[Any, Any], bool] | dict[str, Rule]"  # own value and ours -> is it fine?
 ABSENT = object()
@@ -43,15 +44,18 @@ def judged(cluster: Cluster, path: str, template: object, own: Read, ours: Read)
 
     InputError where it is not.
     """
-    found = tuple(FLOORS.get(path, _same_as_ours)(cluster, own, ours))
-    if not found or (path in IN_CONTAINERS and RISK in cluster.accept):
-        return found
-    told = "; ".join(found[:MOST_SHOWN]) + (
-        f"; and {more} more" if (more := len(found) - MOST_SHOWN) > 0 else ""
+    never = list(FLOORS.get(path, _same_as_ours)(cluster, own, ours))
+    risk, acceptable = RISKS.get(path, ("", _nothing))
+    beyond = tuple(acceptable(cluster, own, ours))
+    refused = never if risk in cluster.accept else [*never, *beyond]
+    if not refused:
+        return beyond
+    told = "; ".join(refused[:MOST_SHOWN]) + (
+        f"; and {more} more" if (more := len(refused) - MOST_SHOWN) > 0 else ""
     )
     remedy = "render there what the built-in template does"
-    if path in IN_CONTAINERS:
-        remedy += f", or take the risk with accept: [{RISK}], which every plan shows"
+    if not never:
+        remedy += f", or take the risk with accept: [{risk}], which every plan shows"
     raise InputError(f"{template}: more than the inventory means: {told}", remedy=remedy)
 
 
@@ -61,7 +65,7 @@ def _free(_own: object, _ours: object) -> bool:
 
 def _at_most(own: object, ours: object) -> bool:
     numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (own, ours))
-    return numbers and 0 < own <= ours  # type: ignore[operator]  # they are numbers
+    return numbers and LEAST <= own <= ours  # type: ignore[operator]  # they are numbers
 
 
 def _some_of(own: object, ours: object) -> bool:
@@ -73,33 +77,35 @@ def _like(pattern: str) -> Rule:
 
 
 def _labels(own: object, _: object) -> bool:
-    """Not Docker's and Compose's own: by these our containers are found."""
+    """Plain words only: by Docker's own labels our containers are found, and other programs obey theirs.
+
+    Traefik's, Ofelia's, Watchtower's and those of agents that run checks have a dot in them, a few have none.
+    """
     return isinstance(own, dict) and all(
-        type(name) is type(value) is str and not name.startswith(("com.docker.", "io.docker."))
+        type(name) is type(value) is str
+        and re.fullmatch(r"org\.opencontainers\.image\.[a-z.]+|[a-z][a-z0-9-]*", name)
+        and name not in OBEYED
         for name, value in own.items()
     )
 
 
-_DURATION = _like(r"[0-9]{1,4}(ms|s|m)")
+OBEYED = frozenset({"autoheal", "caddy"})
+_PAUSE = _like(r"[1-9][0-9]?s|1m")
 COMPOSE: Rule = {
     "services": {
         "*": {
             "ports": _some_of,
             "cpus": _at_most,
             "labels": _labels,
-            "stop_grace_period": _DURATION,
             "environment": {"TZ": _like(r"[A-Za-z][A-Za-z0-9_+/-]{0,40}")},
             "healthcheck": {
-                **dict.fromkeys(("interval", "timeout", "start_period", "start_interval"), _DURATION),
+                **dict.fromkeys(("interval", "timeout", "start_interval"), _PAUSE),
+                "start_period": _like(r"[1-9][0-9]{0,2}s|[1-9]m"),
                 "retries": _like(r"[1-9][0-9]?"),
             },
             "logging": {"options": {"max-size": _like(r"[1-9][0-9]{0,2}[km]"), "max-file": _like(r"[1-9]")}},
         }
     }
-}
-_STORE: Rule = {
-    **dict.fromkeys(("maxConns", "maxIdleConns"), _at_most),
-    **dict.fromkeys(("maxConnLifetime", "tls"), _free),
 }
 SERVER: Rule = {
     "log": {"level": _like("debug|info|warn|error"), "format": _like("json|console")},
@@ -126,7 +132,7 @@ SERVER: Rule = {
     "services": {"*": {"rpc": dict.fromkeys(("keepAliveServerConfig", "clientConnectionConfig"), _free)}},
     **dict.fromkeys(("archival", "namespaceDefaults", "otel", "dcRedirectionPolicy"), _free),
     "publicClient": {"forceTLSConfig": _free},
-    "dynamicConfigClient": {"pollInterval": _DURATION},
+    "dynamicConfigClient": {"pollInterval": _PAUSE},
 }
 LIMITS: Mapping[str, tuple[int, int]] = {
     "nofile": (1024, 1 << 20),  # above fs.nr_open no login succeeds
@@ -136,7 +142,6 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "stack": (8192, 1 << 30),
 }
 """What of each lets people log in; with other items everybody can be locked out."""
-UNIT_FREE = re.compile(r"(Description|Documentation)=[^\\]*|RestartSec=[0-9]{1,3}(s|min)?", re.ASCII)
 THP = re.compile(
     r"/sys/kernel/mm/transparent_hugepage/(enabled|defrag|shmem_enabled|khugepaged/\w+)", re.ASCII
 )
@@ -190,7 +195,8 @@ def _sysctl(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
 
 def _postgresql(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
     loaded = (own.found[name] for name in parameters.LOADING if name in own.found)
-    known = replace(overrides.known(cluster), libraries=parameters.libraries_in(loaded))
+    by = overrides.known(cluster)
+    known = replace(by, libraries=parameters.libraries_in(loaded), accept=by.accept | {outward.RISK})
     for name in dict.fromkeys((*own.found, *(OURS & ours.found.keys()))):
         value, meant = own.found.get(name, ABSENT), ours.found.get(name, ABSENT)
         if value is ABSENT:
@@ -232,30 +238,11 @@ def _tmpfiles(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
 
 
 def _unit(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
-    mine, meant = (
-        [line for line in _code(one.text, "#", ";") if not UNIT_FREE.fullmatch(line)] for one in (own, ours)
-    )
-    yield from _lines_differing(mine, meant)
+    return lines.differing(own.text, ours.text, lines.UNIT_FREE)
 
 
 def _script(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
-    yield from _lines_differing(_code(own.text, "#"), _code(ours.text, "#"))
-
-
-def _lines_differing(mine: list[str], meant: list[str]) -> Iterator[str]:
-    if mine != meant:
-        added = [line for line in mine if line not in meant]
-        gone = [line for line in meant if line not in mine]
-        yield from (*map(_short, added), *(f"{_short(line)} is missing" for line in gone))
-        if not added and not gone:
-            yield "its lines are in another order"
-
-
-def _code(text: str, *comments: str) -> list[str]:
-    """Return the lines that are no comments; one that a backslash continues is one with the next."""
-    lines = [line.strip() for line in text.split("\n")]
-    code = "\n".join(line for line in lines if line and not line.startswith(comments))
-    return code.replace("\\\n", " ").split("\n")
+    return lines.differing(own.text, ours.text, lines.SCRIPT_FREE)
 
 
 def _same_as_ours(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
@@ -281,21 +268,39 @@ def _wrong_values(known: Known, name: str, entries: object) -> Iterator[str]:
             yield "is no list of single values"
 
 
-def _asked_of_ours(_cluster: Cluster, _own: Read, _ours: Read) -> Iterator[str]:
+def _outward_parameters(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    for name, value in own.found.items():
+        if value != ours.found.get(name) and outward.is_outward(int(cluster.postgres.version), name, value):
+            yield f"{name} = {_short(value)} {outward.WHAT}"
+
+
+def _outward_sections(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    for name in sorted(OUTWARD_SECTIONS & own.found.keys()):
+        if not _alike(own.found[name], ours.found.get(name, ABSENT)):
+            yield f"{_told(name, own.found[name], ours.found.get(name, ABSENT))} {outward.WHAT}"
+
+
+def _nothing(_cluster: Cluster, _own: Read, _ours: Read) -> Iterator[str]:
     return iter(())
 
 
 FLOORS: Mapping[str, Callable[[Cluster, Read, Read], Iterator[str]]] = {
-    "docker-compose.yml": _document(COMPOSE),
+    **dict.fromkeys(("docker-compose.yml", "migrate.sh"), _nothing),
     "server.yaml": _document(SERVER),
     "dynamic.yaml": _dynamic,
-    "pg_hba.conf": _asked_of_ours,  # `keys.check_hba`
+    "pg_hba.conf": _nothing,  # `keys.check_hba`
     "postgresql.conf": _postgresql,
-    "migrate.sh": _script,
     "etc/sysctl.d/60-tempo-infra.conf": _sysctl,
     "etc/security/limits.d/60-tempo-infra.conf": _limits,
     "etc/tmpfiles.d/60-tempo-infra.conf": _tmpfiles,
     "etc/systemd/system/tempo-infra.service": _unit,
     "etc/systemd/system/multi-user.target.d/60-tempo-infra.conf": _unit,
 }
-"""By path, as `files` has it; what is not here is the same as ours."""
+"""What is never taken, by path, as `files` has it; what is not here is the same as ours."""
+RISKS: Mapping[str, tuple[str, Callable[[Cluster, Read, Read], Iterator[str]]]] = {
+    "docker-compose.yml": ("own-compose", _document(COMPOSE)),
+    "migrate.sh": ("own-compose", _script),
+    "postgresql.conf": (outward.RISK, _outward_parameters),
+    "server.yaml": (outward.RISK, _outward_sections),
+}
+"""What is taken where the risk is."""

@@ -9,6 +9,7 @@ from tempo_infra.inventory import subnets
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.users import OF_IMAGES, PASSWD
 from tempo_infra.render import views
+from tempo_infra.render.anew import written
 from tempo_infra.render.bundle import STATE, Bundle, File, OwnTemplate, Service
 from tempo_infra.render.files import (
     COMPOSE,
@@ -20,7 +21,7 @@ from tempo_infra.render.files import (
     system_files,
     template_folder,
 )
-from tempo_infra.render.floor import Read, judged
+from tempo_infra.render.floor import RISKS, Read, judged
 from tempo_infra.render.keys import (
     check_compose,
     check_dynamic,
@@ -28,26 +29,27 @@ from tempo_infra.render.keys import (
     check_local_login,
     check_postgresql,
     check_temporal,
+    refuse_template,
 )
 from tempo_infra.render.reloadable import started_with
 from tempo_infra.render.roundtrip import check
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.users import Users
-    from tempo_infra.render.engine import Engine
+    from tempo_infra.render.engine import Engine, Rendered
     from tempo_infra.render.files import Spec
     from tempo_infra.sizing import Container, HostSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A rendered file, what its reader found in it, and the operator's template that made it, if one did."""
+    """A rendered file, the images that it names, and the operator's template that made it, if one did."""
 
     file: File
-    found: Any
+    images: Mapping[str, str]  # by service
     own: OwnTemplate | None
     start: bytes = b""  # what of it only a start of its service takes up
 
@@ -90,17 +92,17 @@ def bundle(
     if users != OF_IMAGES:
         file = File("passwd", PASSWD.encode(), 0o644, 0, "restarts all services")
         folders[views.ACCOUNTS] = f"{views.ACCOUNTS}-{service_digest([file])}"
-        made.append(Made(file, None, None).moved(f"services/{folders[views.ACCOUNTS]}"))
+        made.append(Made(file, {}, None).moved(f"services/{folders[views.ACCOUNTS]}"))
     values["host"] = views.host_view(cluster, host, settings, folders, users)
     values["data_folder"], values["initdb_folder"] = views.data_folder(), views.initdb_folder()
     values["namespaces"] = views.namespaces_of(cluster, host)
     specs = (COMPOSE, *system_files(settings), *((NAMESPACES,) if values["namespaces"] else ()))
     made += [_made(engine, cluster, spec, (f"{spec.path}.j2",), values) for spec in specs]
-    compose = next(one.found for one in made if one.file.path == COMPOSE.path)
+    images = next(one.images for one in made if one.file.path == COMPOSE.path)
     return Bundle(
         host.name,
         tuple(sorted((one.file for one in made), key=lambda file: file.path)),
-        _services(settings, compose),
+        _services(settings, images),
         tuple(sorted({one.own for one in made if one.own}, key=lambda own: own.name)),
         cluster.name,
         users,
@@ -137,11 +139,33 @@ def _made(
 ) -> Made:
     """Render by the first of these templates that is there; the last one is ours."""
     name = engine.choose(*templates)
-    rendered = engine.render(name, values)
+    own = name in engine.own
+    # Not in the other process: the tables that are loaded for it are there for all then.
+    meant = _read(engine.ours(templates[-1], values), spec, values) if own else None
+
+    def taken(rendered: Rendered) -> tuple[str, Mapping[str, str], Sequence[str]]:
+        read = _read(rendered, spec, values)
+        images = _images(read.found) if spec is COMPOSE else {}
+        if meant is None:
+            return read.text, images, ()
+        beyond = judged(cluster, spec.path, rendered.template, read, meant)
+        return written(MANAGED, rendered, read.found, spec.reader), images, beyond
+
+    text, images, beyond = engine.render(name, values, taken)
+    effect, live = spec.effect.format(service=service), bool(service) and spec.path in READ_ANEW
+    file = File(spec.path, text.encode(), spec.mode, spec.uid, effect, live)
+    accepted = RISKS[spec.path][0] if beyond else ""
+    start = started_with(spec, text, int(str(values["postgres_version"])))
+    return Made(file, images, OwnTemplate(name, tuple(beyond), accepted) if own else None, start)
+
+
+def _read(rendered: Rendered, spec: Spec, values: Mapping[str, object]) -> Read:
+    """Read a rendered file back. InputError for one that its reader on the host takes for something else."""
     found = check(rendered, spec.reader)
     if spec is COMPOSE:
         check_compose(found, rendered.template, views.PROJECT, _names(values["host"]))
     if spec.path == "server.yaml":
+        refuse_template(rendered.text, rendered.template)
         check_temporal(found, rendered.template)
     if spec.path == "dynamic.yaml":
         check_dynamic(found, rendered.template, str(values["temporal_version"]))
@@ -150,28 +174,24 @@ def _made(
         check_local_login(found, rendered.template)
     if spec.reader == "pgconf" and isinstance(found, dict):
         check_postgresql(found, rendered.template, int(str(values["postgres_version"])))
-    own = None
-    if rendered.own:
-        ours = engine.ours(templates[-1], values)
-        read = Read(rendered.text, found), Read(ours.text, check(ours, spec.reader))
-        own = OwnTemplate(name, judged(cluster, spec.path, rendered.template, *read))
-    effect = spec.effect.format(service=service)
-    live = bool(service) and spec.path in READ_ANEW
-    file = File(spec.path, rendered.text.encode(), spec.mode, spec.uid, effect, live)
-    return Made(file, found, own, started_with(spec, rendered.text, int(str(values["postgres_version"]))))
+    return Read(rendered.text, found)
 
 
 def _names(host: object) -> set[str]:
     return {service.name for service in host.services} if isinstance(host, views.HostView) else set()
 
 
-def _services(settings: HostSettings, compose: Any) -> tuple[Service, ...]:  # noqa: ANN401
+def _images(compose: Any) -> Mapping[str, str]:  # noqa: ANN401
+    return {name: str(service.get("image")) for name, service in compose["services"].items()}
+
+
+def _services(settings: HostSettings, images: Mapping[str, str]) -> tuple[Service, ...]:
     """Return the containers; what is pulled and shown is the image that the compose file really names."""
     return tuple(
         Service(
             name=container.name,
             role=container.role.value,
-            image=str(compose["services"][container.name].get("image")),
+            image=images[container.name],
             job=container.job,
         )
         for container in settings.containers

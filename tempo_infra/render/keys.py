@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_network
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
@@ -85,14 +86,28 @@ CONSTRAINTS = frozenset(
 )
 """From common/dynamicconfig/yaml_loader.go of the server, 1.31.2."""
 
+MOST_NAMED = 8  # mistakes of a file
 NEEDED = ("persistence", "global", "services", "clusterMetadata", "dynamicConfigClient")
+
+
+AS_TEMPLATE = "enable-template"
+"""In a comment, it makes a file a template of Go: common/config/loader.go of the server, 1.31.2."""
+
+
+def refuse_template(text: str, template: Path) -> None:
+    """InputError for a file that the server would run before it reads it."""
+    if AS_TEMPLATE in text:
+        raise InputError(
+            f"{template}: {AS_TEMPLATE}: the server would run the file as a template of its own",
+            remedy="write there what it is to say",
+        )
 
 
 def check_temporal(found: object, template: Path) -> None:
     """InputError for a key that the server would drop, or a section that it needs."""
     if not isinstance(found, dict):
         raise InputError(f"{template}: Temporal's configuration is a mapping")
-    problems = [f"unknown key {key}" for key in _unknown(found, TEMPORAL)]
+    problems = [f"unknown key {key}" for key in islice(_unknown(found, TEMPORAL), MOST_NAMED)]
     problems += [f"missing section {key}" for key in NEEDED if key not in found]
     if problems:
         raise InputError(
@@ -180,7 +195,10 @@ def check_postgresql(found: dict[str, str], template: Path, version: int) -> Non
 
 def check_dynamic(found: object, template: Path, version: str) -> None:
     """InputError for keys and values of dynamic configuration that the server passes over."""
-    problems = [why for name, entries in _entries(found) for why in _dynamic(str(name), entries, version)]
+    found_problems = (
+        why for name, entries in _entries(found) for why in _dynamic(str(name), entries, version)
+    )
+    problems = list(islice(found_problems, MOST_NAMED))  # a hint for each of thousands takes minutes
     if problems:
         raise InputError(
             f"{template}: {'; '.join(problems)}", remedy="the server ignores them, with a line in its log"

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from tempo_infra.inventory.problems import Problem
 
+BLANK = " \t"  # all that is one for the programs on a host; Python knows 27 more
 PGCONF_LINE = re.compile(
-    r"(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(?P<value>'(?:[^'\\\n]|\\.|'')*'|[^\s#']+)\s*(?:#.*)?"
+    r"(?P<name>[A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*"
+    r"(?P<value>'(?:[^'\\\n]|\\.|'')*'|[A-Za-z0-9_.:/+-]+)[ \t]*(?:#.*)?"
 )
 PGCONF_ESCAPE = re.compile(r"''|\\([0-7]{1,3}|.)")
 FIELDS = re.compile(r"[A-Za-z0-9_.:/,+=$ \t-]*")
@@ -92,17 +94,17 @@ def fields(text: str) -> list[list[str]]:
     """
     found = []
     for number, line in _numbered(text):
-        code = line.partition("#")[0].strip(" \t\r")
+        code = line.partition("#")[0].strip(BLANK)
         if line.rstrip().endswith("\\"):
             raise ValueError(f"line {number}: a backslash at the end makes it one with the next line")
         if not re.fullmatch(FIELDS, code):
             raise ValueError(
                 f"line {number}: {code!r}: plain fields only, without quotes, `@`, `\\` and the like"
             )
-        words = code.split()
-        if any(word.startswith(",") or word.endswith(",") for word in words):
+        names = _split(code)
+        if any(name.startswith(",") or name.endswith(",") for name in names):
             raise ValueError(f"line {number}: {code!r}: no blank in a list")
-        found += [words] if words else []
+        found += [names] if names else []
     return found
 
 
@@ -110,16 +112,21 @@ def sysctl(text: str) -> dict[str, str]:
     """Read sysctl.d: `key = value`."""
     found: dict[str, str] = {}
     for number, line in _lines(text):
-        key, equals, value = line.partition("=")
-        if not equals or key.strip() in found:
+        key, equals, value = (part.strip(BLANK) for part in line.partition("="))
+        if not equals or key in found:
             raise ValueError(f"line {number}: {line!r} is not a new `key = value`")
-        found[key.strip()] = value.strip()
+        found[key] = value
     return found
 
 
 def words(text: str) -> list[list[str]]:
-    """Read a table of words: limits.d, tmpfiles.d, the lines of a systemd unit."""
-    return [line.partition("#")[0].split() for _, line in _lines(text)]
+    """Read a table of words, as tmpfiles.d and the lines of a systemd unit: a comment is a whole line."""
+    return [_split(line) for _, line in _lines(text)]
+
+
+def limits(text: str) -> list[list[str]]:
+    """Read limits.d, where a comment may stand behind the words."""
+    return [_split(line.partition("#")[0]) for _, line in _lines(text)]
 
 
 def sh(text: str) -> list[str]:
@@ -134,7 +141,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "sysctl": sysctl,
     "hba": fields,
     "ident": fields,
-    "limits": words,
+    "limits": limits,
     "tmpfiles": words,
     "unit": words,
     "sh": sh,
@@ -143,7 +150,9 @@ READERS: dict[str, Callable[[str], Any]] = {
 
 def _interpolated(value: object) -> object:
     if isinstance(value, dict):
-        return {_interpolated(key): _interpolated(item) for key, item in value.items()}
+        if wrong := next((key for key in value if "$" in str(key)), None):
+            raise ValueError(f"Compose leaves the $ in the key {wrong!r} as it is; use none there")
+        return {key: _interpolated(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_interpolated(item) for item in value]
     if isinstance(value, str) and "$" in value:
@@ -154,8 +163,12 @@ def _interpolated(value: object) -> object:
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    stripped = ((number, line.strip()) for number, line in _numbered(text))
+    stripped = ((number, line.strip(BLANK)) for number, line in _numbered(text))
     return [(number, line) for number, line in stripped if line and not line.startswith("#")]
+
+
+def _split(line: str) -> list[str]:
+    return [word for word in re.split(f"[{BLANK}]+", line) if word]
 
 
 def _numbered(text: str) -> Iterator[tuple[int, str]]:

@@ -12,6 +12,7 @@ from tempo_infra.errors import InputError
 from tempo_infra.inventory.problems import did_you_mean
 from tempo_infra.inventory.source import check_visible
 from tempo_infra.render.files import template_names
+from tempo_infra.sanitize import one_line
 from tempo_infra.trees import Limits, Tree
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def built_in() -> Path:
 def own_templates(cluster: Cluster) -> Path | None:
     """Return the folder beside the inventory, where there is one."""
     own = cluster.path.parent / "templates"
-    return own if os.path.lexists(own) and own.resolve() != built_in().resolve() else None
+    ours = os.path.realpath(own) == os.path.realpath(
+        built_in()
+    )  # a link that leads to itself is no error here
+    return own if os.path.lexists(own) and not ours else None
 
 
 def sources(own: Path | None) -> Mapping[str, str]:
@@ -53,10 +57,11 @@ def refuse_unknown(own: Mapping[str, str], folder: Path | None) -> None:
     for name in own:
         if name not in known:
             hint = did_you_mean(name, known) or f"; known are {', '.join(sorted(known))}"
-            raise InputError(f"{folder}/{name}: replaces nothing{hint}")
+            raise InputError(f"{one_line(f'{folder}/{name}')}: replaces nothing{hint}")
 
 
 def _text(path: Path, data: bytes) -> str:
+    path = Path(one_line(str(path)))  # for what is said of it
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from tempo_infra.errors import InputError
 from tempo_infra.render.bundle import logical
+from tempo_infra.sanitize import one_line
 from tempo_infra.trees import Limits, Tree
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def write(bundles: Sequence[Bundle], folder: Path, *, whole: bool) -> None:
     with Tree.open(folder, make=True) as tree:
         there = _hosts_in(tree)
         owned = {host: _owned(folder / host, files) for host, files in there.items()}
+        for bundle in bundles:
+            for path in contents(bundle):
+                tree.refuse(f"{bundle.host}/{path}")
         for bundle in bundles:
             wanted = contents(bundle)
             modes = {file.path: file.mode for file in bundle.files}
@@ -122,7 +126,7 @@ def _by_logical(files: dict[str, bytes]) -> dict[str, tuple[str, bytes]]:
 
 
 def _label(side: str, host: str, path: str) -> str:
-    return f"{side}/{host}/{path}" if path else "/dev/null"
+    return one_line(f"{side}/{host}/{path}") if path else "/dev/null"
 
 
 def _diff(old_name: str, new_name: str, old: bytes, new: bytes) -> str:

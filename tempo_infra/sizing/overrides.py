@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from tempo_infra.inventory import dynamic_config, parameters
+from tempo_infra.inventory import dynamic_config, outward, parameters
 from tempo_infra.inventory.addresses import why_not_private
 from tempo_infra.inventory.overrides import (
     KERNEL_RISK,
@@ -112,12 +112,18 @@ def check(cluster: Cluster) -> None:
 def risks(cluster: Cluster) -> tuple[str, ...]:
     """Return the accepted risks that are really taken, one line each, for a plan to show."""
     taken = []
-    setting = effective(cluster, cluster.database_host, "postgresql").get("synchronous_commit")
+    database = effective(cluster, cluster.database_host, "postgresql")
+    setting = database.get("synchronous_commit")
     if setting is not None and is_off(text_of(setting.value)):
         taken.append(
             f"{RISK}: steps that Temporal was told are done are lost when {cluster.database_host.name} fails"
             f" ({cluster.place(*setting.loc)})"
         )
+    taken += [
+        f"{outward.RISK}: {name} = {text_of(one.value)} {outward.WHAT} ({cluster.place(*one.loc)})"
+        for name, one in database.items()
+        if outward.is_outward(int(cluster.postgres.version), name, text_of(one.value))
+    ]
     if cluster.shares_network:
         taken.append(
             "host-network: services can bind any address of their host and reach its loopback, and rules for"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")  # as OpenSSH tries them
 MAX_KEYS = 5  # sshd's MaxAuthTries is 6 by default
+MOST_KEY_BYTES = 64 * 1024  # of a file with one key; RSA of 16384 bits takes 13 KiB
 JUMP = re.compile(r"(ssh://)?((?P<user>[^@\s]+)@)?(?P<host>\[[^]\s]+\]|[^@:\s\[\]/]+)(:(?P<port>\d{1,5}))?/?")
 
 
@@ -184,7 +185,8 @@ def _in_agent(path: Path) -> PKey | None:
     """Return the key of this file as the agent has it, by the public part beside it."""
     file = Path(f"{path}.pub")
     try:
-        public = file.read_text("utf-8", errors="replace").split() if file.is_file() else []
+        fit = file.is_file() and file.stat().st_size <= MOST_KEY_BYTES
+        public = file.read_text("utf-8", errors="replace").split() if fit else []
     except OSError:
         return None
     return next((key for key in _agents() if key.get_base64() in public), None)
@@ -199,11 +201,14 @@ def _agents() -> Sequence[PKey]:
 def check_key_file(path: Path) -> None:
     """InputError for a named key that is missing or readable by others."""
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
     except OSError as error:
         raise InputError(f"ssh key {path}: {error.strerror}") from error
+    mode = status.st_mode
     if not stat.S_ISREG(mode):
         raise InputError(f"ssh key {path}: no regular file")
+    if status.st_size > MOST_KEY_BYTES:
+        raise InputError(f"ssh key {path}: larger than any key ({MOST_KEY_BYTES >> 10} KiB)")
     if stat.S_IMODE(mode) & 0o077:
         raise InputError(
             f"ssh key {path} can be read by others ({stat.S_IMODE(mode):04o})", remedy=f"chmod 600 {path}"

@@ -96,16 +96,12 @@ def content(descriptor: int, most: int, path: Path) -> bytes:
     raise UnfitError(path, f"is larger than {f'{most >> 20} MiB' if most >> 20 else f'{most >> 10} KiB'}")
 
 
-def replace(
-    folder: int, name: str, path: Path, data: bytes, mode: int | None, *, durable: bool = True
-) -> None:
-    """Put a file in the place of one; without a mode it keeps that one's, or gets 0644."""
+def replace(folder: int, name: str, path: Path, data: bytes, mode: int, *, durable: bool = True) -> None:
+    """Put a file in the place of one."""
     with suppress(FileNotFoundError):
-        there = look(folder, name, path).st_mode
-        if stat.S_ISDIR(there):
+        if stat.S_ISDIR(look(folder, name, path).st_mode):
             raise UnfitError(path, "is a folder, not a file")
-        mode = stat.S_IMODE(there) if mode is None else mode
-    temporary = written(folder, name, data, 0o644 if mode is None else mode, durable=durable)
+    temporary = written(folder, name, data, mode, durable=durable)
     try:
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:

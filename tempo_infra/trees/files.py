@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from tempo_infra.errors import InputError
 from tempo_infra.trees import descriptors
 from tempo_infra.trees.descriptors import held, parent
-from tempo_infra.trees.owners import check, check_private, check_way
+from tempo_infra.trees.owners import check, check_names, check_private, check_way
 from tempo_infra.trees.refusal import UnfitError, refusing
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def read(path: Path, most: int, *, private: bool = False) -> bytes:
             status = os.fstat(file)
             (check_private if private else check)(status, path)
             check_way(folder, path.parent)
-            if status.st_nlink > 1 and os.fstat(folder).st_mode & stat.S_IWOTH:
-                raise UnfitError(path, "has another name elsewhere, and its folder is everybody's")
+            check_names(status, folder, path)
             return descriptors.content(file, most, path)
 
 
@@ -45,13 +44,17 @@ def write(
 ) -> None:
     """Replace a file by a temporary name, fsync and rename: it is the old one or the new one, on disk.
 
-    Without a mode it keeps the one that it has, or gets 0644. `make` makes the folders that are missing;
-    `shared` takes a folder that others may write in, for a report. UnfitError, and the file as it was.
+    Without a mode it keeps the one that it has, but for what a stranger chose, or gets 0644. `make` makes the
+    folders that are missing; `shared` takes a folder that others may write in, for a report. UnfitError, and
+    the file as it was.
     """
     with _writing(path, make=0o755 if make else None) as folder:
         if not shared:
             check_way(folder, path.parent)
-        descriptors.replace(folder, _name(path), path, data, mode)
+        name = _name(path)
+        descriptors.replace(
+            folder, name, path, data, _kept_mode(folder, name, path) if mode is None else mode
+        )
 
 
 def create(path: Path, data: bytes) -> None:
@@ -91,6 +94,19 @@ def _writing(path: Path, *, make: int | None = None) -> Iterator[int]:
             raise UnfitError(path, "can't be written: there is no such folder") from error
     with held(descriptor), refusing(path, "written"):
         yield descriptor
+
+
+def _kept_mode(folder: int, name: str, path: Path) -> int:
+    """Return the mode of the file there if it is one that is read: a stranger's says nothing about ours.
+
+    Never a bit that makes it run as somebody, or lets others change it.
+    """
+    try:
+        status = descriptors.look(folder, name, path)
+        check(status, path)
+    except (FileNotFoundError, UnfitError):
+        return 0o644
+    return stat.S_IMODE(status.st_mode) & 0o755
 
 
 def _name(path: Path) -> str:

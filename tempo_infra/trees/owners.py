@@ -35,6 +35,12 @@ def check(status: os.stat_result, path: Path) -> None:
         raise UnfitError(path, why, remedy=f"chmod g-w {path}")
 
 
+def check_names(status: os.stat_result, folder: int, path: Path) -> None:
+    """UnfitError for a file that somebody else may have given this name, in a folder that is everybody's."""
+    if status.st_nlink > 1 and os.fstat(folder).st_mode & stat.S_IWOTH:
+        raise UnfitError(path, "has another name elsewhere, and its folder is everybody's")
+
+
 def check_private(status: os.stat_result, path: Path) -> None:
     """UnfitError for a key that is not the caller's own, or that others can read."""
     if status.st_uid != os.geteuid():

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import InputError, cause
+from tempo_infra.sanitize import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,7 @@ class UnfitError(InputError):
     """A file or folder that is not taken; `path` is it or one on the way to it, `why` says the rest."""
 
     def __init__(self, path: Path, why: str, *, remedy: str = "") -> None:
-        super().__init__(f"{path}: {why}", remedy=remedy)
+        super().__init__(f"{one_line(str(path))}: {why}", remedy=one_line(remedy))
         self.path, self.why = path, why
 
 

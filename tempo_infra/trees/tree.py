@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
 from tempo_infra.trees import descriptors
 from tempo_infra.trees.descriptors import held, look, parent, step
-from tempo_infra.trees.owners import check, check_way
+from tempo_infra.trees.owners import check, check_names, check_way
 from tempo_infra.trees.refusal import UnfitError, refusing
 
 if TYPE_CHECKING:
@@ -87,6 +88,18 @@ class Tree:
                 raise UnfitError(path, "changes while it is read") from error
         return dict(sorted(found.items()))
 
+    def refuse(self, at: str) -> None:
+        """UnfitError when what is there already stands in the way of a file."""
+        *above, name = at.split("/")
+        path = self.path / at
+        with (
+            refusing(path, "written"),
+            suppress(FileNotFoundError),
+            held(self._folder("/".join(above))) as folder,
+        ):
+            if stat.S_ISDIR(look(folder, name, path).st_mode):
+                raise UnfitError(path, "is a folder, not a file")
+
     def write(self, at: str, data: bytes, mode: int) -> None:
         """Replace a file, and make the folders to it. It is whole, but not on disk yet."""
         above, _, name = at.rpartition("/")
@@ -146,7 +159,9 @@ class _Reading:
                 self.read(below, path, f"{at}/")
             return
         with held(descriptors.opened(folder, name, path)) as file:
-            check(os.fstat(file), path)
+            status = os.fstat(file)
+            check(status, path)
+            check_names(status, folder, path)
             self._found[at] = descriptors.content(file, min(self._limits.file_bytes, self._bytes), path)
             self._bytes -= len(self._found[at])
 

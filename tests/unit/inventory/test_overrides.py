@@ -81,6 +81,7 @@ def test_an_archive_that_keeps_nothing_is_refused(command: str) -> None:
         ("{sysctl: {kernel.panic: 1}}", "is not a kernel setting that can be set here"),
         ("{sysctl: {vm.swappiness: 300}}", "must be between 0 and 200"),
         ("{sysctl: {vm.swappiness: low}}", "must be a whole number"),
+        ("{sysctl: {vm.max_map_count: \u0667\u0667\u0667\u0667\u0667\u0667}}", "must be a whole number"),
         ('{sysctl: {net.ipv4.ip_local_port_range: "32768"}}', "must be two whole numbers"),
         ("{temporal: {history.rpz: 1}}", "Temporal 1.31.2 knows no such key of dynamic configuration (did"),
         ("{temporal: {limit.maxIDLength: 1000}}", "must be at most 255: the columns hold no more"),
@@ -125,7 +126,7 @@ def test_unknown_or_impossible_values_are_refused(text: str, what: str) -> None:
     ],
 )
 def test_what_the_servers_take_is_taken(text: str) -> None:
-    everywhere(text)
+    everywhere(text, "commands-and-exports")
 
 
 def test_a_key_is_known_from_its_version_on() -> None:

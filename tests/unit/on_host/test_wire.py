@@ -79,3 +79,13 @@ def test_a_number_beyond_anything_is_refused(text: str) -> None:
 @pytest.mark.parametrize("number", [0, -1, 2**64, -(2**64), 0.1, -1e19, 1e-300])
 def test_what_a_kernel_counts_is_read_exactly(number: float) -> None:
     assert read_json(f"[{number!r}]") == [number]
+
+
+@pytest.mark.parametrize("value", ["{}", "[]", "1", '"a"', '{"a":1}'])
+def test_far_too_many_values_are_refused_unread(value: str) -> None:
+    text = f"[{','.join([value] * 600)}]"
+    with pytest.raises(ValueError, match="more than 500 values"):
+        read_json(text, 500)
+    with pytest.raises(ValueError, match="more than 500 values"):
+        read_json(text.encode(), 500)
+    assert len(read_json(text, 5000)) == 600

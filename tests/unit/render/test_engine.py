@@ -11,7 +11,7 @@ import pytest
 
 from tempo_infra.errors import InputError
 from tempo_infra.render.bounded import CPU_S
-from tempo_infra.render.engine import OUTPUT_LIMIT, Engine
+from tempo_infra.render.engine import OUTPUT_LIMIT, Engine, Rendered
 from tempo_infra.render.templates import SOURCE_LIMIT
 
 
@@ -32,7 +32,7 @@ class Thing:
 
 def run(tmp_path: Path, source: str, **values: object) -> str:
     (tmp_path / "t.j2").write_text(source)
-    return Engine(tmp_path).render("t.j2", {"thing": Thing(), **values}).text
+    return Engine(tmp_path).render("t.j2", {"thing": Thing(), **values}, lambda rendered: rendered.text)
 
 
 def test_values_are_printed_by_their_filter(tmp_path: Path) -> None:
@@ -99,6 +99,7 @@ ENDLESS = {
     "comparisons": PAIRS + "{% if a == b %}x{% endif %}",
     "hashes": PAIRS + "{% set c = {a: 1} %}",
     "words of an error": PAIRS + "{{ thing[a] | yaml }}",
+    "values": "{% set x = '" + "a" * 200_000 + "' %}{{ x | comment }}" + "zqz0zqz" * 6000,
     "output": "{% for a in thing.items %}{% for b in thing.items %}" + "x" * 1000 + "{% endfor %}" * 2,
 }
 
@@ -123,6 +124,42 @@ def test_output_ends(tmp_path: Path) -> None:
         run(tmp_path, loop)
 
 
+@pytest.mark.parametrize("number", ["99", "1", "0", "0000001", "9" * 7])
+def test_what_stands_for_a_value_is_no_text_of_a_template(tmp_path: Path, number: str) -> None:
+    with pytest.raises(InputError, match=rf"t\.j2.*zqz{number}zqz stands for a value"):
+        run(tmp_path, f"# zqz{number}zqz\n")
+
+
+@pytest.mark.parametrize("text", ["zqz", "zqzzqz", f"zqz{'9' * 5000}zqz", "zqz\u0663zqz", "zqz-1zqz"])
+def test_what_looks_like_it_is_text(tmp_path: Path, text: str) -> None:
+    assert run(tmp_path, text) == text
+
+
+def test_values_count_as_output_before_they_are_put_in(tmp_path: Path) -> None:
+    source = "{% set x = '" + "a" * 200_000 + "' %}# {{ x | comment }}\n" + "# {{ x | comment }}\n" * 5
+    with pytest.raises(InputError, match="would be larger than 1024 KiB"):
+        run(tmp_path, source)
+    assert len(run(tmp_path, source.removesuffix("# {{ x | comment }}\n"))) == 5 * 200_003
+
+
+def test_what_reads_the_output_is_bounded_with_it(tmp_path: Path) -> None:
+    """What is read may be worse than the template: it costs what its reader makes of it."""
+    (tmp_path / "t.j2").write_text("x")
+    for read in (lambda _: "x" * (1 << 28), lambda _: sum(range(10**10))):
+        with pytest.raises(InputError, match=r"t\.j2: takes more than 2 s or 128 MiB"):
+            Engine(tmp_path).render("t.j2", {}, read)
+
+
+def test_what_is_said_of_a_file_that_is_read_keeps_its_remedy(tmp_path: Path) -> None:
+    def refuse(rendered: Rendered) -> str:
+        raise InputError(f"{rendered.template.name}: no", remedy="write yes")
+
+    (tmp_path / "t.j2").write_text("x")
+    with pytest.raises(InputError, match=r"^t\.j2: no") as told:
+        Engine(tmp_path).render("t.j2", {}, refuse)
+    assert told.value.remedy == "write yes"
+
+
 def test_a_huge_template_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"t\.j2: is larger than 256 KiB"):
         run(tmp_path, "x" * (SOURCE_LIMIT + 1))
@@ -131,7 +168,7 @@ def test_a_huge_template_is_not_read(tmp_path: Path) -> None:
 def test_a_template_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.j2").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="can't be read"):
-        Engine(tmp_path).render("t.j2", {})
+        Engine(tmp_path).render("t.j2", {}, lambda rendered: rendered.text)
 
 
 def test_ours_is_taken_where_the_operator_has_none(tmp_path: Path) -> None:
@@ -141,4 +178,4 @@ def test_ours_is_taken_where_the_operator_has_none(tmp_path: Path) -> None:
     (tmp_path / names[0]).write_text("own\n")
     engine = Engine(tmp_path)
     assert engine.choose(*names) == names[0]
-    assert engine.render(names[0], {}).text == "own\n"
+    assert engine.render(names[0], {}, lambda rendered: rendered.text) == "own\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.errors import InputError
-from tempo_infra.render import Bundle, own_used, render
+from tempo_infra.render import Bundle, own_used, parse, render
 from tempo_infra.render.bundle import OwnTemplate
+from tempo_infra.render.keys import MOST_NAMED
 from tempo_infra.render.templates import built_in
 from tempo_infra.sizing import size
 from tests.unit.sizing.clusters import solo
@@ -40,7 +42,8 @@ def own(folder: Path, name: str, *changes: tuple[str, str], more: str = "") -> P
 
 
 def text(bundle: Bundle, path: str) -> str:
-    return bundle.file(path).content.decode()
+    """Of the file with that path, or its end."""
+    return next(file for file in bundle.files if file.path.endswith(path)).content.decode()
 
 
 def test_a_template_of_the_operator_replaces_ours(tmp_path: Path) -> None:
@@ -86,6 +89,21 @@ def test_a_template_of_a_stranger_is_refused(tmp_path: Path, at: str) -> None:
     os.chown(tmp_path / "templates" / at, 65534, -1)
     with pytest.raises(InputError, match="not to you"):
         rendered(tmp_path)
+
+
+def test_a_folder_that_leads_to_itself_is_a_link(tmp_path: Path) -> None:
+    (tmp_path / "templates").symlink_to("templates")
+    with pytest.raises(InputError, match="is a link, and links are not followed"):
+        rendered(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"x", b"\xff", "\u202e".encode()])
+def test_a_templates_name_is_one_line_of_what_is_said(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/a\n\x1b[31merror: all is well.j2").write_bytes(content)
+    with pytest.raises(InputError, match=r"templates/a error: all is well\.j2:") as told:
+        rendered(tmp_path)
+    assert "\nerror" not in told.value.what
 
 
 def test_a_folder_of_something_else_is_not_read_without_end(tmp_path: Path) -> None:
@@ -178,6 +196,22 @@ BEYOND: dict[str, tuple[tuple[str, str], str]] = {
         ("      PGDATA:", "      AWS_SECRET_ACCESS_KEY:\n      PGDATA:"),
         "AWS_SECRET_ACCESS_KEY: null",
     ),
+    "no limit of processors": (("cpus: {{ service.cpus | compose }}", "cpus: 0.001"), "cpus: 0.001"),
+    "an end that never comes": (
+        ("stop_grace_period: {{ service.stop_grace | compose }}", "stop_grace_period: 9999m"),
+        "stop_grace_period",
+    ),
+    "health that is never asked for": (
+        ("      interval: 10s", "      interval: 9999m"),
+        "healthcheck.interval",
+    ),
+    "labels of a proxy": (composed('labels: {"traefik.enable": "true"}'), "labels"),
+    "labels of a proxy by one word": (composed("labels: {caddy: example.org}"), "labels"),
+    "labels that run programs": (composed('labels: {"ofelia.job-exec.x.command": id}'), "labels"),
+    "labels that pull images": (
+        composed('labels: {"com.centurylinklabs.watchtower.enable": "true"}'),
+        "labels",
+    ),
     "labels of Compose": (composed("labels: {com.docker.compose.project: other}"), "labels"),
     "a port of everybody": (("    ports:\n", '    ports:\n      - "9999:9999"\n'), "ports"),
     "a port as a number": (("    ports:\n", "    ports:\n      - 9999\n"), "ports"),
@@ -242,9 +276,8 @@ def test_a_compose_file_says_no_more_than_the_inventory_means(
 
 FINE: dict[str, tuple[str, str]] = {
     "a comment": (FIRST, f"{FIRST}    # for the auditors\n"),
-    "labels": composed("labels: {team: payments}"),
+    "labels": composed("labels: {team: payments, org.opencontainers.image.vendor: us}"),
     "fewer processors": ("    cpus: {{ service.cpus | compose }}", "    cpus: 0.1"),
-    "a longer stop": ("stop_grace_period: {{ service.stop_grace | compose }}", "stop_grace_period: 5m"),
     "another pace of health": ("      interval: 10s", "      interval: 30s"),
     "larger logs": ("        max-size: {{ service.log_size | compose }}", "        max-size: 50m"),
     "a zone": ("      PGDATA:", "      TZ: Europe/Oslo\n      PGDATA:"),
@@ -322,6 +355,16 @@ NO_MORE: dict[str, tuple[str, tuple[str, str], str]] = {
     ),
     "another port": (SERVER, ("grpcPort: {{ service.grpc | yaml }}", "grpcPort: 1"), "grpcPort"),
     "a profiler": (SERVER, ("global:\n", "global:\n  pprof: {port: 7936, host: 0.0.0.0}\n"), "global.pprof"),
+    "a template of the server's": (
+        SERVER,
+        ("log:\n", "# {% raw %}enable-template {{ env }}{% endraw %} x\nlog:\n"),
+        "enable-template: the server would run the file",
+    ),
+    "a template of the server's in a value": (
+        SERVER,
+        ("log:\n", 'otel: {"# enable-template": 1}\nlog:\n'),
+        "enable-template: the server would run the file",
+    ),
     "a server's alias": (SERVER, ("log:\n", "namespaceDefaults: &a {}\nlog:\n"), "an anchor"),
     "an unknown key": (
         DYNAMIC,
@@ -357,6 +400,12 @@ NO_MORE: dict[str, tuple[str, tuple[str, str], str]] = {
         ("            ;;\n        esac", "            ;;\n;; x) id ;;\n        esac"),
         "x\\) id",
     ),
+    "a program behind a blank of another kind": (
+        MIGRATE,
+        ("set -eu\n", "\u00a0# nothing || : ; id\nset -eu\n"),
+        "nothing .* id",
+    ),
+    "a word in two": (MIGRATE, ("set -eu\n", "set\\\n-eu\n"), "set -eu is missing"),
     "less of the script": (MIGRATE, ("umask 077\n", ""), "umask 077 is missing"),
     "a kernel value that is none of ours": (
         SYSCTL,
@@ -389,14 +438,29 @@ NO_MORE: dict[str, tuple[str, tuple[str, str], str]] = {
         ("Type=exec\n", "Type=exec\nExecStartPre=/bin/sh -c id\n"),
         "ExecStartPre=/bin/sh -c id",
     ),
-    "another program": (UNIT, ("--pull never", "--pull never; id"), "ExecStart=.* is missing"),
-    "a program behind a mark": (UNIT, ('--pull never"', '--pull never # ; id"'), "ExecStart"),
-    "a free line in another": (
+    "another program": (
         UNIT,
-        ("  exec timeout", "Description=x; id; \\\n  exec timeout"),
-        "ExecStart",
+        ("--pull never", "--pull never; id"),
+        r"pull never; id\".*pull never\" is missing",
     ),
-    "a line that swallows": (UNIT, ("after a boot\n", "after a boot \\\n"), "After=.* is missing"),
+    "a program behind a mark": (UNIT, ('--pull never"', '--pull never # ; id"'), "never # ; id"),
+    "a free line in another": (UNIT, ("  exec docker", "Description=x; id; \\\n  exec docker"), "=x; id"),
+    "a line that swallows": (UNIT, ("after a boot\n", "after a boot \\\n"), r"after a boot \\"),
+    "a line that swallows and hides it": (
+        UNIT,
+        ("[Service]\n", '[Service]\nDescription=x \\ \nExecStartPre=/bin/sh -c "id"\n'),
+        "ExecStartPre=/bin/sh -c",
+    ),
+    "a line that hides by another blank": (
+        UNIT,
+        ("[Service]\n", "[Service]\nDescription=x \\\u00a0\nExecStartPre=/bin/id\n"),
+        "ExecStartPre=/bin/id",
+    ),
+    "the same in what is wanted": (
+        WANTS,
+        ("[Unit]\n", "[Unit]\nDescription=x \\ \nWants=evil.service\n"),
+        "Wants=evil.service",
+    ),
     "another unit": (
         WANTS,
         ("Wants={{ unit | unit }}", "Wants={{ unit | unit }} evil.service"),
@@ -436,6 +500,42 @@ def test_the_other_files_mean_what_the_inventory_means(
             rendered(tmp_path, "own-compose")
 
 
+def test_an_own_file_of_yaml_is_written_from_what_was_judged(tmp_path: Path) -> None:
+    """No comment of it reaches the host, nor any way to write a value that readers may differ in."""
+    before = parse.yaml(text(rendered(tmp_path), "/dynamic.yaml"))
+    assert isinstance(before, dict)
+    own(
+        tmp_path,
+        DYNAMIC,
+        more="\n? frontend.callbackURLMaxLength # why\n: - {'value': 1_0}\n".replace("1_0", "10"),
+    )
+    found = text(rendered(tmp_path), "/dynamic.yaml")
+    assert "# why" not in found
+    assert found.endswith("\nfrontend.callbackURLMaxLength:\n  - value: 10\n")
+    assert parse.yaml(found) == {**before, "frontend.callbackURLMaxLength": [{"value": 10}]}
+
+
+def test_of_thousands_of_mistakes_a_few_are_said(tmp_path: Path) -> None:
+    own(tmp_path, DYNAMIC, more="".join(f"history.cache{n}Max: [{{value: 1}}]\n" for n in range(2000)))
+    with pytest.raises(InputError, match=r"history\.cache0Max: ") as told:
+        rendered(tmp_path)
+    assert told.value.what.count("history.cache") - told.value.what.count("did you mean") == MOST_NAMED
+
+
+def test_a_word_without_an_end_takes_two_seconds(tmp_path: Path) -> None:
+    own(tmp_path, MIGRATE, more=f"\n: {'a' * 250_000}\n")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    with pytest.raises(InputError, match=r"more than the inventory means|takes more than 2 s"):
+        rendered(tmp_path)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 4
+
+
+def test_a_key_of_compose_is_what_it_looks_like(tmp_path: Path) -> None:
+    own(tmp_path, COMPOSE, composed('labels: {"a$$b": x}'))
+    with pytest.raises(InputError, match="leaves the \\$ in the key"):
+        rendered(tmp_path)
+
+
 FINE_ELSEWHERE: dict[str, tuple[str, tuple[str, str]]] = {
     "a level": (SERVER, ("level: info", "level: warn")),
     "TLS": (SERVER, (DATABASE, f"{DATABASE}\n        tls: {{enabled: true}}")),
@@ -471,6 +571,42 @@ FINE_ELSEWHERE: dict[str, tuple[str, tuple[str, str]]] = {
 def test_what_is_meant_to_be_changed_can_be(tmp_path: Path, name: str, change: tuple[str, str]) -> None:
     own(tmp_path, name, change)
     assert rendered(tmp_path).own == (OwnTemplate(name),)
+
+
+OUTWARD: dict[str, tuple[str, str, str]] = {
+    "a command": (POSTGRESQL, "archive_command = 'cp %p /x/%f'\n", "archive_command = cp %p /x/%f can run"),
+    "a library": (POSTGRESQL, "session_preload_libraries = 'evil'\n", "session_preload_libraries = evil"),
+    "a place for libraries": (POSTGRESQL, "dynamic_library_path = '/tmp'\n", "dynamic_library_path = /tmp"),
+    "a passphrase": (POSTGRESQL, "ssl_passphrase_command = 'id'\n", "ssl_passphrase_command = id"),
+    "another server": (POSTGRESQL, "primary_conninfo = 'host=evil'\n", "primary_conninfo = host=evil"),
+    "logs over data": (POSTGRESQL, "log_filename = 'PG_VERSION'\n", "log_filename = PG_VERSION"),
+    "traces": (SERVER, "otel: {exporters: []}\n", "otel: .* can run programs"),
+    "an archive": (SERVER, "archival: {history: {state: enabled}}\n", "archival: .* can run programs"),
+    "an archive by default": (SERVER, "namespaceDefaults: {archival: {}}\n", "namespaceDefaults: "),
+}
+
+
+@pytest.mark.parametrize(("name", "more", "said"), OUTWARD.values(), ids=OUTWARD)
+def test_what_leads_out_is_a_risk_to_accept_that_is_shown(
+    tmp_path: Path, name: str, more: str, said: str
+) -> None:
+    own(tmp_path, name, more=f"\n{more}")
+    for accepted in ((), ("own-compose",)):
+        with pytest.raises(InputError, match=said) as told:
+            rendered(tmp_path, *accepted)
+        assert "accept: [commands-and-exports]" in told.value.remedy
+    found = rendered(tmp_path, "commands-and-exports")
+    (use,) = own_used([found])
+    assert use.risk.startswith(
+        f"commands-and-exports: more than the inventory means, by the own template {name}"
+    )
+    assert re.search(said, use.risk)
+
+
+def test_what_is_never_taken_is_not_taken_with_that_either(tmp_path: Path) -> None:
+    own(tmp_path, POSTGRESQL, more="\narchive_command = '/bin/true'\nhba_file = '/tmp/x'\n")
+    with pytest.raises(InputError, match=r"archive_command = /bin/true is refused|hba_file: can't be set"):
+        rendered(tmp_path, "commands-and-exports")
 
 
 LINES = {

@@ -44,7 +44,7 @@ def test_sysctl() -> None:
 
 
 def test_words_leave_comments_out() -> None:
-    assert parse.words("# a\n*  soft nofile 10 # b\n\nroot hard nofile 10\n") == [
+    assert parse.limits("# a\n*  soft nofile 10 # b\n\nroot hard nofile 10\n") == [
         ["*", "soft", "nofile", "10"],
         ["root", "hard", "nofile", "10"],
     ]
@@ -53,3 +53,25 @@ def test_words_leave_comments_out() -> None:
 def test_broken_yaml_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="flow node"):
         parse.yaml("a: [")
+
+
+OTHER_BLANKS = ["\u00a0", "\u2003", "\u3000", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"]
+
+
+@pytest.mark.parametrize("blank", OTHER_BLANKS)
+def test_a_blank_is_a_space_or_a_tab(blank: str) -> None:
+    """Python strips 27 more characters, and splits at them; no program on a host does."""
+    assert parse.words(f"a{blank}b \t c\n{blank}# d") == [[f"a{blank}b", "c"], [f"{blank}#", "d"]]
+    assert parse.limits(f"{blank}a b{blank} # c") == [[f"{blank}a", f"b{blank}"]]
+    assert parse.sysctl(f"a{blank} = {blank}1") == {f"a{blank}": f"{blank}1"}
+    for line in (f"a{blank}= 1", f"a ={blank}1", f"a = 1{blank}", f"{blank}a = 1", f"{blank}# a = 1"):
+        with pytest.raises(ValueError, match="line 1"):
+            parse.pgconf(line)
+    for line in (f"local{blank}all all peer", f"local all all peer{blank}", f"{blank}# local"):
+        with pytest.raises(ValueError, match="plain fields only"):
+            parse.fields(line)
+
+
+def test_a_mark_of_a_comment_within_a_word_is_none_but_in_limits() -> None:
+    assert parse.words("w /x - - - - a#b") == [["w", "/x", "-", "-", "-", "-", "a#b"]]
+    assert parse.limits("* hard nofile 1#2") == [["*", "hard", "nofile", "1"]]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(tmp_path: Path, source: str, reader: str, value: str) -> object:
     (tmp_path / "t.j2").write_text(source)
-    return check(Engine(tmp_path).render("t.j2", {"value": value}), reader)
+    return Engine(tmp_path).render("t.j2", {"value": value}, lambda rendered: check(rendered, reader))
 
 
 @pytest.mark.parametrize(

@@ -215,3 +215,30 @@ def test_a_file_of_lines_without_end_is_not_compared_line_by_line(tmp_path: Path
     found = tree.difference(bundles(), tmp_path, whole=True)
     assert "lines: too many to compare" in found
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("planted", ["services", "etc/sysctl.d"])
+def test_nothing_is_written_where_anything_stands_in_the_way(tmp_path: Path, planted: str) -> None:
+    last = bundles()[-1].host
+    (tmp_path / last / planted).parent.mkdir(parents=True)
+    (tmp_path / last / planted).write_text("x")
+    (tmp_path / last / "manifest.json").write_text(json.dumps({"files": [planted]}))
+    before = paths(tmp_path)
+    with pytest.raises(InputError, match=f"{planted}: is a file, not a folder"):
+        tree.write(bundles(), tmp_path, whole=True)
+    assert paths(tmp_path) == before
+
+
+def test_a_folder_in_the_place_of_a_file_stands_in_the_way_too(tmp_path: Path) -> None:
+    last = bundles()[-1].host
+    (tmp_path / last / "docker-compose.yml").mkdir(parents=True)
+    (tmp_path / last / "manifest.json").write_text('{"files": []}')
+    with pytest.raises(InputError, match=r"docker-compose\.yml: is a folder, not a file"):
+        tree.write(bundles(), tmp_path, whole=True)
+    assert paths(tmp_path) == {f"{last}/manifest.json"}
+
+
+def test_a_name_makes_no_line_of_a_diff(tmp_path: Path) -> None:
+    (tmp_path / "db-1").mkdir()
+    (tmp_path / "db-1/x\n+++ b").write_text("y")
+    assert "\n+++ b\n" not in tree.difference(bundles(), tmp_path, whole=True)

@@ -151,5 +151,11 @@ def test_every_template_of_the_operators_stands_in_the_plan(tmp_path: Path) -> N
     compose_json, server_json = plan_json(plan)["own_templates"]
     assert (compose_json["template"], compose_json["hosts"]) == ("docker-compose.yml.j2", names)
     assert "services.postgresql.privileged: true" in compose_json["beyond"]
-    assert server_json == {"template": "services/temporal/server.yaml.j2", "hosts": names[:2], "beyond": ()}
+    assert compose_json["accepted"] == "own-compose"
+    assert server_json == {
+        "template": "services/temporal/server.yaml.j2",
+        "hosts": names[:2],
+        "beyond": (),
+        "accepted": "",
+    }
     jsonschema.validate(json.loads(json.dumps(plan_json(plan))), json.loads(SCHEMA.read_text()))

@@ -40,8 +40,17 @@ def test_own_templates_get_no_such_archive_either(tmp_path: Path) -> None:
         render(replace(one, path=tmp_path / "inventory.yaml"), size(one))
 
 
-def test_a_real_archive_is_taken() -> None:
-    one = everywhere('{postgresql: {archive_mode: on, archive_command: "cp %p /archive/%f"}}')
+def test_a_real_archive_is_a_risk_that_is_shown() -> None:
+    text = '{postgresql: {archive_mode: on, archive_command: "cp %p /archive/%f"}}'
+    with pytest.raises(
+        InputError, match=r"archive_command: can run programs.*accept: \[commands-and-exports\]"
+    ):
+        everywhere(text)
+    one = everywhere(text, accept="commands-and-exports")
+    (risk,) = size(one).risks
+    assert risk.startswith("commands-and-exports: archive_command = cp %p /archive/%f can run programs")
+    assert risk.endswith("(folder/test.yaml:11:61)")
+    assert size(everywhere("{}", accept="commands-and-exports")).risks == ()
     assert size(one).host("one").setting("archive_mode") is not None
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +99,14 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path.write_text("x")
     path.chmod(0o644)
     with pytest.raises(InputError, match=r"can be read by others \(0644\)"):
+        load_key(path)
+
+
+def test_a_key_without_an_end_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.touch(0o600)
+    os.truncate(path, 1 << 40)
+    with pytest.raises(InputError, match=r"larger than any key \(64 KiB\)"):
         load_key(path)
 
 

@@ -189,6 +189,38 @@ def test_a_group_counts_unless_nobody_else_is_in_it(tmp_path: Path) -> None:
     assert read(path, MOST) == b""
 
 
+@pytest.mark.parametrize(
+    ("there", "kept"),
+    [
+        *((0o600, 0o600), (0o640, 0o640), (0o755, 0o755), (0o4755, 0o755), (0o2750, 0o750), (0o1644, 0o644)),
+        *((0o666, 0o644), (0o6777, 0o644)),  # what others may change is not read: its mode says nothing
+    ],
+)
+def test_a_mode_is_kept_without_what_it_lets_others_do(tmp_path: Path, there: int, kept: int) -> None:
+    path = tmp_path / "x"
+    path.touch()
+    path.chmod(there)
+    write(path, b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == kept
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o4777, 0o6755, 0o4711, 0o600, 0o000])
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_stranger_does_not_choose_the_mode_of_what_is_written(
+    tmp_path: Path, mode: int, *, shared: bool
+) -> None:
+    path = tmp_path / "sticky/x"
+    path.parent.mkdir()
+    path.parent.chmod(0o1777)
+    path.touch()
+    os.chown(path, 65534, 65534)
+    path.chmod(mode)
+    write(path, b"new", shared=shared)
+    found = path.stat()
+    assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (os.geteuid(), 0o644)
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
 def test_a_private_file_is_nobody_elses_to_read(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "key"

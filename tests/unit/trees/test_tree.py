@@ -193,3 +193,39 @@ def test_a_folder_that_is_made_is_nobody_elses_to_change_whatever_the_umask(tmp_
             assert tree.files(LIMITS) == {"x/y": b""}
     finally:
         os.umask(before)
+
+
+def test_a_name_that_somebody_gave_in_everybodys_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "private").write_text("mine")
+    below = tmp_path / "root/sticky"
+    below.mkdir(parents=True)
+    os.link(tmp_path / "private", below / "x")
+    assert files(tmp_path / "root") == {"sticky/x": b"mine"}
+    below.chmod(0o1777)
+    with pytest.raises(UnfitError, match="sticky/x: has another name elsewhere"):
+        files(tmp_path / "root")
+
+
+def test_a_name_is_one_line_of_what_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a\n\x1b[31merror: all is well").symlink_to("x")
+    with pytest.raises(UnfitError) as told:
+        files(tmp_path)
+    assert str(told.value).split("\n")[0] == (
+        f"{tmp_path}/a error: all is well: is a link, and links are not followed"
+    )
+
+
+def test_what_stands_in_the_way_is_known_before(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    with Tree.open(tmp_path) as tree:
+        for at in ("a/new", "new/new/new", "file", "a/b/c"):
+            tree.refuse(at)
+        for at, why in (
+            ("file/x", "is a file, not a folder"),
+            ("a/b", "is a folder, not a file"),
+            ("file/x/y", "is a file"),
+        ):
+            with pytest.raises(UnfitError, match=why):
+                tree.refuse(at)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "file"]

@@ -1,0 +1,40 @@
+"""A file of the operator's side that is small and becomes large when it is read is refused before it is."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tempo_infra.cli.check_measuring import kept
+from tempo_infra.deploy.binding import read_plan
+from tempo_infra.errors import InputError
+from tempo_infra.report.comparing import read_report
+
+PLAN = b'{"schema":1,"hosts":[{"host":"a","state":{"x":['
+FACTS = b'{"hosts":{"a":{"x":['
+VALUE = {"mappings": b"{}", "lists": b"[]", "numbers": b"1", "texts": b'""', "nested": b'{"a":[[]]}'}
+
+
+@pytest.mark.parametrize(
+    ("read", "head", "tail"),
+    [(read_plan, PLAN, b"]}}]}"), (kept, FACTS, b"]}}}"), (read_report, FACTS, b"]}}}")],
+    ids=["plan", "facts", "report"],
+)
+@pytest.mark.parametrize("value", VALUE.values(), ids=VALUE)
+def test_a_file_of_far_too_many_values_takes_little(
+    tmp_path: Path, read: Callable[[Path], object], head: bytes, tail: bytes, value: bytes
+) -> None:
+    path = tmp_path / "x.json"
+    many = (8 << 20) // (len(value) + 1)
+    path.write_bytes(head + b",".join([value] * many) + tail)
+    tracemalloc.start()
+    began = time.process_time()
+    with pytest.raises(InputError):
+        read(path)
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()
+    assert time.process_time() - began < 3
