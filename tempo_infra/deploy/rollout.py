@@ -207,10 +207,6 @@ class Rollout:
         answers, errors, self._bundles = reader.read(hosts, self._bundles, self._supply, first)
         return answers, errors
 
-    def _allowed(self) -> obstacles.Allowed:
-        fixed = obstacles.fixed_values(list(self._bundles.values()))
-        return obstacles.allowed(self._options, fixed)
-
     def _planned(
         self,
         host: Host,

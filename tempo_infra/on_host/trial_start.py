@@ -117,18 +117,20 @@ def _running() -> str:
         return ""
 
 
-def _words(service: "dict[str, Any]") -> "list[str]":
+def _words(service: "dict[str, Any]", folder: str) -> "list[str]":
+    """Return the command; `folder` has what is tried, elsewhere until the switch."""
     memory = str(service.get("mem_limit", "")) or "0"
     return [
         *("docker", "run", "--rm", "--init", "--network", "none", "--read-only", "--cap-drop", "ALL"),
         *("--security-opt", "no-new-privileges:true", "--user", str(service.get("user", "999"))),
         *("--memory", memory, "--shm-size", str(service.get("shm_size", "64m"))),
         *("--tmpfs", "/tmp:mode=1777,size=256m", "--env", f"ERRORS={ERRORS}", "--env", f"FACTS={FACTS}"),  # noqa: S108 - in the container
+        *("--mount", f"type=bind,source={folder},target=/etc/tempo-infra,readonly"),
         *(
             word
             for volume in service["volumes"]
-            if volume["target"] in {"/etc/tempo-infra", "/etc/passwd"}
-            for word in ("--mount", f"type=bind,source={volume['source']},target={volume['target']},readonly")
+            if volume["target"] == "/etc/passwd"
+            for word in ("--mount", f"type=bind,source={volume['source']},target=/etc/passwd,readonly")
         ),
         # The deadline is in there: killing `docker run` would leave the container.
         *("--entrypoint", "timeout", str(service["image"]), "-k", "5", str(DEADLINE_S), "sh", "-c", SCRIPT),

@@ -91,7 +91,7 @@ def bundle(
             ]
     if users != OF_IMAGES:
         file = File("passwd", PASSWD.encode(), 0o644, 0, "restarts all services")
-        folders[views.ACCOUNTS] = f"{views.ACCOUNTS}-{service_digest([file])}"
+        folders[views.ACCOUNTS] = f"{views.ACCOUNTS}-{service_digest([(file, file.content)])}"
         made.append(Made(file, {}, None).moved(f"services/{folders[views.ACCOUNTS]}"))
     values["host"] = views.host_view(cluster, host, settings, folders, users)
     values["data_folder"], values["initdb_folder"] = views.data_folder(), views.initdb_folder()

@@ -10,7 +10,8 @@ import pytest
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.temporal_versions import against
-from tempo_infra.on_host.state import Container, HostState
+from tempo_infra.on_host.condition import Container
+from tempo_infra.on_host.state import HostState
 from tests.fakes import FakeHosts
 from tests.unit.deploy.test_plan import FRESH
 from tests.unit.deploy.test_rollout import SECRETS, fresh, trio
