@@ -16,6 +16,8 @@ class Row(NamedTuple):
 
 
 Table = Tuple[Row, ...]
+# What is looked at: somebody may say much, to make the search long.
+MOST_CHARACTERS, LONGEST_LINE = 16_384, 1000
 
 _ROOM = "no space left on device|disk quota exceeded"
 _READ_ONLY = "read-only file system"
@@ -199,8 +201,8 @@ HOST: Table = (
 
 def remedy(table: Table, said: str, otherwise: str = "", *, here: str = "the host") -> str:
     """Return what to do about what was said: about the last line that a row fits; `otherwise` without one."""
-    for line in reversed(said.splitlines()):
+    for line in reversed(said[-MOST_CHARACTERS:].splitlines()):
         for pattern, todo in table:
-            if re.search(pattern, line, re.IGNORECASE):
+            if re.search(pattern, line[:LONGEST_LINE], re.IGNORECASE):
                 return todo.replace("{here}", here)
     return otherwise.replace("{here}", here)

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
+from tempo_infra.deploy.starting import STARTING
 from tempo_infra.on_host import said
 from tempo_infra.on_host.containers import PullArgs, pull
 from tempo_infra.on_host.shell import Output, StepError
+from tempo_infra.ssh.reasons import WAY_THROUGH, WAY_TO
 
 DAEMON = "Error response from daemon: "
 GET = 'Get "https://registry.example.no:5000/v2/": '
@@ -188,3 +191,17 @@ def test_a_step_that_knows_no_remedy_has_one_by_what_was_said() -> None:
     assert "make room" in StepError("`mkfs`: No space left on device").remedy
     assert StepError("`mkfs`: No space left on device", remedy="ours").remedy == "ours"
     assert StepError("worker does not serve").remedy == ""
+
+
+@pytest.mark.parametrize("words", ["sudo ", "python3 ", "x509: ", "not found ", "sudoers ", "a\n"])
+def test_who_says_much_does_not_make_the_search_long(words: str) -> None:
+    """A pattern with two parts takes as many times as there are first ones, for each of the second."""
+    tables = (said.REGISTRY, said.APT, said.HOST, said.SQL, STARTING, WAY_TO, WAY_THROUGH)
+
+    def seconds(size: int) -> float:
+        text, begun = (words * size)[:size], time.perf_counter()
+        for table in tables:
+            said.remedy(table, text)
+        return time.perf_counter() - begun
+
+    assert seconds(256_000) < 100 * max(seconds(1000) for _ in range(3))
