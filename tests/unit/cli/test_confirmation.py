@@ -75,11 +75,9 @@ def test_with_yes_nobody_is_asked() -> None:
 
 
 @pytest.mark.parametrize("which", ["stdin", "stdout"])
-def test_without_a_terminal_nobody_is_asked(
-    which: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    with terminal(), (tmp_path / "file").open("w+") as file:
-        monkeypatch.setattr(sys, which, file)
+def test_without_a_terminal_nobody_is_asked(which: str, tmp_path: Path) -> None:
+    with terminal(), (tmp_path / "file").open("w+") as file, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, which, file)
         go_on(["db-1 restarts"], yes=False)
 
 
