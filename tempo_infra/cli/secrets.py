@@ -12,6 +12,7 @@ from tempo_infra.cli.hints import shown
 from tempo_infra.cli.notices import say_notices
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile
 from tempo_infra.cli.rotate import rotate
+from tempo_infra.hints import hint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ def show_recipients(inventory: InventoryFile = DEFAULT_INVENTORY) -> None:
     Example: tempo-infra secrets show-recipients -i inventory.yaml
     """
     for reader in _store(inventory).readers():
-        state = "can open it" if reader.can_read else f"can't yet: tempo-infra secrets rekey -i {inventory}"
+        state = "can open it" if reader.can_read else f"can't yet: {hint('secrets rekey', inventory)}"
         typer.echo(f"{reader.key}  {reader.origin}  {state}")
 
 

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import TempoInfraError
+from tempo_infra.hints import hint
 from tempo_infra.inventory import document, source
 from tempo_infra.secrets.age import short
 from tempo_infra.secrets.store import NOT_LISTED
@@ -31,7 +32,7 @@ def cautions(cluster: Cluster, found: Found) -> Iterator[str]:
     if parts:
         yield (
             f"secrets.recipients and {name} differ: {'; '.join(parts)}; "
-            f"the next write mends it: tempo-infra secrets rekey -i {cluster.path}"
+            f"the next write mends it: {hint('secrets rekey', cluster.path)}"
         )
     for file, other in _others(cluster):
         yield (

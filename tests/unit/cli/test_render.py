@@ -24,7 +24,7 @@ def test_a_line_a_host() -> None:
     assert done.exit_code == 0
     lines = done.output.splitlines()
     assert [line.split()[0] for line in lines] == ["front-1", "history-1", "db-1"]
-    assert lines[2].endswith("10 files: postgresql, schema")
+    assert lines[2].endswith("11 files: postgresql, schema")
 
 
 def test_written_then_checked(tmp_path: Path) -> None:

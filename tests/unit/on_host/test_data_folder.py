@@ -208,9 +208,9 @@ def test_a_new_file_system_is_set_right(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.state.mkdir(parents=True)
     (layout.data / "postgres/lost+found").mkdir(parents=True)
-    make_data_folder(layout, DataArgs(wanted_new=True))
+    make_data_folder(layout, DataArgs(wanted_new=True, uid=60901))
     status, above = ((layout.data / one).stat() for one in ("postgres/data", "postgres"))
-    assert (status.st_uid, status.st_mode & 0o7777) == (999, 0o700)
+    assert (status.st_uid, status.st_mode & 0o7777) == (60901, 0o700)
     assert (above.st_uid, above.st_mode & 0o7777) == (0, 0o755)
     assert layout.pgdata.readlink() == layout.data / "postgres/data"
 
@@ -293,7 +293,7 @@ def test_no_database_is_made_where_a_disk_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, point: str
 ) -> None:
     """An unmounted volume is an empty folder: on a host without a database nothing else would tell."""
-    monkeypatch.setattr(identity, "POSTGRES_UID", os.geteuid())
+    monkeypatch.setattr(users, "OWN", replace(users.OWN, postgresql=os.geteuid()))
     layout = Layout(tmp_path)
     layout.state.mkdir(parents=True)
     wanting(tmp_path, how)
