@@ -133,7 +133,8 @@ class Bed:
         head = re.sub(r"(?m)^rollout:.*\n(?:  .*\n)*\n?", "", head)
         head = head.replace("[id_ed25519]", f"[{self.root / 'id_ed25519'}]")
         head += f"rollout: {rollout}\n"
-        head += f"secrets: {{file: {self.root / 'secrets.age'}}}\naccept: [files-elsewhere, own-compose]\n\n"
+        head += f"secrets: {{file: {self.root / 'secrets.age'}}}\n"
+        head += "accept: [files-elsewhere, own-compose, commands-and-exports]\n\n"
         address, port = (relay.address, relay.port) if relay else (self.host.ssh_address, self.host.ssh_port)
         own = (
             f"  {self.host.name}:\n    address: {address}\n    ssh: {{port: {port}}}\n"
