@@ -94,7 +94,7 @@ def ran(*words: str) -> int:
 
 
 def rolled(patch: pytest.MonkeyPatch, way: WayBack, errors: Errors) -> int:
-    patch.setattr(resume, "reached", lambda *_, **__: yielding(None, None, []))
+    patch.setattr(resume, "reached", lambda *_, **__: yielding(None, SimpleNamespace(path=EXAMPLE), []))
     patch.setattr("tempo_infra.deploy.go_back.way_back", lambda *_: way)
     patch.setattr("tempo_infra.deploy.go_back.go_back", lambda *_: Gone("r1", errors, {}))
     return ran("rollback")
