@@ -64,7 +64,7 @@ def ask_database(facts: Facts, expected: Expected, get: Callable[[Database], Rea
     severity=Severity.MAJOR,
     phase=Phase.AFTER,
     wants="no setting waits for a restart, no line of the files is in error or not applied, no file was "
-    "changed since it was loaded, none is overridden by ALTER SYSTEM",
+    "changed since it was loaded, none is overridden by ALTER SYSTEM, or for a database or role",
     remedy="tempo-infra provision -i {inventory} --host {host} applies them and restarts where it must; "
     "ALTER SYSTEM RESET takes an override back",
     source=_VIEWS,
@@ -77,6 +77,7 @@ def settings(facts: Facts, expected: Expected) -> Finding:
         parts += [f"changed and not loaded: {stale}"] if stale else []
         parts += [f"not applied: {', '.join(wrong)}"] if wrong else []
         parts += [f"overridden by ALTER SYSTEM: {', '.join(told.altered)}"] if told.altered else []
+        parts += [f"set by somebody: {one}" for one in told.overrides]
         return Finding(
             outcome=Outcome.FAIL if parts else Outcome.PASS,
             found="; ".join(parts) or f"{told.file_settings} settings applied",

@@ -171,10 +171,13 @@ class Rollout:
         return self._settings.cautions
 
     def _unasked(self, states: Mapping[str, HostState]) -> Iterator[str]:
-        """Say when a cluster that has run did not say which namespaces it has."""
+        """Say what a cluster that has run did not say of its namespaces, and what nobody planned."""
+        database = states.get(self._cluster.database_host.name)
+        yield from (f"PostgreSQL has {one}" for one in (database.live.overrides if database else ()))
         frontend = states.get(self._frontend)
         if self._wanted and frontend and frontend.last_good and not self._namespaces(states):
-            yield "namespaces were not compared with Temporal's: its database was not asked, or is silent"
+            why = (database and database.live.unasked) or "its database was not asked, or is silent"
+            yield f"namespaces were not compared with Temporal's: {why}"
 
     def _namespaces(self, states: Mapping[str, HostState]) -> Mapping[str, int]:
         """Return the live namespaces; none when the database was not read or did not say."""

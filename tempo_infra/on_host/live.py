@@ -7,7 +7,7 @@ from typing import Any, Optional, Sequence
 
 from tempo_infra.on_host import psql
 from tempo_infra.on_host.database import TEMPORALS
-from tempo_infra.on_host.probes import protobuf
+from tempo_infra.on_host.probes import overrides, protobuf
 from tempo_infra.on_host.probes.reading import Unread
 from tempo_infra.on_host.shell import StepError
 
@@ -20,11 +20,12 @@ INFO, CONFIG, STATE, NAME, RETENTION, SECONDS = 1, 2, 2, 3, 1, 1
 DELETED = 3  # enums.v1.NamespaceState
 
 # to_jsonb: the column is not there before PostgreSQL 15.
-DATABASES = """
+DATABASES = f"""
 select (select system_identifier::text from pg_control_system()) as identifier, d.datname::text as name,
- to_jsonb(d)->>'datcollversion' as version, to_jsonb(d)->>'datlocprovider' as provider
-from pg_database d where datallowconn and datname <> 'template1' order by datname limit 500
-"""
+ to_jsonb(d)->>'datcollversion' as version, to_jsonb(d)->>'datlocprovider' as provider,
+ case when datname = 'postgres' then {overrides.QUERY} end as overrides
+from pg_database d where datname not in ('template0', 'template1') order by datname limit 500
+"""  # noqa: S608 - constants
 CLUSTERS = """
 select left(cluster_name::text, 256) as name, encode(substr(data, 1, 65536), 'hex') as data
 from public.cluster_metadata_info limit 100
@@ -45,6 +46,7 @@ class Live:
     )  # database -> version of the C library it is sorted by
     clusters: "dict[str, int]" = field(default_factory=dict)  # Temporal cluster -> its shards
     namespaces: "dict[str, int]" = field(default_factory=dict)  # name -> seconds of retention; never empty
+    overrides: "list[str]" = field(default_factory=list)  # set beside the files by somebody else, in words
     unasked: str = ""  # why something of this could not be asked
 
 
@@ -74,6 +76,7 @@ def of_rows(databases: "Rows" = (), clusters: "Rows" = (), namespaces: "Rows" = 
         {row["name"]: row["version"] for row in databases if row["version"] and row["provider"] == "c"},
         {name: number for name, number in shards.items() if number},
         found,
+        [one for row in databases for one in overrides.strange(row.get("overrides") or [])],
     )
 
 

@@ -45,7 +45,8 @@ select string_agg(format('public.%s: %s', c.relname, w.why), '; ' order by c.rel
 from pg_class c join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public'
 cross join lateral (
  select 'it is no table' as why where c.relkind not in ('r', 'p')
- union all select 'it has rules' where c.relhasrules
+ union all select 'it has rules' where c.relkind in ('r', 'p') and exists (select from pg_rewrite w
+  where w.ev_class = c.oid)
  union all select 'it has row policies' where c.relrowsecurity
  union all select 'rows of another one are among its own' where exists (select from pg_inherits i
   where i.inhparent = c.oid and c.relkind <> 'p')

@@ -5,6 +5,7 @@ What is planted says into the server's log who ran it, then tries to become more
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -139,22 +140,129 @@ def views(database: Database) -> Iterator[Database]:
     database.owner("".join(map(back, TABLES)))
 
 
-def test_views_in_place_of_tables_run_as_nobody_with_more(cluster: Inventory, views: Database) -> None:
+NOT_TEMPORALS = "temporal answers, but not from Temporal's tables"
+
+
+def test_views_in_place_of_tables_are_said_and_run_by_nobody_of_ours(
+    cluster: Inventory, views: Database
+) -> None:
     before = views.rights()
     plan = cluster.run("plan", "--detailed-exitcode")
     assert plan.code == 0, plan.said
-    assert set(views.ran()) == {"cluster_metadata_info", "namespaces"}
-    check = cluster.run("check-host", "--quick", "--host", views.host.name, "--format", "json")
-    for said in ('"temporal.members"', '"temporal.shards"', '"temporal.backlog"', '"postgres.logins"'):
-        assert said in check.out
-    views.nobody_gained(
-        before, ran={"cluster_membership", "cluster_metadata_info", "namespaces", "task_queues"}
+    assert (
+        "temporal answers, but not from Temporal's tables: public.cluster_metadata_info: it is no table"
+        in (" ".join(plan.said.split()))
     )
+    check = cluster.run("check-host", "--quick", "--host", views.host.name, "--format", "json")
+    found = {one["id"]: one["outcome"] for one in json.loads(check.out)["hosts"][0]["findings"]}
+    for name in ("temporal.members", "temporal.shards", "temporal.backlog"):
+        assert found[name] == "unknown"
+    assert "postgres.logins" in found
+    assert views.ran() == {}
+    views.nobody_gained(before, ran=set())
 
 
-@pytest.mark.faults
-def test_nobody_gains_by_maintenance(brisk: Inventory, views: Database) -> None:
+def test_maintenance_ends_before_it_begins_where_tables_are_none(cluster: Inventory, views: Database) -> None:
     before = views.rights()
-    ran = brisk.run("maintain", views.host.name, "--run", "true")
-    assert ran.code == 0, ran.said
-    views.nobody_gained(before, ran={"cluster_membership", "shards"})
+    up = containers(views.lab, views.host.name)
+    ran = cluster.run("maintain", views.host.name, "--run", "true")
+    assert ran.code == 1
+    assert "public.cluster_membership: it is no table" in ran.said
+    assert {one["Id"] for one in containers(views.lab, views.host.name).values()} == {
+        one["Id"] for one in up.values()
+    }
+    views.nobody_gained(before, ran=set())
+
+
+METADATA = "public.cluster_metadata_info"
+CHANGED = {
+    "a rule": (
+        "create rule planted as on insert to TABLE where planted.ran('rule') do also nothing;",
+        "drop rule planted on TABLE;",
+        "it has rules",
+    ),
+    "a row policy": (
+        """alter table TABLE enable row level security;
+        create policy planted on TABLE using (planted.ran('policy'));""",
+        "drop policy planted on TABLE; alter table TABLE disable row level security;",
+        "it has row policies",
+    ),
+    "rows of another table": (
+        "create table planted.more () inherits (TABLE);",
+        "drop table planted.more;",
+        "rows of another one are among its own",
+    ),
+    "a type of its own": (
+        """create domain planted.bytes as bytea check (planted.ran('domain'));
+        alter table TABLE add column more planted.bytes;""",
+        "alter table TABLE drop column more;",
+        "its column more has a type that the server does not bring",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", CHANGED)
+def test_a_table_that_runs_or_shows_what_somebody_wrote_is_said(
+    cluster: Inventory, database: Database, how: str
+) -> None:
+    plant, heal, says = (one.replace("TABLE", METADATA) for one in CHANGED[how])
+    before = database.rights()
+    database.owner(plant)
+    try:
+        plan = cluster.run("plan", "--detailed-exitcode")
+        said = " ".join(plan.said.split())
+        assert plan.code == 0, said
+        assert f"{NOT_TEMPORALS}: {METADATA}: {says}" in said
+    finally:
+        database.owner(heal)
+    assert NOT_TEMPORALS not in " ".join(cluster.run("plan").said.split())
+    database.nobody_gained(before, ran=set())
+
+
+SHADOWS = """
+create function planted.shadow() returns int language sql as $$ select 1 where planted.ran('shadow') $$;
+create function public.position(bytea, bytea) returns int language sql as $$ select planted.shadow() $$;
+create function public.left(text, int) returns text language sql as $$ select planted.shadow()::text $$;
+create function public.encode(bytea, text) returns text language sql as $$ select planted.shadow()::text $$;
+create function public.json_agg(record) returns json language plpgsql as $$ begin return '[]'; end $$;
+create function planted.same(text, text) returns boolean language sql as $$ select planted.ran('operator') $$;
+create operator public.= (leftarg = text, rightarg = text, function = planted.same);
+create operator public.|| (leftarg = text, rightarg = text, function = planted.joined);
+alter database temporal set search_path = public, planted, pg_catalog;
+alter database temporal set role = none;
+"""
+
+
+def test_what_the_search_path_would_find_is_not_found(cluster: Inventory, database: Database) -> None:
+    joined = "create function planted.joined(text, text) returns text language sql as $$ select $1 $$;"
+    before = database.rights()
+    database.owner(joined + SHADOWS)
+    try:
+        plan = cluster.run("plan", "--detailed-exitcode")
+        assert plan.code == 0, plan.said
+        assert "not compared" not in plan.said
+        assert database.ran() == {}
+    finally:
+        database.owner(
+            "alter database temporal reset search_path; alter database temporal reset role;"
+            " drop operator public.= (text, text); drop operator public.|| (text, text);"
+            " drop function public.position(bytea, bytea), public.left(text, int),"
+            " public.encode(bytea, text), public.json_agg(record);"
+        )
+    database.nobody_gained(before, ran=set())
+
+
+def test_settings_that_keep_everybody_out_do_not_keep_us_out(cluster: Inventory, database: Database) -> None:
+    """Whoever owns a database may set things for it; what comes with our connection wins."""
+    settings = ("local_preload_libraries = 'missing'", "default_transaction_read_only = on",
+                "statement_timeout = 1", "role = none")  # fmt: skip
+    database.owner("".join(f"alter database temporal set {one};" for one in settings))
+    try:
+        plan = cluster.run("plan", "--detailed-exitcode")
+        said = " ".join(plan.said.split())
+        assert (plan.code, "not compared" in said) == (0, False), said
+        for one in settings:
+            name = one.partition(" ")[0]
+            assert f"(in the database postgres: ALTER DATABASE temporal RESET {name})" in said
+    finally:
+        database.superuser("alter database temporal reset all")

@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from tempo_infra.on_host import psql
 from tempo_infra.on_host.database import TEMPORALS, VISIBILITY, members
-from tempo_infra.on_host.probes import logins, protobuf, task_queues
+from tempo_infra.on_host.probes import logins, overrides, protobuf, task_queues
 from tempo_infra.on_host.probes.postgres import DEADLINE_S, ask
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 
@@ -19,8 +19,9 @@ SHARD_COUNT = 2  # field number of history_shard_count in Temporal's persistence
 _MAX_NAMES = 20
 NOT_ASKED: "Reading[Any]" = Reading(None, "not asked")
 
-_LIVE = """
+_LIVE = f"""
 select json_build_object(
+ 'overrides', {overrides.QUERY},
  'pending', (select coalesce(json_agg(name), '[]') from pg_settings where pending_restart),
  'errors', (select coalesce(json_agg(coalesce(name, '?') || ': ' || error), '[]') from pg_file_settings
             where error is not null and error <> 'setting could not be applied'),
@@ -55,7 +56,7 @@ select json_build_object(
  'freeze_max_age', current_setting('autovacuum_freeze_max_age')::bigint,
  'bytes', (select sum(pg_database_size(oid)) from pg_database),
  'born_s', extract(epoch from now() - (pg_stat_file('PG_VERSION')).modification)) as told
-"""
+"""  # noqa: S608 - constants
 # Of PostgreSQL 17 on; before that the columns stood in pg_stat_bgwriter.
 _CHECKPOINTS = """
 select json_build_object('timed', num_timed, 'requested', num_requested,
@@ -109,6 +110,7 @@ class Live:
     freeze_max_age: int
     data_bytes: int
     born_s: float  # seconds since initdb
+    overrides: tuple[str, ...] = ()  # set for databases and roles by somebody else, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,7 @@ def live_of(told: "dict[str, Any]") -> Live:
         freeze_max_age=int(told["freeze_max_age"]),
         data_bytes=int(told["bytes"]),
         born_s=round(float(told["born_s"])),
+        overrides=overrides.strange(told.get("overrides") or [])[:_MAX_NAMES],
     )
 
 
