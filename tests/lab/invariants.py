@@ -206,7 +206,8 @@ def containers_run_from_the_same_generation(seen: Look) -> Iterator[str]:
         if item["Config"]["Labels"]["com.docker.compose.config-hash"] != hashes.get(name):
             yield f"{name} was not made from generation {generation(seen)[:12]}"
         for mount in item["Mounts"]:
-            if "/services/" in mount["Source"] and mount["Source"].split("/services/")[1] not in folders:
+            folder = mount["Source"].partition("/services/")[2].partition("/")[0]
+            if folder and folder not in folders:
                 yield f"{name} reads {mount['Source']}, which is another generation's"
 
 

@@ -21,7 +21,7 @@ def mounted(lab: Lab, host: str) -> dict[str, dict[str, str]]:
     """service -> file -> digest, as the container itself reads them."""
     found = {}
     for service, item in containers(lab, host).items():
-        mount = next((m for m in item["Mounts"] if m["Source"].startswith(SERVICES)), None)
+        mount = next((m for m in item["Mounts"] if m["Destination"] == "/etc/tempo-infra"), None)
         if mount is None:
             continue
         names = lab.host(host).must(["ls", mount["Source"]]).split()
