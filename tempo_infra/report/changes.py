@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.deploy.namespaces import span
 from tempo_infra.deploy.restarts import drift
 from tempo_infra.on_host.state import Edited
+from tempo_infra.report.wrapping import WIDTH, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.state import HostState
 
 
-WIDTH = 80
 PATH = 46  # columns of a file's name
 # What stands still while a service is made anew.
 MEANWHILE = {
@@ -93,14 +92,7 @@ def _error_lines(name: str, error: TempoInfraError) -> Iterator[str]:
 def _wrapped(text: str, indent: int) -> Iterator[str]:
     """Break at spaces; what follows the first line is indented. A long word is never cut."""
     head = len(text) - len(text.lstrip())
-    yield from textwrap.wrap(
-        text.lstrip(),
-        WIDTH,
-        initial_indent=" " * head,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    yield from lines(text.lstrip(), " " * head, " " * indent)
 
 
 def _host_lines(plan: HostPlan, *, diffs: bool) -> Iterator[str]:

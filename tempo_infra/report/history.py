@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.journal import NOTE, RESTART
 from tempo_infra.on_host.layout import ZERO
+from tempo_infra.report.wrapping import WIDTH, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.journal import Entry
     from tempo_infra.on_host.runs import Runs
 
-WIDTH = 78  # two more columns stand before each line
 DECIDED = ("confirmed", "rolled back", "held")
 USUAL = ("health", "")  # why a change is kept, nearly always
 # Steps that only look, or wait: a run that did nothing else on a host has left it as it was.
@@ -96,14 +95,7 @@ def history_lines(runs: Runs) -> Iterator[str]:
         who = f"  {one.who}" if one.who else ""
         yield f"{one.time}  {one.run}  {words}{who}"
         for line in filter(None, (one.what, one.why and f"because: {one.why}")):
-            yield from textwrap.wrap(
-                line,
-                WIDTH,
-                initial_indent="    ",
-                subsequent_indent="      ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            yield from lines(line, "    ", "      ", width=WIDTH - 2)  # two stand before it
 
 
 def as_json(answers: Mapping[str, Runs]) -> str:

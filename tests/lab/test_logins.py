@@ -38,7 +38,7 @@ def test_an_unknown_host_key_is_refused_before_login_and_trust_pins_it(
     assert "the host key is not known" in ran.said
     offered = re.search(r"SHA256:\S+", ran.said)
     assert offered is not None
-    assert "tempo-infra trust db-1" in ran.said
+    assert f"tempo-infra trust -i {other.path} db-1" in ran.said
     wrong = other.run("trust db-1", "--fingerprint", "SHA256:wrong")
     assert wrong.code == 2
     assert unpinned.read_text() == "# nothing pinned\n"
@@ -53,7 +53,7 @@ def test_a_changed_host_key_is_refused_with_both_fingerprints(lab: Lab, variant:
     assert ran.code == 3
     assert "the host key has changed" in ran.said
     assert len(set(re.findall(r"SHA256:\S+", ran.said))) == 2
-    assert "trust history-1 --replace" in ran.said
+    assert re.search(r"tempo-infra trust -i \S+ history-1 --replace", ran.said), ran.said
 
 
 @OVER_BOTH

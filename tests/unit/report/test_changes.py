@@ -19,7 +19,8 @@ from tempo_infra.inventory.load import loads
 from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.state import HostState
 from tempo_infra.render import render
-from tempo_infra.report.changes import WIDTH, plan_json, plan_lines
+from tempo_infra.report.changes import plan_json, plan_lines
+from tempo_infra.report.wrapping import WIDTH
 from tempo_infra.sizing import size
 from tests.fakes import FakeHosts
 from tests.unit.deploy.test_binding import SCHEMA
