@@ -11,6 +11,7 @@ import pytest
 
 from lab.hosts import Lab
 from tempo_infra.inventory import load
+from tempo_infra.on_host.users import OWN
 from tempo_infra.secrets import TEMPORAL_DB, SecretStore
 from tests.lab.conftest import Inventory, Ran, containers
 
@@ -64,7 +65,10 @@ def test_secret_files_are_readable_by_their_reader_only(cluster: Inventory, lab:
     listed = lab.host("db-1").must(
         ["find", "/var/lib/tempo-infra/secrets", "-mindepth", "1", "-printf", "%P %m %U\\n"]
     )
-    assert set(listed.splitlines()) == {"temporal 700 1000", "temporal/db_password 400 1000"}
+    assert set(listed.splitlines()) == {
+        f"temporal 700 {OWN.temporal}",
+        f"temporal/db_password 400 {OWN.temporal}",
+    }
 
 
 def test_roles_without_a_password_have_no_way_in_from_the_network(cluster: Inventory, lab: Lab) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tempo_infra.on_host.users import OWN
 from tests.lab.planted.fault import KEPT, VM_ROLE, Fault, Plant, Site, by_shell, done, file_with, setting
 from tests.lab.planted.services import pid_of, remade
 
@@ -18,7 +19,8 @@ RESTARTED = (  # and back in touch with dockerd, which asks it for its version
     " do docker version -f '{{range .Server.Components}}{{.Name}} {{end}}' | grep -q containerd && exit 0;"
     " sleep 0.5; done; exit 1"
 )
-AS_TEMPORAL = "setpriv --reuid 1000 --regid 1000 --clear-groups"  # whose limits root may not set in the lab
+# Whose limits root may not set in the lab.
+AS_TEMPORAL = f"setpriv --reuid {OWN.temporal} --regid {OWN.temporal} --clear-groups"
 
 
 def article(lines: str) -> Plant:

@@ -39,12 +39,13 @@ print("stalled", flush=True)
 sys.stdin.read()
 """
 PIPES = (
-    "mkdir -p {data}/postgres/global && cd {data}/postgres && "
+    "mkdir -p {data}/postgres && cd {data}/postgres && if [ -d data ]; then cd data; else mkdir global; fi && "
     "for one in PG_VERSION global/pg_control; do "
     "[ ! -e $one ] || mv $one $one.kept; mkfifo $one; done"
 )
 NO_PIPES = (
-    "cd {data}/postgres && for one in PG_VERSION global/pg_control; do rm -f $one; "
+    "cd {data}/postgres && if [ -d data ]; then cd data; fi && "
+    "for one in PG_VERSION global/pg_control; do rm -f $one; "
     "[ ! -e $one.kept ] || mv $one.kept $one; done; "
     "rmdir global 2>/dev/null; cd / && rmdir {data}/postgres; :"
 )
