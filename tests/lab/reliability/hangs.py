@@ -39,7 +39,7 @@ print("stalled", flush=True)
 sys.stdin.read()
 """
 PIPES = (
-    "mkdir -p {data}/postgres && cd {data}/postgres && if [ -d data ]; then cd data; else mkdir global; fi && "
+    "mkdir -p {data}/postgres && cd {data}/postgres && if [ -d data ]; then cd data; else mkdir global; fi; "
     "for one in PG_VERSION global/pg_control; do "
     "[ ! -e $one ] || mv $one $one.kept; mkfifo $one; done"
 )
