@@ -7,7 +7,9 @@ import textwrap
 
 WIDTH = 80
 # With its options and what stands right behind them: a person pastes it as it is.
-_COMMAND = re.compile(r"tempo-infra(?: [a-z-]+){1,2}(?: --?[a-z-]+[ =][^\s;,)`]+)+(?: [\w.-]+)?")
+_COMMAND = re.compile(
+    r"tempo-infra(?: [a-z-]+){1,2}(?: --?[a-z-]+[ =][^\s;,)`]+)+(?: [\w.-]+)?(?: --[a-z-]+)*"
+)
 _KEPT = "\N{NO-BREAK SPACE}"
 
 

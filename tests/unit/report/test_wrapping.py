@@ -15,6 +15,7 @@ PATH = "/home/kari/work/platform/clusters/oslo/production/inventory.yaml"
         f"tempo-infra trust -i {PATH} db-1",
         f"tempo-infra provision -i {PATH} --host db-1 --host front-1",
         f"tempo-infra images pin -i {PATH}",
+        f"tempo-infra trust -i {PATH} history-1 --replace",
         f"tempo-infra resume --inventory={PATH} 7f3a9c01",
     ],
 )
