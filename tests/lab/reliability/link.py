@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -97,7 +98,7 @@ def away_and_back(moment: Moment, scene: Scene, *, at_once: bool = False) -> Ran
         if not at_once:
             watcher.go_on()
         ran = ended(operator)
-        assert moment not in AFTER_SWITCH or f"resume {run}" in ran.said, ran.said
+        assert moment not in AFTER_SWITCH or re.search(rf"resume -i \S+ {run}", ran.said), ran.said
         asking = bed.start(bed.inventory(scene.change), word=f"resume {run}")
         if at_once:
             time.sleep(ASKED_S)
