@@ -157,7 +157,7 @@ class Rollout:
         taken = (f"accepted risk: {one.risk}" for one in own if one.risk)
         risks = (*self._risks(), *taken, *self._unasked(states), *cautions(self._cluster, self._supply.found))
         found, readers = tuple(plan for plan, _ in made.values()), tuple(map(str, self._supply.found.readers))
-        against = (*obstacles.of_inventory(self._cluster), *by_version(self._cluster, states))
+        against = tuple(obstacles.of_inventory(self._cluster))
         past = since(found, states, self._cluster.digest, locks.who())
         return Plan(found, errors | failed, known, risks, against, own, readers, past)
 
@@ -232,11 +232,12 @@ class Rollout:
             seen = digest([[one.name, one.had_s] for one in todo])
             found = replace(found, namespaces=todo, state={**found.state, "namespaces": seen})
         strange = origin.problems(state, self._supply, digests)
+        jumps = tuple(by_version(self._cluster, host.name, state))
         found = replace(
             found,
             origin=origin.change(state, self._supply),
             overridden=strange if allowed.take_over else (),
-            problems=found.problems if allowed.take_over else (*found.problems, *strange),
+            problems=(*found.problems, *jumps) if allowed.take_over else (*found.problems, *jumps, *strange),
         )
         if not found.new_data:
             return found
