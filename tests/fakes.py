@@ -27,6 +27,7 @@ class FakeHosts:
     requests: int = 0
     guard: threading.Lock = field(default_factory=threading.Lock)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # step -> what it answers; others {}
+    answers_of: dict[str, Any] = field(default_factory=dict)  # host -> what it answers to any of those steps
     given: list[tuple[str, Step]] = field(default_factory=list)  # the same with what it was told
 
     @contextlib.contextmanager
@@ -61,6 +62,8 @@ class _Session:
                 raise UnreachableError(f"{step.name}: the connection was lost", host=self.host)
             self._lock(step)
             scripted = self.hosts.answers.get(step.name, {})
+            if self.host in self.hosts.answers_of and step.name in self.hosts.answers:
+                scripted = self.hosts.answers_of[self.host]
             answers.append(asdict(self.hosts.states[self.host]) if step.name == "state" else scripted)
             on_event(Event(step.name, "ended"))
         return answers

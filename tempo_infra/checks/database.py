@@ -21,6 +21,7 @@ from tempo_infra.checks.finding import (
     skipped,
     together,
 )
+from tempo_infra.on_host.probes.overrides import quoted
 from tempo_infra.on_host.probes.reading import Reading
 
 if TYPE_CHECKING:
@@ -218,7 +219,8 @@ def _is_bloated(one: Index) -> bool:
 def _bloated(one: Index) -> Finding:
     size = f"{number(one.bytes, 'bytes')} for {count(one.rows)} rows"
     words = (
-        f"{one.database}: index {one.name} of {one.table} has {size}: REINDEX INDEX CONCURRENTLY {one.name}"
+        f"{one.database}: index {one.name} of {one.table} has {size}: "
+        f"REINDEX INDEX CONCURRENTLY {quoted(one.name)}"
     )
     return Finding(outcome=Outcome.WARN, found=words, wanted=f"≤ {ROW_BYTES} bytes a row")
 
@@ -284,7 +286,7 @@ def _what_grew(earlier: EarlierSize | None, sizes: Mapping[str, int]) -> Iterato
     for name, by in sorted(grown.items(), key=lambda one: -one[1])[:GROWERS]:
         if by >= WORTH_NAMING_BYTES:
             index = name.partition(": index ")[2]
-            remedy = f"REINDEX INDEX CONCURRENTLY {index}" if index else "a shorter retention"
+            remedy = f"REINDEX INDEX CONCURRENTLY {quoted(index)}" if index else "a shorter retention"
             yield f"{name} grew by {number(by, 'bytes')} ({remedy})"
 
 

@@ -6,6 +6,7 @@ Nothing is contacted and nothing is printed: who presses a key has not asked for
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 MOST = 200  # offers: nobody reads on
 INVENTORY = "inventory.yaml"
+# Shells put what is offered into the command line as it is, and zsh evaluates it: nothing that means more.
+OFFERED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 def hosts(ctx: typer.Context, incomplete: str) -> list[str]:
     """Offer the hosts of the inventory that was given before, or of the usual one; also of a faulty one."""
-    from tempo_infra.inventory.words import HOST_NAME
-
-    return _fitting((name for name in _section(ctx, "hosts") if HOST_NAME.fullmatch(name)), incomplete)
+    return _fitting(_section(ctx, "hosts"), incomplete)
 
 
 def check_ids(incomplete: str) -> list[str]:
@@ -41,7 +42,7 @@ def classes(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _fitting(names: Iterable[str], incomplete: str) -> list[str]:
-    known = dict.fromkeys(name for name in names if name.startswith(incomplete) and name.isprintable())
+    known = dict.fromkeys(name for name in names if name.startswith(incomplete) and OFFERED.fullmatch(name))
     return list(known)[:MOST]
 
 

@@ -23,13 +23,20 @@ def diff(
     from tempo_infra.report.changes import drift_lines
 
     with opened(inventory, host, ask_sudo_password=ask_sudo_password) as run:
-        states, errors = run.rollout.states(run.hosts)
-    namespaces = run.rollout.namespace_drift(states)
-    lines = [
-        line
-        for name, state in states.items()
-        for line in drift_lines(name, state, run.rollout.texts(name), namespaces.get(name, ()))
-    ]
+        states, unread = run.rollout.states(run.hosts)
+        rollout = run.rollout
+        found, unclear = run.fleet.each(  # what one host has answered hides no other host's drift
+            [host for host in run.hosts if host.name in states],
+            lambda host: list(
+                drift_lines(
+                    host.name,
+                    states[host.name],
+                    rollout.texts(host.name),
+                    rollout.namespace_drift(host.name, states),
+                )
+            ),
+        )
+    lines, errors = [line for one in found.values() for line in one], unread | unclear
     for line in lines or [] if errors else lines or ["no drift"]:
         typer.echo(line)
     for name, error in errors.items():

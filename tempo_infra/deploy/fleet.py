@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from concurrent.futures import wait
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
+from pydantic import TypeAdapter
+
+from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.errors import TempoInfraError, UnreachableError
 from tempo_infra.ssh import fan_out, threads_for
@@ -109,17 +112,22 @@ class Fleet:
 
     def do(self, steps: Mapping[str, Sequence[Step]], hosts: Iterable[Host]) -> dict[str, TempoInfraError]:
         """Let hosts work through their steps, reported as they go; the errors by host name."""
-        return self.ask(steps, hosts)[1]
+        return self.each(_with_steps(hosts, steps), lambda host: self._call(host, steps))[1]
 
     def ask(
-        self, steps: Mapping[str, Sequence[Step]], hosts: Iterable[Host]
-    ) -> tuple[dict[str, list[Any]], dict[str, TempoInfraError]]:
-        """As `do`, with the results too."""
+        self, steps: Mapping[str, Sequence[Step]], hosts: Iterable[Host], kind: type[Result]
+    ) -> tuple[dict[str, Result], dict[str, TempoInfraError]]:
+        """As `do`, with what each answered to its last step: another kind of answer is its own error."""
+        adapter = TypeAdapter(kind)
 
-        def work(host: Host) -> list[Any]:
-            return self.session(host).call(steps[host.name], lambda event: self._tell(host.name, event))
+        def work(host: Host) -> Result:
+            *_, answer = self._call(host, steps)
+            return read(adapter, answer, host.name, steps[host.name][-1].name)
 
-        return self.each([host for host in hosts if steps.get(host.name)], work)
+        return self.each(_with_steps(hosts, steps), work)
+
+    def _call(self, host: Host, steps: Mapping[str, Sequence[Step]]) -> list[object]:
+        return self.session(host).call(steps[host.name], lambda event: self._tell(host.name, event))
 
     def _tell(self, host: str, event: Event) -> None:
         if event.state == "started":
@@ -127,6 +135,10 @@ class Fleet:
         state = STATES.get(event.state)
         if state is not None:
             self.report(Progress(host, event.step, state, event.seconds, event.detail))
+
+
+def _with_steps(hosts: Iterable[Host], steps: Mapping[str, Sequence[Step]]) -> list[Host]:
+    return [host for host in hosts if steps.get(host.name)]
 
 
 def _keep_alive(session: Session, over: threading.Event) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import locks
 from tempo_infra.deploy.leave import living_off
+from tempo_infra.deploy.put_back import put_back
 from tempo_infra.deploy.resume import ask_runs
 from tempo_infra.deploy.steps import health_ports, note
 from tempo_infra.errors import InputError, StepFailedError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 LISTED = "tempo-infra history lists them"
+SHOWN = 4  # of generations that begin alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,9 @@ def way_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], to: str | No
     }
     targets: dict[str, str] = {}
     stay: dict[str, str] = {}
-    wanted = {name: _target(runs, to) for name, runs in answers.items()}
+    known = [host for host in hosts if host.name in answers]
+    wanted, unclear = fleet.each(known, lambda host: _target(answers[host.name], to))
+    errors |= unclear
     if to not in (None, ZERO) and not errors and not any(wanted.values()):
         raise InputError(f"--to {to}: no host has a confirmed generation {to}", remedy=LISTED)
     for name, found in wanted.items():
@@ -99,18 +103,18 @@ def _why_not(to: str | None) -> str:
 def _target(runs: Runs, to: str | None) -> str | None:
     if to == ZERO:
         return ZERO if runs.zero or runs.current is None else None
-    good: list[str] = []
+    good: dict[str, None] = {}  # in the order in which they were confirmed last
     for entry in runs.entries:
         if entry.result == "confirmed" and entry.generation:
-            good = [one for one in good if one != entry.generation] + [entry.generation]
+            good.pop(entry.generation, None)
+            good[entry.generation] = None
     if to is None:
         before = [one for one in good if one != runs.current]
         return before[-1] if before else None
     found = [one for one in good if to and one.startswith(to)]
     if len(found) > 1:
-        raise InputError(
-            f"--to {to}: {len(found)} generations begin so: {', '.join(one[:12] for one in found)}"
-        )
+        some = ", ".join(one[:12] for one in found[:SHOWN]) + (", …" if len(found) > SHOWN else "")
+        raise StepFailedError(f"--to {to}: {len(found)} generations begin so: {some}")
     return found[0] if found else None
 
 
@@ -190,8 +194,7 @@ def _put_back(
     failed: dict[str, TempoInfraError] = {}
     for group in reversed(begun):
         left = [host for host in group if host.name not in errors]
-        answers, failures = fleet.ask({host.name: [Step("rollback", words)] for host in left}, left)
-        now |= {name: str(answer[0].get("now", "")) for name, answer in answers.items()}
-        now |= {name: e.now for name, e in failures.items() if isinstance(e, StepFailedError)}
+        told, failures = put_back(fleet, {host.name: [Step("rollback", words)] for host in left}, left)
+        now |= told
         failed |= failures
     return now, failed

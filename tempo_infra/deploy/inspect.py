@@ -116,7 +116,7 @@ def read_state(
         host=internal,
         ports=dict(ASKED),
     )
-    answer = session.call([*first, Step("state", asdict(args))])[-1]
+    *_, answer = session.call([*first, Step("state", asdict(args))])
     state = read(_adapter(), answer, session.host, "state")
     if not known(state.users):
         raise nonsense(session.host, "state, users")

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import secrets as randomness
-from functools import cache
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
-
 from tempo_infra.deploy import locks
-from tempo_infra.deploy.answers import read
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.ejecting import Ejected
@@ -22,16 +18,6 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
-
-
-@cache
-def _removed() -> TypeAdapter[Removed]:
-    return TypeAdapter(Removed)
-
-
-@cache
-def _ejected() -> TypeAdapter[Ejected]:
-    return TypeAdapter(Ejected)
 
 
 def refuse_a_database_alone(cluster: Cluster, hosts: Sequence[Host]) -> None:
@@ -60,8 +46,8 @@ def remove(
         return {}, refused
     for group in _groups(hosts):
         steps = {host.name: [Step("remove", {"run": run, "cluster": cluster.name})] for host in group}
-        done, errors = fleet.ask(steps, group)
-        answers |= {name: read(_removed(), answer[0], name, "remove") for name, answer in done.items()}
+        done, errors = fleet.ask(steps, group, Removed)
+        answers |= done
         if errors:
             return answers, errors
     return answers, {}
@@ -75,8 +61,7 @@ def eject(
     if refused := locks.take(fleet, hosts, run):
         return {}, refused
     steps = {host.name: [Step("eject", {"host": host.internal, "cluster": cluster.name})] for host in hosts}
-    done, errors = fleet.ask(steps, hosts)
-    return {name: read(_ejected(), answer[0], name, "eject") for name, answer in done.items()}, errors
+    return fleet.ask(steps, hosts, Ejected)
 
 
 def _groups(hosts: Sequence[Host]) -> list[list[Host]]:

@@ -31,7 +31,6 @@ HEALTHY_S, BACK_S = 15.0, 180.0
 LET_GO_S = 15.0  # in which the program of a session that was ended lets go of its host's lock
 POLL_S = 2.0
 BROUGHT_BACK = "the host was brought back"
-ANSWER: TypeAdapter[Done] = TypeAdapter(Done)
 NOT_BACK = "look at its console at the provider; once it is up, its own services start by themselves"
 # On one host: what others need least goes first; the frontend last, so that the others can still be asked.
 ONE_HOST = ("ui", "worker", "matching", "history", "frontend")
@@ -47,6 +46,13 @@ class Work:
     command: str = ""
     deadline_s: float = 3600.0
     reboot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Which boot of its system a host is in."""
+
+    boot_id: str
 
 
 class MaintenanceError(StepFailedError):
@@ -119,13 +125,13 @@ class Maintenance:
     def _run(self, host: Host, work: Work) -> MaintenanceError | None:
         """Run the command, hand on what it wrote, and return what is wrong with how it ended."""
         step = Step("command", {"command": work.command, "deadline_s": work.deadline_s})
-        answers, errors = self.fleet.ask({host.name: [step]}, [host])
+        answers, errors = self.fleet.ask({host.name: [step]}, [host], Done)
         if host.name in errors:
             told = _told(host.name, errors[host.name], f"the command failed; {BROUGHT_BACK}")
             if isinstance(told, MaintenanceError):
                 return told
             raise told
-        done = read(ANSWER, answers[host.name][0], host.name, "command")
+        done = answers[host.name]
         self.wrote(host, done)
         if done.late:
             what = f"the command was ended after {work.deadline_s:g} s (--run-deadline)"
@@ -157,7 +163,8 @@ class Maintenance:
         )
 
     def _boot_id(self, host: Host) -> str:
-        return str(self.fleet.session(host).call([Step("boot-id")])[0]["boot_id"])
+        [answer] = self.fleet.session(host).call([Step("boot-id")])
+        return read(TypeAdapter(Boot), answer, host.name, "boot-id").boot_id
 
     def _back(self, host: Host) -> None:
         if host.has(Role.POSTGRESQL):

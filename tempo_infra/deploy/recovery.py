@@ -5,9 +5,6 @@ from __future__ import annotations
 import secrets as randomness
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
-
-from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.inspect import place_of
 from tempo_infra.errors import StepFailedError
 from tempo_infra.inventory.logins import Login
@@ -28,11 +25,9 @@ def read_passwords(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, str]:
     All hosts are asked, and agree. StepFailedError, UnreachableError.
     """
     question = Step("passwords", {"names": [place_of(login) for login in Login]})
-    answers, errors = fleet.ask({host.name: [question] for host in hosts}, hosts)
+    found, errors = fleet.ask({host.name: [question] for host in hosts}, hosts, dict[str, str])
     for error in errors.values():
         raise error
-    adapter = TypeAdapter(dict[str, str])
-    found = {name: read(adapter, answer[0], name, "passwords") for name, answer in answers.items()}
     values: dict[str, str] = {}
     for login in Login:
         said = {host: one[place_of(login)] for host, one in found.items() if place_of(login) in one}

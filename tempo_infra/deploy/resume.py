@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
-from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.inspect import ASKED
-from tempo_infra.errors import UnreachableError
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.runs import Runs
 from tempo_infra.on_host.wire import Step
@@ -34,11 +29,6 @@ class Ending:
     text: str
 
 
-@cache
-def _adapter() -> TypeAdapter[Runs]:
-    return TypeAdapter(Runs)
-
-
 def ask_runs(
     fleet: Fleet, hosts: Sequence[Host], run: str = "", wait_s: float = 0.0
 ) -> tuple[dict[str, Runs], Mapping[str, TempoInfraError]]:
@@ -50,14 +40,7 @@ def _ask(
     fleet: Fleet, hosts: Sequence[Host], arguments: Callable[[Host], dict[str, Any]]
 ) -> tuple[dict[str, Runs], Mapping[str, TempoInfraError]]:
     steps = {host.name: [Step("runs", arguments(host))] for host in hosts}
-    answers, errors = fleet.ask(steps, hosts)
-    found: dict[str, Runs] = {}
-    for name, [answer] in answers.items():
-        try:
-            found[name] = read(_adapter(), answer, name, "runs")
-        except UnreachableError as error:
-            errors[name] = error
-    return found, errors
+    return fleet.ask(steps, hosts, Runs)
 
 
 def ask_status(fleet: Fleet, hosts: Sequence[Host]) -> tuple[dict[str, Runs], Mapping[str, TempoInfraError]]:

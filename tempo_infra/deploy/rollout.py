@@ -16,6 +16,7 @@ from tempo_infra.deploy.inspect import prepare
 from tempo_infra.deploy.network import warnings as network_warnings
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
+from tempo_infra.deploy.put_back import put_back
 from tempo_infra.deploy.secrets_file import cautions
 from tempo_infra.deploy.since import Since, since
 from tempo_infra.deploy.temporal_versions import against as by_version
@@ -156,7 +157,7 @@ class Rollout:
         taken = (f"accepted risk: {one.risk}" for one in own if one.risk)
         risks = (*self._risks(), *taken, *self._unasked(states), *cautions(self._cluster, self._supply.found))
         found, readers = tuple(plan for plan, _ in made.values()), tuple(map(str, self._supply.found.readers))
-        against = (*obstacles.of_inventory(self._cluster), *by_version(self._cluster, states))
+        against = tuple(obstacles.of_inventory(self._cluster))
         past = since(found, states, self._cluster.digest, locks.who())
         return Plan(found, errors | failed, known, risks, against, own, readers, past)
 
@@ -193,14 +194,13 @@ class Rollout:
         return {name: state for name, (state, _) in answers.items()}, errors
 
     def namespace_drift(
-        self, states: Mapping[str, HostState]
-    ) -> dict[str, tuple[namespaces.NamespaceChange, ...]]:
-        """Compare the live namespaces with those that were provisioned; by the host that makes them."""
-        name = self._frontend
-        if name not in states:
-            return {}
-        had = namespaces.provisioned(states[name], self.texts(name))
-        return {name: namespaces.changes(had, self._namespaces(states))}
+        self, host: str, states: Mapping[str, HostState]
+    ) -> tuple[namespaces.NamespaceChange, ...]:
+        """Compare the live namespaces with those that were provisioned, on the host that makes them."""
+        if host != self._frontend:
+            return ()
+        had = namespaces.provisioned(states[host], self.texts(host))
+        return namespaces.changes(had, self._namespaces(states))
 
     def _read(
         self, hosts: Sequence[Host], first: Sequence[Step] = ()
@@ -232,11 +232,12 @@ class Rollout:
             seen = digest([[one.name, one.had_s] for one in todo])
             found = replace(found, namespaces=todo, state={**found.state, "namespaces": seen})
         strange = origin.problems(state, self._supply, digests)
+        jumps = tuple(by_version(self._cluster, host.name, state))
         found = replace(
             found,
             origin=origin.change(state, self._supply),
             overridden=strange if allowed.take_over else (),
-            problems=found.problems if allowed.take_over else (*found.problems, *strange),
+            problems=(*found.problems, *jumps) if allowed.take_over else (*found.problems, *jumps, *strange),
         )
         if not found.new_data:
             return found
@@ -316,9 +317,7 @@ class Rollout:
         self, group: list[steps.Work], why: str
     ) -> tuple[dict[str, str], dict[str, TempoInfraError]]:
         wanted = {one.host.name: [steps.put_back(one, why)] for one in group}
-        answers, errors = self._fleet.ask(wanted, self._cluster.hosts)
-        now = {name: str(answer[0].get("now", "")) for name, answer in answers.items()}
-        return now | {name: e.now for name, e in errors.items() if isinstance(e, StepFailedError)}, errors
+        return put_back(self._fleet, wanted, self._cluster.hosts)
 
     def _lost(self, one: steps.Work, error: UnreachableError) -> Lost:
         step = self._fleet.at.get(one.host.name, "")

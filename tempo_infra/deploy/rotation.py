@@ -7,17 +7,15 @@ passwords, the change is not over.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from pydantic import TypeAdapter
 
 from tempo_infra.checks.logins import Stranger, strangers
 from tempo_infra.deploy import locks
-from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.database_roles import retired_roles, retirement
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import edit, load
-from tempo_infra.on_host.probes.logins import Role
+from tempo_infra.on_host.probes.logins import Role  # noqa: TC001 - pydantic reads the annotation
 from tempo_infra.on_host.wire import Step
 from tempo_infra.secrets import SecretStore
 
@@ -28,6 +26,13 @@ if TYPE_CHECKING:
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster
     from tempo_infra.inventory.logins import Login
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What a database host answers: all of its roles."""
+
+    roles: list[Role]
 
 
 def begin(inventory: Path) -> tuple[Login, bool]:
@@ -79,8 +84,7 @@ def retire(fleet: Fleet, cluster: Cluster, run: str) -> dict[str, TempoInfraErro
 def others(fleet: Fleet, cluster: Cluster) -> tuple[Stranger, ...]:
     """Look who else may log in to the database, now; TempoInfraError when that can't be seen."""
     host = cluster.database_host
-    answers, errors = fleet.ask({host.name: [Step("roles")]}, cluster.hosts)
+    answers, errors = fleet.ask({host.name: [Step("roles")]}, cluster.hosts, Roles)
     for error in errors.values():
         raise error
-    found = read(TypeAdapter(list[Role]), answers[host.name][0].get("roles"), host.name, "roles")
-    return strangers(found, cluster.secrets.login.role)
+    return strangers(answers[host.name].roles, cluster.secrets.login.role)

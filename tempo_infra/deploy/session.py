@@ -82,8 +82,8 @@ class Session:
         on_event: Callable[[Event], None] = lambda _: None,
         *,
         deadline_s: float = math.inf,
-    ) -> list[Any]:
-        """Do steps on the host, in order, and return their results as JSON values.
+    ) -> list[object]:
+        """Do steps on the host, in order, and return their results as JSON values, which nobody has read yet.
 
         StepFailedError when one fails (the rest is not begun); UnreachableError when the host falls silent,
         is in a step for longer than that may take (`on_host/longest.py`) or not done by the deadline, or says
@@ -94,7 +94,7 @@ class Session:
 
     def _called(
         self, steps: Sequence[Step], on_event: Callable[[Event], None], deadline_s: float
-    ) -> list[Any]:
+    ) -> list[object]:
         request = encode_request(self._nonce, list(steps))
         turn, name, events = Turn(steps, deadline_s), steps[0].name, 0
         self._send(request if self._opened else opening(self._nonce, request), name, turn)
@@ -115,7 +115,7 @@ class Session:
             on_event(event)
         raise UnreachableError(f"{name}: its answer doesn't end", host=self.host)
 
-    def _results(self, reply: Reply) -> list[Any]:
+    def _results(self, reply: Reply) -> list[object]:
         if not reply.failed:
             return reply.results
         kind = RollbackFailedError if reply.needs_person else StepFailedError

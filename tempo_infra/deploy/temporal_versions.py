@@ -14,26 +14,21 @@ from tempo_infra.on_host import temporal_version
 from tempo_infra.on_host.wire import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from tempo_infra.inventory.cluster import Cluster
     from tempo_infra.on_host.state import HostState
     from tempo_infra.on_host.temporal_version import Line
 
 
-def against(cluster: Cluster, states: Mapping[str, HostState]) -> Iterator[tuple[str, str]]:
-    """Refuse a way that nobody has made; where it stands in the inventory, and what to do."""
-    wanted = temporal_version.line(f":{cluster.temporal.version}")
-    runs = {name: found for name, state in states.items() for found in [_running(state)] if found}
+def against(cluster: Cluster, host: str, state: HostState) -> Iterator[str]:
+    """Refuse a way that nobody has made from what a host runs, and say where it was asked for."""
+    wanted, runs = temporal_version.line(f":{cluster.temporal.version}"), _running(state)
     if wanted is None or not runs:
         return
-    for why in dict.fromkeys(
-        _why_not(name, line, wanted, accepted=OLDER_RISK in cluster.accept)
-        for name, lines in runs.items()
-        for line in (min(lines), max(lines))
-    ):
-        if why:
-            yield cluster.place("temporal", "version"), why
+    for line in sorted({min(runs), max(runs)}):
+        if why := _why_not(host, line, wanted, accepted=OLDER_RISK in cluster.accept):
+            yield f"{why} ({cluster.place('temporal', 'version')})"
 
 
 def _why_not(host: str, runs: Line, wanted: Line, *, accepted: bool) -> str:

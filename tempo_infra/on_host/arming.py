@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import images, mounts, program, snapshot, temporal_version, undo, whose
+from tempo_infra.on_host import (
+    data_folder,
+    images,
+    mounts,
+    program,
+    snapshot,
+    temporal_version,
+    undo,
+    users,
+    whose,
+)
 from tempo_infra.on_host.compose_version import remember as remember_compose
 from tempo_infra.on_host.containers import running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
@@ -72,6 +82,8 @@ def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
         _need_secrets(layout, generation)
     if previous is not None and (why := temporal_version.too_far(layout, previous, args.digest)):
         raise StepError(why, remedy="nothing was switched; go through the versions between them")
+    if why := _not_its_data(layout, args.digest):
+        raise StepError(why, remedy="nothing was switched; the way is forward: tempo-infra provision")
     before = _keep(layout, args, earlier)
     _keep_aside(layout, args)
     armed = guard.Armed(
@@ -110,6 +122,16 @@ def _need_secrets(layout: Layout, generation: str) -> None:
                 f"generation {generation[:12]} reads {source}, which a rotation of the password took away",
                 remedy="nothing was switched; the only way is forward: tempo-infra provision",
             )
+
+
+def _not_its_data(layout: Layout, generation: str) -> str:
+    """Say when a generation's database would run as somebody else than its data's owner: it can't read it."""
+    file = layout.generations / generation / "manifest.json"
+    text = file.read_text() if generation != ZERO and file.is_file() else ""
+    if not text or "postgresql" not in json.loads(text)["services"]:
+        return ""
+    uid = users.of_generation(text).postgresql
+    return data_folder.another_owner(data_folder.look_or_why(layout), uid)
 
 
 def _keep(layout: Layout, args: ArmArgs, earlier: Optional[Armed]) -> str:

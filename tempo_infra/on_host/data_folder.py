@@ -82,7 +82,8 @@ def another_owner(found: Found, uid: int) -> str:
     """Say when data belongs to another user than its container would run as: it is never given away."""
     if found.owner in (None, uid):
         return ""
-    return f"the data of /srv/tempo/{NAME} belongs to user {found.owner}, its container would run as {uid}"
+    whose = f"belongs to user {found.owner}, its container would run as {uid}"
+    return f"the data of /srv/tempo/{found.folder} {whose}"
 
 
 def why_not_written(layout: Layout) -> str:

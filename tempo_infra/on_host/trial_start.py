@@ -101,11 +101,12 @@ def _must_fit(layout: Layout, version: str, sorting: str) -> None:
     database = _running()
     for name, was in live.read(database).collations.items() if database and sorting else ():
         if was != sorting:
+            pasted = name.replace('"', '""')
             raise StepError(
                 f"database {name} is sorted by version {was} of the C library, the image has {sorting}: "
                 "indexes on text may miss rows",
-                remedy=f'nothing was switched; in {name}: REINDEX DATABASE "{name}"; '
-                f'ALTER DATABASE "{name}" REFRESH COLLATION VERSION; then run it again',
+                remedy=f'nothing was switched; in {name}: REINDEX DATABASE "{pasted}"; '
+                f'ALTER DATABASE "{pasted}" REFRESH COLLATION VERSION; then run it again',
             )
 
 

@@ -37,13 +37,15 @@ MEANWHILE = {
 
 def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
     """Yield the lines of a plan; with diffs, each file's unified diff below its name."""
-    if plan.changing or plan.errors or plan.problems:
-        for host in plan.hosts:
+    quiet = not (plan.changing or plan.errors or plan.problems)
+    for host in plan.hosts:
+        known = plan.warnings.get(host.host, ())
+        if known or not quiet:  # a warning is as true where nothing is to be done
             yield from _host_lines(host, diffs=diffs)
-            for warning in plan.warnings.get(host.host, ()):
-                yield from _wrapped(f"  ! {warning}", 4)
-        for name, error in plan.errors.items():
-            yield from _error_lines(name, error)
+        for warning in known:
+            yield from _wrapped(f"  ! {warning}", 4)
+    for name, error in plan.errors.items():
+        yield from _error_lines(name, error)
     for where, problem in plan.against:
         yield from _wrapped(f"✗ {where}: {problem}", 2)
     for own in plan.own:

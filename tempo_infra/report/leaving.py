@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +11,9 @@ if TYPE_CHECKING:
 
     from tempo_infra.on_host.ejecting import Ejected
     from tempo_infra.on_host.leaving import Removed
+
+# What `eject` leaves lies in the state folder, wherever a host's root is. It is pasted, so nothing else is.
+FOLDER = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)*/var/lib/tempo-infra")
 
 
 def removed_lines(name: str, removed: Removed) -> Iterator[str]:
@@ -46,6 +51,10 @@ def ejected_lines(name: str, ejected: Ejected) -> Iterator[str]:
     if not ejected.services:
         yield f"{name}: ejected before: {ejected.compose_file}"
         return
-    folder = ejected.compose_file.rpartition("/")[0]
     yield f"{name}: {', '.join(ejected.services)} go on"
-    yield f"  by hand     cd {folder} && docker compose ps     ({folder}/README.md says the rest)"
+    folder = ejected.compose_file.rpartition("/")[0]
+    if FOLDER.fullmatch(folder):
+        ps = f"cd {shlex.quote(folder)} && docker compose ps"
+        yield f"  by hand     {ps}     ({folder}/README.md says the rest)"
+    else:
+        yield f"  by hand     its answer names no folder that is one of ours: {folder}"

@@ -125,7 +125,7 @@ def test_what_is_past_its_deadline_changes_nothing_later(
     found = load(cluster.path)
     step = Step("sql", {"database": "temporal", "deadline_s": 3.0}, CHANGE)
     with Fleet(lambda host: open_session(host, Sudo()), lambda _: None) as fleet:
-        _, errors = fleet.ask({database.name: [step]}, [found.host(database.name)])
+        errors = fleet.do({database.name: [step]}, [found.host(database.name)])
     ends = ("lock timeout", "statement timeout", "no answer in 3 s")
     assert any(end in str(errors[database.name]) for end in ends), errors
     time.sleep(1)

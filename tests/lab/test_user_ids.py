@@ -16,7 +16,8 @@ from tests.lab.conftest import Inventory, containers
 
 pytestmark = [pytest.mark.lab, pytest.mark.faults]
 
-DATA = "/srv/tempo/postgres"
+FOLDER = "/srv/tempo/postgres"  # where a disk of its own would be mounted
+DATA = f"{FOLDER}/data"
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def wiped(host: Host, inventory: Inventory) -> None:
     name = load(inventory.path).name
     inventory.run("remove", "--confirm-remove", name)
     host.exec(["userdel", "-f", "planted"])
-    host.exec(["sh", "-c", f"rm -rf {DATA} /var/lib/tempo-infra"])
+    host.exec(["sh", "-c", f"rm -rf {FOLDER} /var/lib/tempo-infra"])
 
 
 def users(lab: Lab, host: Host) -> dict[str, str]:
@@ -80,3 +81,10 @@ def test_data_keeps_its_owner_and_the_owner_decides(alone: Host, inventory: Inve
     assert users(lab, alone)["postgresql"] == f"{OF_IMAGES.postgresql}:{OF_IMAGES.postgresql}"
     assert users(lab, alone)["history"] == f"{OWN.temporal}:{OWN.temporal}"
     assert owner(alone, DATA) == OF_IMAGES.postgresql
+    # The generation before can't read it any more: that is said before anything stops.
+    before = started(lab, alone)
+    refused = inventory.run("rollback", "--yes")
+    assert refused.code == 1
+    whose = f"belongs to user {OF_IMAGES.postgresql}, its container would run as {OWN.postgresql}"
+    assert f"the data of {DATA} {whose}" in " ".join(refused.said.split())
+    assert started(lab, alone) == before

@@ -5,6 +5,7 @@ Such a setting can keep everybody out (a library that is not there, no connectio
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 # An expression, for a question in the superuser's own database.
@@ -17,6 +18,7 @@ QUERY = """(select coalesce(json_agg(o), '[]') from (
   where not datallowconn and datname <> 'template0'
  union all select datname::text, '', 'CONNECTION LIMIT=' || datconnlimit from pg_database
   where datconnlimit >= 0 limit 50) o)"""
+PLAIN = re.compile(r"[a-z_][a-z0-9_.]*", re.ASCII)  # a name that needs no quotes in SQL
 BACK = {"ALLOW_CONNECTIONS": "ALLOW_CONNECTIONS true", "CONNECTION LIMIT": "CONNECTION LIMIT -1"}
 
 
@@ -37,8 +39,12 @@ def _ours(database: str, role: str, setting: str) -> bool:
 
 def _words(database: str, role: str, setting: str) -> str:
     name = setting.partition("=")[0]
-    of = f"ALTER ROLE {role}" + (f" IN DATABASE {database}" if database else "")
-    of = of if role else f"ALTER DATABASE {database}"
-    return (
-        f"{setting} for {role or database} (in the database postgres: {of} {BACK.get(name, f'RESET {name}')})"
-    )
+    of = f"ALTER ROLE {quoted(role)}" + (f" IN DATABASE {quoted(database)}" if database else "")
+    of = of if role else f"ALTER DATABASE {quoted(database)}"
+    back = BACK.get(name, f"RESET {quoted(name)}")
+    return f"{setting} for {role or database} (in the database postgres: {of} {back})"
+
+
+def quoted(name: str) -> str:
+    """Write a name so that the statement can be pasted: whoever gave it may have chosen it for that."""
+    return name if PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'

@@ -470,6 +470,18 @@ def test_what_grew_most_since_an_earlier_report_is_named_with_what_makes_it_smal
     assert earlier_sizes(report)["db-1"].sizes == now
 
 
+def test_an_indexs_name_is_quoted_in_the_statement_to_paste() -> None:
+    name = "i; drop table x"
+    key = f"temporal: index {name}"
+    facts = having(with_database(), "database.vacuum", read(Vacuum(on=True, tables=(), sizes={key: 2 * GB})))
+    [found] = findings("disk.growth", facts, earlier=EarlierSize(GB, "2026-11-19T10:00:00Z", {key: GB}))
+    assert f'(REINDEX INDEX CONCURRENTLY "{name}")' in found.note
+    bloated = indexed(8 << 30, 1_000_000)
+    bloated = replace(bloated, indexes=tuple(replace(one, name=name) for one in bloated.indexes))
+    [found] = findings("postgres.vacuum", having(with_database(), "database.vacuum", read(bloated)))
+    assert f'REINDEX INDEX CONCURRENTLY "{name}"' in found.found
+
+
 def test_a_bloated_index_is_named_with_what_makes_it_smaller() -> None:
     facts = having(with_database(), "database.vacuum", read(indexed(8 << 30, 1_000_000)))
     [found] = findings("postgres.vacuum", facts)

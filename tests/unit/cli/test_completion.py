@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from tempo_infra.cli import completion
 
 TRIO = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
 ENTRY = "import sys; sys.argv[0] = 'tempo-infra'; from tempo_infra.cli.main import run; run()"
@@ -66,6 +71,38 @@ def test_an_inventory_with_an_error_in_it_still_names_its_hosts_and_classes(tmp_
     (tmp_path / "inventory.yaml").write_text(text)
     assert offered(tmp_path, "rollback", "--host", "db") == ["db-1"]
     assert offered(tmp_path, "check-host", "-i", "inventory.yaml", "--class", "O") == ["Own-Class"]
+
+
+HOSTILE = (
+    *("$(id>ran)", r"\$(id>ran)", "`id>ran`", "a;id", "a b", "a&b", "a>b", "a'b", 'a"b', "a\\b", "a\nb"),
+    *("a:b", "a[b", "a*", "~a", "=ls", "a!b", "a#b", "{a,b}", "--run=id", "\u00e9", "\uff41", "", "a\u200bb"),
+)
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("hosts", ["maintain", "-i", "hostile.yaml", ""]),
+        ("hosts", ["check-host", "-i", "hostile.yaml", "--host", ""]),
+        ("classes", ["check-host", "-i", "hostile.yaml", "--class", ""]),
+    ],
+)
+def test_nothing_is_offered_that_a_shell_would_take_for_more_than_a_name(
+    section: str, words: list[str], tmp_path: Path
+) -> None:
+    names: dict[str, object] = {name: {} for name in (*HOSTILE, "fine-1")}
+    (tmp_path / "hostile.yaml").write_text(json.dumps({section: names}))
+    offers = offered(tmp_path, *words)
+    assert "fine-1" in offers
+    assert [one for one in offers if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9._-]*", one)] == []
+    if section == "hosts":
+        assert offers == ["fine-1"]
+
+
+def test_names_of_checks_are_held_to_the_same_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    hostile = [SimpleNamespace(id=name) for name in (*HOSTILE, "fine.one")]
+    monkeypatch.setattr("tempo_infra.checks.catalogue.CHECKS", hostile)
+    assert completion.check_ids("") == ["fine", "fine.one"]
 
 
 def test_what_is_no_inventory_offers_nothing_and_is_not_waited_for(tmp_path: Path) -> None:

@@ -112,12 +112,16 @@ def planned(patch: pytest.MonkeyPatch, errors: Errors, *words: str, outcome: Err
         run="r1",
         plan=lambda *_, **__: plan,
         states=lambda _: ({}, errors),
-        namespace_drift=lambda _: {},
         stop=lambda: None,
         apply=lambda *_: Outcome("r1", plan, outcome or {}, (), ()),
     )
     run = SimpleNamespace(
-        rollout=rollout, hosts=(), report=SimpleNamespace(), cluster=command, supply=lambda: None
+        rollout=rollout,
+        hosts=(),
+        report=SimpleNamespace(),
+        cluster=command,
+        supply=lambda: None,
+        fleet=SimpleNamespace(each=lambda *_: ({}, {})),
     )
     patch.setattr("tempo_infra.cli.run.opened", lambda *_, **__: yielding(run))
     patch.setattr("tempo_infra.report.outcome.outcome_lines", lambda *_, **__: [])

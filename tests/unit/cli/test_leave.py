@@ -79,6 +79,23 @@ def test_an_ejected_host_says_where_to_go_on() -> None:
     assert "ejected before" in "\n".join(ejected_lines("db-1", Ejected("/x/docker-compose.yml")))
 
 
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/var/lib/x; id",
+        "/tmp/x",
+        "$(id)/var/lib/tempo-infra",
+        "/a b/var/lib/tempo-infra",
+        "/x/../var/lib/tempo-infra",
+        "",
+    ],
+)
+def test_a_folder_that_a_host_invents_is_in_no_command_to_paste(folder: str) -> None:
+    text = "\n".join(ejected_lines("db-1", Ejected(f"{folder}/docker-compose.yml", ["postgresql"])))
+    assert f"names no folder that is one of ours: {folder}" in text
+    assert "cd " not in text
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_is_stopped_says_how_to_go_on(number: signal.Signals, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as ended, stoppable("the same command goes on from here"):

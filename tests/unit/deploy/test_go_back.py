@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tempo_infra.deploy import go_back as go_back_module
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.go_back import Gone, WayBack, go_back, way_back
 from tempo_infra.errors import InputError
@@ -27,19 +29,11 @@ A, B, C = "0a" + "a" * 62, "0b" + "b" * 62, "cc" + "c" * 62
 KEPT = [Entry("r1", "confirm", "confirmed", one) for one in (A, B)]
 
 
-class Answering(Fleet):
-    """Hosts that all say the same of their runs."""
-
-    def __init__(self, runs: Runs) -> None:
-        super().__init__(FakeHosts({}).open, lambda _: None)
-        self.runs = asdict(runs)
-
-    def ask(self, steps: Mapping[str, Sequence[Step]], hosts: Any) -> Any:
-        return {host.name: [self.runs] for host in hosts if steps[host.name]}, {}
-
-
-def way(runs: Runs, to: str | None) -> WayBack:
-    return way_back(Answering(runs), CLUSTER, CLUSTER.hosts[:1], to)
+def way(runs: Runs, to: str | None, hosts: int = 1, **others: Any) -> WayBack:
+    """Hosts that all say the same of their runs, but for some."""
+    said = FakeHosts({}, answers={"runs": asdict(runs)}, answers_of=others)
+    with Fleet(said.open, lambda _: None) as fleet:
+        return way_back(fleet, CLUSTER, CLUSTER.hosts[:hosts], to)
 
 
 def test_a_host_of_another_cluster_goes_nowhere() -> None:
@@ -88,9 +82,37 @@ def test_a_generation_that_no_host_knows_is_an_error(to: str) -> None:
         way(Runs(B, B, B, zero=True, entries=KEPT), to)
 
 
-def test_a_prefix_of_two_generations_is_an_error() -> None:
-    with pytest.raises(InputError, match="2 generations begin so"):
-        way(Runs(C, C, C, zero=True, entries=[*KEPT, Entry("r1", "confirm", "confirmed", "0bff")]), "0b")
+def test_a_prefix_of_two_generations_is_an_error_of_the_host_that_has_them() -> None:
+    two = Runs(C, C, C, zero=True, entries=[*KEPT, Entry("r1", "confirm", "confirmed", "0bff")])
+    found = way(Runs(C, C, C, zero=True, entries=KEPT), "0b", 3, **{"db-1": asdict(two)})
+    assert {name: error.what for name, error in found.errors.items()} == {
+        "db-1": f"--to 0b: 2 generations begin so: {B[:12]}, 0bff"
+    }
+    assert set(found.to.values()) == {B}
+
+
+def test_a_journal_as_long_as_a_host_likes_is_read_in_a_time_that_grows_with_it() -> None:
+    def took(count: int) -> float:
+        entries = [Entry("r1", "confirm", "confirmed", f"{number:064x}") for number in range(count)]
+        runs, started = Runs(B, B, B, entries=entries), time.process_time()
+        go_back_module._target(runs, None)
+        return time.process_time() - started
+
+    few = min(took(1000) for _ in range(3))
+    assert min(took(16_000) for _ in range(3)) < 100 * few
+
+
+def test_a_host_that_answers_anything_while_it_is_put_back_keeps_no_other_from_it() -> None:
+    hosts = FakeHosts(
+        {},
+        fails={("history-1", "healthy")},
+        answers={"rollback": {"now": "back on 1"}},
+        answers_of={"front-1": ["x"]},
+    )
+    found = ended(hosts, A)
+    assert sorted(found.errors) == ["front-1", "history-1"]
+    assert "makes no sense (rollback" in str(found.errors["front-1"])
+    assert found.now["db-1"] == "back on 1"
 
 
 def order(hosts: FakeHosts, step: str) -> list[str]:

@@ -7,36 +7,29 @@ from typing import Any
 
 import pytest
 
-from tempo_infra.deploy import leave, locks
+from tempo_infra.deploy import leave
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.errors import InputError, UnreachableError
+from tempo_infra.errors import InputError
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
+from tests.fakes import FakeHosts
 from tests.unit.sizing.clusters import cluster, host
 
 CLUSTER = load(Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml")
 
 
-class Answering(Fleet):
-    """Every host answers the same."""
-
-    def __init__(self, answer: Any) -> None:
-        super().__init__(lambda _: pytest.fail("no host is contacted"), lambda _: None)
-        self._answer = answer
-
-    def ask(self, steps: Any, hosts: Any) -> Any:
-        del steps
-        return {host.name: [self._answer] for host in hosts}, {}
-
-
 @pytest.mark.parametrize("what", [leave.remove, leave.eject])
 @pytest.mark.parametrize("answer", [None, {"data": 1, "services": 2, "compose_file": 3}, "fine", [[[]]]])
-def test_an_answer_that_makes_no_sense_is_a_hosts_error(
-    what: Any, answer: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(locks, "take", lambda *_: {})
-    with pytest.raises(UnreachableError, match="answer makes no sense"):
-        what(Answering(answer), CLUSTER, CLUSTER.hosts)
+def test_an_answer_that_makes_no_sense_is_a_hosts_error(what: Any, answer: Any) -> None:
+    """The others' answers are kept."""
+    good = {"services": ["history"], "files": [], "compose_file": "/x/docker-compose.yml"}
+    hosts = FakeHosts({}, answers={"remove": good, "eject": good}, answers_of={"front-1": answer})
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        found, errors = what(fleet, CLUSTER, CLUSTER.hosts)
+    assert {name: error.what.partition(" (")[0] for name, error in errors.items()} == {
+        "front-1": "the host's answer makes no sense"
+    }
+    assert "history-1" in found
 
 
 SPREAD = cluster(

@@ -202,6 +202,24 @@ class Away(FakeHosts):
         return [answer or {"boot_id": "b1"} for answer in type(session).call(session, steps, *more)]
 
 
+@pytest.mark.parametrize("answer", [["x"], {"boot_id": None}, "fine"])
+def test_a_host_that_says_no_boot_is_named_and_where_all_stand_is_known(
+    answer: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is drained by then."""
+
+    def answers(_: Away, __: Any, steps: Sequence[Step], *___: Any) -> list[Any]:
+        return [answer if step.name == "boot-id" else {} for step in steps]
+
+    monkeypatch.setattr(Away, "_answers", answers)
+    error, run = rebooted(UnreachableError("unused"), monkeypatch)
+    assert (error.host, error.what.startswith("the host's answer makes no sense (boot-id")) == (
+        "history-1",
+        True,
+    )
+    assert run.where == {"history-1": "drained: its services are stopped"}
+
+
 def rebooted(
     error: UnreachableError, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[UnreachableError, Maintenance]:

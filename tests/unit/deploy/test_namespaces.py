@@ -171,11 +171,11 @@ def test_drift_is_against_what_was_provisioned_not_what_the_inventory_says_now(
 ) -> None:
     for cluster, had in ((trio("billing 72h"), None), (trio("billing 1h", "x 2h"), trio("billing 72h"))):
         rollout, hosts, _ = rolled(cluster, live, had=had)
-        drift = rollout.namespace_drift(hosts.states)
+        drift = rollout.namespace_drift("front-1", hosts.states)
         state = hosts.states["front-1"]
-        assert list(drift_lines("front-1", state, rollout.texts("front-1"), drift["front-1"])) == lines
+        assert list(drift_lines("front-1", state, rollout.texts("front-1"), drift)) == lines
 
 
 def test_a_host_that_makes_none_has_no_drift_of_them() -> None:
     rollout, hosts, _ = rolled(trio("billing 72h"), SYSTEM)
-    assert rollout.namespace_drift({"db-1": hosts.states["db-1"]}) == {}
+    assert rollout.namespace_drift("db-1", hosts.states) == ()

@@ -247,6 +247,21 @@ def test_a_host_whose_connection_goes_while_it_is_told_to_go_back_decides_by_its
     assert {name: lost.step for name, lost in outcome.lost.items()} == {"history-1": "rollback"}
 
 
+@pytest.mark.parametrize("answer", [["x"], None, 7, {"now": [1]}])
+def test_a_host_that_answers_anything_while_it_is_put_back_keeps_no_other_from_it(answer: object) -> None:
+    cluster, bundles = trio()
+    hosts = FakeHosts(
+        fresh(cluster),
+        fails={("front-1", "serving")},
+        answers={"rollback": {"now": "back on 1"}},
+        answers_of={"history-1": answer},
+    )
+    outcome, _ = run(hosts, cluster, bundles)
+    assert sorted(outcome.errors) == ["front-1", "history-1"]
+    assert "history-1" in outcome.lost  # nobody knows what it is now
+    assert outcome.now["db-1"] == "back on 1"
+
+
 def test_a_run_that_is_stopped_puts_back_what_is_not_confirmed() -> None:
     cluster, bundles = trio()
     hosts = FakeHosts(fresh(cluster))

@@ -28,7 +28,7 @@ def runs(*versions: str, service: str = "history") -> HostState:
 def said(wanted: str, *states: HostState, accept: tuple[str, ...] = ()) -> list[str]:
     cluster, _ = trio()
     cluster = replace(cluster, temporal=replace(cluster.temporal, version=wanted), accept=frozenset(accept))
-    return [why for _, why in against(cluster, {f"h-{n}": one for n, one in enumerate(states)})]
+    return [why for n, one in enumerate(states) for why in against(cluster, f"h-{n}", one)]
 
 
 @pytest.mark.parametrize(
@@ -84,5 +84,21 @@ def test_the_plan_of_a_cluster_names_the_line_of_the_inventory() -> None:
     }
     with Fleet(FakeHosts(states).open, lambda _: None) as fleet:
         plan = Rollout(cluster, bundles, SECRETS, fleet).plan(cluster.hosts)
-    [where, *_] = {where for where, why in plan.against if "one minor version at a time" in why}
-    assert where == cluster.place("temporal", "version")
+    place = cluster.place("temporal", "version")
+    found = {where: why for where, why in plan.problems if "one minor version at a time" in why}
+    assert found.keys() == {host.name for host in cluster.hosts}
+    assert all(why.endswith(f"({place})") for why in found.values())
+
+
+def test_an_image_that_one_host_speaks_of_is_its_own_problem_and_nobody_elses() -> None:
+    cluster, bundles = trio()
+    states = fresh(cluster)
+    states["front-1"] = replace(states["front-1"], containers=runs("1.9.0").containers)
+    with Fleet(FakeHosts(states).open, lambda _: None) as fleet:
+        rollout = Rollout(cluster, bundles, SECRETS, fleet)
+        plan = rollout.plan(cluster.hosts)
+        others = rollout.plan([host for host in cluster.hosts if host.name != "front-1"])
+    said = "one minor version at a time"
+    assert plan.against == ()
+    assert [one.host for one in plan.hosts if said in " ".join(one.problems)] == ["front-1"]
+    assert others.problems == []

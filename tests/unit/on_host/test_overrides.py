@@ -11,6 +11,14 @@ def row(setting: str, database: str = "temporal", role: str = "") -> dict[str, s
     return {"database": database, "role": role, "setting": setting}
 
 
+def test_whoever_named_it_chose_nothing_that_is_pasted_with_it() -> None:
+    [said] = strange([row('a"; drop table x; --=1', 'd; drop database "temporal', "r R")])
+    back = said.partition("(in the database postgres: ")[2]
+    assert back == (
+        'ALTER ROLE "r R" IN DATABASE "d; drop database ""temporal" RESET "a""; drop table x; --")'
+    )
+
+
 @pytest.mark.parametrize(
     "ours",
     [

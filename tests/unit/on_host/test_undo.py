@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
-from dataclasses import replace
+import os
+import struct
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import alone
+from tempo_infra.on_host import alone, arming, users
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.alone import after_boot, boot
 from tempo_infra.on_host.arming import ArmArgs, RunArgs, arm, confirm, rollback
@@ -186,6 +188,46 @@ def test_the_journal_tells_what_is_confirmed_and_what_a_failure_goes_back_to(tmp
         said.append((confirmed(layout), last_good(layout)))
     assert said == [("a", "a"), (None, "a"), ("a", "a"), (None, "a"), ("c", "c"), (None, None)]
     assert history(layout) == ["a", "c"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+@pytest.mark.parametrize("place", ["postgres", "postgres/data"])
+@pytest.mark.parametrize(
+    ("named", "owner", "other"),
+    [
+        (asdict(users.OWN), 60901, 999),
+        (None, 999, 60901),
+        ({**asdict(users.OWN), "postgresql": 999}, 999, 60901),
+    ],
+)
+def test_a_generation_whose_database_is_not_its_datas_owner_is_not_armed(
+    named: dict[str, int] | None, owner: int, other: int, place: str, tmp_path: Path
+) -> None:
+    """Nothing has stopped by then; on a host without the database nobody owns any."""
+    layout = host(tmp_path)
+    guard.disarm(layout, ARMED)
+    folder = layout.data / place
+    (folder / "global").mkdir(parents=True)
+    (folder / "global/pg_control").write_bytes(struct.pack("=Q", 7712))
+    (folder / "PG_VERSION").write_text("17\n")
+    for generation, service in (("c" * 64, "postgresql"), ("d" * 64, "history"), ("b" * 64, "ui")):
+        (layout.generations / generation).mkdir(parents=True, exist_ok=True)
+        services = {service: {"job": True}}  # so that no image has to be here
+        body = {"files": {}, "services": services, **({"users": named} if named else {})}
+        (layout.generations / generation / "manifest.json").write_text(json.dumps(body))
+    folder.chmod(0o700)
+    for found, says in ((other, True), (owner, False)):
+        os.chown(folder, found, found)
+        why = f"the data of /srv/tempo/{place} belongs to user {other}, its container would run as {owner}"
+        assert arming._not_its_data(layout, "c" * 64) == (why if says else "")
+        assert arming._not_its_data(layout, "d" * 64) == arming._not_its_data(layout, "0") == ""
+    os.chown(folder, other, other)
+    (layout.generations / ("c" * 64) / "docker-compose.yml").write_text("services: {}\n")
+    (layout.generations / ("b" * 64) / "docker-compose.yml").write_text("services: {}\n")
+    current = layout.current.resolve().name if layout.current.is_symlink() else None
+    with pytest.raises(StepError, match=f"belongs to user {other}"):
+        arm(layout, ArmArgs("r2", "other", "c" * 64, current, "10.0.0.1", {}, []))
+    assert guard.read(layout) is None
 
 
 def test_a_generation_whose_password_a_rotation_retired_is_not_armed(tmp_path: Path) -> None:

@@ -87,9 +87,18 @@ def test_another_host_that_has_done_it_is_named() -> None:
     assert with_history((Restart("history", "x", (1.0,)),), "a", states)[0].took_on == ""
 
 
+def test_a_warning_stands_where_nothing_is_to_be_done() -> None:
+    one = plan_host(HOST, bundle(), after(bundle()), {})
+    plan = Plan((one, replace(one, host="db-2")), {}, {"db-1": ["an old engine"]})
+    assert list(plan_lines(plan, diffs=True)) == [
+        "db-1        nothing to do",
+        "  ! an old engine",
+        "nothing to do on 2 hosts",
+    ]
+
+
 def test_nothing_to_do_is_one_line_and_the_risks_that_are_taken() -> None:
-    told = {"db-1": ["an old engine"]}
-    plan = Plan((plan_host(HOST, bundle(), after(bundle()), {}),), {}, told, ("accepted risk: x",))
+    plan = Plan((plan_host(HOST, bundle(), after(bundle()), {}),), {}, {}, ("accepted risk: x",))
     assert list(plan_lines(plan, diffs=True)) == ["! accepted risk: x", "nothing to do on 1 host"]
     assert list(plan_lines(replace(plan, risks=()), diffs=True)) == ["nothing to do on 1 host"]
 
