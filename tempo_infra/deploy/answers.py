@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from tempo_infra import sanitize
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.on_host.wire import Event, Reply, read_json
+from tempo_infra.render import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -128,6 +129,14 @@ def read(adapter: TypeAdapter[Answer], value: object, host: str, what: str) -> A
     except (ValidationError, RecursionError) as error:
         where = error.errors()[0]["loc"] if isinstance(error, ValidationError) else ("depth",)
         raise nonsense(host, f"{what}, {sanitize.one_line('.'.join(map(str, where)))}") from None
+
+
+def yaml(text: str) -> Any:  # noqa: ANN401
+    """Read YAML that a host holds; ValueError. Its escapes can write what its text doesn't show."""
+    try:
+        return harmless(parse.yaml(text), str, whole=True)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
 
 
 def nonsense(host: str, where: str) -> UnreachableError:
