@@ -28,6 +28,7 @@ WHOLE_TEXTS = {
     "tampered",
     "out",
 }  # fields of answers that hold files, or output
+LONGEST_TEXT = 4096  # characters of any other one: as many as a secret can have, and more than anybody reads
 MOST_DEPTH = 40  # of values within each other
 LONGEST_S = 1e7  # that a step can have taken
 LONGEST_WORDS = 1000  # that are said while a step runs
@@ -103,12 +104,16 @@ def _told(kind: type[Told], body: object) -> Told:
 def harmless(value: Any, hide: Callable[[str], str], *, whole: bool = False, depth: int = 0) -> Any:  # noqa: ANN401
     """Return a JSON value without secrets and without what could steer a terminal; TypeError.
 
-    A text is one line, so that it can't pass for another one of ours; `whole`: but it is that of a file.
+    A text is one line, so that it can't pass for another one of ours, and is cut; `whole`: but it is a file.
     """
     if depth > MOST_DEPTH:
         raise TypeError("it is nested too deep")
     if isinstance(value, str):  # cleaned first: a secret with something invisible in it is a secret
-        return hide(sanitize.visible(value) if whole else sanitize.one_line(value))
+        return (
+            hide(sanitize.visible(value))
+            if whole
+            else sanitize.cut(hide(sanitize.one_line(value)), LONGEST_TEXT)
+        )
     if isinstance(value, list | tuple):
         return [harmless(one, hide, whole=whole, depth=depth + 1) for one in value]
     if isinstance(value, dict):

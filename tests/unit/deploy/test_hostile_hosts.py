@@ -283,6 +283,15 @@ def test_only_files_have_lines_and_a_secret_is_one_with_anything_invisible_in_it
     }
 
 
+def test_only_files_and_output_are_longer_than_anybody_reads() -> None:
+    long = "tempo-infra plan " * 3_000
+    said = {"open_run": long, "unfit": [{"what": long}], "texts": {"a": long}, "out": long}
+    answer = ask(Says(iter((reply(results=[said]),))))[0]
+    assert (len(answer["open_run"]), len(answer["unfit"][0]["what"])) == (answers.LONGEST_TEXT,) * 2
+    assert answer["open_run"].endswith("…")
+    assert (answer["texts"], answer["out"]) == ({"a": long}, long)
+
+
 def test_a_manifest_hides_nothing_in_the_escapes_of_its_own_json() -> None:
     text = json.dumps({"files": {"\x1b[2Ja": {"sha256": "x"}}, "services": {}})
     assert list(answers.manifest(replace(FRESH, manifest=text))["files"]) == ["a"]
