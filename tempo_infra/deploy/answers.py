@@ -59,7 +59,7 @@ def event(body: object, steps: Sequence[Step], hide: Callable[[str], str]) -> Ev
     if found.state == ALIVE:  # before its first step, and between two requests, it says the last one's name
         return replace(found, step="", detail="")
     _asked(found.step, steps)
-    return replace(found, detail=sanitize.cut(hide(sanitize.one_line(found.detail)), LONGEST_WORDS))
+    return replace(found, detail=_said(found.detail, hide, LONGEST_WORDS))
 
 
 def reply(body: object, steps: Sequence[Step], hide: Callable[[str], str]) -> Reply:
@@ -109,11 +109,7 @@ def harmless(value: Any, hide: Callable[[str], str], *, whole: bool = False, dep
     if depth > MOST_DEPTH:
         raise TypeError("it is nested too deep")
     if isinstance(value, str):  # cleaned first: a secret with something invisible in it is a secret
-        return (
-            hide(sanitize.visible(value))
-            if whole
-            else sanitize.cut(hide(sanitize.one_line(value)), LONGEST_TEXT)
-        )
+        return hide(sanitize.visible(value)) if whole else _said(value, hide, LONGEST_TEXT)
     if isinstance(value, list | tuple):
         return [harmless(one, hide, whole=whole, depth=depth + 1) for one in value]
     if isinstance(value, dict):
@@ -125,6 +121,10 @@ def harmless(value: Any, hide: Callable[[str], str], *, whole: bool = False, dep
             raise TypeError("two names in it look the same")
         return found
     return value
+
+
+def _said(text: str, hide: Callable[[str], str], longest: int) -> str:
+    return sanitize.inert(sanitize.cut(hide(sanitize.flat(text)), longest))
 
 
 def read(adapter: TypeAdapter[Answer], value: object, host: str, what: str) -> Answer:

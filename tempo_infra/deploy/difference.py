@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from tempo_infra.sanitize import inert
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,6 +23,6 @@ def unified(old: str, new: str, old_name: str, new_name: str) -> Iterator[str]:
         yield f"({len(before)} and {len(after)} lines: too long to compare line by line)"
         return
     for line in difflib.unified_diff(before, after, old_name, new_name, n=2):
-        yield line.rstrip("\n")
+        yield inert(line.rstrip("\n"))
         if not line.endswith("\n"):
             yield "\\ No newline at end of file"

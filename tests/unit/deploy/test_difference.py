@@ -61,3 +61,8 @@ def test_a_hosts_drift_and_its_plan_are_bounded() -> None:
     assert lines.count(f"      {TOO_LONG}") == MOST_FILES
     assert lines[-1] == "  ~ 5 more files"
     assert _diff("x", one.shipped, one.found) == f"--- old/x\n+++ new/x\n{TOO_LONG}\n"
+
+
+def test_a_line_that_is_in_both_texts_commands_no_ci_runner() -> None:
+    lines = list(unified("::add-mask::e\na\n", "::add-mask::e\n##[group]\n", "a", "b"))
+    assert lines[-3:] == [" : :add-mask::e", "-a", "+# #[group]"]
