@@ -54,7 +54,7 @@ class InputError(TempoInfraError):
 
     @staticmethod
     def _shown(text: str) -> str:
-        return sanitize.visible(text)  # a line for each problem, each with its place in front
+        return sanitize.inert(sanitize.visible(text))  # a line for each problem, each with its place in front
 
 
 class UnreachableError(TempoInfraError):

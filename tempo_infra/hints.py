@@ -26,7 +26,8 @@ ON_INVENTORY = (
 )  # those that take -i
 _NAMES = "|".join(sorted(ON_INVENTORY, key=len, reverse=True))
 _COMMAND = re.compile(rf"(?<![\w/-]){PROGRAM} ({_NAMES})(?![\w-])")
-_END = re.compile(r"[`\n;,)]|  |$")  # of a command within a text
+_END = re.compile(rf"[`\n;,)]|  |{PROGRAM} |$")  # of a command within a text
+MOST = 10  # commands of a text that get options; a host can write any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ def hint(command: str, inventory: Path, hosts: Iterable[str] = ()) -> str:
 
 
 def completed(text: str, given: Given) -> str:
-    """Put what was given behind each command of ours that takes it and does not have it yet."""
-    return _COMMAND.sub(lambda found: found[0] + _options(found, text, given), text)
+    """Put what was given behind commands of ours, the first ones, that take it and do not have it yet."""
+    return _COMMAND.sub(lambda found: found[0] + _options(found, text, given), text, count=MOST)
 
 
 def _options(command: re.Match[str], text: str, given: Given) -> str:

@@ -1,7 +1,7 @@
 """Text that somebody else wrote, fit to be shown: a host, a banner, a registry, a server, a branch.
 
 Escape sequences go as a whole. What steers a terminal, turns the direction of reading or can't be seen
-becomes a question mark. Letters of every script stay.
+becomes a question mark. What a CI runner would take for a command gets a space. Letters of every script stay.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ INVISIBLE = re.compile(
 VARIANTS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # another look of the character before
 UNREAD = re.compile("[\udc80-\udcff]+")  # bytes of a name, in a locale that can't read them
 BREAKS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
+# Commands in a log: `::error file=…::` where a line begins, which any word does that is wrapped (GitHub; an
+# address such as ::1 is none), and `##[group]`, `##vso[…]`, `##teamcity[…]` anywhere.
+COMMANDS = re.compile(r"(?<!\S):(?=:[A-Za-z][\w-]*(?:::|\s|$))|#(?=#[\w.]*\[)")
 
 
 def visible(text: str) -> str:
@@ -43,7 +46,12 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text as one line: where it had several, and where it had tabs, there is a space."""
+    """Return the text as one line that commands nothing: instead of line ends and tabs there are spaces."""
+    return inert(flat(text))
+
+
+def flat(text: str) -> str:
+    """Return the text as one line, with what commands a CI runner: for who looks for secrets in it."""
     if text.isascii() and text.isprintable():
         return text
     lines = (visible(line).replace("\t", " ").strip() for line in BREAKS.split(ESCAPES.sub("", text)))
@@ -54,7 +62,12 @@ def message(text: str) -> str:
     """Return lines of which none looks like another message: those after the first are indented."""
     first, *rest = visible(re.sub("\r|\t", " ", text)).split("\n")[:MOST_LINES]
     lines = [first, *(line if line[:1] in ("", " ") else f"  {line}" for line in rest)]
-    return "\n".join(cut(line.rstrip()) for line in lines)
+    return inert("\n".join(cut(line.rstrip()) for line in lines))
+
+
+def inert(text: str) -> str:
+    """Return a text of any length in which a CI runner finds no command, however its lines are broken."""
+    return COMMANDS.sub(lambda mark: f"{mark[0]} ", text)
 
 
 def cut(text: str, longest: int = LONGEST_LINE) -> str:

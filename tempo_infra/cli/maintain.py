@@ -71,7 +71,7 @@ def _writer(*, quiet: bool) -> Callable[[Host, Done], None]:
         if quiet and not done.returncode:
             return
         for line in done.out.split("\n") if done.out else ():
-            typer.echo(f"{host.name} | {sanitize.cut(line)}")
+            typer.echo(f"{host.name} | {sanitize.inert(sanitize.cut(line))}")
 
     return wrote
 

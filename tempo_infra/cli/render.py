@@ -40,7 +40,7 @@ def render(
     Example: tempo-infra render -i inventory.yaml -o out
     """
     from tempo_infra.render import own_used, tree
-    from tempo_infra.sanitize import visible
+    from tempo_infra.sanitize import inert, visible
 
     if sum((output is not None, check is not None, stdout)) > 1:
         raise InputError("--output, --check and --stdout exclude each other", remedy="give one of them")
@@ -50,12 +50,12 @@ def render(
             typer.echo(line, err=stdout or check is not None)
     if check is not None:
         difference = tree.difference(bundles, check, whole=not host)
-        typer.echo(visible(difference), nl=False)
+        typer.echo(inert(visible(difference)), nl=False)
         raise typer.Exit(exit_code(failed=bool(difference)))
     if output is not None:
         tree.write(bundles, output, whole=not host)
         typer.echo(f"wrote {output}:")
-    typer.echo(_files(bundles) if stdout else _summary(bundles), nl=False)
+    typer.echo(inert(_files(bundles)) if stdout else _summary(bundles), nl=False)
 
 
 def _bundles(inventory: Path, host: list[str] | None) -> Sequence[Bundle]:

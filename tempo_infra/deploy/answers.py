@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from tempo_infra import sanitize
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.on_host.wire import Event, Reply, read_json
+from tempo_infra.render import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ WHOLE_TEXTS = {
     "tampered",
     "out",
 }  # fields of answers that hold files, or output
+LONGEST_TEXT = 4096  # characters of any other one: as many as a secret can have, and more than anybody reads
 MOST_DEPTH = 40  # of values within each other
 LONGEST_S = 1e7  # that a step can have taken
 LONGEST_WORDS = 1000  # that are said while a step runs
@@ -57,7 +59,7 @@ def event(body: object, steps: Sequence[Step], hide: Callable[[str], str]) -> Ev
     if found.state == ALIVE:  # before its first step, and between two requests, it says the last one's name
         return replace(found, step="", detail="")
     _asked(found.step, steps)
-    return replace(found, detail=sanitize.cut(hide(sanitize.one_line(found.detail)), LONGEST_WORDS))
+    return replace(found, detail=_said(found.detail, hide, LONGEST_WORDS))
 
 
 def reply(body: object, steps: Sequence[Step], hide: Callable[[str], str]) -> Reply:
@@ -102,12 +104,12 @@ def _told(kind: type[Told], body: object) -> Told:
 def harmless(value: Any, hide: Callable[[str], str], *, whole: bool = False, depth: int = 0) -> Any:  # noqa: ANN401
     """Return a JSON value without secrets and without what could steer a terminal; TypeError.
 
-    A text is one line, so that it can't pass for another one of ours; `whole`: but it is that of a file.
+    A text is one line, so that it can't pass for another one of ours, and is cut; `whole`: but it is a file.
     """
     if depth > MOST_DEPTH:
         raise TypeError("it is nested too deep")
     if isinstance(value, str):  # cleaned first: a secret with something invisible in it is a secret
-        return hide(sanitize.visible(value) if whole else sanitize.one_line(value))
+        return hide(sanitize.visible(value)) if whole else _said(value, hide, LONGEST_TEXT)
     if isinstance(value, list | tuple):
         return [harmless(one, hide, whole=whole, depth=depth + 1) for one in value]
     if isinstance(value, dict):
@@ -121,6 +123,10 @@ def harmless(value: Any, hide: Callable[[str], str], *, whole: bool = False, dep
     return value
 
 
+def _said(text: str, hide: Callable[[str], str], longest: int) -> str:
+    return sanitize.inert(sanitize.cut(hide(sanitize.flat(text)), longest))
+
+
 def read(adapter: TypeAdapter[Answer], value: object, host: str, what: str) -> Answer:
     """Return a value as its type says; UnreachableError for anything else."""
     try:
@@ -128,6 +134,14 @@ def read(adapter: TypeAdapter[Answer], value: object, host: str, what: str) -> A
     except (ValidationError, RecursionError) as error:
         where = error.errors()[0]["loc"] if isinstance(error, ValidationError) else ("depth",)
         raise nonsense(host, f"{what}, {sanitize.one_line('.'.join(map(str, where)))}") from None
+
+
+def yaml(text: str) -> Any:  # noqa: ANN401
+    """Read YAML that a host holds; ValueError. Its escapes can write what its text doesn't show."""
+    try:
+        return harmless(parse.yaml(text), str, whole=True)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
 
 
 def nonsense(host: str, where: str) -> UnreachableError:

@@ -208,7 +208,7 @@ def _major(bundle: Bundle) -> str:
     return tag.split(".")[0].split("-")[0]
 
 
-SHARDS = re.compile(r"^\s*numHistoryShards: *(\d+)", re.MULTILINE)
+SHARDS = re.compile(r"^ *numHistoryShards: *([0-9]{1,9})", re.MULTILINE)  # also a host's: linear, short
 
 
 def _fixed_since(bundle: Bundle, state: HostState) -> Iterator[str]:

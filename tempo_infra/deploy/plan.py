@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy.answers import manifest
 from tempo_infra.deploy.binding import parts
+from tempo_infra.deploy.difference import unified
 from tempo_infra.deploy.engine import version
 from tempo_infra.deploy.network import new_subnets
 from tempo_infra.deploy.obstacles import Allowed, problems, to_bind
@@ -239,10 +239,7 @@ def _changes(
 
 
 def _diff(path: str, old: str, new: str) -> str:
-    lines = difflib.unified_diff(
-        old.splitlines(keepends=True), new.splitlines(keepends=True), f"old/{path}", f"new/{path}", n=2
-    )
-    return "".join(lines)
+    return "".join(f"{line}\n" for line in unified(old, new, f"old/{path}", f"new/{path}"))
 
 
 def edited(bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:

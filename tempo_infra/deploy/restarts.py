@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.deploy import answers
 from tempo_infra.deploy.answers import manifest
 from tempo_infra.deploy.engine import version
 from tempo_infra.deploy.network import moves
@@ -181,8 +182,7 @@ def only_by_version(found: Services, state: HostState) -> bool:
 def _services_of(text: str) -> Mapping[str, Any]:
     """Read the old compose file; what can't be read (edited, cut) is nobody's."""
     try:
-        found = compose_services(text)
-        pairs = list(found.items())
+        pairs = list(answers.yaml(text)["services"].items())
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
     return {name: one for name, one in pairs if isinstance(one, dict)}
@@ -192,7 +192,7 @@ def _why(
     name: str, old: Mapping[str, Any], new: Mapping[str, Any], bundle: Bundle, state: HostState
 ) -> list[str]:
     """Return how a service's new entry differs from the one that the host has; nothing where it does not."""
-    keys = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    keys = [key for key in sorted(old.keys() | new.keys(), key=str) if old.get(key) != new.get(key)]
     if not old:
         return []
     was = {logical(path): text for path, text in state.texts.items()}
@@ -206,7 +206,7 @@ def _why(
     return [
         *([f"{', '.join(files)} change{'s' if len(files) == 1 else ''}"] if files else ()),
         *([INIT] if new.get("init") and not old.get("init") else ()),
-        *([f"its {', '.join(entry)} change{'s' if len(entry) == 1 else ''}"] if entry else ()),
+        *([f"its {', '.join(map(str, entry))} change{'s' if len(entry) == 1 else ''}"] if entry else ()),
     ]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.deploy import answers
 from tempo_infra.render import parse
 from tempo_infra.render.bundle import logical
+from tempo_infra.sanitize import cut, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.sizing import HostSettings, Setting
 
+LONGEST = 200  # characters of a name or a value, which may be whatever a host holds
 COMPOSE = "docker-compose.yml"
 LIMITS = ("mem_limit", "cpus", "pids_limit", "shm_size", "stop_grace_period")  # keys of a compose service
 
@@ -49,15 +52,23 @@ def value_changes(settings: HostSettings, bundle: Bundle, state: HostState) -> t
 
 
 def _values(path: str, text: str) -> dict[str, str]:
-    """Flatten a file's values; what can't be read (it was edited, or cut to be shown) has none."""
+    """Return a file's values, fit to be shown; what can't be read (edited, cut, too much) has none."""
     try:
-        if path.endswith("postgresql.conf"):
-            return parse.pgconf(text)
-        if path.startswith("etc/sysctl.d/"):
-            return parse.sysctl(text)
-        body = parse.yaml(text) if path.endswith((".yaml", ".yml")) else None
-    except ValueError:
+        return {_short(name): _short(value) for name, value in _flat(path, text).items()}
+    except (ValueError, TypeError, AttributeError):
         return {}
+
+
+def _short(text: str) -> str:
+    return cut(one_line(text), LONGEST)
+
+
+def _flat(path: str, text: str) -> dict[str, str]:
+    if path.endswith("postgresql.conf"):
+        return parse.pgconf(text)
+    if path.startswith("etc/sysctl.d/"):
+        return parse.sysctl(text)
+    body = answers.yaml(text) if path.endswith((".yaml", ".yml")) else None
     if not isinstance(body, dict):
         return {}
     if path == COMPOSE:

@@ -9,10 +9,6 @@ from __future__ import annotations
 import math
 import re
 
-import yaml
-
-from tempo_infra.inventory.document import LOADER
-
 WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -78,19 +74,3 @@ def _float(text: str) -> float | str:
     """Return the number; what is too large for one is text."""
     number = float(text.replace("_", ""))
     return text if math.isinf(number) else number
-
-
-TAG = "tag:tempo-infra,2026:go"
-
-
-class Loader(LOADER):  # type: ignore[valid-type,misc]  # which of two it is, is found out at run time
-    """YAML's library, with these rules in the place of its own."""
-
-    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:
-        """Give every plain scalar the tag whose constructor reads it."""
-        if kind is yaml.ScalarNode and implicit[0]:
-            return TAG
-        return str(super().resolve(kind, value, implicit))
-
-
-Loader.add_constructor(TAG, lambda _, node: resolve(node.value))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tempo_infra.inventory.problems import Problem
 
+MOST_CHARACTERS = 1 << 20  # of a file in YAML; none that is rendered is longer
 BLANK = " \t"  # all that is one for the programs on a host; Python knows 27 more
 PGCONF_LINE = re.compile(
     r"(?P<name>[A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*"
@@ -27,27 +28,44 @@ PGCONF_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def yaml(text: str) -> object:
-    """Read YAML as the servers do; ValueError when it is none."""
-    try:
-        return pyyaml.load(text, Loader=go_yaml.Loader)  # noqa: S506  # a safe loader, by its type
-    except pyyaml.YAMLError as error:
-        raise ValueError(str(error)) from error
+    """Read YAML as the servers do, of ours or of a host: so it is bounded, and has no aliases. ValueError."""
+    return _value(_tree(text))
 
 
 def refuse_ambiguous(text: str) -> None:
     """ValueError for YAML whose meaning depends on who reads it on the host.
 
-    Readers differ in keys that stand twice, in merges, in keys that are no text, and in words such as `yes`;
-    aliases can grow without an end. None of that is needed.
+    Readers differ in merges, in keys that are no text, and in words such as `yes`. None of that is needed.
     """
+    if place := next(_unclear(_tree(text), "the file"), ""):
+        raise ValueError(f"{place}: readers of YAML differ in what this means; quote it")
+
+
+def _tree(text: str) -> document.Node:
+    """Return the tree of its events, up to what is too much: the library composes first, and would crash."""
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f"longer than {MOST_CHARACTERS} characters")
     try:
         root, duplicates = document.parse(text)
     except document.MalformedError as error:
         raise ValueError(_told(error.problem)) from error
+    except pyyaml.YAMLError as error:  # a character that no YAML has
+        raise ValueError(str(error)) from error
     if duplicates:
         raise ValueError(_told(duplicates[0]))
-    if place := next(_unclear(root, "the file"), ""):
-        raise ValueError(f"{place}: readers of YAML differ in what this means; quote it")
+    return root
+
+
+def _value(node: document.Node) -> object:
+    if isinstance(node, document.Mapping):
+        return {_plain(entry.key): _value(entry.node) for entry in node.entries.values()}
+    if isinstance(node, document.Sequence):
+        return [_value(item) for item in node.items]
+    return _plain(node)
+
+
+def _plain(scalar: document.Scalar) -> go_yaml.Plain:
+    return go_yaml.resolve(scalar.text) if scalar.plain else scalar.text
 
 
 def _unclear(node: document.Node, place: str) -> Iterator[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.deploy.difference import unified
 from tempo_infra.deploy.namespaces import span
 from tempo_infra.deploy.restarts import drift
 from tempo_infra.on_host.state import Edited
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.state import HostState
 
 
+MOST_FILES = 100  # of a host, which has no more of ours, that are compared with what was provisioned
 PATH = 46  # columns of a file's name
 # What stands still while a service is made anew.
 MEANWHILE = {
@@ -264,11 +265,14 @@ def drift_lines(
 
     `shipped` has the texts of files as they are rendered now, by path: the host has only what is there.
     """
-    found = [line for path, one in state.edited.items() for line in _drift(path, one)]
+    differ = dict(state.edited)
     for path, text in state.tampered.items():
         before = (shipped or {}).get(path)
         place = f"var/lib/tempo-infra/{path if path.startswith('services/') else f'current/{path}'}"
-        found += _drift(place, Edited(text if before is None else before, text))
+        differ[place] = Edited(text if before is None else before, text)
+    found = [line for path in list(differ)[:MOST_FILES] for line in _drift(path, differ[path])]
+    if len(differ) > MOST_FILES:
+        found.append(f"  ~ {len(differ) - MOST_FILES} more files")
     found += [f"  ~ {one}" for one in state.wrong]
     found += [f"  ✗ {name}: {words}" for name, words in sorted(drift(state).items())]
     found += [_namespace_drift(one) for one in namespaces]
@@ -287,7 +291,4 @@ def _namespace_drift(one: NamespaceChange) -> str:
 
 def _drift(path: str, one: Edited) -> Iterator[str]:
     yield f"  {'~' if one.found else '-'} /{path}"
-    lines = difflib.unified_diff(
-        one.shipped.splitlines(), one.found.splitlines(), "provisioned", "on the host", n=2, lineterm=""
-    )
-    yield from (f"      {line}" for line in lines)
+    yield from (f"      {line}" for line in unified(one.shipped, one.found, "provisioned", "on the host"))

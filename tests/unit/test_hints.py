@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import typer.main
 from tempo_infra.cli import hints as door
 from tempo_infra.cli.main import app
 from tempo_infra.errors import StepFailedError
-from tempo_infra.hints import ON_HOSTS, ON_INVENTORY, Given, completed, hint
+from tempo_infra.hints import MOST, ON_HOSTS, ON_INVENTORY, Given, completed, hint
 from tempo_infra.ssh.known_hosts import refusal
 
 PACKAGE = Path(__file__).parents[2] / "tempo_infra"
@@ -55,6 +56,10 @@ I, H = "-i '/srv/nord pay.yaml'", "--host extra-1"  # noqa: E741 - as they are t
         (
             "tempo-infra plan, then tempo-infra diff",
             f"tempo-infra plan {I} {H}, then tempo-infra diff {I} {H}",
+        ),
+        (
+            "tempo-infra plan tempo-infra diff -i other.yaml",
+            f"tempo-infra plan {I} {H} tempo-infra diff {H} -i other.yaml",
         ),
         ("tempo-infra init writes one", "tempo-infra init writes one"),
         ("tempo-infra planet", "tempo-infra planet"),
@@ -166,3 +171,14 @@ def test_a_hint_of_our_own_is_quoted_for_a_shell() -> None:
 def test_a_hosts_words_can_not_grow_by_it_without_end() -> None:
     error = StepFailedError("tempo-infra plan " * 100_000)
     assert len(door.shown(error.what)) < 10_000
+
+
+def test_a_text_full_of_commands_costs_as_its_length_and_a_few_get_options() -> None:
+    def seconds(count: int) -> float:
+        began = time.process_time()
+        completed("tempo-infra plan " * count, GIVEN)
+        return time.process_time() - began
+
+    small = min(seconds(500) for _ in range(3))
+    assert seconds(4_000) < 24 * max(small, 1e-3)  # 8 times as long; it was 64 times as much
+    assert completed("tempo-infra plan " * 100, GIVEN).count("-i ") == MOST

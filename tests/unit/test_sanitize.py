@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_infra.errors import HostKeyError, InputError, StepFailedError, TempoInfraError
-from tempo_infra.sanitize import LONGEST_LINE, message, one_line, visible
+from tempo_infra.report.wrapping import lines
+from tempo_infra.sanitize import LONGEST_LINE, inert, message, one_line, visible
 
 SEQUENCES = {
     "colour": "\x1b[1;31mred\x1b[0m",
@@ -106,3 +107,54 @@ def test_an_error_cleans_what_it_says_wherever_that_is_from(kind: type[TempoInfr
 def test_bad_input_keeps_a_line_for_each_problem() -> None:
     error = InputError("a.yaml:1:1: x\na.yaml:2:1: \x1b[2Jy\n2 errors; nothing was contacted")
     assert error.what == "a.yaml:1:1: x\na.yaml:2:1: y\n2 errors; nothing was contacted"
+
+
+NAMES = {"error", "add-mask", "stop-commands", "group", "r2d2"}  # and the word that ends a stop
+
+
+def commands(line: str) -> list[str]:
+    """The commands that GitHub's runner, or Azure's, finds in a line (its ActionCommand.cs)."""
+    start = line.strip()
+    name, end, _ = start[2:].partition("::") if start.startswith("::") else ("", "", "")
+    found = [name.split(" ")[0]] if end and name.split(" ")[0].lower() in NAMES else []
+    return found + re.findall(r"##(?:vso|teamcity)?\[", line)
+
+
+COMMAND_TEXTS = [
+    "x\n::error file=a.py::owned\n  ::add-mask::e\n\t::stop-commands::z",
+    "::ADD-MASK::e",
+    "\u00a0::error::e",
+    "x ##[group]y",
+    "x\n##[error]y",
+    "a ##vso[task.setvariable variable=x]y",
+    "###[group]y",
+    "port 1 is taken by " + "x" * 58 + " ::add-mask::e",
+    "\x1b[0m::r2d2::",
+    ":\x1b[0m:error::e",
+]
+
+
+@pytest.mark.parametrize("text", COMMAND_TEXTS)
+def test_a_ci_runner_finds_no_command_however_lines_are_broken(text: str) -> None:
+    assert any(commands(line) for line in re.sub("\x1b.0m", "", text).replace(" ::", "\n::").split("\n"))
+    error, listed = StepFailedError(text, remedy=text, host="db-1"), InputError(text)
+    for said in (one_line(text), message(text), str(error), str(listed), error.remedy):
+        for line in (*said.split("\n"), *lines(said, "  ", "    "), *lines(said, "", "", 8)):
+            assert commands(line) == []
+
+
+@given(st.text(st.sampled_from(":#[] \n\u00a0er-")).map(lambda text: text.replace("e", "error")))
+def test_whatever_it_is_it_commands_nothing(text: str) -> None:
+    for said in (one_line(text), message(text)):
+        assert [
+            commands(line) for line in (*said.split("\n"), *lines(said, "", "", 8)) if commands(line)
+        ] == []
+        assert inert(said) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["listens on ::1 and [::]:7233", "host all all ::1/128 scram", "::ffff:10.0.0.1", "'a'::text", "std::x"],
+)
+def test_addresses_and_types_stay(text: str) -> None:
+    assert one_line(text) == text

@@ -283,6 +283,25 @@ def test_only_files_have_lines_and_a_secret_is_one_with_anything_invisible_in_it
     }
 
 
+def test_only_files_and_output_are_longer_than_anybody_reads() -> None:
+    long = "tempo-infra plan " * 3_000
+    said = {"open_run": long, "unfit": [{"what": long}], "texts": {"a": long}, "out": long}
+    answer = ask(Says(iter((reply(results=[said]),))))[0]
+    assert (len(answer["open_run"]), len(answer["unfit"][0]["what"])) == (answers.LONGEST_TEXT,) * 2
+    assert answer["open_run"].endswith("…")
+    assert (answer["texts"], answer["out"]) == ({"a": long}, long)
+
+
+def test_a_secret_is_taken_out_before_a_command_is_broken() -> None:
+    hide = redactor([Secret("temporal_db", "##[KYlnPzJ7vtsDlWtJqGhW2w")])
+    said = {"open_run": "it is ##[KYlnPzJ7vtsDlWtJqGhW2w ::add-mask::e ##[group]"}
+    event = encode(NONCE, "event", {"step": "state", "state": "progress", "detail": said["open_run"]})
+    heard: list[Event] = []
+    process = Says(iter((event + b"\n" + reply(results=[said]),)))
+    [read] = Session("db-1", process, NONCE, hide).call([Step("state")], heard.append)
+    assert read["open_run"] == heard[0].detail == "it is <secret temporal_db> : :add-mask::e # #[group]"
+
+
 def test_a_manifest_hides_nothing_in_the_escapes_of_its_own_json() -> None:
     text = json.dumps({"files": {"\x1b[2Ja": {"sha256": "x"}}, "services": {}})
     assert list(answers.manifest(replace(FRESH, manifest=text))["files"]) == ["a"]

@@ -147,7 +147,7 @@ def test_an_own_template_may_set_what_belongs_to_a_library_that_it_loads() -> No
 @pytest.mark.parametrize(
     "text",
     [
-        "",
+        "~",
         "history.rps:\n  - value: 5\n",
         "History.RPS:\n  - value: 5\n    constraints: {}\n  - {value: 6, constraints: {Namespace: a}}\n",
         "worker.perNamespaceWorkerOptions:\n  - value: {MaxConcurrentActivityTaskPollers: 2}\n",
