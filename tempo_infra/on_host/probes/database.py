@@ -205,14 +205,15 @@ def checkpoints_of(told: "dict[str, Any]") -> Checkpoints:
 def vacuum_of(told: "dict[str, dict[str, Any]]") -> Vacuum:
     """Make sense of the answers of several databases, by their names."""
     tables = tuple(
-        Bloat(fit.text(one["name"]), int(one["dead"]), int(one["live"]), database, int(one["bytes"]))
+        Bloat(_table(one["name"]), int(one["dead"]), int(one["live"]), database, int(one["bytes"]))
         for database, part in told.items()
         for one in part["tables"]
     )
     indexes = tuple(
-        Index(database, fit.text(one["table"]), fit.text(one["name"]), int(one["bytes"]), int(one["rows"]))
+        Index(database, _table(one["table"]), str(one["name"]), int(one["bytes"]), int(one["rows"]))
         for database, part in told.items()
         for one in part["indexes"]
+        if fit.TABLE.fullmatch(str(one["name"]))  # it stands in a command that people are told to type
     )
     sizes: "Counter[str]" = Counter()
     for database, part in told.items():
@@ -224,6 +225,10 @@ def vacuum_of(told: "dict[str, dict[str, Any]]") -> Vacuum:
 def _known(name: str) -> str:
     """Return what can be a name of Temporal's as it is, one word for all else."""
     return name if fit.TABLE.fullmatch(name.partition(" ")[2]) else OTHERS
+
+
+def _table(name: object) -> str:
+    return str(name) if fit.TABLE.fullmatch(str(name)) else OTHERS
 
 
 def shards_of(data: str) -> int:
