@@ -229,11 +229,11 @@ def _other_shards(was: str, wanted: str) -> str:
 
 def _fixed_in(fixed: Fixed, state: HostState) -> Iterator[str]:
     """Compare with what the running database holds, whoever wrote it."""
-    live = state.live
-    if fixed.cluster and live.clusters and fixed.cluster not in live.clusters:
-        had = ", ".join(sorted(live.clusters))
+    live, clusters = state.live, dict(state.live.clusters)
+    if fixed.cluster and clusters and fixed.cluster not in clusters:
+        had = ", ".join(sorted(clusters))
         yield f"Temporal's cluster name is fixed at first start: the database has {had}, not {fixed.cluster}"
-    shards = live.clusters.get(fixed.cluster, 0)
+    shards = clusters.get(fixed.cluster, 0)
     if fixed.shards and shards and shards != fixed.shards:
         yield _other_shards(str(shards), str(fixed.shards))
     if live.system_identifier and state.pinned and state.last_good:

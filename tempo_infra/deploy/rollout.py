@@ -182,7 +182,7 @@ class Rollout:
     def _namespaces(self, states: Mapping[str, HostState]) -> Mapping[str, int]:
         """Return the live namespaces; none when the database was not read or did not say."""
         database = states.get(self._cluster.database_host.name)
-        return database.live.namespaces if database else {}
+        return dict(database.live.namespaces) if database else {}
 
     def texts(self, host: str) -> dict[str, str]:
         """Return the rendered files of a host by path."""

@@ -28,6 +28,7 @@ ENGINE_S = 8.0
 SOME_MISSING = 2  # what `getent` ends with when it does not know all keys
 CONTAINER = re.compile(r"[0-9a-f]{64}")  # in the name of a process's control group
 LONGEST = 32  # of a name that is shown: a user's may have as many characters
+NUMBER = re.compile(r"[0-9]{1,10}")  # what `isdigit` takes may be no number, or one without an end
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,12 @@ def look(numbers: "Iterable[int]", reads: "dict[int, str] | None" = None) -> Acc
             unasked = f"whether an account has the {kind} ids of containers is not known: {error}"
         for number, name in _lent(SUBORDINATE[kind], wanted):
             named[number].append(_words(f"subordinate {kind}", number, name, (reads or {}).get(number, "")))
-    for number, name in _running([number for number in wanted if not named[number]]):
-        what = (reads or {}).get(number, "")
-        named[number].append(f"{name} runs as user id {number} on this host" + _can("it", what))
+    try:
+        for number, name in _running([number for number in wanted if not named[number]]):
+            what = (reads or {}).get(number, "")
+            named[number].append(f"{name} runs as user id {number} on this host" + _can("it", what))
+    except (OSError, ValueError) as error:
+        unasked = f"whether a process runs as one of the ids of containers is not known: {error}"
     return Accounts(
         [Shared(number, one) for number in wanted for one in dict.fromkeys(named[number])], unasked
     )
@@ -88,8 +92,8 @@ def _named(database: str, wanted: "list[int]") -> "Iterator[tuple[int, str]]":
     if output.returncode not in (0, SOME_MISSING):
         raise StepError(f"`getent {database}`: {output.last_words}")
     for fields in (line.split(":") for line in output.out.splitlines()):
-        if len(fields) > 2 and fields[2].isdigit() and int(fields[2]) in wanted:  # noqa: PLR2004 - name:x:number
-            yield int(fields[2]), fields[0][:LONGEST]
+        if len(fields) > 2 and NUMBER.fullmatch(fields[2]) and int(fields[2]) in wanted:  # noqa: PLR2004 - name:x:number
+            yield int(fields[2]), _plain(fields[0])
 
 
 def _lent(path: Path, wanted: "list[int]") -> "Iterator[tuple[int, str]]":
@@ -99,11 +103,9 @@ def _lent(path: Path, wanted: "list[int]") -> "Iterator[tuple[int, str]]":
     except OSError:
         return
     for name, first, count in (line.split(":") for line in lines if line.count(":") == 2):  # noqa: PLR2004
-        if first.isdigit() and count.isdigit():
+        if NUMBER.fullmatch(first) and NUMBER.fullmatch(count):
             yield from (
-                (number, name[:LONGEST])
-                for number in wanted
-                if int(first) <= number < int(first) + int(count)
+                (number, _plain(name)) for number in wanted if int(first) <= number < int(first) + int(count)
             )
 
 
@@ -113,15 +115,15 @@ def _running(wanted: "list[int]") -> "Iterator[tuple[int, str]]":
     ours = _ours() if found else set()
     for number, folder in sorted(found, key=lambda one: (one[0], one[1].name)):
         with contextlib.suppress(OSError):  # it ended while it was looked at
-            containers = set(CONTAINER.findall((folder / "cgroup").read_text()))
+            containers = set(CONTAINER.findall((folder / "cgroup").read_text(errors="replace")))
             # Where the engine does not say which are ours, one in any container may be.
             if not (containers if ours is None else containers & ours):
-                name = re.sub(r"[^\w.-]", "?", (folder / "comm").read_text().strip())
-                yield number, f"the process {name}"
+                name = (folder / "comm").read_text(errors="replace").strip()
+                yield number, f"the process {_plain(name)}"
 
 
 def _processes() -> "list[Path]":
-    return [folder for folder in PROC.iterdir() if folder.name.isdigit()]
+    return [folder for folder in PROC.iterdir() if NUMBER.fullmatch(folder.name)]
 
 
 def _ids(folder: Path) -> "set[int]":
@@ -130,7 +132,12 @@ def _ids(folder: Path) -> "set[int]":
         lines = (folder / "status").read_text(errors="replace").splitlines()
     except OSError:
         return set()
-    return {int(word) for line in lines if line.startswith("Uid:") for word in line.split()[1:]}
+    words = [word for line in lines if line.startswith("Uid:") for word in line.split()[1:]]
+    return {int(word) for word in words if NUMBER.fullmatch(word)}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]", "?", name)[:LONGEST]
 
 
 def _ours() -> "set[str] | None":

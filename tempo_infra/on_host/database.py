@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
-from tempo_infra.on_host import data_folder, exchange, identity, psql, reloading, users
+from tempo_infra.on_host import data_folder, exchange, fit, identity, psql, reloading, users
 from tempo_infra.on_host.containers import why_not_running
 from tempo_infra.on_host.durable import replace_symlink
 from tempo_infra.on_host.shell import StepError
@@ -150,6 +150,7 @@ from public.cluster_membership
 where last_heartbeat > (now() at time zone 'utc') - interval '30 seconds'
 group by role, rpc_address, rpc_port order by role, rpc_address limit 1000
 """  # roles as numbered in Temporal's common/persistence/data_interfaces.go
+MEMBER = 100  # characters
 TEMPORALS = "temporal"  # the database of those tables
 VISIBILITY = "temporal_visibility"  # that of lists and counts
 
@@ -157,7 +158,7 @@ VISIBILITY = "temporal_visibility"  # that of lists and counts
 def members(container: str, *, deadline_s: float) -> "list[str]":
     """Return who has said within 30 s that it lives, as "history 10.0.0.12:6934", by Temporal's own table."""
     rows = psql.ask(container, MEMBERS, database=TEMPORALS, deadline_s=deadline_s)
-    return [str(row["member"]) for row in rows if row["member"]]
+    return [fit.text(row["member"], MEMBER) for row in rows if row["member"]]
 
 
 def membership(args: MembershipArgs) -> "dict[str, list[str]]":

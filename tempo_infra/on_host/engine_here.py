@@ -111,9 +111,9 @@ def daemons(root: Path) -> "list[Daemon]":
     found = []
     for folder in (root / "proc").glob("[0-9]*"):
         try:
-            if (folder / "comm").read_text() != "dockerd\n":
+            if (folder / "comm").read_text(errors="replace") != "dockerd\n":
                 continue
-            if CONTAINER.search((folder / "cgroup").read_text()):
+            if CONTAINER.search((folder / "cgroup").read_text(errors="replace")):
                 continue
             words = tuple((folder / "cmdline").read_text(errors="replace").split("\0"))
             file = str((folder / "exe").readlink())
@@ -140,7 +140,7 @@ def _accounts(root: Path) -> "list[list[str]]":
     except OSError:
         return []
     rows = [line.split(":") for line in lines]
-    return [row for row in rows if len(row) == 7 and row[2].isdigit()]  # noqa: PLR2004 - passwd(5)
+    return [row for row in rows if len(row) == 7 and row[2].isascii() and row[2].isdigit()]  # noqa: PLR2004 - passwd(5)
 
 
 def _user(root: Path, uid: int) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any, Optional, Sequence
+from typing import Any, Iterable, Optional, Sequence
 
-from tempo_infra.on_host import psql
+from tempo_infra.on_host import fit, psql
 from tempo_infra.on_host.database import TEMPORALS
 from tempo_infra.on_host.probes import overrides, protobuf
 from tempo_infra.on_host.probes.reading import Unread
@@ -45,11 +46,12 @@ class Live:
     collations: "dict[str, str]" = field(
         default_factory=dict
     )  # database -> version of the C library it is sorted by
-    clusters: "dict[str, int]" = field(default_factory=dict)  # Temporal cluster -> its shards
-    namespaces: "dict[str, int]" = field(default_factory=dict)  # name -> seconds of retention; never empty
+    # Pairs: of two names that hold a password each, the same is left where it is hidden.
+    clusters: "list[tuple[str, int]]" = field(default_factory=list)  # Temporal clusters, their shards
+    namespaces: "list[tuple[str, int]]" = field(default_factory=list)  # seconds of retention; never empty
     sizes: "dict[str, int]" = field(default_factory=dict)  # database -> bytes
     overrides: "list[str]" = field(default_factory=list)  # set beside the files by somebody else, in words
-    unasked: str = ""  # why something of this could not be asked
+    unasked: str = ""  # why something of this could not be asked, or what was unfit
 
 
 def read(container: str) -> Live:
@@ -63,24 +65,49 @@ def read(container: str) -> Live:
                 said.append(psql.ask(container, query, database=TEMPORALS, deadline_s=ASK_S))
     except StepError as error:
         unasked = "; ".join(filter(None, (str(error), error.remedy)))
-    return replace(of_rows(*said), unasked=unasked)
+    found = of_rows(*said)
+    return replace(found, unasked="; ".join(filter(None, (found.unasked, unasked))))
 
 
 def of_rows(databases: "Rows" = (), clusters: "Rows" = (), namespaces: "Rows" = ()) -> Live:
     """Make sense of the rows; what has none is left out."""
-    shards = {row["name"]: _shards(row["data"]) for row in clusters if row["name"]}
-    found: "dict[str, int]" = {}
-    for row in namespaces:
-        found.update(_namespace(row["data"]))
+    shards = [(str(row["name"]), _shards(row["data"])) for row in clusters if row["name"]]
+    fit_clusters, of_clusters = _fit("clusters", (one for one in shards if one[1]))
+    fit_namespaces, of_namespaces = _fit(
+        "namespaces", (one for row in namespaces for one in _namespace(row["data"]))
+    )
     return Live(
         next((row["identifier"] for row in databases), None),
         [row["name"] for row in databases],
         {row["name"]: row["version"] for row in databases if row["version"] and row["provider"] == "c"},
-        {name: number for name, number in shards.items() if number},
-        found,
+        fit_clusters,
+        fit_namespaces,
         {row["name"]: int(row["bytes"]) for row in databases if row.get("bytes")},
         [one for row in databases for one in overrides.strange(row.get("overrides") or [])],
+        "; ".join((*of_clusters, *of_namespaces)),
     )
+
+
+def _fit(what: str, found: "Iterable[tuple[str, int]]") -> "tuple[list[tuple[str, int]], list[str]]":
+    """Return those that Temporal can have, and words of what is unfit.
+
+    A name that no inventory can have is left out alone. A number that can't be, or two for one name: then
+    nothing of all of them is believed.
+    """
+    pairs = list(dict.fromkeys(found))
+    named = [one for one in pairs if fit.NAME.fullmatch(one[0])]
+    left_out = len(pairs) - len(named)
+    words = (
+        [f"{left_out} of Temporal's {what} with a name that tempo-infra gives to none"] if left_out else []
+    )
+    times = Counter(name for name, _ in named)
+    wrong = sorted(name for name in times if times[name] > 1)
+    wrong += sorted(name for name, number in named if not fit.is_number(number) and times[name] == 1)
+    if not wrong:
+        return named, words
+    more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    why = "there twice, or with a number that can't be, so none is compared"
+    return [], [*words, f"Temporal's {what}: {wrong[0]}{more}: {why}"]
 
 
 def _shards(message: object) -> int:
@@ -91,13 +118,13 @@ def _shards(message: object) -> int:
         return 0
 
 
-def _namespace(message: object) -> "dict[str, int]":
-    """Return a namespace's name and retention; nothing for one that is being deleted, or no message."""
+def _namespace(message: object) -> "list[tuple[str, int]]":
+    """Return a namespace's name and retention; none for one that is being deleted, or no message."""
     try:
         data = bytes.fromhex(str(message))
         info, config = (b"".join(protobuf.texts(data, field)) for field in (INFO, CONFIG))
         name = b"".join(protobuf.texts(info, NAME)).decode(errors="replace")
         seconds = protobuf.number(b"".join(protobuf.texts(config, RETENTION)), SECONDS)
-        return {name: seconds} if name and protobuf.number(info, STATE) != DELETED else {}
+        return [(name, seconds)] if name and protobuf.number(info, STATE) != DELETED else []
     except (ValueError, Unread):
-        return {}
+        return []

@@ -26,7 +26,8 @@ DEADLINE_S = 10.0  # of the whole login
 OK, SASL, SASL_CONTINUE, SASL_FINAL = 0, 10, 11, 12  # of an "R" message
 MECHANISM = b"SCRAM-SHA-256"
 MOST_BYTES = 64 * 1024  # a login takes one or two thousand
-COUNT, MOST_ITERATIONS = re.compile(r"[1-9][0-9]{0,6}"), 1_000_000  # PostgreSQL's own are 4096
+# PostgreSQL's own, and the least of RFC 7677: of fewer, who answers in its place could guess the password.
+LEAST_ITERATIONS, MOST_ITERATIONS, COUNT = 4096, 1_000_000, re.compile(r"[1-9][0-9]{0,6}")
 LONGEST_NAME, LONGEST_WORDS = 63, 300  # of a role, in bytes; of an error, in characters
 READY_OR_DATA = b"DSKNCZ"
 
@@ -109,8 +110,9 @@ class Scram:
         if not told.get("r", "").startswith(self._nonce):
             raise LoginRefusedError("the server's nonce is not an answer to ours")
         count = told.get("i", "")
-        if not COUNT.fullmatch(count) or int(count) > MOST_ITERATIONS:
-            raise LoginRefusedError(f"the server wants {count[:20]!r} iterations; {MOST_ITERATIONS} at most")
+        if not COUNT.fullmatch(count) or not LEAST_ITERATIONS <= int(count) <= MOST_ITERATIONS:
+            most = f"{LEAST_ITERATIONS} to {MOST_ITERATIONS} are taken"
+            raise LoginRefusedError(f"the server wants {count[:20]!r} iterations; {most}")
         salted = hashlib.pbkdf2_hmac("sha256", self._password, _decoded(told.get("s", "")), int(count))
         without_proof = f"c=biws,r={told['r']}"
         message = f"{self._bare()},{server_first.decode()},{without_proof}".encode()

@@ -66,8 +66,9 @@ def _holders(inodes: "set[str]", proc: Path) -> "dict[str, Holder]":
     for folder in proc.glob("[0-9]*/fd"):
         for link in wanted.keys() & _links(folder):
             with contextlib.suppress(OSError):  # it ended while it was looked at
-                name = re.sub(r"[^\w.-]", "?", (folder.parent / "comm").read_text().strip())[:LONGEST]
-                group = CONTAINER.search((folder.parent / "cgroup").read_text())
+                told = (folder.parent / "comm").read_text(errors="replace").strip()
+                name = re.sub(r"[^\w.-]", "?", told)[:LONGEST]
+                group = CONTAINER.search((folder.parent / "cgroup").read_text(errors="replace"))
                 names[wanted[link]] = Holder(f"{name} (pid {folder.parent.name})", group[0] if group else "")
     return names
 

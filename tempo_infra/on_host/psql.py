@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import secrets
 from typing import Any
 
 from tempo_infra.on_host import engine, said
@@ -34,36 +35,67 @@ FIXED = (
     "client_encoding=UTF8",
     "standard_conforming_strings=on",
     "default_transaction_deferrable=off",
+    "constraint_exclusion=off",  # a constraint is an expression that planning would evaluate
+    "plpgsql.extra_errors=none",
+    "idle_session_timeout=0",
+    "idle_in_transaction_session_timeout=0",
     "client_connection_check_interval=2s",  # a statement ends with its client
 )
 # What is asked there has to be a table with columns of the server's own types: then nothing that somebody
-# wrote runs, and the answer is the table's. A child's rows would be among its parent's.
+# wrote runs, and the answer is the table's. A child's rows would be among its parent's. Planning alone runs
+# what constant expressions call, in indexes, statistics and constraints: those of Temporal's own tables call
+# and name nothing that initdb has not made (access/transam.h, FirstNormalObjectId).
+# The lock keeps the table what it was found to be; the other tells our session from all others', and nothing
+# that runs in there can give it up before the transaction ends.
+MARK, OWN = 0x7E4D, 16384
 ASKED = re.compile(r"\bpublic\.(\w+)")
 TABLES = """
-do $check$ declare found text; begin
-select string_agg(format('public.%s: %s', c.relname, w.why), '; ' order by c.relname, w.why) into found
+begin;
+do $check$ declare wrong text; one name; begin
+perform pg_advisory_xact_lock({mark}, {ours});
+for one in select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
+ and relname = any (array[{names}]) order by 1 loop
+ execute format('lock table only public.%I in access share mode', one);
+end loop;
+select string_agg(format('public.%s: %s', c.relname, w.why), '; ' order by c.relname, w.why) into wrong
 from pg_class c join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public'
 cross join lateral (
  select 'it is no table' as why where c.relkind not in ('r', 'p')
  union all select 'it has rules' where c.relkind in ('r', 'p') and exists (select from pg_rewrite w
   where w.ev_class = c.oid)
+ union all select 'it is partitioned, or a partition' where c.relkind = 'p' or c.relispartition
  union all select 'it has row policies' where c.relrowsecurity
  union all select 'rows of another one are among its own' where exists (select from pg_inherits i
   where i.inhparent = c.oid and c.relkind <> 'p')
- union all select format('its column %s has a type that the server does not bring', a.attname)
+ union all select format('%s of it calls what the server does not bring', part.what) from (
+  select 'an index' as what, 'pg_class'::regclass as class, x.indexrelid as id from pg_index x
+   where x.indrelid = c.oid
+  union all select 'a statistics object', 'pg_statistic_ext'::regclass, s.oid from pg_statistic_ext s
+   where s.stxrelid = c.oid
+  union all select 'a constraint', 'pg_constraint'::regclass, k.oid from pg_constraint k
+   where k.conrelid = c.oid
+  union all select 'a default', 'pg_attrdef'::regclass, d.oid from pg_attrdef d where d.adrelid = c.oid
+ ) part where exists (select from pg_depend p where p.classid = part.class and p.objid = part.id
+  and p.refobjid >= {own}
+  and p.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass))
+ union all select format('its column%s has a type that the server does not bring',
+  case when a.attname ~ '^[a-z_][a-z0-9_]*$' then ' ' || a.attname else '' end)
   from pg_attribute a join pg_type t on t.oid = a.atttypid where a.attrelid = c.oid and a.attnum > 0
   and not a.attisdropped and t.typnamespace <> 'pg_catalog'::regnamespace
 ) w where c.relname = any (array[{names}]);
-if found is not null then raise exception using errcode = 'TI001', message = left(found, 400); end if;
+if wrong is not null then raise exception using errcode = 'TI001', message = left(wrong, 400); end if;
 end $check$;
 """
 NOT_THE_TABLE = re.compile(r"ERROR:\s+(public\.\w+: .*)")
 DATABASE = re.compile(r"[a-z][a-z0-9_]*")  # psql takes other words for a connection's parameters
 COMMAND = re.compile(r"\\(?!gexec\b)")  # one of psql's own, as \connect: then the database is another
+PSQLS_OWN = 3  # what psql ends with by itself is no more: else it was killed, and its session may live on
 SHUT_OUT = re.compile(r"pg_hba\.conf|eer authentication failed|role \"\w+\" does not exist")
 LEFT_OVER = f"""
-select pg_terminate_backend(pid) as ended from pg_stat_activity
-where usename = '{LOCAL}' and backend_start < now() - interval '{LONGEST_S:g} s'
+select pg_terminate_backend(a.pid) as ended from pg_stat_activity a where a.usename = '{LOCAL}'
+and (a.backend_start < now() - interval '{LONGEST_S:g} s' or exists (select from pg_locks l
+ where l.pid = a.pid and l.locktype = 'advisory' and l.granted and l.objsubid = 2
+ and l.classid = {MARK} and l.objid = %d))
 """  # noqa: S608 - constants
 
 
@@ -91,8 +123,10 @@ def ask(
     """
     text = f"select left(coalesce(json_agg(r)::text, '[]'), {MOST_CHARACTERS + 1}) from ({query}) r"  # noqa: S608
     names = ", ".join(f"'{name}'" for name in sorted(set(ASKED.findall(query))))
-    checked = TABLES.format(names=names) if names else ""
-    answer = _run(container, checked + text, database, deadline_s, "on")
+    ours = secrets.randbelow(2**31 - 1) + 1
+    if names:
+        text = TABLES.format(names=names, mark=MARK, ours=ours, own=OWN) + text + ";\ncommit;"
+    answer = _run(container, text, database, deadline_s, "on", ours)
     if len(answer) > MOST_CHARACTERS:
         raise StepError(f"SQL in {database}: an answer of more than {MOST_CHARACTERS} characters")
     try:
@@ -109,7 +143,7 @@ def change(container: str, statements: str, *, database: str = ITS_DATABASE, dea
     _run(container, statements, database, deadline_s, "off")
 
 
-def _run(container: str, text: str, database: str, deadline_s: float, read_only: str) -> str:
+def _run(container: str, text: str, database: str, deadline_s: float, read_only: str, ours: int = 0) -> str:
     if DATABASE.fullmatch(database) is None or COMMAND.search(text):
         raise ValueError(f"{database}: a database's plain name and plain SQL only")
     milliseconds = round(min(deadline_s, LONGEST_S) * 1000)
@@ -126,10 +160,12 @@ def _run(container: str, text: str, database: str, deadline_s: float, read_only:
         output = inside(container, words, deadline_s=deadline_s, environment=[options], stdin=text.encode())
     except StepError:
         if user == LOCAL:
-            _end_left_over(container)
+            _end_left_over(container, ours)
         raise
     if output.returncode == 0:
         return output.out
+    if user == LOCAL and output.returncode > PSQLS_OWN:
+        _end_left_over(container, ours)
     if user == LOCAL and SHUT_OUT.search(output.err):
         raise StepError(
             f"PostgreSQL does not let {LOCAL} in, through which tempo-infra asks in {database}",
@@ -144,7 +180,7 @@ def _run(container: str, text: str, database: str, deadline_s: float, read_only:
     raise StepError(f"SQL in {database}: {output.last_words}", remedy=said.remedy(said.SQL, output.err))
 
 
-def _end_left_over(container: str) -> None:
+def _end_left_over(container: str, ours: int) -> None:
     """End sessions that outlived their client: a function can refuse to be cancelled, not to be ended."""
     with contextlib.suppress(StepError):
-        ask(container, LEFT_OVER, deadline_s=5.0)
+        ask(container, LEFT_OVER % ours, deadline_s=5.0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.on_host import data_folder, live
+from tempo_infra.on_host import data_folder, live, psql
 from tempo_infra.on_host.psql import SERVICE, database_container
 from tempo_infra.on_host.shell import StepError, must, run
 
@@ -105,8 +105,9 @@ def _must_fit(layout: Layout, version: str, sorting: str) -> None:
             raise StepError(
                 f"database {name} is sorted by version {was} of the C library, the image has {sorting}: "
                 "indexes on text may miss rows",
-                remedy=f'nothing was switched; in {name}: REINDEX DATABASE "{pasted}"; '
-                f'ALTER DATABASE "{pasted}" REFRESH COLLATION VERSION; then run it again',
+                remedy=f"nothing was switched; in {name}, as {psql.user_in(name)} (psql -U): "
+                f'REINDEX DATABASE "{pasted}"; ALTER DATABASE "{pasted}" REFRESH COLLATION VERSION; '
+                "then run it again",
             )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NUMBER = re.compile(r"[0-9]{1,10}")
 UNSET = str(2**32 - 1)  # of a loginuid: nobody logged in, or the kernel keeps no audit
 MOST_PROCESSES = 64  # from here up to the login
 ADDRESS = re.compile(r"[0-9A-Fa-f.:]+(%[A-Za-z0-9_.-]+)?")
@@ -35,7 +36,7 @@ def login(root: Path = Path("/"), me: "int | None" = None) -> str:
 
 def _audited(root: Path, pid: int) -> str:
     number = _text(root / f"proc/{pid}/loginuid").strip()
-    return _name(number) if number.isdecimal() and number != UNSET else ""
+    return _name(number) if NUMBER.fullmatch(number) and number != UNSET else ""
 
 
 def _name(number: str) -> str:
@@ -51,7 +52,7 @@ def _upwards(root: Path, pid: int) -> "Iterator[int]":
             return
         yield pid
         after_name = _text(root / f"proc/{pid}/stat").rpartition(")")[2].split()
-        pid = int(after_name[1]) if len(after_name) > 1 and after_name[1].isdecimal() else 0
+        pid = int(after_name[1]) if len(after_name) > 1 and NUMBER.fullmatch(after_name[1]) else 0
 
 
 def _variable(root: Path, pid: int, name: str) -> str:
@@ -68,8 +69,8 @@ def _text(path: Path) -> str:
 
 def tell_syslog(root: Path, text: str) -> None:
     """Write one line into the system's log, so that it leaves this host with the rest; never wait for it."""
-    line = " ".join(text.split())
+    line = "".join(one if one.isprintable() else "?" for one in " ".join(text.split()))
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.settimeout(0)
         log.connect(str(root / DEV_LOG))
-        log.send(f"{AUTH_NOTICE}tempo-infra: {line}".encode("utf-8", "replace"))
+        log.send(f"{AUTH_NOTICE}tempo-infra: {line}".encode())

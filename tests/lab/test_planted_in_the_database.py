@@ -175,6 +175,8 @@ def test_maintenance_ends_before_it_begins_where_tables_are_none(cluster: Invent
 
 
 METADATA = "public.cluster_metadata_info"
+FOLDED = """create function planted.folded(int) returns int language plpgsql immutable as $$ begin
+ perform planted.ran('folded'); return 1; end $$;"""  # planning runs it: of a constant it is one
 CHANGED = {
     "a rule": (
         "create rule planted as on insert to TABLE where planted.ran('rule') do also nothing;",
@@ -197,6 +199,27 @@ CHANGED = {
         alter table TABLE add column more planted.bytes;""",
         "alter table TABLE drop column more;",
         "its column more has a type that the server does not bring",
+    ),
+    "an index that calls": (
+        f"{FOLDED} create index planted_idx on TABLE ((planted.folded(1) + version));",
+        "drop function planted.folded cascade;",
+        "an index of it calls what the server does not bring",
+    ),
+    "a part of it": (
+        f"{FOLDED} create index planted_idx on TABLE (version) where planted.folded(1) = version;",
+        "drop function planted.folded cascade;",
+        "an index of it calls what the server does not bring",
+    ),
+    "statistics that call": (
+        f"{FOLDED} create statistics planted.stats on (planted.folded(1) + version) from TABLE;",
+        "drop function planted.folded cascade;",
+        "a statistics object of it calls what the server does not bring",
+    ),
+    "a constraint that calls": (
+        f"""{FOLDED} alter table TABLE add constraint planted check (version > planted.folded(1) - 9);
+        alter database temporal set constraint_exclusion = on;""",
+        "alter database temporal reset constraint_exclusion; drop function planted.folded cascade;",
+        "a constraint of it calls what the server does not bring",
     ),
 }
 

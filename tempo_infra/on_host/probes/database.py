@@ -5,11 +5,12 @@ One query a subject, so that one that this version of PostgreSQL doesn't know sp
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from tempo_infra.on_host import psql
+from tempo_infra.on_host import fit, psql
 from tempo_infra.on_host.database import TEMPORALS, VISIBILITY, members
 from tempo_infra.on_host.probes import logins, overrides, protobuf, task_queues
 from tempo_infra.on_host.probes.postgres import DEADLINE_S, ask
@@ -17,6 +18,8 @@ from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 
 SHARD_COUNT = 2  # field number of history_shard_count in Temporal's persistence ClusterMetadata
 _MAX_NAMES = 20
+_MAX_MEMBERS = 500
+OTHERS = "others"  # tables and indexes whose names are not as Temporal's are
 NOT_ASKED: "Reading[Any]" = Reading(None, "not asked")
 
 _LIVE = f"""
@@ -187,7 +190,7 @@ def live_of(told: "dict[str, Any]") -> Live:
         freeze_max_age=int(told["freeze_max_age"]),
         data_bytes=int(told["bytes"]),
         born_s=round(float(told["born_s"])),
-        overrides=overrides.strange(told.get("overrides") or [])[:_MAX_NAMES],
+        overrides=overrides.strange(told.get("overrides") or []),
     )
 
 
@@ -202,21 +205,30 @@ def checkpoints_of(told: "dict[str, Any]") -> Checkpoints:
 def vacuum_of(told: "dict[str, dict[str, Any]]") -> Vacuum:
     """Make sense of the answers of several databases, by their names."""
     tables = tuple(
-        Bloat(str(one["name"]), int(one["dead"]), int(one["live"]), database, int(one["bytes"]))
+        Bloat(_table(one["name"]), int(one["dead"]), int(one["live"]), database, int(one["bytes"]))
         for database, part in told.items()
         for one in part["tables"]
     )
     indexes = tuple(
-        Index(database, str(one["table"]), str(one["name"]), int(one["bytes"]), int(one["rows"]))
+        Index(database, _table(one["table"]), str(one["name"]), int(one["bytes"]), int(one["rows"]))
         for database, part in told.items()
         for one in part["indexes"]
+        if fit.TABLE.fullmatch(str(one["name"]))  # it stands in a command that people are told to type
     )
-    sizes = {
-        f"{database}: {name}": int(bytes_)
-        for database, part in told.items()
-        for name, bytes_ in part["sizes"].items()
-    }
-    return Vacuum(all(part["autovacuum"] == "on" for part in told.values()), tables, indexes, sizes)
+    sizes: "Counter[str]" = Counter()
+    for database, part in told.items():
+        for name, bytes_ in part["sizes"].items():
+            sizes[f"{database}: {_known(name)}"] += int(bytes_)
+    return Vacuum(all(part["autovacuum"] == "on" for part in told.values()), tables, indexes, dict(sizes))
+
+
+def _known(name: str) -> str:
+    """Return what can be a name of Temporal's as it is, one word for all else."""
+    return name if fit.TABLE.fullmatch(name.partition(" ")[2]) else OTHERS
+
+
+def _table(name: object) -> str:
+    return str(name) if fit.TABLE.fullmatch(str(name)) else OTHERS
 
 
 def shards_of(data: str) -> int:
@@ -224,6 +236,8 @@ def shards_of(data: str) -> int:
     found = protobuf.number(bytes.fromhex(data), SHARD_COUNT)
     if not found:
         raise Unread("Temporal's cluster metadata holds no shard count")
+    if not fit.is_number(found):
+        raise Unread("Temporal's cluster metadata holds a shard count that can't be")
     return found
 
 
@@ -240,7 +254,7 @@ def read(container: str) -> Database:
         "live": lambda: live_of(told(_LIVE)),
         "checkpoints": lambda: checkpoints_of(told(_CHECKPOINTS)),
         "vacuum": lambda: vacuum_of({one: told(_DEAD, database=one) for one in (TEMPORALS, VISIBILITY)}),
-        "members": lambda: tuple(members(container, deadline_s=DEADLINE_S)),
+        "members": lambda: tuple(members(container, deadline_s=DEADLINE_S)[:_MAX_MEMBERS]),
         "shards": lambda: shards_of(told(_METADATA, "data", TEMPORALS)),
         "roles": lambda: logins.roles(lambda query: ask(container, query)),
     }

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.on_host import fit
 from tempo_infra.on_host.probes import protobuf
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def waiting_of(rows: "list[dict[str, Any]]", queues: "list[Queue]", now: float) 
         of, count = queues[row["place"]], int(row["count"])
         created, expires = _times(bytes.fromhex(row["data"])) if row["data"] else (now, 0)
         if count and not 0 < expires < now:  # what has expired is thrown away by the next poll
-            found.append(Waiting(of.namespace, of.name, of.kind, count, round(max(0.0, now - created), 1)))
+            age = round(min(max(0.0, now - created), now), 1)
+            found.append(Waiting(fit.text(of.namespace), of.name, of.kind, count, age))
     found.sort(key=lambda one: -one.oldest_s)
     return tuple(_merged(found)[:MAX_SHOWN])
 
@@ -112,7 +114,7 @@ def _merged(found: "list[Waiting]") -> "list[Waiting]":
             queue = queue[len("/_sys/") :].rpartition("/")[0]
         key = (one.namespace, queue, one.kind)
         before = whole.get(key)
-        whole[key] = replace(one, queue=queue, count=one.count + (before.count if before else 0),
+        whole[key] = replace(one, queue=fit.text(queue), count=one.count + (before.count if before else 0),
                              oldest_s=max(one.oldest_s, before.oldest_s if before else 0.0))  # fmt: skip
     return list(whole.values())
 

@@ -45,7 +45,7 @@ def rolled(
         wanted = {file.path: file.sha256 for file in new.files}
         texts = {f.path: f.content.decode() for f in one.files if wanted.get(f.path) != f.sha256}
         states[one.host] = replace(states[one.host], texts=texts, last_good=one.digest)
-    states["db-1"] = replace(states["db-1"], live=Live("7712", namespaces=live))
+    states["db-1"] = replace(states["db-1"], live=Live("7712", namespaces=list(live.items())))
     return over(cluster, states, only)
 
 

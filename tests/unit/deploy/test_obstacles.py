@@ -27,7 +27,7 @@ from tests.unit.deploy.test_rollout import DIGEST, SECRETS, fresh, pushed, trio
 
 SINGLE = Path(__file__).parents[3] / "inventory/single.yaml"
 FIXED = Fixed(512, "active", ("temporal", "temporal_visibility"))
-LIVE = Live("7712", ["postgres", "temporal", "temporal_visibility"], {}, {"active": 512})
+LIVE = Live("7712", ["postgres", "temporal", "temporal_visibility"], {}, [("active", 512)])
 RAN = replace(after(bundle()), pinned=Pin("7712", "then", "r1"), last_good="g", live=LIVE)
 
 
@@ -49,11 +49,11 @@ def test_a_cluster_as_it_was_has_nothing_against_it() -> None:
     ("state", "says"),
     [
         (
-            replace(RAN, live=replace(LIVE, clusters={"active": 64})),
+            replace(RAN, live=replace(LIVE, clusters=[("active", 64)])),
             "temporal.shards is fixed at first start: the cluster has 64, the inventory says 512",
         ),
         (
-            replace(RAN, live=replace(LIVE, clusters={"oslo": 512})),
+            replace(RAN, live=replace(LIVE, clusters=[("oslo", 512)])),
             "Temporal's cluster name is fixed at first start: the database has oslo, not active",
         ),
         (
@@ -80,7 +80,7 @@ def test_what_the_database_says_itself_is_compared(state: HostState, says: str) 
 
 def test_a_database_that_never_served_may_still_lack_its_databases() -> None:
     """A first provision that failed after PostgreSQL had started."""
-    state = replace(RAN, last_good=None, live=replace(LIVE, databases=["postgres"], clusters={}))
+    state = replace(RAN, last_good=None, live=replace(LIVE, databases=["postgres"], clusters=[]))
     assert against(state) == ()
 
 

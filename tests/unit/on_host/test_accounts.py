@@ -119,6 +119,7 @@ def test_a_directory_that_does_not_answer_is_said_and_holds_nobody(host: Host) -
         ("bob:900:200\n", f"subordinate user id 999 is bob on this host: bob can read {OF_POSTGRESQL}"),
         ("bob:1001:65536\n", ""),
         ("bob:999\n# no such line:x:y\nbob:a:b\n", ""),
+        ("bob:\u00b2:\u00b3\nbob:0:" + "9" * 5000 + "\n", ""),
     ],
 )
 def test_numbers_that_an_account_may_hand_to_its_own_containers(
@@ -137,6 +138,29 @@ def test_what_runs_as_one_of_them_without_an_account_is_found_by_its_process(hos
         f"the process exporter runs as user id 999 on this host: it can read {OF_POSTGRESQL}",
         f"the process ev??0? runs as user id 1000 on this host: it can read {OF_TEMPORAL}",
     ]
+
+
+def test_a_process_whose_name_is_no_text_is_found_like_any_other(host: Host) -> None:
+    """Anybody on the host gives a process of theirs any bytes for a name."""
+    host.process(7, "x", "999\t999\t999\t999")
+    (host.proc / "7/comm").write_bytes(b"\xff\xfe\n")
+    (host.proc / "7/cgroup").write_bytes(b"0::/\xff\n")
+    (host.proc / "\u00b2").mkdir()
+    assert said(ALL) == [
+        f"the process ?? runs as user id 999 on this host: it can read {OF_POSTGRESQL}",
+    ]
+
+
+def test_digits_that_are_no_number_are_nobodys(host: Host) -> None:
+    host.said = {"passwd": "bob:x:\u00b2:1::/:/bin/sh\nal\x1bice:x:1000:1::/:/bin/sh\n", "group": ""}
+    assert said(ALL) == [f"user id 1000 is al?ice on this host: al?ice can read {OF_TEMPORAL}"]
+
+
+def test_processes_that_can_not_be_looked_at_are_said(host: Host) -> None:
+    host.proc.rmdir()
+    found = look(ALL, ALL)
+    assert found.shared == []
+    assert found.unasked.startswith("whether a process runs as one of the ids of containers is not known: ")
 
 
 def test_our_own_containers_are_no_strangers(host: Host) -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import io
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tempo_infra.deploy import answers
 from tempo_infra.on_host import psql
 from tempo_infra.on_host.live import Live, of_rows, read
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.wire import Step, encode, read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +37,9 @@ DATABASES = [
 ]
 CLUSTERS = [{"name": "active", "data": CLUSTER}]
 NAMESPACES = [{"data": BILLING}, {"data": SYSTEM}]
-KEPT = {"billing": 72 * 3600, "temporal-system": 168 * 3600}  # seconds
+KEPT = [("billing", 72 * 3600), ("temporal-system", 168 * 3600)]  # seconds
 SIZES = {"postgres": 7, "temporal": 8_000_000}
-SAID = Live("7712", ["old", "postgres", "temporal"], {"old": "2.31"}, {"active": 64}, KEPT, SIZES)
+SAID = Live("7712", ["old", "postgres", "temporal"], {"old": "2.31"}, [("active", 64)], KEPT, SIZES)
 
 
 def answering(*answers: list[dict[str, Any]] | StepError) -> tuple[Callable[..., Any], list[str]]:
@@ -66,15 +70,13 @@ def test_a_message_that_makes_no_sense_is_no_cluster(data: object) -> None:
     "data", [DELETED, None, 3, "", "zz", "0a", BILLING[:-2], BILLING.replace("0880e90f", "08" + "ff" * 40)]
 )
 def test_a_namespace_that_goes_or_makes_no_sense_is_none(data: object) -> None:
-    assert of_rows([], [], [{"data": data}]).namespaces == {}
+    assert of_rows([], [], [{"data": data}]).namespaces == []
 
 
 @given(st.binary())
 def test_any_message_has_shards_or_none(message: bytes) -> None:
     found = of_rows([], [{"name": "a", "data": message.hex()}], [{"data": message.hex()}])
-    assert all(
-        0 < number < 1 << 70 for number in (*found.clusters.values(), *found.namespaces.values()) if number
-    )
+    assert all(0 <= number < 1 << 63 for _, number in (*found.clusters, *found.namespaces))
 
 
 def test_temporals_tables_are_asked_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,4 +97,96 @@ def test_what_could_not_be_asked_is_said_and_the_rest_stays(monkeypatch: pytest.
     ask, _ = answering(DATABASES, StepError("not let in", remedy="provision"))
     monkeypatch.setattr(psql, "ask", ask)
     found = read("c0ffee")
-    assert (found.databases, found.clusters, found.unasked) == (SAID.databases, {}, "not let in; provision")
+    assert (found.databases, found.clusters, found.unasked) == (SAID.databases, [], "not let in; provision")
+
+
+def varint(number: int) -> bytes:
+    rest, byte = number >> 7, number & 0x7F
+    return bytes([byte | 0x80]) + varint(rest) if rest else bytes([byte])
+
+
+def part(field: int, content: bytes) -> bytes:
+    return varint(field << 3 | 2) + varint(len(content)) + content
+
+
+def namespace(name: bytes, seconds: int) -> dict[str, str]:
+    retention = part(1, varint(1 << 3) + varint(seconds))
+    return {"data": (part(1, part(3, name)) + part(2, retention)).hex()}
+
+
+def cluster(name: str, shards: int) -> dict[str, str]:
+    return {"name": name, "data": (varint(2 << 3) + varint(shards)).hex()}
+
+
+GOOD = namespace(b"billing", 60)
+NO_NUMBER = "there twice, or with a number that can't be, so none is compared"
+PASSWORDS = ("blue0123456789abcdef", "green123456789abcdef")
+
+
+def told(live: Live) -> Any:
+    """What the operator's program takes of an answer; it refuses all of it for one part that is unfit."""
+    steps = [Step("state", {})]
+    sent = io.BytesIO(encode("n", "reply", {"results": [{"live": asdict(live)}]}))
+    frame = read_frame("n", sent.readline, sent.read, lambda kind: answers.most_bytes(kind, steps))
+    assert frame
+
+    def hide(text: str) -> str:
+        for one in PASSWORDS:
+            text = text.replace(one, "[hidden]")
+        return text
+
+    return answers.reply(frame[1], steps, hide).results[0]["live"]
+
+
+@pytest.mark.parametrize(
+    ("clusters", "rows", "said"),
+    [
+        ([], [GOOD, namespace("a\u200b".encode(), 1), namespace(b"a?", 1)], "2 of Temporal's namespaces"),
+        ([], [GOOD, *(namespace(b"\xff" * 7000 + b"%d" % n, 1) for n in range(140))], "140 of Temporal's"),
+        ([cluster("a\u200b", 4), cluster("a?", 4)], [GOOD], "2 of Temporal's clusters with a name"),
+        ([], [GOOD, *(namespace(one.encode(), 1) for one in PASSWORDS)], ""),
+        ([], [namespace(b"n%d" % n + b"x" * 120, n) for n in range(5000)], ""),
+    ],
+    ids=["alike", "long", "clusters alike", "passwords", "many"],
+)
+def test_names_that_none_can_have_are_counted_and_lock_nobody_out(
+    clusters: list[dict[str, str]], rows: list[dict[str, str]], said: str
+) -> None:
+    found = of_rows([], clusters, rows)
+    assert told(found)["unasked"].startswith(said)
+    assert bool(found.unasked) == bool(said)
+    assert not clusters or found.clusters == []
+    assert GOOD not in rows or ("billing", 60) in found.namespaces
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([GOOD, namespace(b"a", 2**70 - 1)], f"Temporal's namespaces: a: {NO_NUMBER}"),
+        ([GOOD, namespace(b"a", 2**63)], f"Temporal's namespaces: a: {NO_NUMBER}"),
+        (
+            [GOOD, namespace(b"a", 1), namespace(b"a", 2), namespace(b"b", 2**64 - 1)],
+            f"Temporal's namespaces: a and 1 more: {NO_NUMBER}",
+        ),
+    ],
+)
+def test_a_number_that_can_not_be_decides_nothing(rows: list[dict[str, str]], said: str) -> None:
+    found = of_rows([], [], rows)
+    assert (found.namespaces, found.unasked) == ([], said)
+    assert told(found)["namespaces"] == []
+    shards = of_rows([], [cluster("active", 2**70 - 1)])
+    assert (shards.clusters, told(shards)["clusters"]) == ([], [])
+    assert shards.unasked == f"Temporal's clusters: active: {NO_NUMBER}"
+
+
+def test_the_largest_number_and_one_that_is_there_twice_alike_are_fit() -> None:
+    found = of_rows([], [], [namespace(b"a", 2**63 - 1), GOOD, GOOD])
+    assert (found.namespaces, found.unasked) == ([("a", 2**63 - 1), ("billing", 60)], "")
+
+
+def test_what_is_unfit_and_what_could_not_be_asked_are_both_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask, _ = answering(DATABASES, [cluster("a?", 4)], StepError("not let in"))
+    monkeypatch.setattr(psql, "ask", ask)
+    assert read("c0ffee").unasked == (
+        "1 of Temporal's clusters with a name that tempo-infra gives to none; not let in"
+    )

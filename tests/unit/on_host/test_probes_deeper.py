@@ -217,6 +217,33 @@ def test_the_databases_answers_are_read() -> None:
     assert found.sizes["temporal_visibility: index i"] == 7
 
 
+def test_tables_that_look_alike_are_one_and_their_names_harmless() -> None:
+    """Facts with two names that look the same are refused as a whole: here one of the owner's choice."""
+    names = ("table t\u200b", "table t?", 'index "x', "table Secret", "table shards", "index " + "x" * 63)
+    vacuum = {
+        "autovacuum": "on",
+        "tables": [{"name": "a\u200b\x1b[31m" + "x" * 500, "dead": 3, "live": 4, "bytes": 5}],
+        "indexes": [
+            {"name": "i", "table": "\u202e", "bytes": 7, "rows": 8},
+            {"name": "x; alter role temporal superuser", "table": "t", "bytes": 7, "rows": 8},
+        ],
+        "sizes": dict.fromkeys(names, 5),
+    }
+    found = database.vacuum_of({"temporal": vacuum})
+    assert found.sizes == {
+        "temporal: others": 20,
+        "temporal: table shards": 5,
+        "temporal: index " + "x" * 63: 5,
+    }
+    assert found.tables[0].table == "others"
+    assert found.indexes == (database.Index("temporal", "others", "i", 7, 8),), "a command names it"
+
+
+def test_more_shards_than_can_be_are_unread() -> None:
+    with pytest.raises(Unread, match="a shard count that can't be"):
+        database.shards_of("10" + "ff" * 9 + "7f")
+
+
 def test_each_part_of_the_database_fails_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Temporal's databases may be shut to us, or hold what nobody expects; the server's own word stays."""
 

@@ -128,6 +128,9 @@ def test_the_owners_settings_of_its_database_are_overridden(monkeypatch: pytest.
     assert settings["search_path"] == "pg_catalog,pg_temp"
     assert (settings["role"], settings["row_security"]) == ("none", "off")
     assert settings["local_preload_libraries"] == ""
+    assert settings["constraint_exclusion"] == "off", "planning runs constraints"
+    assert settings["plpgsql.extra_errors"] == "none"
+    assert settings["idle_session_timeout"] == settings["idle_in_transaction_session_timeout"] == "0"
     assert (settings["statement_timeout"], settings["lock_timeout"]) == ("20000", "10000")
 
 
@@ -167,6 +170,11 @@ def test_only_tables_are_asked_in_temporals_databases(monkeypatch: pytest.Monkey
     before, _, question = there.stdin.partition("select left(")
     assert "= any (array['shards', 'tasks'])" in before
     assert "public.shards" in question
+    assert before.startswith("\nbegin;\n"), "what was looked at stays as it is until it is asked"
+    assert "lock table only public.%I in access share mode" in before
+    assert question.endswith(";\ncommit;")
+    for catalog in ("pg_index", "pg_statistic_ext", "pg_constraint", "pg_attrdef"):
+        assert f"from {catalog} " in before, "expressions that planning may run"
     psql.ask("c0ffee", "select 1 as one", database="temporal", deadline_s=9)
     assert there.stdin.startswith("select left(")
 
@@ -215,6 +223,35 @@ def test_sessions_that_outlive_their_client_are_ended_from_the_superusers_databa
     with pytest.raises(StepError, match="no answer in 9 s"):
         psql.ask("c0ffee", "select 1 as one", deadline_s=9)
     assert there.databases == ["postgres"]
+
+
+@pytest.mark.parametrize("says", [StepError("no answer in 9 s"), Output(137, "", "Killed")])
+def test_our_own_session_is_ended_at_once_and_nobody_elses(
+    monkeypatch: pytest.MonkeyPatch, says: Output | StepError
+) -> None:
+    """By a lock that what runs in it can't give up: it could set another application_name."""
+    there = server(monkeypatch, says, said("[]"))
+    texts: list[str] = []
+
+    def inside(*words: Any, **more: Any) -> Output:
+        texts.append(more["stdin"].decode())
+        return there.inside(*words, **more)
+
+    monkeypatch.setattr(psql, "inside", inside)
+    with pytest.raises(StepError):
+        psql.ask("c0ffee", "select 1 from public.shards", database="temporal", deadline_s=9)
+    asked, ends = texts
+    mark = re.findall(r"pg_advisory_xact_lock\((\d+), ([1-9]\d*)\)", asked)
+    assert mark == re.findall(r"l\.classid = (\d+) and l\.objid = (\d+)\)", ends)
+    assert there.databases == ["temporal", "postgres"]
+
+
+@pytest.mark.parametrize("code", [1, 2, 3])
+def test_what_psql_says_itself_leaves_no_session(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    there = server(monkeypatch, Output(code, "", "ERROR:  no"))
+    with pytest.raises(StepError, match="ERROR:  no"):
+        psql.ask("c0ffee", "select 1 from public.shards", database="temporal", deadline_s=9)
+    assert there.databases == ["temporal"]
 
 
 FAILS = Output(1, "", "psql:<stdin>:1: ERROR:  canceling statement due to lock timeout")

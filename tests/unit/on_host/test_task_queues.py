@@ -91,6 +91,16 @@ def test_partitions_of_a_queue_are_one_queue() -> None:
     assert told == (Waiting("billing", "orders", "Activity", 7, 9.0),)
 
 
+def test_names_of_the_owners_choice_are_harmless_and_short() -> None:
+    row = {"hash": 1, "id": "00", "namespace": "a\u200b\x1b" + "x" * 900}
+    name = ("\u202e" + "q" * 60_000).encode()
+    length = bytes([0x80 | len(name) & 0x7F, 0x80 | len(name) >> 7 & 0x7F, len(name) >> 14])
+    queues = task_queues.queues_of([{**row, "data": (b"\x12" + length + name).hex()}])
+    [told] = task_queues.waiting_of([{"place": 0, "count": 1, "data": TASK}], queues, created() + 9.0)
+    assert told.namespace == "a??" + "x" * 197
+    assert told.queue == "?" + "q" * 199
+
+
 def test_nothing_waits_where_no_queue_has_tasks() -> None:
     assert task_queues.read(lambda _: []) == ()
 

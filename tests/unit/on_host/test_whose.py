@@ -79,13 +79,13 @@ def test_a_decision_is_one_line_in_the_systems_log(tmp_path: Path, monkeypatch: 
                 "confirm",
                 "confirmed",
                 "a" * 64,
-                detail="he\nalth",
+                detail="he\nalth \x1b[2J\u202eø\udcff",
                 who="kari@x",
                 login="ola from ::1",
             ),
         )
         assert log.recv(4096) == (
-            b"<37>tempo-infra: run r1 by kari@x (ola from ::1): confirmed aaaaaaaaaaaa he alth"
+            b"<37>tempo-infra: run r1 by kari@x (ola from ::1): confirmed aaaaaaaaaaaa he alth ?[2J?\xc3\xb8?"
         )
 
 
