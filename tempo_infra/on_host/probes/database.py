@@ -79,8 +79,10 @@ select json_build_object('autovacuum', current_setting('autovacuum'), 'tables',
   select case c.relkind when 'i' then 'index ' else 'table ' end || c.relname as name,
    case c.relkind when 'i' then pg_relation_size(c.oid) else pg_table_size(c.oid) end as bytes
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'i') and n.nspname = 'public' order by bytes desc limit 20) z)) as told
-"""
+  where c.relkind in ('r', 'i') and n.nspname = 'public' and not exists (
+   select from pg_locks l where l.relation = c.oid and l.mode = 'AccessExclusiveLock')
+  order by bytes desc limit 20) z)) as told
+"""  # who asks for the size of a table that somebody has for himself, waits for him
 _METADATA = """
 select encode(substr(data, 1, 65536), 'hex') as data from public.cluster_metadata_info
 order by metadata_partition limit 1

@@ -64,8 +64,8 @@ def _ours(database: str, role: str, setting: str) -> bool:
 
 
 def _lines(database: str, role: str, names: "list[str]") -> "list[str]":
-    of = f"ALTER ROLE {_quoted(role)}" + (f" IN DATABASE {_quoted(database)}" if database else "")
-    of = of if role else f"ALTER DATABASE {_quoted(database)}"
+    of = f"ALTER ROLE {quoted(role)}" + (f" IN DATABASE {quoted(database)}" if database else "")
+    of = of if role else f"ALTER DATABASE {quoted(database)}"
     fixed, settings = [one for one in names if one in BACK], [one for one in names if one not in BACK]
     known = [one for one in settings if NAME.fullmatch(one)]
     backs = [(one, BACK[one]) for one in fixed]
@@ -74,9 +74,9 @@ def _lines(database: str, role: str, names: "list[str]") -> "list[str]":
     elif settings:
         more = len(settings) - len(known[:SHOWN])
         backs.append((", ".join(known[:SHOWN]) + (" and " if known else "") + f"{more} more", "RESET ALL"))
-    return [f"{what} for {_quoted(role or database)} (in the database postgres: {of} {back})"
+    return [f"{what} for {quoted(role or database)} (in the database postgres: {of} {back})"
             for what, back in backs]  # fmt: skip
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return name if PLAIN.fullmatch(name) else '"{}"'.format(fit.text(name).replace('"', '""'))

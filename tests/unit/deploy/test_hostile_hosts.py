@@ -299,6 +299,7 @@ def test_a_secret_is_taken_out_before_a_command_is_broken() -> None:
     heard: list[Event] = []
     process = Says(iter((event + b"\n" + reply(results=[said]),)))
     [read] = Session("db-1", process, NONCE, hide).call([Step("state")], heard.append)
+    assert isinstance(read, dict)
     assert read["open_run"] == heard[0].detail == "it is <secret temporal_db> : :add-mask::e # #[group]"
 
 
