@@ -28,7 +28,8 @@ WHOLE_TEXTS = {
     "tampered",
     "out",
 }  # fields of answers that hold files, or output
-LONGEST_TEXT = 4096  # characters of any other one: as many as a secret can have, and more than anybody reads
+WHOLE_STEPS = {"passwords"}  # what they answer is not shown, and any change would make it another one
+LONGEST_TEXT = 4096  # characters of any other one: more than anybody reads
 MOST_DEPTH = 40  # of values within each other
 LONGEST_S = 1e7  # that a step can have taken
 LONGEST_WORDS = 1000  # that are said while a step runs
@@ -73,8 +74,12 @@ def reply(body: object, steps: Sequence[Step], hide: Callable[[str], str]) -> Re
     def fit(text: str) -> str:
         return sanitize.message(hide(sanitize.visible(text.replace("\r", " "))))
 
+    results = [  # of a step that failed there is none
+        harmless(one, hide, whole=step.name in WHOLE_STEPS)
+        for one, step in zip(found.results, steps, strict=False)
+    ]
     return Reply(
-        harmless(found.results, hide),
+        results,
         found.failed,
         fit(found.error),
         fit(found.remedy),

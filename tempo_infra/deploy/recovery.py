@@ -9,6 +9,7 @@ from tempo_infra.deploy.inspect import place_of
 from tempo_infra.errors import StepFailedError
 from tempo_infra.inventory.logins import Login
 from tempo_infra.on_host.wire import Step
+from tempo_infra.sanitize import flat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ def read_passwords(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, str]:
         raise error
     values: dict[str, str] = {}
     for login in Login:
-        said = {host: one[place_of(login)] for host, one in found.items() if place_of(login) in one}
+        said = {host: flat(one[place_of(login)]) for host, one in found.items() if place_of(login) in one}
         if len(set(said.values())) > 1:
             raise StepFailedError(
                 f"the hosts have different passwords of {login.role}: {', '.join(sorted(said))}"

@@ -303,6 +303,12 @@ def test_a_secret_is_taken_out_before_a_command_is_broken() -> None:
     assert read["open_run"] == heard[0].detail == "it is <secret temporal_db> : :add-mask::e # #[group]"
 
 
+def test_a_password_is_what_lies_there_whatever_it_looks_like() -> None:
+    said = {"temporal/db_password": "::error ##[" + "x" * 4000}
+    process = Says(iter((reply(results=[said]),)))
+    assert Session("db-1", process, NONCE).call([Step("passwords")]) == [said]
+
+
 def test_a_manifest_hides_nothing_in_the_escapes_of_its_own_json() -> None:
     text = json.dumps({"files": {"\x1b[2Ja": {"sha256": "x"}}, "services": {}})
     assert list(answers.manifest(replace(FRESH, manifest=text))["files"]) == ["a"]
