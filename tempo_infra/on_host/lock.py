@@ -55,7 +55,7 @@ def end_holder(layout: Layout, run: str) -> None:
 def _process(pid: int) -> str:
     """Return a process by its number and when it began: numbers are given again."""
     try:
-        return f"{pid} {Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
+        return f"{pid} {Path(f'/proc/{pid}/stat').read_text(errors='replace').rpartition(')')[2].split()[19]}"
     except (OSError, IndexError):
         return ""
 

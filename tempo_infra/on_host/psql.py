@@ -44,7 +44,8 @@ FIXED = (
 # What is asked there has to be a table with columns of the server's own types: then nothing that somebody
 # wrote runs, and the answer is the table's. A child's rows would be among its parent's. Planning alone runs
 # what constant expressions call, in indexes, statistics and constraints: those of Temporal's own tables call
-# and name nothing that initdb has not made (access/transam.h, FirstNormalObjectId).
+# and name nothing that initdb has not made (access/transam.h, FirstNormalObjectId). Its stored columns do
+# (convert_ts), and writing alone runs those.
 # The lock keeps the table what it was found to be; the other tells our session from all others', and nothing
 # that runs in there can give it up before the transaction ends.
 MARK, OWN = 0x7E4D, 16384
@@ -74,7 +75,9 @@ cross join lateral (
    where s.stxrelid = c.oid
   union all select 'a constraint', 'pg_constraint'::regclass, k.oid from pg_constraint k
    where k.conrelid = c.oid
-  union all select 'a default', 'pg_attrdef'::regclass, d.oid from pg_attrdef d where d.adrelid = c.oid
+  union all select 'a virtual column', 'pg_attrdef'::regclass, d.oid from pg_attrdef d
+   join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+   where d.adrelid = c.oid and a.attgenerated = 'v'
  ) part where exists (select from pg_depend p where p.classid = part.class and p.objid = part.id
   and p.refobjid >= {own}
   and p.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass))

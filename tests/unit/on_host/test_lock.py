@@ -5,11 +5,14 @@ import fcntl
 import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+from tempo_infra.on_host import lock
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock, holder
 from tempo_infra.on_host.shell import StepError
@@ -152,3 +155,14 @@ def test_who_takes_the_lock_is_a_line_in_the_systems_log(
         log.settimeout(0)
         with pytest.raises(BlockingIOError):
             log.recv(4096)
+
+
+def test_a_process_whose_name_is_no_text_is_a_process() -> None:
+    """A number is given again, and anybody may call a process anything."""
+    program = "import ctypes; ctypes.CDLL(None).prctl(15, b'\\xff'); print(flush=True); input()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program], **pipes) as started:  # type: ignore[call-overload]
+        started.stdout.readline()
+        found = lock._process(started.pid)
+        started.communicate(b"\n")
+    assert re.fullmatch(rf"{started.pid} \d+", found)

@@ -175,6 +175,7 @@ def test_only_tables_are_asked_in_temporals_databases(monkeypatch: pytest.Monkey
     assert question.endswith(";\ncommit;")
     for catalog in ("pg_index", "pg_statistic_ext", "pg_constraint", "pg_attrdef"):
         assert f"from {catalog} " in before, "expressions that planning may run"
+    assert "a.attgenerated = 'v'" in before, "stored columns of executions_visibility call convert_ts"
     psql.ask("c0ffee", "select 1 as one", database="temporal", deadline_s=9)
     assert there.stdin.startswith("select left(")
 
