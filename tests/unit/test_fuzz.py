@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from tempo_infra.cli import main as command
 from tempo_infra.deploy.binding import moved, read_plan
+from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.inspect import Supply, read_state
 from tempo_infra.deploy.plan import HostPlan, plan_host
 from tempo_infra.deploy.resume import ask_runs, ending
@@ -36,7 +37,7 @@ from tempo_infra.on_host.generation import StageArgs, stage
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.runs import Runs
 from tempo_infra.on_host.shell import StepError
-from tempo_infra.on_host.wire import Step, encode
+from tempo_infra.on_host.wire import encode
 from tempo_infra.report.changes import plan_json
 from tempo_infra.report.history import history_lines, past
 from tempo_infra.report.runs import status_line
@@ -191,23 +192,12 @@ def test_whatever_a_host_answers_is_its_state_or_an_error_of_that_host(answer: b
         assert not STEERS.search(str(refusal))
 
 
-class OneHost:
-    """A fleet of one host that answers what it likes."""
-
-    def __init__(self, answer: bytes) -> None:
-        self._session = Session("db-1", Process(answer), NONCE)  # type: ignore[arg-type]  # as above
-
-    def ask(self, *_: object) -> tuple[dict[str, list[Any]], dict[str, TempoInfraError]]:
-        try:
-            return {"db-1": self._session.call([Step("runs")])}, {}
-        except TempoInfraError as error:
-            return {}, {"db-1": error}
-
-
 @given(HOST_SAYS)
 @SLOW
 def test_whatever_a_host_says_of_its_runs_is_told_or_an_error(answer: bytes) -> None:
-    answers, errors = ask_runs(OneHost(answer), [])  # type: ignore[arg-type]  # as above
+    session = Session("db-1", Process(answer), NONCE)  # type: ignore[arg-type]  # as above
+    with Fleet(lambda _: contextlib.nullcontext(session), lambda _: None) as fleet:
+        answers, errors = ask_runs(fleet, [HOST])
     assert bool(answers) != bool(errors)
     for runs in answers.values():
         assert ending(runs, "r1").text
