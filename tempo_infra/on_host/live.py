@@ -97,9 +97,7 @@ def _fit(what: str, found: "Iterable[tuple[str, int]]") -> "tuple[list[tuple[str
     pairs = list(dict.fromkeys(found))
     named = [one for one in pairs if fit.NAME.fullmatch(one[0])]
     left_out = len(pairs) - len(named)
-    words = (
-        [f"{left_out} of Temporal's {what} with a name that tempo-infra gives to none"] if left_out else []
-    )
+    words = [f"{left_out} of Temporal's {what} with a name that no inventory can have"] if left_out else []
     times = Counter(name for name, _ in named)
     wrong = sorted(name for name in times if times[name] > 1)
     wrong += sorted(name for name, number in named if not fit.is_number(number) and times[name] == 1)

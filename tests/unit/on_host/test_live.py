@@ -188,5 +188,5 @@ def test_what_is_unfit_and_what_could_not_be_asked_are_both_said(monkeypatch: py
     ask, _ = answering(DATABASES, [cluster("a?", 4)], StepError("not let in"))
     monkeypatch.setattr(psql, "ask", ask)
     assert read("c0ffee").unasked == (
-        "1 of Temporal's clusters with a name that tempo-infra gives to none; not let in"
+        "1 of Temporal's clusters with a name that no inventory can have; not let in"
     )
