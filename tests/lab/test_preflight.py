@@ -21,6 +21,7 @@ from tempo_infra.deploy.rollout import Outcome, Rollout
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.users import OWN
 from tempo_infra.render import Bundle, render
 from tempo_infra.secrets import SecretStore
 from tempo_infra.sizing import size
@@ -250,8 +251,9 @@ def data_moved(ground: Ground, put: str) -> Iterator[None]:
         ground.inventory.provision()
 
 
-EMPTY = f"install -d -o 999 -g 999 -m 700 {DATA}/data"
-OTHER = f"{EMPTY}/global && printf 17 > {DATA}/data/PG_VERSION && printf '{struct.pack('<Q', 42).hex()}' | "
+EMPTY = f"install -d -o {OWN.postgresql} -g {OWN.postgresql} -m 700 {DATA}/data"
+OTHER = f"{EMPTY} {DATA}/data/global && printf 17 > {DATA}/data/PG_VERSION && "
+OTHER += f"printf '{struct.pack('<Q', 42).hex()}' | "
 OTHER += f"sed 's/../\\\\x&/g' | xargs -0 printf > {DATA}/data/global/pg_control"
 
 

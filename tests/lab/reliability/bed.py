@@ -53,7 +53,10 @@ def working():
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
+            state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
         except OSError:
+            continue
+        if (state, parent) == ("D", "1"):  # left behind: a disk that hangs has it, and it has nothing of ours
             continue
         if len(words) > 3 and words[0].endswith(b"python3") and b"import hashlib, os" in words[3]:
             return True
