@@ -164,7 +164,7 @@ MACHINE: list[tuple[str, Plant, str]] = [
     ("space", little_space, "/var/lib/tempo-infra needs 512 MiB, "),
     ("inodes", few_inodes, "/var/lib/tempo-infra has only "),
     ("state read-only", read_only(STATE), "lock can't be written: Read-only file system"),
-    ("data read-only", read_only("/srv/tempo"), "/srv/tempo is mounted read-only"),
+    ("data read-only", read_only("/srv/tempo"), "/srv/tempo/postgres is mounted read-only"),
     ("etc read-only", read_only("/etc/sysctl.d"), "/etc/sysctl.d is mounted read-only"),
     (
         "kernel read-only",
