@@ -227,9 +227,10 @@ def as_before(bundle: Bundle) -> Bundle:
         return text
 
     def one(file: File) -> File:
+        moved = replace(file, path=edited(file.path))
         if file.path.endswith("/pg_hba.conf"):
-            return file
-        return replace(file, path=edited(file.path), content=edited(file.content.decode()).encode())
+            return moved
+        return replace(moved, content=edited(file.content.decode()).encode())
 
     return replace(bundle, files=tuple(sorted(map(one, bundle.files), key=lambda f: f.path)))
 
