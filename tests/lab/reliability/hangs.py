@@ -119,7 +119,7 @@ def cases() -> list[Case]:
     for name, fault in faults.items():  # a host without a database: nothing of it needs the folder
         found.append(Case(name, "before the run", partial(before, fault), new, fine))
         found += [Case(name, str(one), partial(at, fault, one), new, fine) for one in moments]
-    says = {"data disk hangs": "gives no answer", "pipes in the data folder": "is a pipe, not a file"}
+    says = {"data disk hangs": "no answer", "pipes in the data folder": "is a pipe, not a file"}
     full = [
         Case(f"{name}, a database", "before the run", partial(before, fault), old, failed, says=says[name])
         for name, fault in faults.items()
