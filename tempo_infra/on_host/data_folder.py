@@ -90,7 +90,7 @@ def why_not_written(layout: Layout) -> str:
     """Write and fsync a file that never gets a name; the place and why that fails, or nothing."""
 
     def work() -> str:
-        place = _nearest(layout.data / NAME)
+        place = nearest(layout.data / NAME)
         why = write_probe(place)
         return f"{place} can't be written: {why}" if why else ""
 
@@ -125,11 +125,11 @@ def too_full(free_bytes: Optional[int], *, new: bool) -> str:
 
 def _look(layout: Layout) -> Found:
     data, base = layout.data, layout.data / NAME
-    place = _nearest(data)
+    place = nearest(data)
     status = untrusted.status(data, NAME) if place == data else None
     usage = os.statvfs(base if status and stat.S_ISDIR(status.st_mode) else place)
     found = Found(
-        read_only=str(_nearest(base)) if usage.f_flag & os.ST_RDONLY else "",
+        read_only=str(nearest(base)) if usage.f_flag & os.ST_RDONLY else "",
         free_bytes=usage.f_bavail * usage.f_frsize,
     )
     if status is None:
@@ -206,7 +206,8 @@ def _writable_above(folder: Path) -> str:
     return ""
 
 
-def _nearest(path: Path) -> Path:
+def nearest(path: Path) -> Path:
+    """Return the path itself, or the first of its parents that is there."""
     while not path.exists():
         path = path.parent
     return path

@@ -24,8 +24,6 @@ from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tempo_infra.on_host.layout import Layout
 
 ENGINE_S = 45.0  # for an answer, on a host that may be small and busy
@@ -61,7 +59,7 @@ def preflight(layout: Layout, args: PreflightArgs) -> "dict[str, int]":
 
 def _room(layout: Layout, args: PreflightArgs) -> "list[str]":
     """Bytes and inodes for twice the payload."""
-    place = nearest(layout.state)
+    place = data_folder.nearest(layout.state)
     usage = os.statvfs(place)
     free, found = usage.f_bavail * usage.f_frsize, []
     if free < args.bytes:
@@ -73,7 +71,7 @@ def _room(layout: Layout, args: PreflightArgs) -> "list[str]":
 
 def _writes(layout: Layout, args: PreflightArgs) -> "list[str]":
     folders = [layout.state, *(layout.root / name for name in OWNED)]
-    problems = {str(place): data_folder.write_probe(place) for place in map(nearest, folders)}
+    problems = {str(place): data_folder.write_probe(place) for place in map(data_folder.nearest, folders)}
     found = [f"{place} can't be written: {why}" for place, why in problems.items() if why]
     of_data = data_folder.why_not_written(layout) if args.database else ""
     return list(dict.fromkeys([*found, *([of_data] if of_data else [])]))
@@ -151,14 +149,7 @@ GUARDS: "tuple[Guard, ...]" = (
 OWNED = ("etc/sysctl.d", "etc/tmpfiles.d", "etc/security/limits.d", "etc/systemd/system")
 
 
-def nearest(path: Path) -> Path:
-    """Return the folder itself, or the first of its parents that is there."""
-    while not path.exists():
-        path = path.parent
-    return path
-
-
 def read_only(layout: Layout) -> "list[str]":
     """Say which of our folders lie on a file system that is mounted read-only; nothing is written."""
-    places = {nearest(folder) for folder in (layout.state, *(layout.root / one for one in OWNED))}
+    places = {data_folder.nearest(folder) for folder in (layout.state, *(layout.root / one for one in OWNED))}
     return sorted(str(place) for place in places if os.statvfs(place).f_flag & os.ST_RDONLY)

@@ -145,7 +145,7 @@ APT: Table = (
     ),
     Row(
         "could not resolve|temporary failure resolving|name resolution",
-        "{here} can't find its package source by name: check its DNS (`getent hosts deb.debian.org`)",
+        "{here} can't find its package source by name: check its DNS (`getent hosts`, a name of /etc/apt)",
     ),
     Row(
         "could not connect|connection (refused|timed out)|network is unreachable|unable to connect|no route",

@@ -150,7 +150,7 @@ def read_state(layout: Layout, args: StateArgs) -> HostState:
     made = configs(layout, args.compose) if docker.compose else {}
     current = _text(layout.compose_file)
     ours = {container.id for container in containers}
-    usage = os.statvfs(preflight.nearest(layout.state))
+    usage = os.statvfs(data_folder.nearest(layout.state))
     users = _users(manifest, data.owner)
     reads = accounts.readers(users, database=any(path.startswith(DATABASE_FILES) for path in args.wanted))
     return HostState(
@@ -238,8 +238,7 @@ def _texts(
     texts = {}
     for path, entry in shipped.items():
         if wanted.get(path) != entry["sha256"]:
-            folder = layout.state if path.startswith("services/") else layout.current
-            texts[path] = shown.text(folder / path)
+            texts[path] = shown.text(ownership.where(layout, path, layout.current))
     return texts
 
 
@@ -263,7 +262,7 @@ def _tampered(layout: Layout, shipped: dict[str, dict[str, str]], shown: _Shown)
     """Files that containers read, or that compose does: named by their content, and yet changed in place."""
     found = {}
     for path, entry in shipped.items():
-        place = (layout.state if path.startswith("services/") else layout.current) / path
+        place = ownership.where(layout, path, layout.current)
         if _digest(place) != entry["sha256"]:
             found[path] = shown.text(place)
     return found

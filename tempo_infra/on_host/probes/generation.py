@@ -66,7 +66,7 @@ def _folder(service: str, paths: "dict[str, str]", layout: Layout) -> str:
 def _where(path: str, layout: Layout) -> Path:
     if path.startswith("etc/"):
         return layout.installed(path)
-    return layout.state / path if path.startswith("services/") else layout.current / path
+    return ownership.where(layout, path, layout.current)
 
 
 def _is_now(path: Path, wanted: str) -> str:

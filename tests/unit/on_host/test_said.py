@@ -109,8 +109,8 @@ APT = [
     ),
     ("E: Unable to locate package docker.io", "package sources don't hold it"),
     ("E: Package 'docker.io' has no installation candidate", "package sources don't hold it"),
-    ("E: Failed to fetch http://deb.debian.org/x.deb  404  Not Found [IP: 1.2.3.4 80]", "don't hold it"),
-    ("W: Failed to fetch http://deb.debian.org/x  Temporary failure resolving 'deb.debian.org'", "its DNS"),
+    ("E: Failed to fetch http://mirror.example/x.deb  404  Not Found [IP: 1.2.3.4 80]", "don't hold it"),
+    ("W: Failed to fetch http://mirror.example/x  Temporary failure resolving 'mirror.example'", "its DNS"),
     (
         "E: Failed to fetch http://10.0.0.1/x  Could not connect to 10.0.0.1:80, connection timed out",
         "way out",
