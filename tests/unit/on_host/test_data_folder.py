@@ -343,7 +343,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
     """A disk that does not answer, as the child sees it; the longest that a question may take."""
     for name in ("ANSWER_S", "WRITE_S"):
         monkeypatch.setattr(data_folder, name, 0.3)
-    monkeypatch.setattr(data_folder, "_nearest", lambda _: time.sleep(600))
+    monkeypatch.setattr(data_folder, "nearest", lambda _: time.sleep(600))
     began = time.monotonic()
     yield 0.3
     assert time.monotonic() - began < 40 * 0.3

@@ -68,8 +68,15 @@ def test_a_refusal_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_name_that_is_looked_up_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: threading.Event().wait(60))
+    over = threading.Event()
+
+    def never(*_: object, **__: object) -> list[object]:
+        over.wait(60)
+        return []
+
+    monkeypatch.setattr("socket.getaddrinfo", never)
     error = outcome(lambda: dial("host", 22, 0.2))
+    over.set()
     assert isinstance(error, TimeoutError)
     assert "its name is looked up for too long" in str(error)
 
