@@ -339,11 +339,18 @@ def test_a_disk_without_room_for_a_start_is_named(free: int | None, *, new: bool
 
 
 @pytest.fixture
-def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
+def hanging(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
     """A disk that does not answer, as the child sees it; the longest that a question may take."""
+    nearest = data_folder.nearest
+
+    def hangs(path: Path) -> Path:
+        if path.is_relative_to(layout.data):
+            time.sleep(600)
+        return nearest(path)
+
     for name in ("ANSWER_S", "WRITE_S"):
         monkeypatch.setattr(data_folder, name, 0.3)
-    monkeypatch.setattr(data_folder, "nearest", lambda _: time.sleep(600))
+    monkeypatch.setattr(data_folder, "nearest", hangs)
     began = time.monotonic()
     yield 0.3
     assert time.monotonic() - began < 40 * 0.3
