@@ -10,8 +10,9 @@ import pytest
 
 from tempo_infra.deploy.starting import STARTING
 from tempo_infra.on_host import said
-from tempo_infra.on_host.containers import PullArgs, pull
+from tempo_infra.on_host.containers import pull
 from tempo_infra.on_host.shell import Output, StepError
+from tempo_infra.on_host.steps import change
 from tempo_infra.ssh.reasons import WAY_THROUGH, WAY_TO
 
 DAEMON = "Error response from daemon: "
@@ -182,7 +183,7 @@ def test_a_pull_that_fails_says_what_the_registry_said_and_what_helps(
     words = "Error response from daemon: manifest for temporalio/server:9.9.9 not found: manifest unknown"
     monkeypatch.setattr("tempo_infra.on_host.containers.run", lambda *_, **__: Output(1, "", words + "\n"))
     with pytest.raises(StepError, match="manifest unknown") as caught:
-        pull(PullArgs(["temporalio/server:9.9.9"]))
+        pull(change.Pull(["temporalio/server:9.9.9"], 900.0))
     assert caught.value.remedy.startswith("nothing was switched; the registry has no such image")
     assert "reachable" not in caught.value.remedy
 
