@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import exchange
+from tempo_infra.on_host import exchange, reloading
 from tempo_infra.on_host.containers import restart_counts, why_not_running
 from tempo_infra.on_host.shell import StepError
 
@@ -60,6 +60,7 @@ def role_health(layout: Layout, args: change.Serving) -> dict[str, float]:
                 f"its log ends: {why_not_running(layout, role)}"
             )
         time.sleep(0.25 if waiting else 0)
+    reloading.take_up(args.ports)
     return seconds
 
 

@@ -200,9 +200,9 @@ def test_who_says_much_does_not_make_the_search_long(words: str) -> None:
     tables = (said.REGISTRY, said.APT, said.HOST, said.SQL, STARTING, WAY_TO, WAY_THROUGH)
 
     def seconds(size: int) -> float:
-        text, begun = (words * size)[:size], time.perf_counter()
+        text, begun = (words * size)[:size], time.process_time()
         for table in tables:
             said.remedy(table, text)
-        return time.perf_counter() - begun
+        return time.process_time() - begun
 
     assert seconds(256_000) < 100 * max(seconds(1000) for _ in range(3))
