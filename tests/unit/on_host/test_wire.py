@@ -32,7 +32,11 @@ json_values = st.recursive(
 
 
 whole = st.integers(-LARGEST, LARGEST)
-AS_JSON = {int: whole, float: st.floats(allow_nan=False), dict[str, int]: st.dictionaries(st.text(), whole)}
+AS_JSON = {
+    int: whole,
+    float: st.floats(-(2.0**63), 2.0**63),
+    dict[str, int]: st.dictionaries(st.text(), whole),
+}
 
 
 def any_of(kind: type[Step]) -> st.SearchStrategy[Step]:
