@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def pinned(cluster: Cluster) -> Cluster:
     return cluster.pinned(dict.fromkeys(cluster.image_names, DIGEST))
 
 
+@functools.cache
 def trio() -> tuple[Cluster, tuple[Bundle, ...]]:
     cluster = pinned(load(INVENTORIES / "oslo-trio.yaml"))
     return cluster, render(cluster, size(cluster))
