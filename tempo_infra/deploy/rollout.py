@@ -113,6 +113,8 @@ class Rollout:
         own = own_used(self._bundles[host.name] for host in hosts)
         taken = (f"accepted risk: {one.risk}" for one in own if one.risk)
         risks = (*self._risks(), *taken, *self._unasked(states), *cautions(self._cluster, self._supply.found))
+        left = self._departing
+        risks = (*risks, *left.risks, *left.outages(plan for plan, _ in made.values()))
         found, readers = tuple(plan for plan, _ in made.values()), tuple(map(str, self._supply.found.readers))
         against = (*obstacles.of_inventory(self._cluster), *self._departing.refused, *self._needs_all(states))
         past = since(found, states, self._cluster.digest, locks.who())
@@ -143,7 +145,7 @@ class Rollout:
             answers, _ = self._read([database])
             seen |= {name: state for name, (state, _) in answers.items()}
         self._before = missing.members_before(seen.get(database.name))
-        return self._departing.find(seen, (), lock=lock)
+        return self._departing.find(seen, lock=lock)
 
     def _warnings(self, host: str, states: Mapping[str, HostState]) -> Iterator[str]:
         yield from warnings(states[host])
