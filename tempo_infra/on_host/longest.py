@@ -60,6 +60,7 @@ LONGEST = {
     "roles": Longest(150, "one query, with a deadline of its own"),
     "members-gone": Longest(150, "one statement, 60 s"),
     "origin": Longest(30, "a file, written durably"),
+    "cluster-record": Longest(30, "a file, written durably"),
     "passwords": Longest(30, "a few files are read"),
     "sql": Longest(300, "statements, 60 s together; or each once more, 6 s for its lock"),
     "schema": Longest(420, "a job of an earlier run may have to end; an earlier beginning goes", times=2),

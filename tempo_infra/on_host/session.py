@@ -14,14 +14,14 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.journal import RESTART, Entry, NoteArgs, note, record
 from tempo_infra.on_host.later import Later
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.lock import HostLock
+from tempo_infra.on_host.lock import HostLock, LockArgs
 from tempo_infra.on_host.longest import HANGS, UNDO_S, longest_s
 from tempo_infra.on_host.scope import enter_scope
 from tempo_infra.on_host.shell import StepError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host import (
         arming,
         bootstrap,
+        cluster_record,
         containers,
         database,
         disk_speed,
@@ -58,15 +59,18 @@ if TYPE_CHECKING:
     )
     from tempo_infra.on_host.facts import Facts
 else:
-    arming, bootstrap, containers, database = map(Later, ("arming", "bootstrap", "containers", "database"))
-    disk_speed, draining, ejecting, facts = map(Later, ("disk_speed", "draining", "ejecting", "facts"))
-    generation, gone, identity, leaving = map(Later, ("generation", "gone", "identity", "leaving"))
-    login, namespaces, origin, preflight = map(Later, ("login", "namespaces", "origin", "preflight"))
-    retiring, role_health, runs, schema = map(Later, ("retiring", "role_health", "runs", "schema"))
+    arming, bootstrap, cluster_record = map(Later, ("arming", "bootstrap", "cluster_record"))
+    containers, database, disk_speed = map(Later, ("containers", "database", "disk_speed"))
+    draining, ejecting, facts, generation = map(Later, ("draining", "ejecting", "facts", "generation"))
+    gone, identity, leaving, login = map(Later, ("gone", "identity", "leaving", "login"))
+    namespaces, origin, preflight, retiring = map(Later, ("namespaces", "origin", "preflight", "retiring"))
+    role_health, runs, schema = map(Later, ("role_health", "runs", "schema"))
     secret_files, state, trial_start, undo = map(Later, ("secret_files", "state", "trial_start", "undo"))
 
-# Read only, or written by who decides, or the end of the journal.
-UNWRITTEN = ("lock", "unlock", "note", "state", "confirm", "rollback", "runs", "remove", "eject")
+# Read only, or written by who decides, or a record by itself, or the end of the journal.
+UNWRITTEN = {
+    *("lock", "unlock", "note", "state", "confirm", "rollback", "runs", "cluster-record", "remove", "eject")
+}
 PIECE_BYTES = 16 * 1024
 MEASURING = {"facts", "clock"}  # steps that change nothing
 READING = {"lock", "unlock", "state", *MEASURING}  # nor do these: they may end with the login
@@ -74,13 +78,6 @@ IDLE_S = 30.0  # after these, a silent operator is gone: a link that is dead say
 SAID_S = 5.0  # for the last words of a program that ends in the middle of a step
 UNDECIDED_S = 86400.0  # an operator who asks for nothing more keeps a change undecided no longer than that
 SILENT_S = 120.0  # between a run's requests; a program that stands still must not keep others out for ever
-
-
-@dataclass(frozen=True)
-class LockArgs:
-    run: str
-    who: str
-    wait_s: float = 0.0
 
 
 class Session:
@@ -350,6 +347,7 @@ HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
         s.layout, secret_files.SecretArgs(**step.args), step.payload
     ),
     "disk-speed": lambda s, _: disk_speed.measure(s.layout),
+    "cluster-record": lambda s, step: cluster_record.keep(s.layout, step.args),
     "origin": lambda s, step: origin.keep(s.layout, origin.OriginArgs(**step.args)),
     "passwords": lambda s, step: secret_files.passwords(s.layout, secret_files.PasswordsArgs(**step.args)),
     "trial-start": lambda s, step: trial_start.trial_start(s.layout, trial_start.TrialArgs(**step.args)),
