@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import locks
 from tempo_infra.on_host.cluster_record import ClusterRecord, Member
 from tempo_infra.on_host.fit import text as printable
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import change
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.state import HostState
+    from tempo_infra.on_host.steps.step import Step
     from tempo_infra.secrets import Origin
 
-RECORD = "cluster-record"
 UNSEEN = re.compile(r"[^!-~]")
 
 
@@ -58,8 +58,10 @@ class Kept:
 
     def done(self, stage: Mapping[str, Sequence[Step]], errors: Collection[str]) -> None:
         """Take it how a stage of the run ended, in which hosts may have got the record."""
-        self._told |= {name for name, some in stage.items() if RECORD in {one.name for one in some}}
-        self._told -= set(errors)
+        told = {
+            name for name, some in stage.items() if any(isinstance(s, change.ClusterRecord) for s in some)
+        }
+        self._told |= told - set(errors)
 
     def correct(self, record: ClusterRecord, failed: Collection[str]) -> None:
         """Take back what hosts were told of the generations of others, which were not confirmed after all.
@@ -67,25 +69,20 @@ class Kept:
         Whom this does not reach learns it from the next run.
         """
         members = tuple(replace(one, generation="") if one.name in failed else one for one in record.members)
-        right = record_step(replace(record, members=members))
+        right = change.ClusterRecord(replace(record, members=members))
         self._fleet.do({name: [right] for name in self._told}, self._cluster.hosts)
 
     def _origin(self, host: str, now: Origin) -> list[Step]:
         seen = self._origins[host]
         if not now.keys or seen == now.digests[-1]:
             return []
-        words = {"digest": now.digests[-1], "write": now.write, "run": self._run, "seen": seen}
-        return [Step("origin", words)]
+        return [change.Origin(now.digests[-1], now.write, self._run, seen)]
 
     def record(self, host: str, now: ClusterRecord | None) -> list[Step]:
         """Return the step that tells a host what the cluster is now; none where it knows."""
         if now is None or host in self._told or now.says_no_more_than(self._records.get(host)):
             return []
-        return [record_step(now)]
-
-
-def record_step(record: ClusterRecord) -> Step:
-    return Step(RECORD, asdict(record))
+        return [change.ClusterRecord(now)]
 
 
 def record_of(cluster: Cluster, run: str, plans: Iterable[HostPlan]) -> ClusterRecord:

@@ -24,6 +24,7 @@ from tempo_infra.deploy.temporal_versions import against as by_version
 from tempo_infra.deploy.turn import LateError
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.steps import change
 from tempo_infra.render.bundle import own_used
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.cluster_record import ClusterRecord
     from tempo_infra.on_host.state import HostState
-    from tempo_infra.on_host.wire import Step
+    from tempo_infra.on_host.steps.step import Step
     from tempo_infra.render.bundle import Bundle, OwnUse
     from tempo_infra.secrets import Origin
     from tempo_infra.sizing import Settings
@@ -259,7 +260,9 @@ class Rollout:
         for stage in self._stages(work, record):
             if self._stop.is_set():
                 return self._failed(plan, work, armed, {})
-            armed |= {name for name, todo in stage.items() if any(step.name == "arm" for step in todo)}
+            armed |= {
+                name for name, todo in stage.items() if any(isinstance(step, change.Arm) for step in todo)
+            }
             errors = self._fleet.do(stage, self._cluster.hosts)
             self._kept.done(stage, errors)
             if errors:
@@ -340,7 +343,7 @@ class Rollout:
         groups = batches.batches([(one.host, one.plan) for one in temporal.values()])
         begins = groups[0][0] if self._begins(work) else None
         ask = any(one.host.temporal_roles for one in temporal.values()) and database not in services
-        stages = [
+        stages: list[dict[str, list[Step]]] = [
             {database: [steps.local_login()]} if ask else {},
             {name: steps.prepare(one, secrets) for name, one in work.items()},
             {database: steps.start_database(work[database], secrets)} if database in services else {},

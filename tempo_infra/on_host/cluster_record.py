@@ -123,9 +123,8 @@ def _must(text: object, pattern: "re.Pattern[str]") -> None:
         raise ValueError(f"no {pattern.pattern}")
 
 
-def keep(layout: Layout, body: "dict[str, Any]") -> "dict[str, str]":
+def keep(layout: Layout, record: ClusterRecord) -> "dict[str, str]":
     """Write a record, as the newest one, and take the oldest away. Safe to repeat. StepError, OSError."""
-    record = ClusterRecord.of(body)
     content = json.dumps(asdict(record), sort_keys=True, indent=1).encode() + b"\n"
     if len(content) > MOST_BYTES:
         raise StepError(f"a record of {len(content)} bytes is refused")

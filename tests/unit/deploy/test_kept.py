@@ -11,6 +11,7 @@ from tempo_infra.deploy.kept import described
 from tempo_infra.deploy.rollout import Outcome, Rollout
 from tempo_infra.on_host.cluster_record import ClusterRecord
 from tempo_infra.on_host.state import HostState
+from tempo_infra.on_host.steps import change
 from tests.fakes import FakeHosts
 from tests.unit.deploy.test_rollout import SECRETS, edited, fresh, pushed, trio
 
@@ -23,8 +24,8 @@ def told(hosts: FakeHosts) -> dict[str, list[ClusterRecord]]:
     """The records that each host was given, in order."""
     found: dict[str, list[ClusterRecord]] = {}
     for name, step in hosts.given:
-        if step.name == "cluster-record":
-            found.setdefault(name, []).append(ClusterRecord.of(step.args))
+        if isinstance(step, change.ClusterRecord):
+            found.setdefault(name, []).append(step.record)
     return found
 
 

@@ -118,9 +118,9 @@ def test_nothing_runs_before_every_host_is_prepared_and_the_database_comes_first
 def begun(hosts: FakeHosts) -> list[tuple[str, list[str]]]:
     """(host, services) of each start of Temporal's services, in order."""
     return [
-        (host, step.args["services"])
+        (host, step.arguments["services"])
         for host, step in hosts.given
-        if step.name == "up" and step.args["services"] != ["postgresql"]
+        if step.name == "up" and step.arguments["services"] != ["postgresql"]
     ]
 
 

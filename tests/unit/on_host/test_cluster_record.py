@@ -41,7 +41,7 @@ def of_members(run: str, count: int) -> ClusterRecord:
 def test_what_was_kept_is_read_again_by_root_alone(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     assert latest(layout) is None
-    keep(layout, json.loads(json.dumps(asdict(RECORD))))
+    keep(layout, ClusterRecord.of(json.loads(json.dumps(asdict(RECORD)))))
     assert latest(layout) == RECORD
     path = layout.runs / "r1.json"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -55,14 +55,14 @@ def test_who_changed_in_the_run_is_known() -> None:
 
 def test_the_last_one_written_is_the_newest_though_the_clock_was_put_back(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    keep(layout, asdict(RECORD))
+    keep(layout, RECORD)
     ahead = 2**62
     os.utime(layout.runs / "r1.json", ns=(ahead, ahead))
     for run in ("r3", "r2"):
-        keep(layout, asdict(replace(RECORD, run=run)))
+        keep(layout, replace(RECORD, run=run))
     assert [one.run for one in records(layout, 100_000)] == ["r1", "r3", "r2"]
     assert [one.run for one in records(layout, 1700)] == ["r3", "r2"]
-    keep(layout, asdict(replace(RECORD, run="r3")))
+    keep(layout, replace(RECORD, run="r3"))
     assert [one.run for one in records(layout, 100_000)] == ["r1", "r2", "r3"]
 
 
@@ -70,7 +70,7 @@ def test_of_many_runs_the_last_are_kept(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     (layout.runs / "r0").mkdir(parents=True)  # of a change under way
     for number in range(cluster_record.KEPT + 3):
-        keep(layout, asdict(replace(RECORD, run=f"r{number}")))
+        keep(layout, replace(RECORD, run=f"r{number}"))
     found = [one.run for one in records(layout, 10**9)]
     assert found == [f"r{number}" for number in range(3, cluster_record.KEPT + 3)]
     assert (layout.runs / "r0").is_dir()
@@ -111,9 +111,9 @@ def test_what_no_cluster_is_can_be_neither_written_nor_read_nor_answered(
     tmp_path: Path, body: dict[str, Any]
 ) -> None:
     layout = Layout(tmp_path)
-    keep(layout, asdict(RECORD))
+    keep(layout, RECORD)
     with pytest.raises((ValueError, TypeError, KeyError)):
-        keep(layout, body)
+        keep(layout, ClusterRecord.of(body))
     (layout.runs / "r9.json").write_text(json.dumps(body))
     assert latest(layout) == RECORD
     with pytest.raises(ValidationError):
@@ -123,7 +123,7 @@ def test_what_no_cluster_is_can_be_neither_written_nor_read_nor_answered(
 @pytest.mark.parametrize("content", ["", "{", "[" * 100_000, "7", json.dumps(asdict(RECORD))])
 def test_a_damaged_record_hides_none_before_it(tmp_path: Path, content: str) -> None:
     layout = Layout(tmp_path)
-    keep(layout, asdict(RECORD))
+    keep(layout, RECORD)
     (layout.runs / "r2.json").write_text(content)  # the last one: of another run than its name says
     assert latest(layout) == RECORD
     assert len(records(layout, 100_000)) == 1
@@ -131,7 +131,7 @@ def test_a_damaged_record_hides_none_before_it(tmp_path: Path, content: str) -> 
 
 def test_a_link_or_a_pipe_is_not_read(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    keep(layout, asdict(RECORD))
+    keep(layout, RECORD)
     (layout.runs / "r1.json").rename(tmp_path / "elsewhere")
     (layout.runs / "r1.json").symlink_to(tmp_path / "elsewhere")
     os.mkfifo(layout.runs / "r2.json")
@@ -140,7 +140,7 @@ def test_a_link_or_a_pipe_is_not_read(tmp_path: Path) -> None:
 
 def test_a_record_without_end_is_neither_read_nor_written(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    keep(layout, asdict(of_members("r1", cluster_record.MOST_MEMBERS)))
+    keep(layout, of_members("r1", cluster_record.MOST_MEMBERS))
     assert latest(layout) is not None
     (layout.runs / "r2.json").write_text(json.dumps(asdict(replace(RECORD, run="r2"))) + " " * 2**20)
     found = latest(layout)
