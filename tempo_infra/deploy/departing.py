@@ -140,10 +140,10 @@ class Departing:
             *(f"--gone {name}: nobody knows it" for name in self.options.gone if name not in there),
         ]
 
-    def remembered(self, failed: Collection[str]) -> tuple[Member, ...]:
-        """Return who may come back: shut out before or in this run, and not stopped by it."""
+    def remembered(self) -> tuple[Member, ...]:
+        """Return who may come back: shut out before or by this run, and not stopped by it."""
         here = {host.internal for host in self.cluster.hosts}
-        stopped = {one.internal for one in self.found if one.runs is not None and one.name not in failed}
+        stopped = {one.internal for one in self.found if one.runs is not None}
         before = self._record.gone if self._record else ()
         now = [Member(one.name, one.internal, one.roles, "", "", one.ssh) for one in self.found if one.ssh]
         found = {one.internal: one for one in (*before, *now)}

@@ -46,8 +46,7 @@ def outcome_lines(
         words = hint(f"resume {outcome.run}", cluster.path)
         yield f"  what now:  {words}      or wait; nothing is half done"
         return
-    ended = "was stopped" if outcome.interrupted else "failed"
-    yield f"run {outcome.run} {ended}; the same command tries again:"
+    yield f"run {outcome.run} {_ended(outcome)}:"
     yield f"  {again}"
 
 
@@ -56,6 +55,12 @@ def _others(outcome: Outcome, cluster: Cluster) -> Iterator[str]:
         yield f"{one.name} has left the cluster"
     if outcome.plan.without:
         yield f"left out: {', '.join(outcome.plan.without)}; once back:  {hint('provision', cluster.path)}"
+
+
+def _ended(outcome: Outcome) -> str:
+    if outcome.done:
+        return f"is confirmed on {', '.join(outcome.done)}; the same command does what is left"
+    return f"{'was stopped' if outcome.interrupted else 'failed'}; the same command tries again"
 
 
 def lost_lines(name: str, lost: Lost, run: str) -> Iterator[str]:
