@@ -50,7 +50,7 @@ def remembered(
         Member(one.name, one.internal, tuple(map(str, one.roles)), "", "", "x@y:22") for one in cluster.hosts
     ]
     own = [] if drop else [one for one in own if one.internal not in {other.internal for other in members}]
-    record = ClusterRecord("r0", "kari@vm", "2026-11-30T03:22:16Z", "oslo", "", (*own, *members), gone)
+    record = ClusterRecord("r0", "kari@vm", "2099-11-30T03:22:16Z", "oslo", "", (*own, *members), gone)
     seen["history-1"] = replace(seen["history-1"], record=record)
 
 
