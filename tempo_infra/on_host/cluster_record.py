@@ -72,8 +72,8 @@ class ClusterRecord:
     cluster: str
     inventory: str  # sha256 of its text; empty: not known
     members: "tuple[Member, ...]"  # every host of the inventory
-    gone: "tuple[Member, ...]" = ()  # taken out while nobody reached them: they may come back
     alike: "tuple[tuple[str, str], ...]" = ()  # what members must have in common, in words: (what, value)
+    gone: "tuple[Member, ...]" = ()  # taken out while nobody reached them: they may come back
 
     def __post_init__(self) -> None:
         _must(self.run, NAME)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def remembered(
         Member(one.name, one.internal, tuple(map(str, one.roles)), "", "", "x@y:22") for one in cluster.hosts
     ]
     own = [] if drop else [one for one in own if one.internal not in {other.internal for other in members}]
-    record = ClusterRecord("r0", "kari@vm", "2099-11-30T03:22:16Z", "oslo", "", (*own, *members), gone)
+    record = ClusterRecord("r0", "kari@vm", "2099-11-30T03:22:16Z", "oslo", "", (*own, *members), gone=gone)
     seen["history-1"] = replace(seen["history-1"], record=record)
 
 
@@ -215,7 +216,7 @@ def said(plan: Plan) -> list[str]:
     return [one for one in plan.risks if "secrets.age" not in one]
 
 
-def answering(*services: str, cluster: str = "oslo", address: str = GONE) -> dict[str, object]:
+def answering(*services: str, cluster: str = "oslo", address: str = GONE) -> dict[str, dict[str, Any]]:
     return {"departed": {"cluster": cluster, "addresses": [address], "services": list(services)}}
 
 
@@ -264,7 +265,7 @@ def test_what_was_stopped_runs_again_after_a_failure() -> None:
     ids=["same-machine", "anothers", "wiped"],
 )
 def test_what_answers_there_may_be_something_else_by_now(
-    answer: dict[str, object], departed_are: list[tuple[str, ...] | None]
+    answer: dict[str, dict[str, Any]], departed_are: list[tuple[str, ...] | None]
 ) -> None:
     cluster, _, seen = states()
     remembered(seen, OLD)
