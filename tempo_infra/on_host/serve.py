@@ -18,6 +18,7 @@ from tempo_infra.on_host.steps import change, reading, upkeep
 if TYPE_CHECKING:
     from tempo_infra.on_host import (
         arming,
+        belongs,
         bootstrap,
         containers,
         database,
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     )
     from tempo_infra.on_host.steps.step import Step
 else:
-    arming, bootstrap, containers, database = map(Later, ("arming", "bootstrap", "containers", "database"))
+    arming, belongs, bootstrap = map(Later, ("arming", "belongs", "bootstrap"))
+    containers, database = map(Later, ("containers", "database"))
     disk_speed, draining, ejecting = map(Later, ("disk_speed", "draining", "ejecting"))
     generation, leaving, login = map(Later, ("generation", "leaving", "login"))
     namespaces, origin, preflight = map(Later, ("namespaces", "origin", "preflight"))
@@ -61,6 +63,7 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(reading.Clock, lambda _, __: {"ns": time.time_ns()}),
         _does(reading.BootId, lambda s, _: {"boot_id": guard.boot_id(s.layout)}),
         _does(reading.Runs, lambda s, step: runs.read_runs(s.layout, step)),
+        _does(reading.Belongs, lambda s, step: belongs.refuse_another(s.layout, step.cluster)),
         _does(reading.Roles, lambda _, __: {"roles": retiring.roles()}),
         _does(reading.Passwords, lambda s, step: secret_files.passwords(s.layout, step)),
         _does(change.Lock, Session.lock),
