@@ -58,6 +58,13 @@ class BootId(Step):
 
 
 @dataclass(frozen=True)
+class Departed(Step):
+    """Say whose this host is and what of ours runs: it left the inventory."""
+
+    MOST_S = 90.0  # the engine is asked
+
+
+@dataclass(frozen=True)
 class Runs(Step):
     """Read the generations and the journal, once a run that is at work is over."""
 
