@@ -43,11 +43,8 @@ if TYPE_CHECKING:
     )
     from tempo_infra.on_host.steps.step import Step
 else:
-<<<<<<< HEAD
-    arming, bootstrap, cluster_record = map(Later, ("arming", "bootstrap", "cluster_record"))
-=======
     arming, belongs, bootstrap = map(Later, ("arming", "belongs", "bootstrap"))
->>>>>>> main
+    cluster_record = Later("cluster_record")
     containers, database, departing = map(Later, ("containers", "database", "departing"))
     disk_speed, draining, ejecting, ring = map(Later, ("disk_speed", "draining", "ejecting", "ring"))
     generation, leaving, login = map(Later, ("generation", "leaving", "login"))
