@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -49,6 +50,12 @@ def imports(room: str) -> set[str]:
 def test_the_table_names_every_room() -> None:
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert rooms == set(MAY_IMPORT)
+
+
+def test_the_page_on_how_it_is_built_names_every_room() -> None:
+    page = (PACKAGE.parent / "docs/explanation/architecture.md").read_text()
+    table = page.partition("| package | holds |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)/` \|", table, re.MULTILINE)) == set(MAY_IMPORT)
 
 
 @pytest.mark.parametrize(("room", "allowed"), MAY_IMPORT.items())
