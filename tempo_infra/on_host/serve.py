@@ -18,6 +18,7 @@ from tempo_infra.on_host.steps import change, reading, upkeep
 if TYPE_CHECKING:
     from tempo_infra.on_host import (
         arming,
+        belongs,
         bootstrap,
         containers,
         database,
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
     )
     from tempo_infra.on_host.steps.step import Step
 else:
-    arming, bootstrap, containers, database = map(Later, ("arming", "bootstrap", "containers", "database"))
-    departing, disk_speed, draining = map(Later, ("departing", "disk_speed", "draining"))
-    ejecting, ring = map(Later, ("ejecting", "ring"))
+    arming, belongs, bootstrap = map(Later, ("arming", "belongs", "bootstrap"))
+    containers, database, departing = map(Later, ("containers", "database", "departing"))
+    disk_speed, draining, ejecting, ring = map(Later, ("disk_speed", "draining", "ejecting", "ring"))
     generation, leaving, login = map(Later, ("generation", "leaving", "login"))
     namespaces, origin, preflight = map(Later, ("namespaces", "origin", "preflight"))
     retiring, runs, schema = map(Later, ("retiring", "runs", "schema"))
@@ -65,6 +66,7 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(reading.BootId, lambda s, _: {"boot_id": guard.boot_id(s.layout)}),
         _does(reading.Departed, lambda s, _: departing.look(s.layout)),
         _does(reading.Runs, lambda s, step: runs.read_runs(s.layout, step)),
+        _does(reading.Belongs, lambda s, step: belongs.refuse_another(s.layout, step.cluster)),
         _does(reading.Roles, lambda _, __: {"roles": retiring.roles()}),
         _does(reading.Passwords, lambda s, step: secret_files.passwords(s.layout, step)),
         _does(change.Lock, Session.lock),

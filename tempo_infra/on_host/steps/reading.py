@@ -76,6 +76,14 @@ class Runs(Step):
 
 
 @dataclass(frozen=True)
+class Belongs(Step):
+    """Refuse to be another cluster's host."""
+
+    MOST_S = 30.0
+    cluster: str  # the inventory's name for it
+
+
+@dataclass(frozen=True)
 class Roles(Step):
     """List who may log in to the database."""
 
