@@ -8,7 +8,8 @@ import pytest
 
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.kept import described
-from tempo_infra.deploy.rollout import Outcome, Rollout
+from tempo_infra.deploy.rollout import Rollout
+from tempo_infra.deploy.run import Outcome
 from tempo_infra.on_host.cluster_record import ClusterRecord
 from tempo_infra.on_host.state import HostState
 from tempo_infra.on_host.steps import change
