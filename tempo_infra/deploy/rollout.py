@@ -98,9 +98,9 @@ class Rollout:
             answers, errors = self._read(hosts)
         self._locked = lock
         states = {name: state for name, (state, _) in answers.items()}
+        self._kept.read(states)
         self._reached = states.keys()
         errors = errors | self._look_around(hosts, states, lock=lock)
-        self._kept.read(states)
         allowed = obstacles.allowed(self._options, self._cluster, list(self._bundles.values()))
         made, failed = self._fleet.each(  # what one host has answered ends no other host's plan
             [host for host in hosts if host.name in answers],

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.steps.step import Step
 else:
     arming, belongs, bootstrap = map(Later, ("arming", "belongs", "bootstrap"))
-    cluster_record = Later("cluster_record")
-    containers, database, departing = map(Later, ("containers", "database", "departing"))
+    cluster_record, containers = map(Later, ("cluster_record", "containers"))
+    database, departing = map(Later, ("database", "departing"))
     disk_speed, draining, ejecting, ring = map(Later, ("disk_speed", "draining", "ejecting", "ring"))
     generation, leaving, login = map(Later, ("generation", "leaving", "login"))
     namespaces, origin, preflight = map(Later, ("namespaces", "origin", "preflight"))

@@ -50,17 +50,17 @@ def outcome_lines(
     yield f"  {again}"
 
 
+def _ended(outcome: Outcome) -> str:
+    if outcome.done:
+        return f"is confirmed on {', '.join(outcome.done)}; the same command does what is left"
+    return f"{'was stopped' if outcome.interrupted else 'failed'}; the same command tries again"
+
+
 def _others(outcome: Outcome, cluster: Cluster) -> Iterator[str]:
     for one in outcome.plan.departed:
         yield f"{one.name} has left the cluster"
     if outcome.plan.without:
         yield f"left out: {', '.join(outcome.plan.without)}; once back:  {hint('provision', cluster.path)}"
-
-
-def _ended(outcome: Outcome) -> str:
-    if outcome.done:
-        return f"is confirmed on {', '.join(outcome.done)}; the same command does what is left"
-    return f"{'was stopped' if outcome.interrupted else 'failed'}; the same command tries again"
 
 
 def lost_lines(name: str, lost: Lost, run: str) -> Iterator[str]:
