@@ -213,6 +213,9 @@ class Rollout:
             self._settings.host(host.name) if self._settings else None,
         )
         found = replace(found, restarts=restarts.with_history(found.restarts, host.name, states))
+        if host == self._cluster.database_host:
+            gone = digest([one.internal for one in self._departing.found])
+            found = replace(found, state={**found.state, "departed": gone})
         if host.name == self._frontend:
             todo = namespaces.changes(self._wanted, self._namespaces(states))
             seen = digest([[one.name, one.had_s] for one in todo])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tempo_infra.deploy.binding import moved
 from tempo_infra.deploy.departed import Departed, ago, departed
 from tempo_infra.deploy.departing import Departing, refuse_present
 from tempo_infra.deploy.fleet import Fleet
@@ -20,6 +21,7 @@ from tempo_infra.on_host.cluster_record import ClusterRecord, Member
 from tempo_infra.on_host.live import Heard, Live
 from tempo_infra.on_host.state import HostState
 from tempo_infra.render.bundle import Bundle
+from tempo_infra.report.changes import plan_json
 from tests.fakes import FakeHosts
 from tests.unit.deploy import test_rollout
 from tests.unit.deploy.test_rollout import SECRETS, pushed
@@ -323,6 +325,19 @@ def test_what_stands_still_until_another_host_serves_is_said() -> None:
     with fleet:
         [words] = said(rollout.plan(cluster.hosts, lock=True))
     assert words == "history-2 leaves: history: the only one: workflows wait until history-1 serves"
+
+
+def test_a_plan_file_is_bound_to_who_left() -> None:
+    cluster, _, seen = states()
+    rollout, _, fleet = begun(seen, Options())
+    with fleet:
+        before = plan_json(rollout.plan(cluster.hosts))
+    kept = {one["host"]: one for one in before["hosts"]}
+    remembered(seen, OLD)
+    rollout, _, fleet = begun(seen, Options(gone=("history-2",)), answers=answering("history"))
+    with fleet:
+        [(host, why)] = moved(kept, rollout.plan(cluster.hosts))
+    assert (host, why) == ("db-1", "the host moved since the plan was made: departed")
 
 
 def test_a_name_that_nobody_knows_is_said() -> None:
