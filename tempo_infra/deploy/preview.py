@@ -1,0 +1,79 @@
+"""What going back would do to each host: the generation that lies there, planned as a new one would be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tempo_infra.deploy import answers
+from tempo_infra.deploy.inspect import Supply, read_state
+from tempo_infra.deploy.obstacles import Allowed
+from tempo_infra.deploy.plan import plan_host
+from tempo_infra.deploy.run import Plan
+from tempo_infra.errors import StepFailedError
+from tempo_infra.on_host.kept_generation import KeptGeneration
+from tempo_infra.on_host.layout import ZERO
+from tempo_infra.on_host.steps import reading
+from tempo_infra.on_host.users import of_generation
+from tempo_infra.render.bundle import Bundle, File, Service
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tempo_infra.deploy.fleet import Fleet
+    from tempo_infra.deploy.plan import HostPlan
+    from tempo_infra.errors import TempoInfraError
+    from tempo_infra.inventory.cluster import Host
+
+OVERWRITES = Allowed(take_over=True)  # what somebody edited is kept aside, as `arm` does
+
+
+def preview(
+    fleet: Fleet, hosts: Sequence[Host], to: Mapping[str, str]
+) -> tuple[Plan, dict[str, TempoInfraError]]:
+    """Read the generations and what runs now, and compare; the errors of hosts that can't go there.
+
+    What stands in a plan's way does not stand in this one's: the host has run that generation.
+    """
+    steps = {name: [reading.KeptGeneration(digest)] for name, digest in to.items()}
+    kept, errors = fleet.ask(steps, hosts, KeptGeneration)
+    going = [host for host in hosts if to.get(host.name, ZERO) != ZERO and host.name in kept]
+    plans, failed = fleet.each(
+        going, lambda host: _plan(fleet, host, bundle_of(host.name, kept[host.name], to[host.name]))
+    )
+    return Plan(tuple(plans.values()), {}, {}), errors | failed
+
+
+def _plan(fleet: Fleet, host: Host, bundle: Bundle) -> HostPlan:
+    state, _ = read_state(fleet.session(host), bundle, Supply({}), host.internal)
+    return replace(plan_host(host, bundle, state, {}, OVERWRITES), problems=())
+
+
+def bundle_of(host: str, kept: KeptGeneration, digest: str) -> Bundle:
+    """Return a generation as if it were rendered. StepFailedError for one that is not what its name says."""
+    damaged = StepFailedError(f"generation {digest[:12]} is damaged", host=host, remedy="nothing was changed")
+    if hashlib.sha256(kept.manifest.encode()).hexdigest() != digest:
+        raise damaged
+    try:
+        body = answers.harmless(json.loads(kept.manifest), str)
+        files = tuple(
+            File(
+                path,
+                kept.texts[path].encode(),
+                int(one["mode"], 8),
+                int(one["uid"]),
+                str(one["effect"]),
+                live=bool(one.get("live")),
+            )
+            for path, one in sorted(body["files"].items())
+        )
+        services = tuple(
+            Service(name, str(one["role"]), str(one["image"]), job=bool(one["job"]))
+            for name, one in body["services"].items()
+        )
+        users = of_generation(kept.manifest)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise damaged from None
+    return Bundle(host, files, services, cluster=str(body.get("cluster", "")), users=users)
