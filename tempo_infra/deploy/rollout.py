@@ -104,7 +104,7 @@ class Rollout:
     ) -> None:
         self._cluster, self._supply, self._fleet, self._options = cluster, supply, fleet, options
         self._bundles, self._settings = {bundle.host: bundle for bundle in bundles}, settings
-        self._frontend = cluster.with_role(Role.FRONTEND)[0].name  # from there namespaces are made
+        self._frontend = ""  # of the hosts that were read, the one from which namespaces are made
         self._wanted = namespaces.wanted(cluster.temporal)
         self.run = randomness.token_hex(4)
         self._stop = threading.Event()
@@ -141,6 +141,7 @@ class Rollout:
             answers, errors = self._read(hosts)
         self._locked = lock
         states = {name: state for name, (state, _) in answers.items()}
+        self._frontend = namespaces.made_from(self._cluster, states)
         self._origins = {
             name: state.origin.digest if state.origin else None for name, state in states.items()
         }
@@ -197,7 +198,7 @@ class Rollout:
         self, host: str, states: Mapping[str, HostState]
     ) -> tuple[namespaces.NamespaceChange, ...]:
         """Compare the live namespaces with those that were provisioned, on the host that makes them."""
-        if host != self._frontend:
+        if host != namespaces.made_from(self._cluster, states):
             return ()
         had = namespaces.provisioned(states[host], self.texts(host))
         return namespaces.changes(had, self._namespaces(states))
@@ -348,7 +349,10 @@ class Rollout:
             name: one for name, one in services.items() if one.host.temporal_roles or one.host.has(Role.UI)
         }
         groups = batches.batches([(one.host, one.plan) for one in temporal.values()])
-        begins = groups[0][0] if self._begins(work) else None
+        down = {name: one.plan.starts for name, one in work.items()}
+        running = batches.running(self._cluster.hosts, down)
+        late = batches.late(groups, self._cluster.hosts, running)
+        begins = groups[0][0] if groups and not running else None
         ask = any(one.host.temporal_roles for one in temporal.values()) and database not in services
         stages = [
             {database: [steps.local_login()]} if ask else {},
@@ -357,11 +361,17 @@ class Rollout:
             {database: [steps.members_gone()]} if begins else {},
             *(
                 {
-                    name: steps.start_temporal(work[name], switched=name == database, begins=name == begins)
+                    name: steps.start_temporal(
+                        work[name],
+                        switched=name == database,
+                        begins=name == begins,
+                        late=late.get(name, ()),
+                    )
                     for name in group
                 }
                 for group in groups
             ),
+            {name: steps.start_late(work[name]) for name in late},
             *(
                 {name: steps.switch_files(files[name]) for name in group}
                 for group in batches.of_files(list(files))
@@ -371,14 +381,6 @@ class Rollout:
         ]
         return [stage for stage in stages if stage]
 
-    def _begins(self, work: Mapping[str, steps.Work]) -> bool:
-        """Whether no server of Temporal runs on any host of the cluster."""
-        return all(
-            host.name in work and set(host.temporal_roles) <= set(work[host.name].plan.starts)
-            for host in self._cluster.hosts
-            if host.temporal_roles
-        )
-
     def _verify(
         self, switched: dict[str, steps.Work], services: dict[str, steps.Work], frontend: steps.Work | None
     ) -> dict[str, list[Step]]:
@@ -387,11 +389,11 @@ class Rollout:
         Nothing is confirmed anywhere before all of this holds everywhere.
         """
         database = self._cluster.database_host.name
-        last: dict[str, list[Step]] = {name: [] for name in (*switched, database, self._frontend)}
+        last: dict[str, list[Step]] = {name: [] for name in (*switched, database)}
         if any(one.host.temporal_roles for one in services.values()):
             last[database].append(steps.members(self._cluster))
         if frontend and (frontend.plan.namespaces or self._frontend in services):
-            last[self._frontend].append(steps.make_namespaces(self._cluster))
+            last.setdefault(self._frontend, []).append(steps.make_namespaces(self._cluster))
         for name, one in switched.items() if services and len(switched) > 1 else ():
             last[name].append(steps.still(one))
         return {name: todo for name, todo in last.items() if todo}
