@@ -10,6 +10,10 @@ LAB := $(PYTHON) -m lab
 LAB_STATE := $$(readlink -f .lab)
 LAB_INVENTORY := $(LAB_STATE)/inventory.yaml
 
+# Without byte code kept, every run rewrites the asserts of all tests again, once a worker, and every program that a
+# test starts compiles the package.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,8 +143,8 @@ bench-fsync: venv ## the fsync probe beside fio (which it installs), 2 minutes: 
 
 .PHONY: bench
 bench: lab-up ## wall time and round trips, alone and beside pyinfra, Ansible and ssh: docs/benchmarks/
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench.provisioning
+	$(BIN)/python -m bench
+	$(BIN)/python -m bench.provisioning
 
 .PHONY: bench-sizing
 bench-sizing: venv ## what our settings bring, beside others': about an hour, into docs/benchmarks/sizing.md

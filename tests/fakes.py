@@ -12,7 +12,8 @@ from typing import Any
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Host
 from tempo_infra.on_host.state import HostState
-from tempo_infra.on_host.wire import Event, Step
+from tempo_infra.on_host.steps.step import Step
+from tempo_infra.on_host.wire import Event
 
 
 @dataclass
@@ -70,11 +71,11 @@ class _Session:
 
     def _lock(self, step: Step) -> None:
         """As the host's own: held by a run, waited for, let go of."""
-        locks, end = self.hosts.locks, time.monotonic() + step.args.get("wait_s", 0.0)
+        locks, end = self.hosts.locks, time.monotonic() + step.arguments.get("wait_s", 0.0)
         while step.name == "lock":
             with self.hosts.guard:
-                if locks.setdefault(self.host, step.args["run"]) == step.args["run"]:
-                    self.run = step.args["run"]
+                if locks.setdefault(self.host, step.arguments["run"]) == step.arguments["run"]:
+                    self.run = step.arguments["run"]
                     return
             if time.monotonic() >= end:
                 what = f"lock: another run is at work on this host: x@y, run {locks.get(self.host)}"

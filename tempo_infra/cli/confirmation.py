@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def go_on(lines: Iterable[str], *, yes: bool) -> None:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         typer.echo("nothing was changed on any host", err=True)
-        raise typer.Exit(ExitCode.FAILED)
+        raise typer.Exit(exit_code(failed=True))
 
 
 def confirm(name: str, given: str | None, option: str) -> None:

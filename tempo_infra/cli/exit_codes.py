@@ -32,17 +32,26 @@ MEANINGS: dict[ExitCode, str] = {
 }
 
 
-def exit_code(errors: Iterable[TempoInfraError] = (), **also: bool) -> ExitCode:
-    """Return the exit code of a whole command: of its errors, and of what else came of it.
+def exit_code(
+    errors: Iterable[TempoInfraError] = (),
+    *,
+    rollback_failed: bool = False,
+    failed: bool = False,
+    unreachable: bool = False,
+    changes_pending: bool = False,
+) -> ExitCode:
+    """Return the exit code of a whole command: of its errors, and of what else came of it."""
+    came = {
+        ExitCode.ROLLBACK_FAILED: rollback_failed,
+        ExitCode.FAILED: failed,
+        ExitCode.UNREACHABLE: unreachable,
+        ExitCode.CHANGES_PENDING: changes_pending,
+        ExitCode.OK: True,
+    } | {_of(error): True for error in errors}
+    return next(code for code in MEANINGS if came.get(code))
 
-    `also` names outcomes beside the errors, such as failed=True or changes_pending=True.
-    """
-    came = {exit_code_of(error) for error in errors}
-    came |= {ExitCode[name.upper()] for name, true in also.items() if true}
-    return next(code for code in MEANINGS if code in {*came, ExitCode.OK})
 
-
-def exit_code_of(error: TempoInfraError) -> ExitCode:
+def _of(error: TempoInfraError) -> ExitCode:
     if isinstance(error, InputError):
         return ExitCode.USAGE
     if isinstance(error, RollbackFailedError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.hints import hint
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class AtOnce:
     def end(self) -> None:
         """End the program when it was asked to, without waiting for its threads; what was to be said is."""
         if self._asked:
-            os._exit(ExitCode.FAILED)
+            os._exit(exit_code(failed=True))
 
     def _see(self, ended: threading.Event) -> None:
         if not ended.wait(LEAVE_S):
@@ -57,7 +57,7 @@ class AtOnce:
 
     def _leave(self) -> NoReturn:
         _say("interrupted")
-        os._exit(ExitCode.FAILED)  # a thread waits for a host, which lets go by itself
+        os._exit(exit_code(failed=True))  # a thread waits for a host, which lets go by itself
 
 
 @contextlib.contextmanager
@@ -122,7 +122,7 @@ def waiting(where: Callable[[], Iterable[str]]) -> Iterator[None]:
         del number, frame
         if asked:
             _say("\n".join(where()))
-            os._exit(ExitCode.FAILED)  # a thread waits for the host, which ends its step by itself
+            os._exit(exit_code(failed=True))  # a thread waits for the host, which ends its step by itself
         asked = True
         _say("interrupted: the step that runs now is waited for (again: leave at once)")
         raise KeyboardInterrupt
@@ -139,7 +139,7 @@ def stoppable(*lines: str) -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         typer.echo("\n".join(lines), err=True)
-        raise typer.Exit(ExitCode.FAILED) from None
+        raise typer.Exit(exit_code(failed=True)) from None
 
 
 @contextlib.contextmanager
@@ -158,7 +158,7 @@ def _leave(run: str, inventory: Path) -> None:
         f"  healthy, it keeps the new generation; not healthy, it goes back; nothing is half done\n"
         f"  what now:  {hint(f'resume {run}', inventory)}"
     )
-    os._exit(ExitCode.FAILED)  # threads wait for hosts; the hosts need none of them
+    os._exit(exit_code(failed=True))  # threads wait for hosts; the hosts need none of them
 
 
 def _say(text: str) -> None:

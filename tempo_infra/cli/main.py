@@ -20,7 +20,7 @@ from tempo_infra.cli.check_host import check_host
 from tempo_infra.cli.checks import checks
 from tempo_infra.cli.collector import spare
 from tempo_infra.cli.diff import diff
-from tempo_infra.cli.exit_codes import ExitCode, exit_code
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.explain import explain
 from tempo_infra.cli.helping import App
 from tempo_infra.cli.hints import shown
@@ -113,16 +113,16 @@ def _run(leaving: AtOnce) -> None:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
         )  # nobody reads on: no second error at exit
-        sys.exit(ExitCode.FAILED)
+        sys.exit(exit_code(failed=True))
     except SystemExit as end:
         if end.code != CTRL_C:
             raise
         typer.echo("interrupted", err=True)
         leaving.end()
-        sys.exit(ExitCode.FAILED)
+        sys.exit(exit_code(failed=True))
     except Exception as error:  # noqa: BLE001 - no traceback is for an operator, and values stand in one
         typer.echo(_of_this_machine(error) or _bug(error), err=True)
-        sys.exit(ExitCode.FAILED)
+        sys.exit(exit_code(failed=True))
 
 
 def _open_streams() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode, exit_code
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.hints import again, fill_in, shown
 from tempo_infra.cli.options import (
     DEFAULT_INVENTORY,
@@ -26,6 +26,7 @@ from tempo_infra.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tempo_infra.cli.exit_codes import ExitCode
     from tempo_infra.cli.run import Run
     from tempo_infra.deploy.rollout import Plan
 

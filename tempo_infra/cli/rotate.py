@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tempo_infra.cli.exit_codes import ExitCode, exit_code
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.hints import shown
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, Quiet, flag
 
 if TYPE_CHECKING:
     from tempo_infra.checks.logins import Stranger
+    from tempo_infra.cli.exit_codes import ExitCode
     from tempo_infra.cli.run import Run
 
 UNFINISHED = "both logins work; the same command goes on from here"
@@ -55,11 +56,11 @@ def rotate(
         for reader in run.store.readers():
             say(f"{run.cluster.secrets.path.name} can be opened by {reader}")
         code = apply(run, plan, quiet=quiet)
-        if code is ExitCode.OK and not keep_old:
+        if not code and not keep_old:
             code = _retire(run)
-        others = _others(run) if code is ExitCode.OK and not keep_old else ()
-    if code is ExitCode.OK:
-        code = ExitCode.FAILED if any(one.gains for one in others) else code
+        others = _others(run) if not code and not keep_old else ()
+    if not code:
+        code = exit_code(failed=any(one.gains for one in others))
         say = typer.echo if code else say
         say(_ending(run, others, keep_old=keep_old, seconds=time.monotonic() - started))
     raise typer.Exit(code)
@@ -74,7 +75,7 @@ def _retire(run: Run) -> ExitCode:
 
     if run.rollout.stopped:
         typer.echo(UNFINISHED, err=True)
-        return ExitCode.FAILED
+        return exit_code(failed=True)
     errors = retire(run.fleet, run.cluster, run.rollout.run)
     for name, error in errors.items():
         typer.echo(f"{name}: {shown(error.told)}", err=True)

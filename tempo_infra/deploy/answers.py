@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tempo_infra.on_host.state import HostState
-    from tempo_infra.on_host.wire import Step
+    from tempo_infra.on_host.steps.step import Step
 
 MIB = 1024 * 1024
 USUAL_BYTES = MIB // 4  # of an event, and of what most steps answer

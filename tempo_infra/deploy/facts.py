@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks import read_facts
@@ -15,7 +15,7 @@ from tempo_infra.errors import UnreachableError
 from tempo_infra.inventory.addresses import canonical
 from tempo_infra.on_host.facts import Link
 from tempo_infra.on_host.probes.reading import Reading
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import reading
 from tempo_infra.ssh import fan_out
 from tempo_infra.ssh.dial import dial
 
@@ -51,7 +51,7 @@ def gather(
         host = by_name[name]
         with open_session(host, sudo) as session:
             link = _link(session, host, (ports or {}).get(name, ()))
-            step = Step("facts", asdict(options[name]))
+            step = reading.Facts(options[name])
             [answer] = session.call([step], deadline_s=_deadline_s(options[name]))
         return replace(read_facts(json.dumps(answer), host=name), link=Reading(link))
 
@@ -67,7 +67,7 @@ def _link(session: Session, host: Host, ports: Collection[int]) -> Link:
     """Measure the host's clock by Cristian's rule: it was read half a round trip before the answer came."""
 
     def ask() -> int:
-        [answer] = session.call([Step("clock", {})], deadline_s=CLOCK_DEADLINE_S)
+        [answer] = session.call([reading.Clock()], deadline_s=CLOCK_DEADLINE_S)
         ns = answer.get("ns") if isinstance(answer, dict) else None
         if not isinstance(ns, int) or not 0 <= ns < LAST_NS:
             raise UnreachableError("clock: its answer is no time", host=host.name)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from tempo_infra.deploy.session import Session
     from tempo_infra.inventory.cluster import Host
-    from tempo_infra.on_host.wire import Event, Step
+    from tempo_infra.on_host.steps.step import Step
+    from tempo_infra.on_host.wire import Event
 
     Report = Callable[[Progress], None]
     Opener = Callable[[Host], AbstractContextManager[Session]]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.state import HostState
+    from tempo_infra.on_host.steps.step import Step
     from tempo_infra.on_host.users import Users
-    from tempo_infra.on_host.wire import Step
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.sizing import Settings
 

@@ -16,7 +16,7 @@ from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import belongs
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import change
 from tempo_infra.render import render
 from tempo_infra.sizing import size
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.runs import Runs
+    from tempo_infra.on_host.steps.step import Step
 
 
 LISTED = "tempo-infra history lists them"
@@ -139,15 +140,14 @@ def go_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack)
             if errors := fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group):
                 break
         else:
-            still = Step("still", {"run": run, "soak_s": cluster.timing.soak_s})
+            still = change.Still(run, cluster.timing.soak_s)
             errors = fleet.do({host.name: [still] for host in chosen}, chosen)
     except KeyboardInterrupt:
         errors, stopped = {}, True
     if errors or stopped:
         now, failures = _put_back(fleet, begun, errors, run)
         return Gone(run, {**errors, **failures}, now, stopped)
-    words = {"run": run, "why": "rolled back by hand", "soak_s": cluster.timing.soak_s}
-    confirm = Step("confirm", words)
+    confirm = change.Confirm(run, "rolled back by hand", cluster.timing.soak_s)
     return Gone(run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {})
 
 
@@ -164,24 +164,24 @@ def _alone(cluster: Cluster, way: WayBack) -> dict[str, TempoInfraError]:
 
 def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
     digest = way.to[host.name]
-    arm: dict[str, object] = {
-        "run": run,
-        "who": locks.who(),
-        "digest": digest,
-        "seen": way.now[host.name],
-        "host": host.internal,
-        "ports": health_ports(),
-        "take_over": [],
-        "grace_s": cluster.timing.decide_after_s,
-        "soak_s": cluster.timing.soak_s if digest != ZERO else 0.0,  # there nothing of ours has to last
-    }
+    arm = change.Arm(
+        run=run,
+        who=locks.who(),
+        digest=digest,
+        seen=way.now[host.name],
+        host=host.internal,
+        ports=health_ports(),
+        take_over=[],
+        grace_s=cluster.timing.decide_after_s,
+        soak_s=cluster.timing.soak_s if digest != ZERO else 0.0,  # there nothing of ours has to last
+    )
     return [
         locks.lock_step(run),
         note(run, f"rollback to {name_of(digest)}", locks.who()),
-        Step("arm", arm),
-        Step("switch", {"digest": digest, "found": {}}),
-        Step("before-ours") if digest == ZERO else Step("up", {"services": [], "remove_orphans": True}),
-        Step("healthy", {"run": run}),
+        arm,
+        change.Switch(digest, {}),
+        change.BeforeOurs() if digest == ZERO else change.Up([], remove_orphans=True),
+        change.Healthy(run),
     ]
 
 
@@ -190,11 +190,11 @@ def _put_back(
 ) -> tuple[dict[str, str], dict[str, TempoInfraError]]:
     """Put back what was begun, the last first; who failed has decided already. What hosts are, and errors."""
     now = {name: e.now for name, e in errors.items() if isinstance(e, StepFailedError) and e.now}
-    words = {"run": run, "why": "another host could not go back" if errors else "stopped by the operator"}
+    order = change.Rollback(run, "another host could not go back" if errors else "stopped by the operator")
     failed: dict[str, TempoInfraError] = {}
     for group in reversed(begun):
         left = [host for host in group if host.name not in errors]
-        told, failures = put_back(fleet, {host.name: [Step("rollback", words)] for host in left}, left)
+        told, failures = put_back(fleet, {host.name: [order] for host in left}, left)
         now |= told
         failed |= failures
     return now, failed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets as randomness
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,9 @@ from tempo_infra.deploy.obstacles import bindings
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import Login
 from tempo_infra.inventory.subnets import CANDIDATES
-from tempo_infra.on_host.state import HostState, StateArgs
+from tempo_infra.on_host.state import HostState
+from tempo_infra.on_host.steps.reading import State
 from tempo_infra.on_host.users import known
-from tempo_infra.on_host.wire import Step
 from tempo_infra.secrets import Found
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tempo_infra.deploy.session import Session
+    from tempo_infra.on_host.steps.step import Step
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
 
@@ -103,7 +104,7 @@ def read_state(
 
     missing = {place_of(login): "" for login in supply.missing}
     wanted = Digests(digests(supply.secrets) | missing, digests({**supply.found.secrets, **supply.secrets}))
-    args = StateArgs(
+    question = State(
         wanted={file.path: file.sha256 for file in bundle.files},
         images=list(bundle.images),
         secret_names=sorted(map(place_of, Login)),
@@ -116,7 +117,7 @@ def read_state(
         host=internal,
         ports=dict(ASKED),
     )
-    *_, answer = session.call([*first, Step("state", asdict(args))])
+    *_, answer = session.call([*first, question])
     state = read(_adapter(), answer, session.host, "state")
     if not known(state.users):
         raise nonsense(session.host, "state, users")

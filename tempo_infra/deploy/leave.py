@@ -10,7 +10,7 @@ from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.ejecting import Ejected
 from tempo_infra.on_host.leaving import Removed
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -45,7 +45,7 @@ def remove(
     if refused := locks.take(fleet, hosts, run):
         return {}, refused
     for group in _groups(hosts):
-        steps = {host.name: [Step("remove", {"run": run, "cluster": cluster.name})] for host in group}
+        steps = {host.name: [upkeep.Remove(run, cluster.name)] for host in group}
         done, errors = fleet.ask(steps, group, Removed)
         answers |= done
         if errors:
@@ -60,7 +60,7 @@ def eject(
     run = randomness.token_hex(4)
     if refused := locks.take(fleet, hosts, run):
         return {}, refused
-    steps = {host.name: [Step("eject", {"host": host.internal, "cluster": cluster.name})] for host in hosts}
+    steps = {host.name: [upkeep.Eject(host.internal, cluster.name)] for host in hosts}
     return fleet.ask(steps, hosts, Ejected)
 
 

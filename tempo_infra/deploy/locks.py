@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import StepFailedError
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps.change import Lock, Unlock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Host
 
-LOCK, UNLOCK = "lock", "unlock"
 CROSSING_S = 2.0  # a run that crosses this one lets go of its locks within that
 
 
@@ -31,13 +30,13 @@ def who() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
-def lock_step(run: str, wait_s: float = 0.0) -> Step:
-    return Step(LOCK, {"run": run, "who": who(), "wait_s": wait_s})
+def lock_step(run: str, wait_s: float = 0.0) -> Lock:
+    return Lock(run, who(), wait_s)
 
 
 def refused(errors: Mapping[str, TempoInfraError]) -> bool:
     """Whether a host could not be locked because somebody else is at work there."""
-    return any(isinstance(error, StepFailedError) and error.step == LOCK for error in errors.values())
+    return any(isinstance(error, StepFailedError) and error.step == Lock.name for error in errors.values())
 
 
 def take(fleet: Fleet, hosts: Sequence[Host], run: str, wait_s: float = 0.0) -> Mapping[str, TempoInfraError]:
@@ -60,7 +59,7 @@ def take_in_order(
 
 
 def release(fleet: Fleet, hosts: Sequence[Host]) -> None:
-    fleet.do({host.name: [Step(UNLOCK)] for host in hosts}, hosts)
+    fleet.do({host.name: [Unlock()] for host in hosts}, hosts)
 
 
 def _all_or_none(

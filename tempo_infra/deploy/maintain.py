@@ -16,7 +16,7 @@ from tempo_infra.deploy.steps import members, note
 from tempo_infra.errors import HostKeyError, StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.on_host.draining import Done
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import change, reading, upkeep
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.on_host.steps.step import Step
 
 BOOT_DEADLINE_S = 900.0
 HEALTHY_S, BACK_S = 15.0, 180.0
@@ -98,17 +99,17 @@ class Maintenance:
 
     def _drain(self, host: Host) -> None:
         services = [role for role in ONE_HOST if Role(role) in host.roles]
-        self._must({host.name: [*self._begin(), Step("drain", {"services": services})]}, "it was not drained")
+        self._must({host.name: [*self._begin(), upkeep.Drain(services)]}, "it was not drained")
         others = [one for one in self.cluster.with_role(Role.HISTORY) if one != host]
         if others:
-            arguments = {"owners": [_history(one) for one in others], "gone": host.internal}
-            self._must({self._database: [Step("owners", arguments)]}, "its work did not move")
+            step = upkeep.Owners([_history(one) for one in others], gone=host.internal)
+            self._must({self._database: [step]}, "its work did not move")
 
     def _drain_everything(self) -> None:
         for group in EVERYWHERE:
-            self._each(group, lambda services: [self._lock(), Step("drain", {"services": services})])
+            self._each(group, lambda services: [self._lock(), upkeep.Drain(services)])
         self._must(
-            {self._database: [*self._begin(), Step("drain", {"services": ["postgresql"]})]},
+            {self._database: [*self._begin(), upkeep.Drain(["postgresql"])]},
             "the database did not stop",
         )
 
@@ -124,7 +125,7 @@ class Maintenance:
 
     def _run(self, host: Host, work: Work) -> MaintenanceError | None:
         """Run the command, hand on what it wrote, and return what is wrong with how it ended."""
-        step = Step("command", {"command": work.command, "deadline_s": work.deadline_s})
+        step = upkeep.Command(work.command, work.deadline_s)
         answers, errors = self.fleet.ask({host.name: [step]}, [host], Done)
         if host.name in errors:
             told = _told(host.name, errors[host.name], f"the command failed; {BROUGHT_BACK}")
@@ -145,7 +146,7 @@ class Maintenance:
         before = self._boot_id(host)
         self.report(Progress(host.name, "boot", State.STARTED))
         started = time.monotonic()
-        self._must({host.name: [Step("reboot")]}, "it would not reboot")
+        self._must({host.name: [upkeep.Reboot()]}, "it would not reboot")
         why = ""
         while time.monotonic() < started + BOOT_DEADLINE_S:
             time.sleep(POLL_S)
@@ -163,20 +164,18 @@ class Maintenance:
         )
 
     def _boot_id(self, host: Host) -> str:
-        [answer] = self.fleet.session(host).call([Step("boot-id")])
+        [answer] = self.fleet.session(host).call([reading.BootId()])
         return read(TypeAdapter(Boot), answer, host.name, "boot-id").boot_id
 
     def _back(self, host: Host) -> None:
         if host.has(Role.POSTGRESQL):
-            ready = {"host": host.internal, "port": POSTGRESQL_PORT, "deadline_s": BACK_S}
-            up = Step("up", {"services": ["postgresql"]})
-            lock = self._lock(LET_GO_S)
-            self._must({host.name: [lock, up, Step("postgres-ready", ready)]}, "the database is not back")
+            ready = change.PostgresReady(host.internal, POSTGRESQL_PORT, BACK_S)
+            steps = [self._lock(LET_GO_S), change.Up(["postgresql"]), ready]
+            self._must({host.name: steps}, "the database is not back")
             for group in BACK:
-                self._each(group, lambda services: [self._lock(), Step("up", {"services": services})])
+                self._each(group, lambda services: [self._lock(), change.Up(services)])
         else:
-            up = Step("up", {"services": []})
-            self._must({host.name: [self._lock(LET_GO_S), up]}, "it is not back")
+            self._must({host.name: [self._lock(LET_GO_S), change.Up([])]}, "it is not back")
 
     def _healthy(self, deadline_s: float, otherwise: str) -> None:
         """Ask every role of every host, the database, and Temporal's own list of members."""
@@ -190,7 +189,7 @@ class Maintenance:
     def _moved_back(self, host: Host) -> None:
         if host.has(Role.HISTORY, Role.POSTGRESQL):
             owners = [_history(one) for one in self.cluster.with_role(Role.HISTORY)]
-            self._must({self._database: [Step("owners", {"owners": owners})]}, "shards are without an owner")
+            self._must({self._database: [upkeep.Owners(owners)]}, "shards are without an owner")
 
     def _each(self, group: Sequence[str], steps: Callable[[list[str]], list[Step]]) -> None:
         wanted = {
@@ -208,7 +207,7 @@ class Maintenance:
     def _begin(self) -> list[Step]:
         return [self._lock(), note(self.run, "maintenance", locks.who())]
 
-    def _lock(self, wait_s: float = 0.0) -> Step:
+    def _lock(self, wait_s: float = 0.0) -> change.Lock:
         return locks.lock_step(self.run, wait_s)
 
     @property
@@ -222,14 +221,13 @@ def _told(name: str, error: TempoInfraError, otherwise: str) -> TempoInfraError:
     return MaintenanceError(f"{otherwise}: {error.what}", host=name, remedy=error.remedy)
 
 
-def _ready(cluster: Cluster, deadline_s: float) -> Step:
-    host = cluster.database_host.internal
-    return Step("postgres-ready", {"host": host, "port": POSTGRESQL_PORT, "deadline_s": deadline_s})
+def _ready(cluster: Cluster, deadline_s: float) -> change.PostgresReady:
+    return change.PostgresReady(cluster.database_host.internal, POSTGRESQL_PORT, deadline_s)
 
 
-def _serving(host: Host, deadline_s: float) -> Step:
+def _serving(host: Host, deadline_s: float) -> change.Serving:
     ports = {str(role): PORTS[role].grpc for role in host.temporal_roles}
-    return Step("serving", {"host": host.internal, "ports": ports, "deadline_s": deadline_s})
+    return change.Serving(host.internal, ports, deadline_s)
 
 
 def _history(host: Host) -> str:

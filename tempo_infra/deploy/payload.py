@@ -68,7 +68,7 @@ def main(content):
     memory = os.memfd_create("tempo-infra")
     os.write(memory, content)
     sys.path.insert(0, "/proc/self/fd/%d" % memory)
-    from tempo_infra.on_host.session import main
+    from tempo_infra.on_host.serve import main
     return main
 
 def first():

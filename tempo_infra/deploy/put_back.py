@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Host
-    from tempo_infra.on_host.wire import Step
+    from tempo_infra.on_host.steps.step import Step
 
 
 @dataclass(frozen=True, slots=True)

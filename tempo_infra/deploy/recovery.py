@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from tempo_infra.deploy.inspect import place_of
 from tempo_infra.errors import StepFailedError
 from tempo_infra.inventory.logins import Login
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import change
+from tempo_infra.on_host.steps.reading import Passwords
 from tempo_infra.sanitize import flat
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def read_passwords(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, str]:
 
     All hosts are asked, and agree. StepFailedError, UnreachableError.
     """
-    question = Step("passwords", {"names": [place_of(login) for login in Login]})
+    question = Passwords([place_of(login) for login in Login])
     found, errors = fleet.ask({host.name: [question] for host in hosts}, hosts, dict[str, str])
     for error in errors.values():
         raise error
@@ -44,10 +45,5 @@ def read_passwords(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, str]:
 
 def remember(fleet: Fleet, hosts: Sequence[Host], origin: Origin) -> dict[str, TempoInfraError]:
     """Let the hosts know the new file, whatever they knew: it was made of what lies there."""
-    words = {
-        "digest": origin.digests[-1],
-        "write": origin.write,
-        "run": randomness.token_hex(4),
-        "anyway": True,
-    }
-    return fleet.do({host.name: [Step("origin", words)] for host in hosts}, hosts)
+    step = change.Origin(origin.digests[-1], origin.write, randomness.token_hex(4), anyway=True)
+    return fleet.do({host.name: [step] for host in hosts}, hosts)

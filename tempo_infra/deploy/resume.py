@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tempo_infra.deploy.inspect import ASKED
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.runs import Runs
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
@@ -33,19 +33,13 @@ def ask_runs(
     fleet: Fleet, hosts: Sequence[Host], run: str = "", wait_s: float = 0.0
 ) -> tuple[dict[str, Runs], Mapping[str, TempoInfraError]]:
     """Read the hosts' journals; with a run and `wait_s`, wait until it is over on each."""
-    return _ask(fleet, hosts, lambda _: {"run": run, "wait_s": wait_s})
-
-
-def _ask(
-    fleet: Fleet, hosts: Sequence[Host], arguments: Callable[[Host], dict[str, Any]]
-) -> tuple[dict[str, Runs], Mapping[str, TempoInfraError]]:
-    steps = {host.name: [Step("runs", arguments(host))] for host in hosts}
-    return fleet.ask(steps, hosts, Runs)
+    return fleet.ask({host.name: [reading.Runs(run, wait_s)] for host in hosts}, hosts, Runs)
 
 
 def ask_status(fleet: Fleet, hosts: Sequence[Host]) -> tuple[dict[str, Runs], Mapping[str, TempoInfraError]]:
     """As `ask_runs`, with what runs there and whether it serves."""
-    return _ask(fleet, hosts, lambda host: {"ask": {"host": host.internal, "ports": dict(ASKED)}})
+    steps = {host.name: [reading.Runs(host=host.internal, ports=dict(ASKED))] for host in hosts}
+    return fleet.ask(steps, hosts, Runs)
 
 
 def ending(runs: Runs, run: str) -> Ending:

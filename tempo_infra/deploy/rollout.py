@@ -23,7 +23,7 @@ from tempo_infra.deploy.temporal_versions import against as by_version
 from tempo_infra.deploy.turn import LateError
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import change
 from tempo_infra.render.bundle import own_used
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.state import HostState
+    from tempo_infra.on_host.steps.step import Step
     from tempo_infra.render.bundle import Bundle, OwnUse
     from tempo_infra.secrets import Origin
     from tempo_infra.sizing import Settings
@@ -259,7 +260,9 @@ class Rollout:
         for stage in self._stages(work):
             if self._stop.is_set():
                 return self._failed(plan, work, armed, {})
-            armed |= {name for name, todo in stage.items() if any(step.name == "arm" for step in todo)}
+            armed |= {
+                name for name, todo in stage.items() if any(isinstance(step, change.Arm) for step in todo)
+            }
             errors = self._fleet.do(stage, self._cluster.hosts)
             if errors:
                 return self._failed(plan, work, armed, errors)
@@ -274,7 +277,7 @@ class Rollout:
         todo = {
             name: [
                 locks.lock_step(self.run),
-                Step("origin", {"digest": newest, "write": now.write, "run": self.run, "seen": seen}),
+                change.Origin(newest, now.write, self.run, seen),
             ]
             for name, seen in self._origins.items()
             if seen != newest
@@ -349,28 +352,21 @@ class Rollout:
             name: one for name, one in services.items() if one.host.temporal_roles or one.host.has(Role.UI)
         }
         groups = batches.batches([(one.host, one.plan) for one in temporal.values()])
-        down = {name: one.plan.starts for name, one in work.items()}
-        running = batches.running(self._cluster.hosts, down)
+        running = batches.running(self._cluster.hosts, {name: one.plan.starts for name, one in work.items()})
         late = batches.late(groups, self._cluster.hosts, running)
         begins = groups[0][0] if groups and not running else None
+
+        def start(name: str) -> list[Step]:
+            switched, waiting = name == database, late.get(name, ())
+            return steps.start_temporal(work[name], switched=switched, begins=name == begins, late=waiting)
+
         ask = any(one.host.temporal_roles for one in temporal.values()) and database not in services
-        stages = [
+        stages: list[dict[str, list[Step]]] = [
             {database: [steps.local_login()]} if ask else {},
             {name: steps.prepare(one, secrets) for name, one in work.items()},
             {database: steps.start_database(work[database], secrets)} if database in services else {},
             {database: [steps.members_gone()]} if begins else {},
-            *(
-                {
-                    name: steps.start_temporal(
-                        work[name],
-                        switched=name == database,
-                        begins=name == begins,
-                        late=late.get(name, ()),
-                    )
-                    for name in group
-                }
-                for group in groups
-            ),
+            *({name: start(name) for name in group} for group in groups),
             {name: steps.start_late(work[name]) for name in late},
             *(
                 {name: steps.switch_files(files[name]) for name in group}

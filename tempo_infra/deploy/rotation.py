@@ -16,7 +16,7 @@ from tempo_infra.deploy.database_roles import retired_roles, retirement
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import edit, load
 from tempo_infra.on_host.probes.logins import Role  # noqa: TC001 - pydantic reads the annotation
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import change, reading, upkeep
 from tempo_infra.secrets import SecretStore
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ def retire(fleet: Fleet, cluster: Cluster, run: str) -> dict[str, TempoInfraErro
     roles = retired_roles(kept)
     if refused := locks.take(fleet, cluster.hosts, run):
         return dict(refused)
-    forget = Step("forget", {"readers": [kept.other.reader]})
+    forget = upkeep.Forget([kept.other.reader])
     stages = (
-        {database: [Step("unused", {"roles": list(roles)})]},
+        {database: [upkeep.Unused(list(roles))]},
         {host.name: [forget] for host in cluster.hosts},
-        {database: [Step("sql", {"database": "postgres"}, retirement(roles).encode())]},
+        {database: [change.Sql(payload=retirement(roles).encode())]},
     )
     for stage in stages:
         errors = fleet.do(stage, cluster.hosts)
@@ -84,7 +84,7 @@ def retire(fleet: Fleet, cluster: Cluster, run: str) -> dict[str, TempoInfraErro
 def others(fleet: Fleet, cluster: Cluster) -> tuple[Stranger, ...]:
     """Look who else may log in to the database, now; TempoInfraError when that can't be seen."""
     host = cluster.database_host
-    answers, errors = fleet.ask({host.name: [Step("roles")]}, cluster.hosts, Roles)
+    answers, errors = fleet.ask({host.name: [reading.Roles()]}, cluster.hosts, Roles)
     for error in errors.values():
         raise error
     return strangers(answers[host.name].roles, cluster.secrets.login.role)

@@ -15,7 +15,7 @@ from tempo_infra.deploy.starting import Login, failed, last_words
 from tempo_infra.deploy.turn import LateError, Turn
 from tempo_infra.errors import RollbackFailedError, StepFailedError, UnreachableError
 from tempo_infra.on_host.said import remedy
-from tempo_infra.on_host.wire import Event, Reply, Step, WireError, encode, encode_request, read_frame
+from tempo_infra.on_host.wire import Event, Reply, WireError, encode, encode_request, read_frame
 from tempo_infra.ssh import LOST, Connection, Process, connect, resolve
 from tempo_infra.ssh.reasons import WAY_TO
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tempo_infra.inventory.cluster import Host
+    from tempo_infra.on_host.steps.step import Step
 
 SILENCE_S = 30.0  # a host at work says "alive" every 3 s; one this silent is gone
 FRAMES = 100_000  # of one answer: a host at work says something every few seconds
@@ -86,7 +87,7 @@ class Session:
         """Do steps on the host, in order, and return their results as JSON values, which nobody has read yet.
 
         StepFailedError when one fails (the rest is not begun); UnreachableError when the host falls silent,
-        is in a step for longer than that may take (`on_host/longest.py`) or not done by the deadline, or says
+        is in a step for longer than that may take (`Step.longest_s`) or not done by the deadline, or says
         something else than an answer.
         """
         with self._calling:

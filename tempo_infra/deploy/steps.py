@@ -21,7 +21,7 @@ from tempo_infra.inventory.overrides import KERNEL_RISK
 from tempo_infra.on_host.containers import pull_s
 from tempo_infra.on_host.kernel_refuses import FOLDERS
 from tempo_infra.on_host.snapshot import values_in
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import change
 from tempo_infra.sizing.tables import MAIN, statements
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.inventory.cluster import Host
+    from tempo_infra.on_host.steps.step import Step
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
 
@@ -58,49 +59,44 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
     if work.plan.files_only:
         return [*steps, preflight(work), _stage(work)]
     if work.options.bootstrap:
-        steps.append(Step("bootstrap"))
+        steps.append(change.Bootstrap())
     steps.append(preflight(work))
     if work.plan.new_data:
-        steps.append(Step("disk-speed"))
+        steps.append(change.DiskSpeed())
     steps += [
         _stage(work),
-        Step("validate", {"digest": work.plan.digest}),
-        Step("pull", {"images": list(work.plan.pull), "deadline_s": pull_s(len(work.plan.pull))}),
-        *([Step("trial-start", {"digest": work.plan.digest})] if work.host.has(Role.POSTGRESQL) else []),
-        Step(
-            "secrets",
-            {"uids": secret_owners(work.bundle)},
-            json.dumps(files_for(secrets)).encode(),
-        ),
+        change.Validate(work.plan.digest),
+        change.Pull(list(work.plan.pull), pull_s(len(work.plan.pull))),
+        *([change.TrialStart(work.plan.digest)] if work.host.has(Role.POSTGRESQL) else []),
+        change.Secrets(secret_owners(work.bundle), payload=json.dumps(files_for(secrets)).encode()),
     ]
     return steps
 
 
-def note(run: str, what: str, who: str) -> Step:
+def note(run: str, what: str, who: str) -> change.Note:
     """Let the host's journal say what the run is about, which `history` shows."""
-    return Step("note", {"run": run, "what": what, "who": who})
+    return change.Note(run, what, who)
 
 
-def preflight(work: Work) -> Step:
+def preflight(work: Work) -> change.Preflight:
     """All that the plan saw and that may have moved, looked at once more under the lock."""
     size, files = needed(work.bundle)
-    arguments = {
-        "bytes": size,
-        "files": files,
-        "internal": work.host.internal,
-        "bindings": list(work.plan.bind),
-        "subnets": list(work.plan.subnets),
-        "rules": bool(behind_the_bridge(work.host, work.bundle)),
-        "database": work.host.has(Role.POSTGRESQL),
-        "new_data": work.plan.new_data,
-        "forget": work.options.new_database,
-        "data_uid": work.bundle.users.postgresql,
-        "nobodys": nobodys(work.bundle, work.plan.seen, shared=USERS_RISK in work.cluster.accept),
-        "kernel": values_in(_kernel_files(work.bundle)) if _insists(work) else {},
-        "cluster": work.cluster.name,
-        "renamed_from": work.options.renamed_from,
-    }
-    return Step("preflight", arguments)
+    return change.Preflight(
+        bytes=size,
+        files=files,
+        internal=work.host.internal,
+        bindings=list(work.plan.bind),
+        subnets=list(work.plan.subnets),
+        rules=bool(behind_the_bridge(work.host, work.bundle)),
+        database=work.host.has(Role.POSTGRESQL),
+        new_data=work.plan.new_data,
+        forget=work.options.new_database,
+        data_uid=work.bundle.users.postgresql,
+        nobodys=nobodys(work.bundle, work.plan.seen, shared=USERS_RISK in work.cluster.accept),
+        kernel=values_in(_kernel_files(work.bundle)) if _insists(work) else {},
+        cluster=work.cluster.name,
+        renamed_from=work.options.renamed_from,
+    )
 
 
 def _kernel_files(bundle: Bundle) -> list[str]:
@@ -112,23 +108,22 @@ def _insists(work: Work) -> bool:
     return KERNEL_RISK not in work.cluster.accept
 
 
-def _stage(work: Work) -> Step:
+def _stage(work: Work) -> change.Stage:
     archive = pack(work.bundle)
-    arguments = {
-        "digest": work.plan.digest,
-        "sha256": hashlib.sha256(archive).hexdigest(),
-        "length": len(archive),
-        "repair": list(work.plan.repair),
-        "aside": f"taken-over/{work.run}",
-    }
-    return Step("stage", arguments, archive)
+    return change.Stage(
+        digest=work.plan.digest,
+        sha256=hashlib.sha256(archive).hexdigest(),
+        length=len(archive),
+        repair=list(work.plan.repair),
+        aside=f"taken-over/{work.run}",
+        payload=archive,
+    )
 
 
-def _up(work: Work, services: list[str], **more: bool) -> Step:
+def _up(work: Work, services: list[str], *, remove_orphans: bool = False) -> change.Up:
     """Bring services up; make those anew of which compose would not see that something is wrong."""
     repaired = {folder.partition("/")[2].rpartition("-")[0] for folder in work.plan.repair}
-    anew = {*repaired, *work.plan.anew} & set(services)
-    return Step("up", {"services": services, "recreate": sorted(anew), **more})
+    return change.Up(services, remove_orphans, sorted({*repaired, *work.plan.anew} & set(services)))
 
 
 def switch_files(work: Work) -> list[Step]:
@@ -138,19 +133,16 @@ def switch_files(work: Work) -> list[Step]:
 
 def start_database(work: Work, secrets: Secrets) -> list[Step]:
     """Switch the database host and bring PostgreSQL up to its own answer, with its roles and schema."""
-    new = {"wanted_new": work.plan.new_data, "forget": work.options.new_database}
     steps = [
         arm(work),
         _switch(work),
-        Step("data", {**new, "uid": work.bundle.users.postgresql}),
+        change.Data(work.plan.new_data, work.options.new_database, work.bundle.users.postgresql),
         _up(work, ["postgresql"]),
-        Step("postgres-ready", {"host": work.host.internal, "port": POSTGRESQL_PORT, "deadline_s": 120.0}),
-        Step("sql", {"database": "postgres"}, roles_and_databases(secrets).encode()),
-        Step(
-            "schema", {"service": "schema", "deadline_s": work.cluster.timing.schema_s(work.plan.data_bytes)}
-        ),
+        change.PostgresReady(work.host.internal, POSTGRESQL_PORT, deadline_s=120.0),
+        change.Sql(payload=roles_and_databases(secrets).encode()),
+        change.Schema(deadline_s=work.cluster.timing.schema_s(work.plan.data_bytes)),
         *(
-            Step("sql", {"database": name, "spares_locks": True}, sql.encode())
+            change.Sql(name, spares_locks=True, payload=sql.encode())
             for name, sql in statements(work.cluster).items()
         ),
     ]
@@ -196,71 +188,68 @@ def _kept(work: Work) -> list[str]:
     return [one.name for one in work.bundle.services if not one.job and one.role != "postgresql"]
 
 
-def _serving(work: Work, roles: Sequence[Role]) -> Step:
+def _serving(work: Work, roles: Sequence[Role]) -> change.Serving:
     ports = {str(role): PORTS[role].grpc for role in roles}
-    return Step("serving", {"host": work.host.internal, "ports": ports, "deadline_s": SERVES_S})
+    return change.Serving(work.host.internal, ports, deadline_s=SERVES_S)
 
 
-def _database_answers(cluster: Cluster) -> Step:
-    where = {"host": cluster.database_host.internal, "port": POSTGRESQL_PORT}
-    return Step("database-answers", {**where, "deadline_s": 10.0})
+def _database_answers(cluster: Cluster) -> change.DatabaseAnswers:
+    return change.DatabaseAnswers(cluster.database_host.internal, POSTGRESQL_PORT, deadline_s=10.0)
 
 
-def login(cluster: Cluster) -> Step:
+def login(cluster: Cluster) -> change.Login:
     """Try a real login over the network with the password file that the services will read."""
     used = cluster.secrets.login
-    arguments = {
-        "host": cluster.database_host.internal,
-        "port": POSTGRESQL_PORT,
-        "database": MAIN,
-        "role": used.role,
-        "acts_as": OWNER,
-        "file": f"{used.reader}/{PASSWORD_FILE}",
-    }
-    return Step("login", arguments)
+    return change.Login(
+        host=cluster.database_host.internal,
+        port=POSTGRESQL_PORT,
+        database=MAIN,
+        role=used.role,
+        acts_as=OWNER,
+        file=f"{used.reader}/{PASSWORD_FILE}",
+    )
 
 
-def members(cluster: Cluster) -> Step:
+def members(cluster: Cluster) -> change.Membership:
     """Compare the cluster's own membership with the inventory; asked on the database host."""
     expected = sorted(
         f"{role} {host.internal}:{PORTS[role].membership}"
         for host in cluster.hosts
         for role in host.temporal_roles
     )
-    return Step("membership", {"expected": expected, "deadline_s": 90.0})
+    return change.Membership(expected, deadline_s=90.0)
 
 
-def members_gone() -> Step:
+def members_gone() -> change.MembersGone:
     """Let the rows of servers that ended just now grow old: the first to start would try to join them."""
-    return Step("members-gone")
+    return change.MembersGone()
 
 
-def local_login() -> Step:
+def local_login() -> change.LocalLogin:
     """Ask whether `members` will be answered, on a database host that is not changed itself."""
-    return Step("local-login")
+    return change.LocalLogin()
 
 
-def make_namespaces(cluster: Cluster) -> Step:
+def make_namespaces(cluster: Cluster) -> change.Namespaces:
     hours = {namespace.name: namespace.retention_hours for namespace in cluster.temporal.namespaces}
-    return Step("namespaces", {"hours": hours})
+    return change.Namespaces(hours)
 
 
-def arm(work: Work) -> Step:
+def arm(work: Work) -> change.Arm:
     """From here on the host puts itself back, whoever is gone; nothing was changed before."""
-    arguments = {
-        "run": work.run,
-        "who": work.who,
-        "digest": work.plan.digest,
-        "seen": work.plan.seen,
-        "host": work.host.internal,
-        "ports": health_ports(),
-        "take_over": list(work.plan.take_over),
-        "on_failure": work.options.on_failure,
-        "grace_s": work.cluster.timing.decide_after_s,
-        "soak_s": work.cluster.timing.soak_s,
-        "inventory": work.cluster.digest,
-    }
-    return Step("arm", arguments)
+    return change.Arm(
+        run=work.run,
+        who=work.who,
+        digest=work.plan.digest,
+        seen=work.plan.seen,
+        host=work.host.internal,
+        ports=health_ports(),
+        take_over=list(work.plan.take_over),
+        on_failure=work.options.on_failure,
+        grace_s=work.cluster.timing.decide_after_s,
+        soak_s=work.cluster.timing.soak_s,
+        inventory=work.cluster.digest,
+    )
 
 
 def health_ports() -> dict[str, int]:
@@ -268,25 +257,24 @@ def health_ports() -> dict[str, int]:
     return {str(role): PORTS[role].grpc for role in TEMPORAL_ROLES} | {str(Role.UI): UI_PORT}
 
 
-def healthy(work: Work) -> Step:
-    return Step("healthy", {"run": work.run})
+def healthy(work: Work) -> change.Healthy:
+    return change.Healthy(work.run)
 
 
-def still(work: Work) -> Step:
-    return Step("still", {"run": work.run, "soak_s": work.cluster.timing.soak_s})
+def still(work: Work) -> change.Still:
+    return change.Still(work.run, work.cluster.timing.soak_s)
 
 
-def confirm(work: Work) -> Step:
-    return Step("confirm", {"run": work.run, "why": "health", "soak_s": work.cluster.timing.soak_s})
+def confirm(work: Work) -> change.Confirm:
+    return change.Confirm(work.run, "health", work.cluster.timing.soak_s)
 
 
-def put_back(work: Work, why: str) -> Step:
-    return Step("rollback", {"run": work.run, "why": why})
+def put_back(work: Work, why: str) -> change.Rollback:
+    return change.Rollback(work.run, why)
 
 
-def _switch(work: Work) -> Step:
-    found = dict(work.plan.installed)
-    return Step("switch", {"digest": work.plan.digest, "found": found, "insist": _insists(work)})
+def _switch(work: Work) -> change.Switch:
+    return change.Switch(work.plan.digest, dict(work.plan.installed), _insists(work))
 
 
 def pack(bundle: Bundle) -> bytes:

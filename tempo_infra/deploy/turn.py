@@ -7,12 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import UnreachableError
-from tempo_infra.on_host.longest import UNDO_S, longest_s
+from tempo_infra.on_host.steps.step import UNDO_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tempo_infra.on_host.wire import Event, Step
+    from tempo_infra.on_host.steps.step import Step
+    from tempo_infra.on_host.wire import Event
 
 MARGIN_S = 60.0  # the host ends a step that takes too long by itself; this is for one that doesn't
 READ_S = 2.0  # who stood still (Ctrl-Z, a lid) first reads what has come meanwhile
@@ -34,7 +35,7 @@ class Turn:
         self._undoing = self._answering = False
         self._deadline_s, self._end = deadline_s, time.monotonic() + deadline_s
         self._late_since = 0.0
-        self._may_take(steps[0].name, longest_s(steps[0]))
+        self._may_take(steps[0].name, steps[0].longest_s)
 
     def heard(self, event: Event) -> None:
         """Take an event: a step that begins, or one that failed and is undone, has its own time."""
@@ -42,7 +43,7 @@ class Turn:
         if event.state == "started" and following < len(self._steps):
             if event.step == self._steps[following].name:
                 self._at = following
-                self._may_take(event.step, longest_s(self._steps[following]))
+                self._may_take(event.step, self._steps[following].longest_s)
         elif event.state == "failed" and not self._undoing:
             self._undoing = True
             self._may_take("rollback", UNDO_S)

@@ -43,6 +43,20 @@ _PART = r"((?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(ns|us|µs|μs|ms|s|m|h|d)"
 _DURATION = re.compile(rf"\+?(?:{_PART})+|0")
 _PLAIN = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")  # seconds
 OWN_TEMPLATE = "is more than one value: write it in an own template of services/temporal/dynamic.yaml.j2"
+# What the server asks for at each use, as read in its source (service/*/fx.go, and who calls what is made
+# there; the same in 1.31.2 and 1.32): quotas, limits of sizes and counts, how long it drains. All else may be
+# asked for once, at the start.
+LIVE = re.compile(
+    r"(?:frontend\.(?:(?:rps|namespaceRPS|globalNamespaceRPS|namespaceBurstRatio)(?:\.visibility)?|namespaceCount)"
+    r"|(?:history|matching)\.rps"
+    r"|(?:frontend|history|matching|worker)\.persistence(?:Namespace)?MaxQPS"
+    r"|(?:frontend|history|matching)\.shutdownDrainDuration"
+    r"|limit\.(?:(?:blobSize|memoSize|historySize|historyCount|mutableStateSize)\.\w+|maxIDLength|numPending\w+\.error)"
+    r"|matching\.numTaskqueue(?:Read|Write)Partitions"
+    r"|system\.enable(?:ActivityEagerExecution|EagerWorkflowStart))",
+    re.IGNORECASE,
+)
+QUOTA_OF_STORE = re.compile(r"\w+\.persistence(?:Namespace)?MaxQPS", re.IGNORECASE)
 ELSEWHERE = re.compile(r"worker\.(ESProcessor.*|indexerConcurrency)")
 
 
@@ -125,6 +139,17 @@ def checked(version: str, name: str, value: Scalar) -> Scalar:
     if not _CHECKS[found.kind](value):
         raise ValueError(_WANTED[found.kind])
     return value
+
+
+def is_live(name: str, values: object) -> bool:
+    """Whether a running server takes up another value of a key, whose values are as `dynamic.yaml` has them.
+
+    Without a quota of the store (0) at its start, a server makes no limiter for it.
+    """
+    if not LIVE.fullmatch(name) or not isinstance(values, list):
+        return False
+    of_store = QUOTA_OF_STORE.fullmatch(name) is not None
+    return not of_store or all(isinstance(one, dict) and one.get("value") for one in values)
 
 
 def duration_s(text: str) -> float:

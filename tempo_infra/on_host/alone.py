@@ -13,10 +13,10 @@ from tempo_infra.on_host import gone, undo
 from tempo_infra.on_host.journal import Entry, record, was_kept
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock, end_holder
-from tempo_infra.on_host.longest import UNDO_S
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.scope import end_scope
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps.step import UNDO_S
 from tempo_infra.on_host.watch import Watch
 
 ADDRESS_AGAIN_S = 1.0

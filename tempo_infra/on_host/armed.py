@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host.durable import make_folder, remove_file, replace_file, replace_symlink
-from tempo_infra.on_host.longest import UNDO_S
 from tempo_infra.on_host.shell import StepError, must, run
+from tempo_infra.on_host.steps.step import UNDO_S
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,6 @@ import contextlib
 import json
 import shutil
 import time
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
@@ -37,31 +36,10 @@ if TYPE_CHECKING:
 
     from tempo_infra.on_host.armed import Armed
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import change
 
 
-@dataclass(frozen=True)
-class ArmArgs:
-    run: str
-    who: str
-    digest: str
-    seen: Optional[str]  # the generation that was current when the plan was made
-    host: str
-    ports: "dict[str, int]"
-    take_over: "list[str]"  # owned files that someone else wrote: copies of them stay on the host
-    on_failure: str = "rollback"
-    grace_s: float = 60.0
-    soak_s: float = 0.0
-    inventory: str = ""  # sha256 of its text; empty: a generation that has been here
-
-
-@dataclass(frozen=True)
-class RunArgs:
-    run: str
-    why: str = ""
-    soak_s: float = 0.0  # as the change was armed with: the step may take so much longer
-
-
-def arm(layout: Layout, args: ArmArgs) -> "dict[str, Optional[str]]":
+def arm(layout: Layout, args: change.Arm) -> "dict[str, Optional[str]]":
     """Make sure that all can be put back, then let the host guard itself. Nothing is changed before."""
     now = layout.current.resolve().name if layout.current.is_symlink() else None
     if now != args.seen:
@@ -134,7 +112,7 @@ def _not_its_data(layout: Layout, generation: str) -> str:
     return data_folder.another_owner(data_folder.look_or_why(layout), uid)
 
 
-def _keep(layout: Layout, args: ArmArgs, earlier: Optional[Armed]) -> str:
+def _keep(layout: Layout, args: change.Arm, earlier: Optional[Armed]) -> str:
     """Keep what the change could overwrite and return the folder of that, in the state folder."""
     new, wanted = layout.generations / args.digest, _owned(layout, args.digest)
     shipped = _shipped(layout)
@@ -155,7 +133,7 @@ def _keep(layout: Layout, args: ArmArgs, earlier: Optional[Armed]) -> str:
     return str(folder.relative_to(layout.state))
 
 
-def _keep_aside(layout: Layout, args: ArmArgs) -> None:
+def _keep_aside(layout: Layout, args: change.Arm) -> None:
     """Copy what will be overwritten of others: files that were named, and ours that somebody edited."""
     shipped = _shipped(layout)
     for path in sorted({*args.take_over, *_edited(layout, shipped)}):
@@ -206,16 +184,16 @@ def _ours(layout: Layout, run_id: str) -> Armed:
     return armed
 
 
-def healthy(layout: Layout, args: RunArgs) -> "dict[str, int]":
+def healthy(layout: Layout, args: change.Healthy) -> "dict[str, int]":
     return {"containers": len(undo.mark_healthy(layout, _ours(layout, args.run)).started)}
 
 
-def still(layout: Layout, args: RunArgs) -> "dict[str, str]":
+def still(layout: Layout, args: change.Still) -> "dict[str, str]":
     undo.soak(layout, _ours(layout, args.run))
     return {}
 
 
-def confirm(layout: Layout, args: RunArgs) -> "dict[str, str]":
+def confirm(layout: Layout, args: change.Confirm) -> "dict[str, str]":
     armed = _ours(layout, args.run)
     undo.confirm(layout, armed, by=args.why)
     if armed.generation != ZERO:
@@ -226,7 +204,7 @@ def confirm(layout: Layout, args: RunArgs) -> "dict[str, str]":
     return {}
 
 
-def rollback(layout: Layout, args: RunArgs, say: "Callable[[str], None]") -> "dict[str, str]":
+def rollback(layout: Layout, args: change.Rollback, say: "Callable[[str], None]") -> "dict[str, str]":
     """Put the host back because another one failed; a run that is over here is left as it ended."""
     armed = guard.open_run(layout, args.run)
     if armed is None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import change
 
 PULL_S, AT_ONCE = 900.0, 2  # the longest time for so many images
 UP_DEADLINE_S, DOWN_DEADLINE_S = 240.0, 300.0
@@ -22,12 +23,6 @@ JOB_PAUSE_S = 1.0
 NEVER_PULL = ("--pull", "never")  # what is not here by now was not prepared, or taken away since
 PULL_BY_HAND = "`docker pull` of it on the host says more; then run it again"
 AT_BOOT = "tempo-infra.service"  # starts what Docker could not
-
-
-@dataclass(frozen=True)
-class PullArgs:
-    images: list[str]
-    deadline_s: float = PULL_S  # for all of them
 
 
 def pull_s(images: int) -> float:
@@ -40,7 +35,7 @@ class Pulled:
     images: list[str]
 
 
-def pull(args: PullArgs, say: "Callable[[str], None]" = lambda _: None) -> Pulled:
+def pull(args: change.Pull, say: "Callable[[str], None]" = lambda _: None) -> Pulled:
     """Fetch the images that are not here yet, two at a time."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -68,23 +63,11 @@ def compose(layout: Layout, *words: str, deadline_s: float, stdin: bytes | None 
     )
 
 
-@dataclass(frozen=True)
-class ValidateArgs:
-    digest: str
-
-
-def validate(layout: Layout, args: ValidateArgs) -> dict[str, str]:
+def validate(layout: Layout, args: change.Validate) -> dict[str, str]:
     """Let compose itself read the staged file before anything is switched."""
     file = layout.generations / args.digest / "docker-compose.yml"
     must(["docker", "compose", "-f", str(file), "--profile", "*", "config", "-q"], deadline_s=30)
     return {}
-
-
-@dataclass(frozen=True)
-class UpArgs:
-    services: list[str]
-    remove_orphans: bool = False
-    recreate: list[str] = field(default_factory=list)  # made anew whatever compose thinks
 
 
 @dataclass(frozen=True)
@@ -93,7 +76,7 @@ class Brought:
     made_anew: list[str]  # that ran before, in another container
 
 
-def up(layout: Layout, args: UpArgs) -> Brought:
+def up(layout: Layout, args: change.Up) -> Brought:
     """Bring services to what the current generation says; unchanged ones are left running."""
     before = _ids()
     renew_network(layout)
@@ -162,13 +145,13 @@ def _service(listed: "dict[str, Any]") -> str:
 
 
 @dataclass(frozen=True)
-class JobArgs:
+class Job:
     service: str
     command: list[str] = field(default_factory=list)
     deadline_s: float = 180.0
 
 
-def job(layout: Layout, args: JobArgs, stdin: bytes) -> dict[str, str]:
+def job(layout: Layout, args: Job, stdin: bytes) -> dict[str, str]:
     """Run a one-shot service of the `tools` profile to its end and return what it printed."""
     wait_for_earlier(args)
     output = compose(
@@ -189,7 +172,7 @@ def job(layout: Layout, args: JobArgs, stdin: bytes) -> dict[str, str]:
     return {"out": output.out[-20000:]}
 
 
-def wait_for_earlier(args: JobArgs) -> None:
+def wait_for_earlier(args: Job) -> None:
     """Let a job end that outlived its run, killed or past its deadline: two could meet in the schema."""
     until = time.monotonic() + args.deadline_s
     while left := [one for one in _jobs() if engine.named(one["Labels"]) == args.service]:

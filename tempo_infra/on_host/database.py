@@ -6,12 +6,13 @@ import os
 import struct
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import data_folder, exchange, fit, identity, psql, reloading, users
 from tempo_infra.on_host.containers import why_not_running
 from tempo_infra.on_host.durable import replace_symlink
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,14 +24,7 @@ LOCKED = "lock timeout"
 SSL_REQUEST = struct.pack("!II", 8, 80877103)  # PostgreSQL protocol, "SSLRequest"
 
 
-@dataclass(frozen=True)
-class Address:
-    host: str
-    port: int
-    deadline_s: float = 60.0
-
-
-def database_answers(args: Address) -> dict[str, float]:
+def database_answers(args: change.DatabaseAnswers) -> dict[str, float]:
     """Ask the PostgreSQL port the protocol's first question; StepError when nothing fit to answer is there.
 
     A dropped packet would leave the Temporal server waiting without a word, so this is asked first.
@@ -67,14 +61,14 @@ class Ready:
     say: str = ""
 
 
-def postgres_ready(layout: Layout, args: Address) -> Ready:
+def postgres_ready(layout: Layout, args: change.PostgresReady) -> Ready:
     """Wait until the server takes connections on its address and answers a query, by its files of now.
 
     The address first: while the image initialises a new data directory the local socket answers already.
     """
     started = time.monotonic()
     try:
-        database_answers(args)
+        database_answers(change.DatabaseAnswers(args.host, args.port, args.deadline_s))
         number = _wait_for_query(started + args.deadline_s)
     except StepError as error:
         raise StepError(f"{error}; its log ends: {why_not_running(layout, 'postgresql')}") from error
@@ -96,20 +90,11 @@ def _wait_for_query(deadline: float) -> str:
         time.sleep(0.3)
 
 
-@dataclass(frozen=True)
-class SqlArgs:
-    database: str = psql.ITS_DATABASE
-    deadline_s: float = 60.0
-    spares_locks: bool = False  # what somebody else's lock is in the way of is left, and said
-
-
-def sql(
-    args: SqlArgs, statements: bytes, say: "Callable[[str], None]" = lambda _: None
-) -> "dict[str, list[str]]":
+def sql(args: change.Sql, say: "Callable[[str], None]" = lambda _: None) -> "dict[str, list[str]]":
     """Run statements, one a line; any error is a StepError. What was left for its lock is returned."""
     container, text, until = (
         psql.database_container(),
-        statements.decode(),
+        args.payload.decode(),
         time.monotonic() + args.deadline_s,
     )
     if not args.spares_locks:
@@ -137,12 +122,6 @@ def _is_locked(container: str, statement: str, database: str) -> bool:
     return False
 
 
-@dataclass(frozen=True)
-class MembershipArgs:
-    expected: list[str]  # "history 10.0.0.12:6934"
-    deadline_s: float = 90.0
-
-
 MEMBERS = """
 select case role when 1 then 'frontend' when 2 then 'history' when 3 then 'matching' when 4 then 'worker' end
        || ' ' || left(rpc_address::text, 64) || ':' || rpc_port::integer as member
@@ -161,7 +140,7 @@ def members(container: str, *, deadline_s: float) -> "list[str]":
     return [fit.text(row["member"], MEMBER) for row in rows if row["member"]]
 
 
-def membership(args: MembershipArgs) -> "dict[str, list[str]]":
+def membership(args: change.Membership) -> "dict[str, list[str]]":
     """Wait until the cluster's own membership table names exactly the expected role addresses."""
     deadline = time.monotonic() + args.deadline_s
     while True:
@@ -208,14 +187,7 @@ def local_login() -> "dict[str, str]":
     return {}
 
 
-@dataclass(frozen=True)
-class DataArgs:
-    wanted_new: bool = False  # the plan saw no database here: PostgreSQL's image makes one
-    forget: bool = False  # the operator has named the cluster: the database that was here is given up
-    uid: Optional[int] = None  # whom its container runs as; None: as on a new host
-
-
-def make_data_folder(layout: Layout, args: DataArgs) -> dict[str, str]:
+def make_data_folder(layout: Layout, args: change.Data) -> dict[str, str]:
     """Make the data directory for PostgreSQL's user; one that holds a database is left as it is.
 
     Its container mounts the link to it, which leads nowhere while its disk is not mounted.

@@ -14,17 +14,13 @@ from tempo_infra.on_host.shell import StepError, must, run
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import upkeep
 
 STOP_DEADLINE_S = 360.0  # a service gets its stop_grace_period; compose waits for it
 PAUSE_S = 1.0
 KILL_AFTER_S = 5
 ENDED = (124, 137)  # what `timeout` ends with, or the shell that it had to kill
 MOST_CHARS = 200_000  # of what a command wrote; a frame may hold as much, whatever the characters are
-
-
-@dataclass(frozen=True)
-class DrainArgs:
-    services: "list[str]"  # in this order, each after the one before has ended
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Drained:
         return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
 
 
-def drain(layout: Layout, args: DrainArgs) -> Drained:
+def drain(layout: Layout, args: upkeep.Drain) -> Drained:
     """Stop services one by one, each with the time to hand its work over that its compose file grants."""
     if guard.read(layout) is not None:
         raise StepError("a change of this host is not confirmed", remedy="tempo-infra status says which")
@@ -61,13 +57,6 @@ MEMBER = (
 
 
 @dataclass(frozen=True)
-class OwnersArgs:
-    owners: "list[str]"  # "10.0.0.12:7234", history hosts that should own all shards, each at least one
-    gone: str = ""  # an address that should be no member any more
-    deadline_s: float = 120.0
-
-
-@dataclass(frozen=True)
 class Owners:
     shards: "dict[str, int]" = field(default_factory=dict)
 
@@ -76,7 +65,7 @@ class Owners:
         return ", ".join(f"{owner.rpartition(':')[0]} {count}" for owner, count in self.shards.items())
 
 
-def owners(args: OwnersArgs) -> Owners:
+def owners(args: upkeep.Owners) -> Owners:
     """Wait until these history hosts own every shard, by Temporal's own table. Asked on the database host."""
     end = time.monotonic() + args.deadline_s
     while True:
@@ -92,19 +81,13 @@ def owners(args: OwnersArgs) -> Owners:
         time.sleep(PAUSE_S)
 
 
-def _counted(args: OwnersArgs) -> "list[int]":
+def _counted(args: upkeep.Owners) -> "list[int]":
     """Return all shards, the memberships of who should be gone, then the shards of each owner."""
     member = MEMBER.format(address=args.gone) if args.gone else "select 0"
     queries = (TOTAL, member, *(OWNED.format(address=owner) for owner in args.owners))
     columns = ", ".join(f"({query}) as c{number}" for number, query in enumerate(queries))
     [row] = psql.ask(psql.database_container(), f"select {columns}", database=TEMPORALS, deadline_s=20)
     return [int(row[f"c{number}"]) for number in range(len(queries))]
-
-
-@dataclass(frozen=True)
-class CommandArgs:
-    command: str
-    deadline_s: float
 
 
 @dataclass(frozen=True)
@@ -118,7 +101,7 @@ class Done:
         return "was ended at its deadline" if self.late else f"exit code {self.returncode}"
 
 
-def command(args: CommandArgs) -> Done:
+def command(args: upkeep.Command) -> Done:
     """Run a person's command on the drained host, and return all that it wrote, however it ended."""
     began = time.monotonic()
     limit = ["timeout", f"--kill-after={KILL_AFTER_S}", str(args.deadline_s)]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import upkeep
 
 UNIT = "etc/systemd/system/tempo-infra.service"
 MANAGED = re.compile(r"\A# Managed by tempo-infra.*\n")
@@ -64,18 +65,12 @@ Services on this host: {services}.
 
 
 @dataclass(frozen=True)
-class EjectArgs:
-    host: str  # internal address
-    cluster: str  # that is meant
-
-
-@dataclass(frozen=True)
 class Ejected:
     compose_file: str
     services: "list[str]" = field(default_factory=list)
 
 
-def eject(layout: Layout, args: EjectArgs) -> Ejected:
+def eject(layout: Layout, args: upkeep.Eject) -> Ejected:
     """Leave a compose file and a README; take away what only the tool needs. Nothing is restarted."""
     refuse_another(layout, args.cluster)
     refuse_open_run(layout)
@@ -106,7 +101,7 @@ def eject(layout: Layout, args: EjectArgs) -> Ejected:
     return Ejected(str(plain), services)
 
 
-def _readme(layout: Layout, args: EjectArgs, shipped: "dict[str, Any]", services: "list[str]") -> str:
+def _readme(layout: Layout, args: upkeep.Eject, shipped: "dict[str, Any]", services: "list[str]") -> str:
     owned = [f"`/{path}`" for path in shipped["files"] if path.startswith("etc/") and "systemd" not in path]
     return README.format(
         state=layout.state,

@@ -21,6 +21,7 @@ OURS = [f"com.docker.compose.project={PROJECT}"]  # labels
 ONE_OFF = [*OURS, "com.docker.compose.oneoff=True"]
 KEPT_RUNNING = [*OURS, "com.docker.compose.oneoff=False"]
 OK, NOT_FOUND = 200, 404  # of HTTP
+LOG_LINES = 5000
 MOST_BYTES = 16 * 1024 * 1024  # what it says of a container is some ten thousand
 PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")  # in a path
 
@@ -100,6 +101,21 @@ def inspect(container: str, *, deadline_s: float) -> "Optional[dict[str, Any]]":
     """Return what `docker inspect` says; None for one that went since it was listed."""
     found: "Optional[dict[str, Any]]" = ask(f"/containers/{container}/json", deadline_s=deadline_s)
     return found
+
+
+def log(container: str, *, since_s: float, deadline_s: float) -> bytes:
+    """Return what a container has written since a time of the epoch, at most the last thousands of lines.
+
+    StepError when the engine does not answer with it.
+    """
+    path = f"/containers/{container}/logs?stdout=1&stderr=1&tail={LOG_LINES}&since={since_s:.9f}"
+    try:
+        status, body = _exchange(path, deadline_s)
+    except OSError as error:
+        raise StepError(f"the Docker engine does not show the log of a container: {error}") from error
+    if status != OK:
+        raise StepError(f"the Docker engine answered {path} with {status}: {body[:200]!r}")
+    return body
 
 
 def listed(labels: "list[str]", *, stopped: bool, deadline_s: float) -> "list[dict[str, Any]]":

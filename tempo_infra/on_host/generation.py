@@ -8,7 +8,7 @@ import json
 import os
 import tarfile
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -31,18 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import change
 
 
 LARGEST_BYTES = 64 * 1024 * 1024  # unpacked; a host's files are some ten kB
-
-
-@dataclass(frozen=True)
-class StageArgs:
-    digest: str  # of the manifest, names the generation
-    sha256: str  # of the archive
-    length: int
-    repair: list[str] = field(default_factory=list)  # folders in the state folder that were edited in place
-    aside: str = ""  # folder in the state folder that takes them
 
 
 @dataclass(frozen=True)
@@ -52,8 +44,9 @@ class Staged:
     written: bool  # false when it was there already
 
 
-def stage(layout: Layout, args: StageArgs, archive: bytes) -> Staged:
+def stage(layout: Layout, args: change.Stage) -> Staged:
     """Verify the archive, write its files under temporary names, fsync, and only then name them."""
+    archive = args.payload
     if len(archive) != args.length or hashlib.sha256(archive).hexdigest() != args.sha256:
         raise StepError(f"the archive arrived cut or changed ({len(archive)} of {args.length} bytes)")
     files = _unpack(archive)
@@ -90,7 +83,7 @@ def _put_right(
     return ownership.put_right(ours, contents)
 
 
-def _aside(layout: Layout, args: StageArgs, name: str) -> Path | None:
+def _aside(layout: Layout, args: change.Stage, name: str) -> Path | None:
     """Return where a folder goes that was edited in place; None for one that is as it should be."""
     return layout.state / args.aside / name if args.aside and name in args.repair else None
 
@@ -166,20 +159,13 @@ def _write_tree(
 
 
 @dataclass(frozen=True)
-class SwitchArgs:
-    digest: str
-    found: dict[str, str | None]  # owned file -> digest that the plan saw; compared again, under the lock
-    insist: bool = False  # kernel settings that are not in force afterwards fail the step
-
-
-@dataclass(frozen=True)
 class Switched:
     installed: list[str]
     removed: list[str]
     say: str = ""  # what the kernel refused
 
 
-def switch(layout: Layout, args: SwitchArgs) -> Switched:
+def switch(layout: Layout, args: change.Switch) -> Switched:
     """Make a staged generation the current one and install its owned files under /etc."""
     if args.digest == ZERO:
         return _switch_to_zero(layout)

@@ -11,9 +11,10 @@ import re
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import engine
-from tempo_infra.on_host.containers import PullArgs, pull
+from tempo_infra.on_host.containers import PULL_S, pull
 from tempo_infra.on_host.durable import replace_file
 from tempo_infra.on_host.shell import StepError, must
+from tempo_infra.on_host.steps import change
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,7 @@ def _bring_back(reference: str, wanted: str) -> None:
             ["docker", "tag", wanted, reference], deadline_s=TAG_S
         )  # the name has moved on, the content is here
         return
-    pull(PullArgs([reference]))
+    pull(change.Pull([reference], PULL_S))
     now = engine.image_id(reference, deadline_s=ASK_S)
     if wanted not in ("", now):
         raise StepError(

@@ -18,6 +18,7 @@ from tempo_infra.on_host.layout import ZERO
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import change
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,7 @@ NEWEST_BYTES = 512 * 1024  # that are kept whole
 DECISIONS = 400  # and words of what a run is about, that are kept of before
 
 
-@dataclass(frozen=True)
-class NoteArgs:
-    run: str
-    what: str
-    who: str
-
-
-def note(layout: Layout, args: NoteArgs) -> "dict[str, str]":
+def note(layout: Layout, args: change.Note) -> "dict[str, str]":
     """Write down what a run is about; a full disk is said by the step that needs it."""
     with contextlib.suppress(OSError):
         begun = Entry(args.run, NOTE, "begun", detail=args.what[:MOST_WORDS], who=args.who[:MOST_WHO])

@@ -22,14 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import upkeep
 
 KEPT_ASIDE = "taken-over"  # copies of files that somebody else wrote or edited: they stay
-
-
-@dataclass(frozen=True)
-class RemoveArgs:
-    run: str
-    cluster: str  # that is meant
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class Removed:
     state: bool = False  # the state folder held more than a lock and copies of other people's files
 
 
-def remove(layout: Layout, args: RemoveArgs) -> Removed:
+def remove(layout: Layout, args: upkeep.Remove) -> Removed:
     """Take everything of ours away but data and images; again on a host without any of it does nothing."""
     refuse_another(layout, args.cluster)
     refuse_open_run(layout)

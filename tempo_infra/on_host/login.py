@@ -11,7 +11,6 @@ import hmac
 import os
 import re
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import exchange, untrusted
@@ -20,6 +19,7 @@ from tempo_infra.on_host.shell import StepError
 if TYPE_CHECKING:
     from tempo_infra.on_host.exchange import Exchange
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import change
 
 PROTOCOL = 196608  # 3.0
 DEADLINE_S = 10.0  # of the whole login
@@ -36,17 +36,7 @@ class LoginRefusedError(Exception):
     """The server, or what answers in its place, let nobody in; the text never holds the password."""
 
 
-@dataclass(frozen=True)
-class LoginArgs:
-    host: str
-    port: int
-    database: str
-    role: str
-    acts_as: str  # the role that owns what the login makes
-    file: str  # the password, in the secrets folder
-
-
-def login(layout: Layout, args: LoginArgs) -> "dict[str, str]":
+def login(layout: Layout, args: change.Login) -> "dict[str, str]":
     """Log in with the password on this host. StepError when that is refused."""
     content = untrusted.read(layout.secrets, args.file)
     if content is None:
@@ -64,7 +54,7 @@ def login(layout: Layout, args: LoginArgs) -> "dict[str, str]":
     return {"user": user}
 
 
-def who_logs_in(args: LoginArgs, password: str) -> str:
+def who_logs_in(args: change.Login, password: str) -> str:
     """Log in and return the role that statements run as. LoginRefusedError, OSError."""
     with exchange.tcp(args.host, args.port, deadline_s=DEADLINE_S, most_bytes=MOST_BYTES) as server:
         words = ["user", args.role, "database", args.database, "application_name", "tempo-infra"]

@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host.containers import JobArgs, job
+from tempo_infra.on_host.containers import Job, job
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import change
 
 # One container for all: reads "name hours" lines and says of each what came of it. What was set is asked for
 # again: a server that answers "done" and keeps another retention is a failure, too.
@@ -43,18 +44,12 @@ LONGEST_WHY = 300
 
 
 @dataclass(frozen=True)
-class NamespaceArgs:
-    hours: "dict[str, int]"  # name -> retention
-    deadline_s: float = 90.0
-
-
-@dataclass(frozen=True)
 class Namespaces:
     done: "dict[str, str]"  # name -> kept, created or updated
     say: str = ""
 
 
-def namespaces(layout: Layout, args: NamespaceArgs) -> Namespaces:
+def namespaces(layout: Layout, args: change.Namespaces) -> Namespaces:
     """Create what is missing and set a differing retention; what fails is tried again while caches settle.
 
     StepError when one is not as wanted at the deadline: it says what became of each.
@@ -76,7 +71,7 @@ def _try(layout: Layout, hours: "dict[str, int]", done: "dict[str, str]") -> "di
     """Go through the list once; what was done is added to `done`, the others are returned with the reason."""
     lines = "".join(f"{name} {hours[name]}\n" for name in sorted(hours))
     try:
-        said = job(layout, JobArgs("admin-tools", [*BOUNDED, "sh", "-c", SCRIPT]), lines.encode())["out"]
+        said = job(layout, Job("admin-tools", [*BOUNDED, "sh", "-c", SCRIPT]), lines.encode())["out"]
     except StepError as error:
         return dict.fromkeys(hours, str(error))
     why = dict.fromkeys(hours, "nothing was said of it")

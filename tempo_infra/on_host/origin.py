@@ -17,6 +17,7 @@ from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import change
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -27,15 +28,6 @@ class Origin:
     write: int  # how often that file had been written
     since: str
     run: str
-
-
-@dataclass(frozen=True)
-class OriginArgs:
-    digest: str
-    write: int
-    run: str
-    seen: Optional[str] = None  # the digest that the plan saw
-    anyway: bool = False  # whatever was confirmed: the file was made from what lies on the hosts
 
 
 def read(layout: Layout) -> Optional[Origin]:
@@ -51,7 +43,7 @@ def read(layout: Layout) -> Optional[Origin]:
     raise StepError(f"{layout.origin} makes no sense")
 
 
-def keep(layout: Layout, args: OriginArgs) -> "dict[str, str]":
+def keep(layout: Layout, args: change.Origin) -> "dict[str, str]":
     """Remember the file that is in use now. StepError when another run has brought another one meanwhile."""
     known = read(layout)
     if not args.anyway and (known.digest if known else None) != args.seen:

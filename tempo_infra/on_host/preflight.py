@@ -7,8 +7,7 @@ done to look (images, a trial start) are steps of their own, after this one.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Callable
 
 from tempo_infra.on_host import (
     accounts,
@@ -22,6 +21,7 @@ from tempo_infra.on_host import (
 )
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
@@ -29,27 +29,7 @@ if TYPE_CHECKING:
 ENGINE_S = 45.0  # for an answer, on a host that may be small and busy
 
 
-@dataclass(frozen=True)
-class PreflightArgs:
-    """What the change needs."""
-
-    bytes: int  # on the state folder's disk
-    files: int
-    internal: str
-    bindings: "list[str]" = field(default_factory=list)  # address:port of services that do not run yet
-    rules: bool = False  # containers are reached, and reach others, by rules that the engine makes
-    database: bool = False
-    new_data: bool = False  # the plan saw no database here
-    forget: bool = False  # the database that was here is given up, by name
-    subnets: "list[str]" = field(default_factory=list)  # of the containers, unless they are there already
-    data_uid: "Optional[int]" = None  # whom the database's container runs as; None: not asked
-    nobodys: "list[int]" = field(default_factory=list)  # user numbers that have to be nobody's here
-    kernel: "dict[str, str]" = field(default_factory=dict)  # values that the kernel has to take, by path
-    cluster: str = ""  # the inventory's name for it
-    renamed_from: str = ""  # that it had before, by the operator's word
-
-
-def preflight(layout: Layout, args: PreflightArgs) -> "dict[str, int]":
+def preflight(layout: Layout, args: change.Preflight) -> "dict[str, int]":
     """Go through all guards; StepError with everything that they found."""
     found = [problem for guard in GUARDS for problem in guard(layout, args)]
     if found:
@@ -57,7 +37,7 @@ def preflight(layout: Layout, args: PreflightArgs) -> "dict[str, int]":
     return {"guards": len(GUARDS)}
 
 
-def _room(layout: Layout, args: PreflightArgs) -> "list[str]":
+def _room(layout: Layout, args: change.Preflight) -> "list[str]":
     """Bytes and inodes for twice the payload."""
     place = data_folder.nearest(layout.state)
     usage = os.statvfs(place)
@@ -69,7 +49,7 @@ def _room(layout: Layout, args: PreflightArgs) -> "list[str]":
     return found
 
 
-def _writes(layout: Layout, args: PreflightArgs) -> "list[str]":
+def _writes(layout: Layout, args: change.Preflight) -> "list[str]":
     folders = [layout.state, *(layout.root / name for name in OWNED)]
     problems = {str(place): data_folder.write_probe(place) for place in map(data_folder.nearest, folders)}
     found = [f"{place} can't be written: {why}" for place, why in problems.items() if why]
@@ -77,7 +57,7 @@ def _writes(layout: Layout, args: PreflightArgs) -> "list[str]":
     return list(dict.fromkeys([*found, *([of_data] if of_data else [])]))
 
 
-def _engine(layout: Layout, args: PreflightArgs) -> "list[str]":
+def _engine(layout: Layout, args: change.Preflight) -> "list[str]":
     """Also one that has just been installed, by whatever settings an earlier one has left."""
     found = which_engine.find(deadline_s=ENGINE_S, root=layout.root)
     if found.absent:
@@ -87,17 +67,17 @@ def _engine(layout: Layout, args: PreflightArgs) -> "list[str]":
     return [f"{one.what} ({one.remedy})" for one in found.unfit]
 
 
-def _address(_: Layout, args: PreflightArgs) -> "list[str]":
+def _address(_: Layout, args: change.Preflight) -> "list[str]":
     return (
         [] if args.internal in addresses() else [f"the internal address {args.internal} is not up any more"]
     )
 
 
-def _ports(_: Layout, args: PreflightArgs) -> "list[str]":
+def _ports(_: Layout, args: change.Preflight) -> "list[str]":
     return [f"port {one} is taken by {who.name}" for one, who in ports.taken(args.bindings).items()]
 
 
-def _subnets(_: Layout, args: PreflightArgs) -> "list[str]":
+def _subnets(_: Layout, args: change.Preflight) -> "list[str]":
     if not args.subnets:
         return []
     try:
@@ -107,7 +87,7 @@ def _subnets(_: Layout, args: PreflightArgs) -> "list[str]":
     return [words for one in args.subnets for words in subnets.problems(found, one)]
 
 
-def _data(layout: Layout, args: PreflightArgs) -> "list[str]":
+def _data(layout: Layout, args: change.Preflight) -> "list[str]":
     if not args.database:
         return []
     pin, found = identity.pinned(layout), data_folder.look_or_why(layout)
@@ -119,20 +99,20 @@ def _data(layout: Layout, args: PreflightArgs) -> "list[str]":
     return [one for one in (why, full) if one]
 
 
-def _cluster(layout: Layout, args: PreflightArgs) -> "list[str]":
+def _cluster(layout: Layout, args: change.Preflight) -> "list[str]":
     why = belongs.why_not(belongs.cluster_here(layout), args.cluster, args.renamed_from)
     return [why] if why else []
 
 
-def _users(_: Layout, args: PreflightArgs) -> "list[str]":
+def _users(_: Layout, args: change.Preflight) -> "list[str]":
     return [one.words for one in accounts.look(args.nobodys).shared]
 
 
-def _kernel(layout: Layout, args: PreflightArgs) -> "list[str]":
+def _kernel(layout: Layout, args: change.Preflight) -> "list[str]":
     return list(kernel_refuses.beforehand(layout, args.kernel))
 
 
-Guard = Callable[["Layout", PreflightArgs], "list[str]"]
+Guard = Callable[["Layout", change.Preflight], "list[str]"]
 # In this order. One more, such as the age of the last backup, is one more entry: what is wrong, or nothing.
 GUARDS: "tuple[Guard, ...]" = (
     _cluster,

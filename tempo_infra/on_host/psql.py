@@ -17,9 +17,10 @@ from typing import Any
 from tempo_infra.on_host import engine, said
 from tempo_infra.on_host.inside import inside
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps.change import ITS_DATABASE
 
 SERVICE = "postgresql"
-SUPERUSER, ITS_DATABASE = "postgres", "postgres"
+SUPERUSER = "postgres"
 LOCAL = "temporal_local"  # on the container's socket only, without a password
 ENGINE_S = 20.0
 MOST_CHARACTERS = 4 * 1024 * 1024  # of one answer

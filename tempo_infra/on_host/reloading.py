@@ -1,4 +1,4 @@
-"""Letting the running database take up files that it reads anew, and seeing that it did.
+"""Letting running servers take up files that they read anew, and seeing that they did.
 
 Asked of the server itself and of the files, never of what a run did before: so it holds after a change, on
 the way back, and when the program that wrote them is gone.
@@ -6,18 +6,24 @@ the way back, and when the program that wrote them is gone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import engine, psql
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
-    from typing import Mapping
+    from typing import Collection, Iterator, Mapping
 
 TARGET = "/etc/tempo-infra"  # in the container: the folder of the service's files
 ENGINE_S, ASK_S, TAKEN_S, PAUSE_S = 20.0, 15.0, 30.0, 0.2
+# A server of Temporal looks every ten seconds (`pollInterval`). What was written longer ago it has seen, and
+# its log of then may be gone.
+DYNAMIC, TAKEN_UP_S, FORGOTTEN_S, LOOK_EVERY_S = "dynamic.yaml", 30.0, 120.0, 1.0
+TAKEN, NOT_TAKEN = b"Updated dynamic config", b"Unable to update dynamic config"
 LOADED = "select extract(epoch from pg_conf_load_time())::float8 as at"
 RELOAD = "select pg_reload_conf() as told"
 # What the files hold by now and the server did not take.
@@ -56,6 +62,40 @@ def reload(deadline_s: float = TAKEN_S) -> "list[str]":
     if left:
         raise StepError(f"PostgreSQL runs on without a part of its new files: {' | '.join(left)[:600]}")
     return changed
+
+
+def take_up(services: "Collection[str]", deadline_s: float = TAKEN_UP_S) -> None:
+    """Wait until servers of Temporal have read their dynamic configuration where it was written a moment ago.
+
+    Each looks for a newer file by itself, and says in its log what became of it; so does one that has started
+    since. StepError when one does not take it, or has not by the deadline.
+    """
+    until = time.monotonic() + deadline_s
+    waiting = {
+        engine.service_of(one): (str(one["Id"]), written_s)
+        for one in engine.containers(stopped=False, deadline_s=ENGINE_S)
+        if engine.service_of(one) in services
+        for written_s in _written(one, DYNAMIC)
+        if time.time() - written_s < FORGOTTEN_S
+    }
+    while waiting:
+        for service, (container, written_s) in list(waiting.items()):
+            said = engine.log(container, since_s=written_s, deadline_s=ASK_S)
+            if NOT_TAKEN in said:
+                raise StepError(f"{service} runs on without its new {DYNAMIC}: see its log (`docker logs`)")
+            if TAKEN in said:
+                del waiting[service]
+        if waiting and time.monotonic() > until:
+            raise StepError(f"{min(waiting)} has not read {DYNAMIC} anew in {deadline_s:g} s")
+        time.sleep(LOOK_EVERY_S if waiting else 0)
+
+
+def _written(container: "Mapping[str, Any]", name: str) -> "Iterator[float]":
+    """Yield when a file of a container's own folder was written, in seconds of the epoch."""
+    for one in container.get("Mounts") or ():
+        if one.get("Destination") == TARGET:
+            with contextlib.suppress(OSError):
+                yield (Path(str(one["Source"])) / name).lstat().st_mtime
 
 
 def _running() -> "Mapping[str, Any]":

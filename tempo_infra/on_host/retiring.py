@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import armed as guard
@@ -15,17 +15,12 @@ from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import upkeep
 
 PAUSE_S = 1.0
 
 
-@dataclass(frozen=True)
-class UnusedArgs:
-    roles: "list[str]"
-    deadline_s: float = 30.0
-
-
-def unused(args: UnusedArgs) -> "dict[str, str]":
+def unused(args: upkeep.Unused) -> "dict[str, str]":
     """Wait until no session uses these logins any more. StepError names who still does."""
     names = ", ".join(f"'{role}'" for role in args.roles)
     statement = (
@@ -49,12 +44,7 @@ def roles() -> "list[dict[str, Any]]":
     return [asdict(one) for one in logins.roles(lambda query: psql.ask(container, query, deadline_s=20))]
 
 
-@dataclass(frozen=True)
-class ForgetArgs:
-    readers: "list[str]"  # folders of secrets
-
-
-def forget(layout: Layout, args: ForgetArgs) -> "dict[str, list[str]]":
+def forget(layout: Layout, args: upkeep.Forget) -> "dict[str, list[str]]":
     """Take folders of secrets away. StepError when a container reads one of them, or a run is open."""
     armed = guard.read(layout)
     if armed is not None:

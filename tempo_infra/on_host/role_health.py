@@ -8,10 +8,9 @@ service name answers SERVING at once.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import exchange
+from tempo_infra.on_host import exchange, reloading
 from tempo_infra.on_host.containers import restart_counts, why_not_running
 from tempo_infra.on_host.shell import StepError
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from tempo_infra.on_host.exchange import Exchange
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import change
 
 # The names under which the server registers its roles (go.temporal.io/server, service/*/fx.go).
 HEALTH_NAMES = {
@@ -38,14 +38,7 @@ ASK_S = 3.0
 MOST_BYTES = 64 * 1024  # an answer is a few hundred
 
 
-@dataclass(frozen=True)
-class RoleHealthArgs:
-    host: str
-    ports: dict[str, int]  # role -> gRPC port
-    deadline_s: float = 120.0
-
-
-def role_health(layout: Layout, args: RoleHealthArgs) -> dict[str, float]:
+def role_health(layout: Layout, args: change.Serving) -> dict[str, float]:
     """Wait until every role says SERVING; the seconds that each one took."""
     started = time.monotonic()
     waiting, seconds = dict(args.ports), {}
@@ -67,6 +60,7 @@ def role_health(layout: Layout, args: RoleHealthArgs) -> dict[str, float]:
                 f"its log ends: {why_not_running(layout, role)}"
             )
         time.sleep(0.25 if waiting else 0)
+    reloading.take_up(args.ports)
     return seconds
 
 

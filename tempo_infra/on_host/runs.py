@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import condition, snapshot, undo
@@ -20,23 +20,12 @@ from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import reading
 
 LATE_S = 30.0  # beyond its grace, the timer of a run should have fired
 LOOK_EVERY_S = 0.5
 ENGINE_S = 20.0
 MOST_BYTES = 3 * 1024 * 1024  # of entries as JSON; an answer may have 4 MiB
-
-
-@dataclass(frozen=True)
-class RunsArgs:
-    run: str = ""  # only this one; empty: all
-    wait_s: float = 0.0  # for this run to be over
-    ask: Ask = field(default_factory=Ask)  # with a host: its services are looked at, too
-
-    @classmethod
-    def of(cls, body: "dict[str, Any]") -> RunsArgs:
-        """Make them of what was sent."""
-        return cls(**{**body, "ask": Ask(**body.get("ask", {}))})
 
 
 @dataclass(frozen=True)
@@ -59,14 +48,14 @@ class Runs:
     unasked: str = ""  # why the engine did not say which containers there are
 
 
-def read_runs(layout: Layout, args: RunsArgs) -> Runs:
+def read_runs(layout: Layout, args: reading.Runs) -> Runs:
     """Read the journal; with `wait_s`, first wait until the run is over; settle it if its timer is gone."""
     end = time.monotonic() + args.wait_s
     while args.run and _goes_on(layout, args.run) and time.monotonic() < end:
         time.sleep(LOOK_EVERY_S)
     armed = guard.read(layout)
     is_open = armed is not None and armed.phase in guard.OPEN
-    kept, found, unasked = _services(layout, args.ask)
+    kept, found, unasked = _services(layout, Ask(args.host, args.ports))
     left_s = armed.grace_s - guard.silent_s(layout, armed.run) if armed is not None and is_open else 0.0
     return Runs(
         current=layout.current.resolve().name if layout.current.is_symlink() else None,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import change
 
 SAY_EVERY_S, ASK_S, DROP_S = 15.0, 20.0, 60.0
 EMPTY = "0.0"  # the version that the tool sets before its first migration
@@ -50,15 +51,16 @@ and query ~* '^ *(alter|create|drop) +(table|index|unique|extension|function)' o
 """
 
 
-def migrate(layout: Layout, args: containers.JobArgs, say: "Callable[[str], None]") -> "dict[str, str]":
+def migrate(layout: Layout, args: change.Schema, say: "Callable[[str], None]") -> "dict[str, str]":
     """Bring both databases to the schema of the image; StepError with the tool's own words."""
-    containers.wait_for_earlier(args)
+    job = containers.Job("schema", deadline_s=args.deadline_s)
+    containers.wait_for_earlier(job)
     for database in (TEMPORALS, VISIBILITY):
         if cut_off(database):
             say(f"{database}: an earlier first migration was cut off, it begins anew")
             psql.change(psql.database_container(), DROP, database=database, deadline_s=DROP_S)
     with _said(say, args.deadline_s):
-        return containers.job(layout, args, b"")
+        return containers.job(layout, job, b"")
 
 
 def cut_off(database: str) -> bool:

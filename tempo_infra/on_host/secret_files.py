@@ -12,19 +12,10 @@ from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import change, reading
 
 
 LARGEST_BYTES = 4096
-
-
-@dataclass(frozen=True)
-class SecretArgs:
-    uids: dict[str, int]  # reader -> owner of its folder
-
-
-@dataclass(frozen=True)
-class PasswordsArgs:
-    names: "list[str]"  # reader/file
 
 
 @dataclass(frozen=True)
@@ -32,7 +23,7 @@ class SecretsWritten:
     written: list[str]  # names only
 
 
-def passwords(layout: Layout, args: PasswordsArgs) -> "dict[str, str]":
+def passwords(layout: Layout, args: reading.Passwords) -> "dict[str, str]":
     """Return those that lie here, for an operator who has lost the file of secrets."""
     found: "dict[str, str]" = {}
     for name in args.names:
@@ -44,12 +35,12 @@ def passwords(layout: Layout, args: PasswordsArgs) -> "dict[str, str]":
     return found
 
 
-def write_secrets(layout: Layout, args: SecretArgs, payload: bytes) -> SecretsWritten:
+def write_secrets(layout: Layout, args: change.Secrets) -> SecretsWritten:
     """Write the secrets of the payload (JSON: reader -> name -> value) that differ from what is there."""
     written = []
     make_folder(layout.state, 0o755)
     make_folder(layout.secrets, 0o711)
-    for reader, files in sorted(json.loads(payload).items()):
+    for reader, files in sorted(json.loads(args.payload).items()):
         folder = layout.secrets / reader
         make_folder(folder, 0o700, args.uids[reader])
         for name, value in sorted(files.items()):

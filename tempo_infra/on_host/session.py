@@ -14,57 +14,31 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass, is_dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable
+from dataclasses import asdict, is_dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Mapping
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host.journal import RESTART, Entry, NoteArgs, note, record
+from tempo_infra.on_host.journal import RESTART, Entry, record
 from tempo_infra.on_host.later import Later
-from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock
-from tempo_infra.on_host.longest import HANGS, UNDO_S, longest_s
 from tempo_infra.on_host.scope import enter_scope
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.speaking import Speaker
+from tempo_infra.on_host.steps.step import HANGS, UNDO_S
 from tempo_infra.on_host.watch import Watch
-from tempo_infra.on_host.wire import Event, Reply, Step, WireError, decode_request, read_frame
+from tempo_infra.on_host.wire import Event, Reply, WireError, decode_request, read_frame
 
 if TYPE_CHECKING:
-    from tempo_infra.on_host import (
-        arming,
-        bootstrap,
-        containers,
-        database,
-        disk_speed,
-        draining,
-        ejecting,
-        facts,
-        generation,
-        gone,
-        identity,
-        leaving,
-        login,
-        namespaces,
-        origin,
-        preflight,
-        retiring,
-        role_health,
-        runs,
-        schema,
-        secret_files,
-        state,
-        trial_start,
-        undo,
-    )
-    from tempo_infra.on_host.facts import Facts
+    from tempo_infra.on_host import containers, database, facts, generation, gone, identity, role_health, undo
+    from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import change, reading
+    from tempo_infra.on_host.steps.step import Step
 else:
-    arming, bootstrap, containers, database = map(Later, ("arming", "bootstrap", "containers", "database"))
-    disk_speed, draining, ejecting, facts = map(Later, ("disk_speed", "draining", "ejecting", "facts"))
-    generation, gone, identity, leaving = map(Later, ("generation", "gone", "identity", "leaving"))
-    login, namespaces, origin, preflight = map(Later, ("login", "namespaces", "origin", "preflight"))
-    retiring, role_health, runs, schema = map(Later, ("retiring", "role_health", "runs", "schema"))
-    secret_files, state, trial_start, undo = map(Later, ("secret_files", "state", "trial_start", "undo"))
+    containers, database, facts = map(Later, ("containers", "database", "facts"))
+    generation, gone, identity = map(Later, ("generation", "gone", "identity"))
+    role_health, undo = map(Later, ("role_health", "undo"))
 
+Handler = Callable[["Session", Any], object]  # of one kind of step
 # Read only, or written by who decides, or the end of the journal.
 UNWRITTEN = ("lock", "unlock", "note", "state", "confirm", "rollback", "runs", "remove", "eject")
 PIECE_BYTES = 16 * 1024
@@ -76,20 +50,20 @@ UNDECIDED_S = 86400.0  # an operator who asks for nothing more keeps a change un
 SILENT_S = 120.0  # between a run's requests; a program that stands still must not keep others out for ever
 
 
-@dataclass(frozen=True)
-class LockArgs:
-    run: str
-    who: str
-    wait_s: float = 0.0
-
-
 class Session:
     """One connection's worth of work on a host."""
 
     def __init__(
-        self, nonce: str, stdin: BinaryIO, stdout: BinaryIO, layout: Layout, ahead: bytes = b""
+        self,
+        handlers: "Mapping[type[Step], Handler]",
+        nonce: str,
+        stdin: BinaryIO,
+        stdout: BinaryIO,
+        layout: Layout,
+        ahead: bytes = b"",
     ) -> None:
         """`ahead` was read from the input already."""
+        self._handlers = handlers
         self._nonce, self._stdin, self._stdout, self._layout = nonce, stdin, stdout, layout
         self._ahead = io.BytesIO(ahead)
         self._lock = HostLock(layout)
@@ -212,9 +186,9 @@ class Session:
             self._step, started = step.name, time.monotonic()
             self._event(Event(step.name, "started"))
             try:
-                self._watch.begin(step.name, longest_s(step))
+                self._watch.begin(step.name, step.longest_s)
                 self._outlive_the_login(step)
-                result = HANDLERS[step.name](self, step)
+                result = self._handlers[type(step)](self, step)
             except StepError as error:
                 return self._failed(results, step, error)
             except Exception as error:  # noqa: BLE001 - whatever it is, the operator must learn which step it was
@@ -272,10 +246,9 @@ class Session:
     def _event(self, event: Event) -> None:
         self._say_to.event(event)
 
-    def lock(self, step: Step) -> dict[str, str]:
-        args = LockArgs(**step.args)
-        self._lock.acquire(args.run, args.who, wait_s=args.wait_s, may_be_killed=True)
-        self._run = args.run
+    def lock(self, step: change.Lock) -> dict[str, str]:
+        self._lock.acquire(step.run, step.who, wait_s=step.wait_s, may_be_killed=True)
+        self._run = step.run
         return {}
 
     def _outlive_the_login(self, step: Step) -> None:
@@ -284,31 +257,30 @@ class Session:
             enter_scope(self._run)
             self._in_scope = True
 
-    def unlock(self, _: Step) -> dict[str, str]:
+    def unlock(self, _: change.Unlock) -> dict[str, str]:
         self._lock.release()
         self._run = ""
         return {}
 
-    def switch(self, step: Step) -> generation.Switched:
-        args = generation.SwitchArgs(**step.args)
-        record(self._layout, Entry(self._run, "switch", "started", args.digest))
-        return generation.switch(self._layout, args)
+    def switch(self, step: change.Switch) -> generation.Switched:
+        record(self._layout, Entry(self._run, "switch", "started", step.digest))
+        return generation.switch(self._layout, step)
 
-    def postgres_ready(self, step: Step) -> database.Ready:
-        ready = database.postgres_ready(self._layout, database.Address(**step.args))
+    def postgres_ready(self, step: change.PostgresReady) -> database.Ready:
+        ready = database.postgres_ready(self._layout, step)
         identity.keep(self._layout, self._run, ready.system_identifier)
         self._back("postgresql", time.monotonic())
         return ready
 
-    def up(self, step: Step) -> containers.Brought:
+    def up(self, step: change.Up) -> containers.Brought:
         started = time.monotonic()
-        brought = containers.up(self._layout, containers.UpArgs(**step.args))
+        brought = containers.up(self._layout, step)
         self._away |= dict.fromkeys(brought.made_anew, started)
         return brought
 
-    def serving(self, step: Step) -> dict[str, float]:
+    def serving(self, step: change.Serving) -> dict[str, float]:
         started = time.monotonic()
-        took = role_health.role_health(self._layout, role_health.RoleHealthArgs(**step.args))
+        took = role_health.role_health(self._layout, step)
         for role, seconds in took.items():
             self._back(role, started + seconds)
         return took
@@ -323,78 +295,15 @@ class Session:
                     Entry(self._run, RESTART, "done", detail=service, seconds=round(at - since, 2)),
                 )
 
-    def rollback(self, step: Step) -> dict[str, str]:
-        return arming.rollback(self._layout, arming.RunArgs(**step.args), self.say)
-
-    def facts(self, step: Step) -> Facts:
+    def facts(self, step: reading.Facts) -> facts.Facts:
         """Measure while the operator is there: nobody else wants the facts."""
         with gone.ended_with(self._stdin.fileno()):
-            return facts.collect(facts.FactsOptions.of(step.args))
+            return facts.collect(step.options)
 
     @property
     def layout(self) -> Layout:
         return self._layout
 
 
-HANDLERS: dict[str, Callable[[Session, Step], Any]] = {
-    "state": lambda s, step: state.read_state(s.layout, state.StateArgs(**step.args)),
-    "facts": lambda s, step: s.facts(step),
-    "clock": lambda _, __: {"ns": time.time_ns()},
-    "lock": Session.lock,
-    "unlock": Session.unlock,
-    "bootstrap": lambda s, _: bootstrap.install_docker(s.layout, s.say),
-    "stage": lambda s, step: generation.stage(s.layout, generation.StageArgs(**step.args), step.payload),
-    "validate": lambda s, step: containers.validate(s.layout, containers.ValidateArgs(**step.args)),
-    "pull": lambda s, step: containers.pull(containers.PullArgs(**step.args), s.say),
-    "secrets": lambda s, step: secret_files.write_secrets(
-        s.layout, secret_files.SecretArgs(**step.args), step.payload
-    ),
-    "disk-speed": lambda s, _: disk_speed.measure(s.layout),
-    "origin": lambda s, step: origin.keep(s.layout, origin.OriginArgs(**step.args)),
-    "passwords": lambda s, step: secret_files.passwords(s.layout, secret_files.PasswordsArgs(**step.args)),
-    "trial-start": lambda s, step: trial_start.trial_start(s.layout, trial_start.TrialArgs(**step.args)),
-    "preflight": lambda s, step: preflight.preflight(s.layout, preflight.PreflightArgs(**step.args)),
-    "data": lambda s, step: database.make_data_folder(s.layout, database.DataArgs(**step.args)),
-    "switch": Session.switch,
-    "up": Session.up,
-    "before-ours": lambda s, _: containers.before_ours(s.layout),
-    "postgres-ready": Session.postgres_ready,
-    "sql": lambda s, step: database.sql(database.SqlArgs(**step.args), step.payload, s.say),
-    "local-login": lambda _, __: database.local_login(),
-    "schema": lambda s, step: schema.migrate(s.layout, containers.JobArgs(**step.args), s.say),
-    "database-answers": lambda _, step: database.database_answers(database.Address(**step.args)),
-    "serving": Session.serving,
-    "login": lambda s, step: login.login(s.layout, login.LoginArgs(**step.args)),
-    "unused": lambda _, step: retiring.unused(retiring.UnusedArgs(**step.args)),
-    "roles": lambda _, __: {"roles": retiring.roles()},
-    "forget": lambda s, step: retiring.forget(s.layout, retiring.ForgetArgs(**step.args)),
-    "membership": lambda _, step: database.membership(database.MembershipArgs(**step.args)),
-    "members-gone": lambda _, __: database.members_gone(),
-    "namespaces": lambda s, step: namespaces.namespaces(s.layout, namespaces.NamespaceArgs(**step.args)),
-    "arm": lambda s, step: arming.arm(s.layout, arming.ArmArgs(**step.args)),
-    "healthy": lambda s, step: arming.healthy(s.layout, arming.RunArgs(**step.args)),
-    "still": lambda s, step: arming.still(s.layout, arming.RunArgs(**step.args)),
-    "confirm": lambda s, step: arming.confirm(s.layout, arming.RunArgs(**step.args)),
-    "rollback": Session.rollback,
-    "note": lambda s, step: note(s.layout, NoteArgs(**step.args)),
-    "boot-id": lambda s, _: {"boot_id": guard.boot_id(s.layout)},
-    "drain": lambda s, step: draining.drain(s.layout, draining.DrainArgs(**step.args)),
-    "owners": lambda _, step: draining.owners(draining.OwnersArgs(**step.args)),
-    "command": lambda _, step: draining.command(draining.CommandArgs(**step.args)),
-    "reboot": lambda _, __: draining.reboot(),
-    "remove": lambda s, step: leaving.remove(s.layout, leaving.RemoveArgs(**step.args)),
-    "eject": lambda s, step: ejecting.eject(s.layout, ejecting.EjectArgs(**step.args)),
-    "runs": lambda s, step: runs.read_runs(s.layout, runs.RunsArgs.of(step.args)),
-}
-
-
 def _plain(result: Any) -> Any:
     return asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
-
-
-def main(nonce: str, request: bytes = b"") -> None:
-    """Serve one connection; called by the line that the controller sends, which may have read a request."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost terminal must not stop a step half way
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    os.umask(0o022)
-    Session(nonce, sys.stdin.buffer, sys.stdout.buffer, Layout(), request).serve()

@@ -44,6 +44,7 @@ from tempo_infra.on_host.users import OWN, Users, here
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import reading
 
 ASK_S = 45.0  # of the engine, on a host that may be small and busy
 MAX_TEXT = 256 * 1024  # characters of a file that are shown; what differs beyond is told by its digest
@@ -117,22 +118,7 @@ class HostState:
     restarts: dict[str, list[float]] = field(default_factory=dict)  # service -> seconds away, earlier times
 
 
-@dataclass(frozen=True)
-class StateArgs:
-    wanted: dict[str, str]  # path in the bundle -> digest
-    images: list[str]
-    secret_names: list[str]
-    secret_key: str  # hex; makes the secrets' digests useless to anyone else
-    bindings: list[str] = field(default_factory=list)  # address:port that will be listened on
-    subnets: list[str] = field(default_factory=list)  # of containers, wanted and possible ones
-    secret_uids: dict[str, int] = field(default_factory=dict)  # reader -> who its folder belongs to
-    secrets_needed: list[str] = field(default_factory=list)  # of the names, those that services read
-    compose: str = ""  # the wanted compose file
-    host: str = ""  # internal address; empty: no service is asked whether it serves
-    ports: dict[str, int] = field(default_factory=dict)  # service -> where it is asked
-
-
-def read_state(layout: Layout, args: StateArgs) -> HostState:
+def read_state(layout: Layout, args: reading.State) -> HostState:
     """Read everything that the plan needs; nothing is changed.
 
     An engine that does not answer is asked nothing more: each question would take its whole deadline.
@@ -268,13 +254,13 @@ def _tampered(layout: Layout, shipped: dict[str, dict[str, str]], shown: _Shown)
     return found
 
 
-def _wrong(layout: Layout, shipped: dict[str, dict[str, str]], args: StateArgs) -> list[Wrong]:
+def _wrong(layout: Layout, shipped: dict[str, dict[str, str]], args: reading.State) -> list[Wrong]:
     wanted = ownership.of_generation(layout, shipped, layout.current.resolve())
     secrets = ownership.of_secrets(layout, args.secret_uids, args.secrets_needed)
     return ownership.wrong(layout, [*wanted, *secrets])[:MOST_WRONG]
 
 
-def _secret_digests(layout: Layout, args: StateArgs) -> dict[str, str | None]:
+def _secret_digests(layout: Layout, args: reading.State) -> dict[str, str | None]:
     key = bytes.fromhex(args.secret_key)
     digests: dict[str, str | None] = {}
     for name in args.secret_names:

@@ -7,7 +7,6 @@ that add up to more than the connections), so it is started. The running databas
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from tempo_infra.on_host.shell import StepError, must, run
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.steps import change
 
 DEADLINE_S = 150
 # initdb is quick with nothing to sync; then the real start, one query, an orderly end.
@@ -50,12 +50,7 @@ FACTS = (
 )
 
 
-@dataclass(frozen=True)
-class TrialArgs:
-    digest: str
-
-
-def trial_start(layout: Layout, args: TrialArgs) -> "dict[str, bool]":
+def trial_start(layout: Layout, args: change.TrialStart) -> "dict[str, bool]":
     """Start the staged configuration aside. StepError with the server's own words when it does not start.
 
     Skipped when the same files already run.

@@ -24,6 +24,7 @@ from tempo_infra.on_host.journal import Entry, in_journal, name_of, record, was_
 from tempo_infra.on_host.later import Later
 from tempo_infra.on_host.layout import PROJECT, ZERO
 from tempo_infra.on_host.shell import StepError, run
+from tempo_infra.on_host.steps import change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,11 +56,11 @@ def check_health(
     if not wanted:
         return
     if "postgresql" in wanted:
-        database.postgres_ready(layout, database.Address(armed.host, POSTGRES_PORT, deadline_s))
+        database.postgres_ready(layout, change.PostgresReady(armed.host, POSTGRES_PORT, deadline_s))
     ports = {role: port for role, port in armed.ports.items() if role in wanted}
     ui = ports.pop("ui", None)
     if ports:
-        role_health.role_health(layout, role_health.RoleHealthArgs(armed.host, ports, deadline_s))
+        role_health.role_health(layout, change.Serving(armed.host, ports, deadline_s))
     if ui is not None:
         ui_health.ui_answers(layout, *ui_health.place(ui), deadline_s)
     missing = sorted(set(wanted) - set(running(layout)))

@@ -8,8 +8,15 @@ banners and shell noise before or between frames are skipped.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from tempo_infra.on_host.steps import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tempo_infra.on_host.steps.step import Step
 
 MARKER = "\x01tempo-infra"
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a frame beyond this is not ours
@@ -21,15 +28,6 @@ LARGEST = 2**64  # no counter of a kernel is more, nor any time or size
 
 class WireError(Exception):
     """What arrived is not a frame, or is cut short."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing to do on a host: the name of a handler, its arguments as JSON values, and its payload."""
-
-    name: str
-    args: "dict[str, Any]" = field(default_factory=dict)
-    payload: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -63,16 +61,16 @@ def encode(nonce: str, kind: str, body: Any, payload: bytes = b"") -> bytes:
     return head + text + payload
 
 
-def encode_request(nonce: str, steps: "list[Step]") -> bytes:
-    body = [{"name": s.name, "args": s.args, "payload": len(s.payload)} for s in steps]
+def encode_request(nonce: str, steps: "Sequence[Step]") -> bytes:
+    body = [{"name": s.name, "args": s.arguments, "payload": len(s.payload)} for s in steps]
     return encode(nonce, "request", body, b"".join(s.payload for s in steps))
 
 
 def decode_request(body: Any, payload: bytes) -> "list[Step]":
-    steps, offset = [], 0
+    steps, offset, known = [], 0, kinds()
     for item in body:
         end = offset + int(item["payload"])
-        steps.append(Step(item["name"], item["args"], payload[offset:end]))
+        steps.append(known[item["name"]].of(item["args"], payload[offset:end]))
         offset = end
     return steps
 

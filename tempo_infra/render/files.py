@@ -39,7 +39,7 @@ SERVICE_FILES: dict[str, tuple[Spec, ...]] = {
     "schema": (Spec("migrate.sh", "sh", "nothing until the next schema job"),),
 }
 # Read anew by the server while it runs; the folder's name does not say their whole content.
-READ_ANEW = frozenset({"postgresql.conf", "pg_hba.conf", "pg_ident.conf"})
+READ_ANEW = frozenset({"postgresql.conf", "pg_hba.conf", "pg_ident.conf", "dynamic.yaml"})
 COMPOSE = Spec("docker-compose.yml", "compose", "recreates the services whose lines change")
 NAMESPACES = Spec("namespaces.yaml", "yaml", "created or changed in Temporal")
 SYSCTL = Spec("etc/sysctl.d/60-tempo-infra.conf", "sysctl", "applied by sysctl")

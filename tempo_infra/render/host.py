@@ -31,7 +31,7 @@ from tempo_infra.render.keys import (
     check_temporal,
     refuse_template,
 )
-from tempo_infra.render.reloadable import started_with
+from tempo_infra.render.reloadable import polls, started_with
 from tempo_infra.render.roundtrip import check
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class Made:
     images: Mapping[str, str]  # by service
     own: OwnTemplate | None
     start: bytes = b""  # what of it only a start of its service takes up
+
+    def read_once(self) -> Made:
+        return replace(self, file=replace(self.file, live=False), start=self.file.content)
 
     def moved(self, folder: str) -> Made:
         return replace(self, file=replace(self.file, path=f"{folder}/{self.file.path}"))
@@ -126,6 +129,8 @@ def _service_files(
     for spec in SERVICE_FILES.get(folder, ()):  # a template of just this service comes before the shared one
         names = (f"services/{service}/{spec.path}.j2", f"services/{folder}/{spec.path}.j2")
         made.append(_made(engine, cluster, spec, names, values, service))
+    if any(one.file.path == "server.yaml" and not polls(one.file.content.decode()) for one in made):
+        return [one.read_once() for one in made]
     return made
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from tempo_infra.inventory.dynamic_config import duration_s, is_live
 from tempo_infra.inventory.parameters import postgresql
 from tempo_infra.render import parse
 from tempo_infra.render.files import READ_ANEW
@@ -22,13 +23,27 @@ if TYPE_CHECKING:
 # Of pg_settings: what a reload changes in sessions that are there, too. "backend" and "superuser-backend"
 # reach new sessions only, and Temporal keeps its own for an hour.
 RELOADED = ("sighup", "user", "superuser")
+POLL_S = 10.0  # of `reloading.take_up`, which waits for two of them and some more
+SAYS_SO = ("info", "debug")
 
 
 def started_with(spec: Spec, text: str, version: int) -> bytes:
     """Return the part of a file that only a start takes up; all of it for a file that is read once."""
     if spec.path not in READ_ANEW:
         return text.encode()
-    return _plain(_of_postgresql(parse.pgconf(text), version)) if spec.reader == "pgconf" else b""
+    if spec.reader == "pgconf":
+        return _plain(_of_postgresql(parse.pgconf(text), version))
+    return _plain(_of_temporal(parse.yaml(text))) if spec.reader == "yaml" else b""
+
+
+def polls(server: str) -> bool:
+    """Whether a server with this `server.yaml` soon reads its dynamic configuration anew, and says so."""
+    found = parse.yaml(server)
+    try:
+        level, every = found["log"]["level"], found["dynamicConfigClient"]["pollInterval"]  # type: ignore[index]
+    except (KeyError, TypeError):
+        return False
+    return level in SAYS_SO and 0 < duration_s(str(every)) <= POLL_S
 
 
 def _of_postgresql(found: Mapping[str, str], version: int) -> dict[str, str]:
@@ -41,5 +56,11 @@ def _of_postgresql(found: Mapping[str, str], version: int) -> dict[str, str]:
     }
 
 
-def _plain(values: Mapping[str, str]) -> bytes:
+def _of_temporal(found: object) -> dict[str, object]:
+    """Keys in small letters, as the server compares them."""
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {str(name).casefold(): values for name, values in pairs if not is_live(str(name), values)}
+
+
+def _plain(values: Mapping[str, object]) -> bytes:
     return json.dumps(values, sort_keys=True).encode()

@@ -16,7 +16,8 @@ from lab.hosts import Host, Lab
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import change
+from tempo_infra.on_host.steps.step import Step
 from tempo_infra.sizing.temporal import PORTS
 from tests.lab import invariants
 from tests.lab.conftest import Inventory, containers
@@ -56,9 +57,9 @@ def until_back(lab: Lab, inventory: Inventory, name: str) -> float:
         time.sleep(0.5)
     host = load(inventory.path).host(name)
     ports = {str(role): PORTS[role].grpc for role in host.temporal_roles}
-    steps = [Step("serving", {"host": host.internal, "ports": ports, "deadline_s": BACK_S})] if ports else []
+    steps: list[Step] = [change.Serving(host=host.internal, ports=ports, deadline_s=BACK_S)] if ports else []
     if host.has(Role.POSTGRESQL):
-        steps.insert(0, Step("postgres-ready", {"host": host.internal, "port": 5432, "deadline_s": BACK_S}))
+        steps.insert(0, change.PostgresReady(host=host.internal, port=5432, deadline_s=BACK_S))
     with open_session(host, Sudo()) as session:
         session.call(steps)
     return time.monotonic() - started

@@ -24,7 +24,7 @@ from tempo_infra.errors import StepFailedError
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Cluster, Role
 from tempo_infra.inventory.logins import OWNER, Login
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import change
 from tempo_infra.render import render
 from tempo_infra.render.bundle import Bundle, File
 from tempo_infra.secrets import Secret, SecretStore, scram_sha_256
@@ -129,8 +129,8 @@ def login(bed: Bed, one: Login, password: str) -> None:
     """Try a password over the network from a history host. StepFailedError when the server refuses it."""
     bed.history.must(["install", "-d", "-m", "700", TRIED])
     bed.history.exec(["tee", f"{TRIED}/it"], input=password)
-    address = {"host": bed.cluster.database_host.internal, "port": 5432, "database": "temporal"}
-    step = Step("login", {**address, "role": one.role, "acts_as": OWNER, "file": "tried/it"})
+    server = bed.cluster.database_host.internal
+    step = change.Login(server, 5432, "temporal", role=one.role, acts_as=OWNER, file="tried/it")
     try:
         with open_session(bed.cluster.host(bed.history.name), Sudo()) as session:
             session.call([step])

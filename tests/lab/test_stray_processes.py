@@ -11,7 +11,7 @@ from lab.hosts import Host, Lab
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import change
 from tempo_infra.render import parse, render
 from tempo_infra.sizing import size
 from tests.lab.conftest import Inventory, containers
@@ -123,7 +123,7 @@ def test_what_is_past_its_deadline_changes_nothing_later(
     database.must(holder)
     time.sleep(1)
     found = load(cluster.path)
-    step = Step("sql", {"database": "temporal", "deadline_s": 3.0}, CHANGE)
+    step = change.Sql(database="temporal", deadline_s=3.0, payload=CHANGE)
     with Fleet(lambda host: open_session(host, Sudo()), lambda _: None) as fleet:
         errors = fleet.do({database.name: [step]}, [found.host(database.name)])
     ends = ("lock timeout", "statement timeout", "no answer in 3 s")

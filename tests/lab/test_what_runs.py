@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ import pytest
 
 from lab.hosts import Lab
 from tempo_infra.inventory import load
+from tempo_infra.inventory.cluster import Role
 from tests.lab.conftest import BRISK, Inventory, Ran, Variants, containers, starts
 
 OLD_S = 160  # from then on a service that does not serve is no longer one that is starting
@@ -126,12 +128,18 @@ def settings(name: str, value: str) -> tuple[str, str]:
     return r"\Z", f"\noverrides: {{postgresql: {{{name}: {value}}}}}\n"
 
 
+def dynamic(name: str, value: str) -> tuple[str, str]:
+    return r"\Z", f"\noverrides: {{temporal: {{{name}: {value}}}}}\n"
+
+
 CHANGES = {
     "nothing": (),
     "kernel": ((r"\Z", "\noverrides: {sysctl: {vm.swappiness: 3}}\n"),),
     "retention": ((r"billing, retention: 72h", "billing, retention: 96h"),),
     "database": (settings("max_connections", "180"),),
     "database reads": (settings("log_min_duration_statement", "123ms"),),
+    "temporal": (dynamic("history.acquireShardInterval", "20s"),),
+    "temporal reads": (dynamic("frontend.namespaceRPS", "777"),),
     "memory": ((r"(?m)^hosts:\n", "overrides: {memory: {worker: 400MiB}}\n\nhosts:\n"),),
 }
 
@@ -198,3 +206,29 @@ def test_a_parameter_that_the_server_reads_anew_restarts_nothing_forward_and_bac
     assert ran.code == 0, ran.said
     assert live(lab, host, "log_min_duration_statement") == was
     assert starts(lab) == before
+
+
+def test_a_value_that_temporal_reads_at_each_use_restarts_nothing_forward_and_back(
+    back: Inventory, lab: Lab, variant: Variants
+) -> None:
+    """What each server has loaded is in its own log."""
+    hosts = [host.name for host in load(back.path).with_role(Role.FRONTEND)]
+    before, began = starts(lab), time.time()
+    other = variant(BRISK, dynamic("frontend.namespaceRPS", "777"), name="reads")
+    plan = other.run("plan", "--format", "json", "--no-diff")
+    reloads = {one["host"]: [r["service"] for r in one["reloads"]] for one in json.loads(plan.out)["hosts"]}
+    assert all("frontend" in reloads[host] for host in hosts)
+    other.provision()
+    assert [loaded(lab, host, began) for host in hosts] == ["777"] * len(hosts)
+    for host in hosts:
+        ran = other.run("rollback", "--host", host)
+        assert ran.code == 0, ran.said
+        assert loaded(lab, host, began) != "777"
+    assert starts(lab) == before
+
+
+def loaded(lab: Lab, host: str, since_s: float) -> str:
+    """The last value of the key that the host's frontend says it has taken up."""
+    log = lab.host(host).must(["docker", "logs", "--since", f"{since_s:.0f}", "tempo-infra-frontend-1"])
+    found = re.findall(r"key: frontend\.namespacerps oldValue: .*? newValue: \{.*?value: (.*?) \}", log)
+    return str(found[-1])

@@ -33,10 +33,11 @@ from tempo_infra.deploy.rollout import Plan
 from tempo_infra.deploy.session import Session
 from tempo_infra.errors import InputError, TempoInfraError
 from tempo_infra.on_host import journal
-from tempo_infra.on_host.generation import StageArgs, stage
+from tempo_infra.on_host.generation import stage
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.runs import Runs
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change
 from tempo_infra.on_host.wire import encode
 from tempo_infra.report.changes import plan_json
 from tempo_infra.report.history import history_lines, past
@@ -242,10 +243,10 @@ def test_any_archive_is_staged_whole_or_refused_and_stays_in_its_folder(archive:
     raw, digest = archive
     with tempfile.TemporaryDirectory() as folder:
         layout = Layout(Path(folder) / "root")
-        args = StageArgs(digest, hashlib.sha256(raw).hexdigest(), len(raw))
+        args = change.Stage(digest, hashlib.sha256(raw).hexdigest(), len(raw), payload=raw)
         staged = None
         with contextlib.suppress(StepError):
-            staged = stage(layout, args, raw)
+            staged = stage(layout, args)
         assert (layout.generations / digest / "manifest.json").is_file() == (staged is not None)
         outside = [one for one in Path(folder).rglob("*") if not one.is_relative_to(layout.state)]
         assert {one for one in outside if one.is_file()} == set()

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from tempo_infra.on_host import fit, psql
+from tempo_infra.on_host import fit
 from tempo_infra.on_host.database import TEMPORALS, VISIBILITY, members
 from tempo_infra.on_host.probes import logins, overrides, protobuf, task_queues
 from tempo_infra.on_host.probes.postgres import DEADLINE_S, ask
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
+from tempo_infra.on_host.steps.change import ITS_DATABASE
 
 SHARD_COUNT = 2  # field number of history_shard_count in Temporal's persistence ClusterMetadata
 _MAX_NAMES = 20
@@ -246,7 +247,7 @@ def shards_of(data: str) -> int:
 def read(container: str) -> Database:
     """Ask the running server in that container, two queries at a time; every part may fail by itself."""
 
-    def told(query: str, column: str = "told", database: str = psql.ITS_DATABASE) -> Any:  # noqa: ANN401 - JSON
+    def told(query: str, column: str = "told", database: str = ITS_DATABASE) -> Any:  # noqa: ANN401 - JSON
         rows = ask(container, query, database=database)
         if not rows:
             raise Unread("the database answered without a row")

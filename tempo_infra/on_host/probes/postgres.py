@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import psql
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
+from tempo_infra.on_host.steps.change import ITS_DATABASE
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.probes.docker import Container
@@ -90,7 +91,7 @@ def between(before: Flushed, after: Flushed, window_s: float) -> WalFlush:
     )
 
 
-def ask(container: str, query: str, *, database: str = psql.ITS_DATABASE) -> "list[dict[str, Any]]":
+def ask(container: str, query: str, *, database: str = ITS_DATABASE) -> "list[dict[str, Any]]":
     """Return the rows of one query in the time that a probe has."""
     return psql.ask(container, query, database=database, deadline_s=DEADLINE_S)
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from tempo_infra.checks import CHECKS, Outcome, Phase
 from tempo_infra.cli.check_host import PhaseName
 from tempo_infra.cli.checking import exit_code_for
-from tempo_infra.cli.exit_codes import exit_code_of
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.main import app
 from tempo_infra.errors import InputError, TempoInfraError
 from tempo_infra.inventory.catalogue import built_in
@@ -40,7 +40,7 @@ def tempo_infra(*words: str) -> Done:
     """Run a command in this process; an error becomes a line and an exit code, as in `run`."""
     result = CliRunner().invoke(app, words)
     if isinstance(result.exception, TempoInfraError):
-        return Done(exit_code_of(result.exception), result.stdout, f"error: {result.exception}\n")
+        return Done(exit_code([result.exception]), result.stdout, f"error: {result.exception}\n")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Done(result.exit_code, result.stdout, result.stderr)

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
 from tempo_infra.cli import completion
+from tempo_infra.cli.main import app
 
 TRIO = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
-ENTRY = "import sys; sys.argv[0] = 'tempo-infra'; from tempo_infra.cli.main import run; run()"
+TEMPO_INFRA = "import sys; sys.argv[0] = 'tempo-infra'; from tempo_infra.cli.main import run; run()"
 
 
-def offered(folder: Path, *words: str) -> list[str]:
-    """Press the key behind the last word, as bash does; nothing may be said beside the offers."""
-    environment = {
-        **os.environ,
+def environment(words: Sequence[str]) -> dict[str, str]:
+    """What bash tells a program when the key behind the last word is pressed."""
+    return {
         "_TEMPO_INFRA_COMPLETE": "complete_bash",
         "COMP_WORDS": " ".join(("tempo-infra", *words)),
         "COMP_CWORD": str(len(words)),
     }
+
+
+def offered(folder: Path, *words: str) -> list[str]:
+    """Press the key; nothing may be said beside the offers."""
+    with contextlib.chdir(folder):
+        done = CliRunner().invoke(app, [], env=environment(words), prog_name="tempo-infra")
+    assert (done.exit_code, done.stderr) == (0, "")
+    return done.stdout.split()
+
+
+def offered_by_the_program(folder: Path, *words: str) -> list[str]:
+    """The same by a process of its own, which takes half a second to start."""
     done = subprocess.run(
-        [sys.executable, "-c", ENTRY],
+        [sys.executable, "-c", TEMPO_INFRA],
         cwd=folder,
-        env=environment,
+        env={**os.environ, **environment(words)},
         capture_output=True,
         text=True,
         check=False,
@@ -59,6 +74,13 @@ def offered(folder: Path, *words: str) -> list[str]:
 )
 def test_names_are_offered(words: list[str], offers: list[str], tmp_path: Path) -> None:
     assert offered(tmp_path, *words) == offers
+
+
+@pytest.mark.parametrize(
+    "words", [["maintain", "-i", str(TRIO), ""], ["roll"], ["check-host", "--only", "disk.f"]]
+)
+def test_the_program_offers_the_same(words: list[str], tmp_path: Path) -> None:
+    assert offered_by_the_program(tmp_path, *words) == offered(tmp_path, *words) != []
 
 
 def test_the_usual_inventory_is_read_where_none_was_given(tmp_path: Path) -> None:

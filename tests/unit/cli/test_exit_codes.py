@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Callable, Iterator
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tempo_infra.cli import exit_codes, resume, rotate
@@ -29,8 +29,6 @@ from tempo_infra.errors import (
 )
 from tests.unit.source import nodes
 
-pytestmark = pytest.mark.thorough
-
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
 PAGE = Path(__file__).parents[3] / "docs/reference/commands.md"
 KINDS = {
@@ -43,14 +41,44 @@ KINDS = {
 ORDER = (5, 1, 3, 2, 4, 0)  # as the table says
 
 
-@given(kinds=st.lists(st.sampled_from(sorted(KINDS, key=str))), failed=st.booleans(), pending=st.booleans())
-def test_the_first_in_the_order_of_the_table_wins(
-    kinds: list[type[TempoInfraError]], *, failed: bool, pending: bool
-) -> None:
-    came = {KINDS[kind] for kind in kinds} | {0} | ({1} if failed else set()) | ({4} if pending else set())
-    code = exit_code([kind("x") for kind in kinds], failed=failed, changes_pending=pending)
-    assert code == next(one for one in ORDER if one in came)
-    assert code == exit_code([kind("x") for kind in reversed(kinds)], failed=failed, changes_pending=pending)
+ALSO = {"rollback_failed": 5, "failed": 1, "unreachable": 3, "changes_pending": 4}
+OUTCOMES = [
+    (kinds, also)
+    for kinds in itertools.chain.from_iterable(
+        itertools.combinations(KINDS, n) for n in range(len(KINDS) + 1)
+    )
+    for also in itertools.chain.from_iterable(itertools.combinations(ALSO, n) for n in range(len(ALSO) + 1))
+]
+
+
+def test_the_first_in_the_order_of_the_table_wins_whatever_came_together() -> None:
+    """All 512 sets of outcomes, in both orders of the hosts."""
+    assert len(OUTCOMES) == 2 ** (len(KINDS) + len(ALSO))
+    for kinds, also in OUTCOMES:
+        came = {0, *(KINDS[kind] for kind in kinds), *(ALSO[name] for name in also)}
+        wanted = next(one for one in ORDER if one in came)
+        errors = [kind("x") for kind in kinds]
+        for some in (errors, errors[::-1]):
+            assert exit_code(some, **dict.fromkeys(also, True)) == wanted, (kinds, also)
+
+
+@pytest.mark.parametrize(
+    ("code", "errors", "also"),
+    [
+        (0, [], {}),
+        (1, [], {"failed": True}),
+        (1, [UnreachableError], {"failed": True}),  # some hosts fail while others are away
+        (1, [UnreachableError, StepFailedError], {}),
+        (1, [InputError, TempoInfraError], {}),
+        (2, [InputError], {"changes_pending": True}),
+        (3, [HostKeyError], {}),
+        (3, [UnreachableError, InputError], {"changes_pending": True}),
+        (4, [], {"changes_pending": True}),
+        (5, [UnreachableError, StepFailedError, RollbackFailedError], {}),
+    ],
+)
+def test_the_table(code: int, errors: list[type[TempoInfraError]], also: dict[str, bool]) -> None:
+    assert exit_code([kind("x") for kind in errors], **also) == code
 
 
 def test_every_code_has_its_place_in_the_table_and_on_the_page() -> None:
@@ -61,17 +89,54 @@ def test_every_code_has_its_place_in_the_table_and_on_the_page() -> None:
     assert "the first in this order is it: 5, 1, 3, 2, 4, 0." in page
 
 
+PACKAGE = Path(exit_codes.__file__).parents[1]
+NO_COMMANDS = {
+    "on_host",
+    "workload/worker.py",
+    "deploy/payload.py",
+}  # programs of their own, with codes of their own
+ENDS = {"Exit", "exit", "_exit", "SystemExit"}
+
+
+def sources() -> Iterator[Path]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        place = path.relative_to(PACKAGE)
+        if path != Path(exit_codes.__file__) and not {place.parts[0], place.as_posix()} & NO_COMMANDS:
+            yield path
+
+
+def own_rules(tree: Iterable[ast.AST]) -> list[str]:
+    """What computes an exit code in a module: a member of ExitCode, or a command's end by anything but a
+    name, an attribute or a call."""
+    nodes = list(tree)
+    members = [n for n in nodes if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "ExitCode"]
+    calls = [n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func).rpartition(".")[2] in ENDS]
+    fixed = [arg for n in calls for arg in n.args if not isinstance(arg, ast.Name | ast.Attribute | ast.Call)]
+    return [ast.unparse(n) for n in (*members, *fixed)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("raise typer.Exit(1)", ["1"]),
+        ("raise typer.Exit(3 if errors else 0)", ["3 if errors else 0"]),
+        ("os._exit(ExitCode.FAILED)", ["ExitCode.FAILED"]),
+        ("sys.exit(a or b)", ["a or b"]),
+        ("code = ExitCode.OK", ["ExitCode.OK"]),
+        ("raise typer.Exit(exit_code(errors.values()))", []),
+        ("raise typer.Exit", []),
+        ("def apply() -> ExitCode: ...", []),
+    ],
+)
+def test_a_rule_of_its_own_is_found(text: str, found: list[str]) -> None:
+    assert own_rules(ast.walk(ast.parse(text))) == found
+
+
 def test_no_command_has_a_rule_of_its_own() -> None:
     """Where codes are compared, ordered or chosen, it is done in one function."""
-    for path in sorted(Path(exit_codes.__file__).parent.glob("*.py")):
-        if path.name == "exit_codes.py":
-            continue
-        names = {node.id for node in nodes(path) if isinstance(node, ast.Name)}
-        assert "exit_code_of" not in names, path
-        chosen = [
-            n for n in nodes(path) if isinstance(n, ast.IfExp | ast.BoolOp) and "ExitCode" in ast.dump(n)
-        ]
-        assert chosen == [] or path.name == "rotate.py", path  # which goes on only when all is well
+    paths = [path for path in sources() if re.search("ExitCode|[Ee]xit\\(", path.read_text())]
+    assert {path.name: found for path in paths if (found := own_rules(nodes(path)))} == {}
+    assert len(paths) > len(COMMANDS)
 
 
 Errors = dict[str, TempoInfraError]

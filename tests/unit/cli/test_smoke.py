@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tempo_infra.cli.exit_codes import ExitCode, exit_code_of
+from tempo_infra.cli.exit_codes import ExitCode, exit_code
 from tempo_infra.cli.main import app
 from tempo_infra.cli.smoke import document, event_line, result_lines, seconds
 from tempo_infra.errors import InputError, UnreachableError
@@ -94,7 +94,7 @@ def test_what_is_no_address_is_named(address: str) -> None:
 def test_nothing_at_the_address_is_exit_code_3() -> None:
     ended = CliRunner().invoke(app, ["smoke", "--address", "127.0.0.1:1"])
     assert isinstance(ended.exception, UnreachableError)
-    assert exit_code_of(ended.exception) is ExitCode.UNREACHABLE
+    assert exit_code([ended.exception]) is ExitCode.UNREACHABLE
 
 
 def test_a_wrong_interval_is_a_usage_error() -> None:

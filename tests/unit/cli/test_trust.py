@@ -9,9 +9,10 @@ import pytest
 from paramiko import Ed25519Key, PKey
 from typer.testing import CliRunner, Result
 
+from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.main import app
 from tempo_infra.deploy import trust
-from tempo_infra.errors import HostKeyError, InputError
+from tempo_infra.errors import HostKeyError, TempoInfraError
 from tests.unit.ssh.test_known_hosts import new_key
 
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
@@ -45,8 +46,21 @@ def test_the_whole_fingerprint_pins_the_key(tmp_path: Path, key: PKey) -> None:
 @pytest.mark.parametrize("end", [1, 8, 43])
 def test_the_end_of_a_fingerprint_pins_nothing(tmp_path: Path, key: PKey, end: int) -> None:
     ran = trusted(tmp_path, "--fingerprint", key.fingerprint[-end:])
-    assert isinstance(ran.exception, InputError)
+    assert isinstance(ran.exception, HostKeyError)
     assert pins(tmp_path) == ""
+
+
+def test_another_key_than_the_pinned_one_is_a_host_that_could_not_be_reached(
+    tmp_path: Path, key: PKey
+) -> None:
+    older = new_key(tmp_path, "older")
+    (tmp_path / "known_hosts").write_text(f"{ADDRESS} {older.get_name()} {older.get_base64()}\n")
+    ran = trusted(tmp_path, "--fingerprint", key.fingerprint)
+    assert isinstance(ran.exception, HostKeyError)
+    assert exit_code([ran.exception]) == 3
+    assert key.get_base64() not in pins(tmp_path)
+    assert trusted(tmp_path, "--replace", "--fingerprint", key.fingerprint).exit_code == 0
+    assert key.get_base64() in pins(tmp_path)
 
 
 def test_a_revoked_key_is_refused_by_name(tmp_path: Path, key: PKey) -> None:
@@ -58,7 +72,8 @@ def test_a_revoked_key_is_refused_by_name(tmp_path: Path, key: PKey) -> None:
 
 def test_where_nobody_answers_the_option_is_named(tmp_path: Path, key: PKey) -> None:
     ran = trusted(tmp_path)
-    assert isinstance(ran.exception, InputError)
+    assert isinstance(ran.exception, TempoInfraError)
+    assert exit_code([ran.exception]) == 1
     assert "--fingerprint" in ran.exception.remedy
     assert pins(tmp_path) == ""
     assert isinstance(key, Ed25519Key)
@@ -66,5 +81,5 @@ def test_where_nobody_answers_the_option_is_named(tmp_path: Path, key: PKey) -> 
 
 @pytest.mark.parametrize(("typed", "pinned"), [("y\n", True), ("n\n", False), ("\n", False)])
 def test_a_person_decides(tmp_path: Path, key: PKey, typed: str, *, pinned: bool) -> None:
-    assert trusted(tmp_path, typed=typed).exit_code == 0
+    assert trusted(tmp_path, typed=typed).exit_code == (0 if pinned else 1)
     assert (key.get_base64() in pins(tmp_path)) is pinned

@@ -20,7 +20,7 @@ from tempo_infra.inventory.cluster import Host
 from tempo_infra.on_host.journal import Entry
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.runs import Runs
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps.step import Step
 from tests.fakes import FakeHosts
 
 CLUSTER = load(Path(__file__).parents[3] / "inventory/oslo-trio.yaml")
@@ -147,7 +147,7 @@ def test_to_generation_0_containers_go_and_nothing_has_to_last() -> None:
     gone(hosts, ZERO)
     steps = [step for step in hosts.steps_of("front-1") if step != "lock"]
     assert steps == ["note", "arm", "switch", "before-ours", "healthy", "still", "confirm"]
-    soaks = {step.args["soak_s"] for _, step in hosts.given if step.name == "arm"}
+    soaks = {step.arguments["soak_s"] for _, step in hosts.given if step.name == "arm"}
     assert soaks == {0.0}
 
 

@@ -18,7 +18,10 @@ from tempo_infra.checks.reader import MAX_TEXT_BYTES
 from tempo_infra.deploy import answers, session
 from tempo_infra.deploy.session import Session
 from tempo_infra.errors import StepFailedError, TempoInfraError, UnreachableError
-from tempo_infra.on_host.wire import Event, Step, encode
+from tempo_infra.on_host.facts import FactsOptions
+from tempo_infra.on_host.steps import change, reading
+from tempo_infra.on_host.steps.step import Step
+from tempo_infra.on_host.wire import Event, encode
 from tempo_infra.secrets import Secret, redactor
 from tempo_infra.ssh.door import Process
 from tests.unit.deploy.test_plan import FRESH
@@ -60,13 +63,16 @@ class Says(Process):
         return 1
 
 
+FACTS, STATE = reading.Facts(FactsOptions()), reading.State({}, [], [], "")
+
+
 def always(piece: bytes) -> Iterator[bytes]:
     while True:
         yield piece
 
 
 def ask(process: Process, **more: Any) -> list[Any]:
-    return Session("db-1", process, NONCE).call([Step("facts")], **more)
+    return Session("db-1", process, NONCE).call([FACTS], **more)
 
 
 def reply(**body: Any) -> bytes:
@@ -152,22 +158,22 @@ def test_what_a_failed_step_says_steers_no_terminal() -> None:
 @pytest.mark.parametrize(
     ("kind", "step", "size"),
     [
-        ("reply", "clock", 5000),
-        ("reply", "facts", 2 * MIB),
-        ("reply", "state", 5 * MIB),
-        ("reply", "confirm", MIB),
-        ("event", "state", MIB),
-        ("surprise", "state", 2),
+        ("reply", reading.Clock(), 5000),
+        ("reply", FACTS, 2 * MIB),
+        ("reply", STATE, 5 * MIB),
+        ("reply", change.Confirm("r", ""), MIB),
+        ("event", STATE, MIB),
+        ("surprise", STATE, 2),
     ],
 )
-def test_a_frame_larger_than_its_kind_is_refused_before_it_is_read(kind: str, step: str, size: int) -> None:
+def test_a_frame_larger_than_its_kind_is_refused_before_it_is_read(kind: str, step: Step, size: int) -> None:
     said = f"\x01tempo-infra {NONCE} {kind} {size} 0\n".encode()
-    with pytest.raises(UnreachableError, match=f"{step}: a frame of {size} bytes is refused"):
-        Session("db-1", Says(iter((said,))), NONCE).call([Step(step)])
+    with pytest.raises(UnreachableError, match=f"{step.name}: a frame of {size} bytes is refused"):
+        Session("db-1", Says(iter((said,))), NONCE).call([step])
 
 
 def test_facts_may_be_as_long_on_their_way_as_when_they_are_read() -> None:
-    assert answers.most_bytes("reply", [Step("facts")]) == MAX_TEXT_BYTES
+    assert answers.most_bytes("reply", [FACTS]) == MAX_TEXT_BYTES
 
 
 # A host's word for a number, a text or a step: whatever it is, the error is that host's, and one line.
@@ -230,7 +236,7 @@ def test_the_worst_answer_that_is_taken_takes_little_memory(what: str) -> None:
     said = raw(b'{"results":[' + WORST[what]() + b"]}")
     process = Says(iter((said,)))
     tracemalloc.start()
-    Session("db-1", process, NONCE).call([Step("state")])
+    Session("db-1", process, NONCE).call([STATE])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 64 * MIB
@@ -242,7 +248,7 @@ def test_a_flood_of_events_ends_and_signs_of_life_do_not_count() -> None:
         told = encode(NONCE, "event", {"step": "facts", "state": state})
         said = itertools.chain(itertools.repeat(told, 3000), [reply(results=[1])])
         with contextlib.suppress(UnreachableError):
-            Session("db-1", Says(said), NONCE).call([Step("facts")], seen.append)
+            Session("db-1", Says(said), NONCE).call([FACTS], seen.append)
         return len(seen)
 
     assert (heard("progress"), heard("alive")) == (session.EVENTS, 3000)
@@ -253,7 +259,7 @@ def test_what_a_host_says_while_it_works_is_one_line_without_anything_that_steer
     harm = "done\r\x1b[2Kdb-1: confirmed\n\x1b]52;c;ZXZpbA==\x07front-1: confirmed\u2028\u202eon\x90q\x9c"
     event = {"step": "facts", "state": "ended", "detail": harm + "x" * 5000}
     Session("db-1", Says(iter((encode(NONCE, "event", event) + reply(results=[1]),))), NONCE).call(
-        [Step("facts")], seen.append
+        [FACTS], seen.append
     )
     [told] = seen
     assert told.detail.startswith("done db-1: confirmed front-1: confirmed ?onxxx")
@@ -275,7 +281,7 @@ def test_only_files_have_lines_and_a_secret_is_one_with_anything_invisible_in_it
     }
     hide = redactor([Secret("temporal_db", "KYlnPzJ7vtsDlWtJqGhW2w")])
     said = Says(iter((reply(results=[answer]),)))
-    [read] = Session("db-1", said, NONCE, hide).call([Step("state")])
+    [read] = Session("db-1", said, NONCE, hide).call([STATE])
     assert read == {
         "hostname": "db-1 front-1: confirmed",
         "texts": {"a b": "x\ty\n"},
@@ -298,7 +304,7 @@ def test_a_secret_is_taken_out_before_a_command_is_broken() -> None:
     event = encode(NONCE, "event", {"step": "state", "state": "progress", "detail": said["open_run"]})
     heard: list[Event] = []
     process = Says(iter((event + b"\n" + reply(results=[said]),)))
-    [read] = Session("db-1", process, NONCE, hide).call([Step("state")], heard.append)
+    [read] = Session("db-1", process, NONCE, hide).call([STATE], heard.append)
     assert isinstance(read, dict)
     assert read["open_run"] == heard[0].detail == "it is <secret temporal_db> : :add-mask::e # #[group]"
 
@@ -306,7 +312,7 @@ def test_a_secret_is_taken_out_before_a_command_is_broken() -> None:
 def test_a_password_is_what_lies_there_whatever_it_looks_like() -> None:
     said = {"temporal/db_password": "::error ##[" + "x" * 4000}
     process = Says(iter((reply(results=[said]),)))
-    assert Session("db-1", process, NONCE).call([Step("passwords")]) == [said]
+    assert Session("db-1", process, NONCE).call([reading.Passwords([])]) == [said]
 
 
 def test_a_manifest_hides_nothing_in_the_escapes_of_its_own_json() -> None:

@@ -19,7 +19,8 @@ from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Cluster, Host
 from tempo_infra.inventory.load import loads
 from tempo_infra.on_host.draining import Done
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import upkeep
+from tempo_infra.on_host.steps.step import Step
 from tests.fakes import FakeHosts
 
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
@@ -157,22 +158,22 @@ def test_what_waits_is_said_before() -> None:
 def test_on_one_host_the_frontend_stops_last() -> None:
     hosts, _, error = maintained(load(EXAMPLE), "front-1", Work())
     assert error is None
-    [drained] = [step.args["services"] for host, step in hosts.given if step.name == "drain"]
+    [drained] = [step.arguments["services"] for host, step in hosts.given if step.name == "drain"]
     assert drained == ["ui", "worker", "matching", "frontend"]
 
 
 def test_the_shards_of_a_drained_host_must_be_owned_by_the_others_and_it_must_be_no_member() -> None:
     hosts, _, _ = maintained(two_histories(), "history-1", Work())
-    away, back = [step.args for _, step in hosts.given if step.name == "owners"]
-    assert away == {"owners": ["10.0.0.11:7234"], "gone": "10.0.0.12"}
-    assert back == {"owners": ["10.0.0.11:7234", "10.0.0.12:7234"]}
+    away, back = [step for _, step in hosts.given if step.name == "owners"]
+    assert away == upkeep.Owners(["10.0.0.11:7234"], gone="10.0.0.12")
+    assert back == upkeep.Owners(["10.0.0.11:7234", "10.0.0.12:7234"])
 
 
 def test_after_a_hand_over_the_lock_of_the_session_before_is_waited_for() -> None:
     """It was ended, and the program at its other end may take a moment to go."""
     hosts, _, error = maintained(load(EXAMPLE), "history-1", Work())
     assert error is None
-    before, after = [step.args["wait_s"] for host, step in hosts.given if step.name == "lock"]
+    before, after = [step.arguments["wait_s"] for host, step in hosts.given if step.name == "lock"]
     assert (before, after > 1) == (0.0, True)
 
 

@@ -14,6 +14,7 @@ from tempo_infra.inventory.cluster import Cluster
 from tempo_infra.inventory.load import loads
 from tempo_infra.on_host.live import Live
 from tempo_infra.on_host.state import HostState
+from tempo_infra.on_host.steps import change
 from tempo_infra.render import render
 from tempo_infra.report.changes import drift_lines, plan_json, plan_lines
 from tempo_infra.sizing import size
@@ -84,7 +85,7 @@ def test_setting_them_touches_no_container_and_no_other_host() -> None:
     outcome: Outcome = rollout.apply(plan, lambda _: None)
     assert outcome.ok
     assert hosts.asked == [("front-1", step) for step in ("lock", "lock", "note", "namespaces")]
-    assert hosts.given[-1][1].args == {"hours": {"billing": 72}}
+    assert hosts.given[-1][1] == change.Namespaces({"billing": 72})
 
 
 def test_they_are_set_beside_files_in_etc() -> None:

@@ -16,7 +16,8 @@ import pytest
 from tempo_infra.deploy import payload
 from tempo_infra.deploy.session import Session
 from tempo_infra.errors import UnreachableError
-from tempo_infra.on_host.wire import Step, encode_request
+from tempo_infra.on_host.steps import reading
+from tempo_infra.on_host.wire import encode_request
 from tests.unit.deploy.test_hostile_hosts import Says
 
 pytestmark = pytest.mark.thorough
@@ -61,7 +62,7 @@ def told(said: bytes, code: int = 1) -> UnreachableError:
     process = Ended(iter(()))
     process._err += said
     with pytest.raises(UnreachableError) as caught:
-        Session("rocky-1", process, NONCE).call([Step("state")])
+        Session("rocky-1", process, NONCE).call([reading.State({}, [], [], "")])
     return caught.value
 
 
@@ -105,7 +106,7 @@ def test_every_python_from_the_floor_on_runs_all_of_it(version: str) -> None:
     program = python(version)
     if program is None:
         pytest.skip(f"no Python {version} on this machine")
-    request = payload.opening(NONCE, encode_request(NONCE, [Step("clock")]))
+    request = payload.opening(NONCE, encode_request(NONCE, [reading.Clock()]))
     ran = subprocess.run(
         [program, *payload.command(NONCE)[1:]],
         input=request + payload.answer(),

@@ -328,7 +328,7 @@ def test_a_file_that_was_written_since_is_remembered_and_nothing_else_is_touched
     outcome = rollout.apply(plan, lambda _: None)
     assert outcome.ok
     assert {step for _, step in hosts.asked} == {"lock", "note", "origin"}
-    given = [step.args for _, step in hosts.given if step.name == "origin"]
+    given = [step.arguments for _, step in hosts.given if step.name == "origin"]
     now = story.store("alice").look().origin
     assert {one["digest"] for one in given} == {now.digests[-1]}
     assert story.state.origin is not None
@@ -361,7 +361,9 @@ def test_the_end_of_a_rotation_is_remembered_too(story: Story) -> None:
     assert hosts.given == []
     now = story.store("alice").forget([BLUE.secret])
     assert rollout.remember(now) == {}
-    assert [step.args["digest"] for _, step in hosts.given if step.name == "origin"] == [now.digests[-1]] * 3
+    assert [step.arguments["digest"] for _, step in hosts.given if step.name == "origin"] == [
+        now.digests[-1]
+    ] * 3
     assert rollout.remember(now) == {}  # once
     assert len(hosts.given) == 6
 

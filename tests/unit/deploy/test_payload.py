@@ -14,10 +14,11 @@ import pytest
 
 from tempo_infra.deploy import payload
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.wire import Step, encode_request
+from tempo_infra.on_host.steps import reading
+from tempo_infra.on_host.wire import encode_request
 
 NONCE = "n1"
-REQUEST = payload.opening(NONCE, encode_request(NONCE, [Step("clock")]))
+REQUEST = payload.opening(NONCE, encode_request(NONCE, [reading.Clock()]))
 SAVE = """
 import sys
 from pathlib import Path

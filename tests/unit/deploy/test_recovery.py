@@ -80,6 +80,6 @@ def test_every_host_is_told_of_the_new_file_whatever_it_knew() -> None:
     with Fleet(hosts.open, lambda _: None) as one:
         assert remember(one, HOSTS, made) == {}
     assert {name for name, _ in hosts.given} == {host.name for host in HOSTS}
-    assert {(step.args["digest"], step.args["anyway"]) for _, step in hosts.given} == {
+    assert {(step.arguments["digest"], step.arguments["anyway"]) for _, step in hosts.given} == {
         (made.digests[-1], True)
     }

@@ -97,7 +97,7 @@ def test_what_runs_and_does_not_do_its_work_is_made_anew(change: dict[str, objec
 def test_compose_is_told_to_make_anew_what_it_would_leave() -> None:
     plan = planned(ran(health="unhealthy"))
     step = _up(Work(trio(), HOST, bundle(), plan, "r1", "me"), ["postgresql", "ui"])
-    assert step.args["recreate"] == ["postgresql"]
+    assert step.arguments["recreate"] == ["postgresql"]
 
 
 def test_one_that_was_just_started_is_waited_for() -> None:

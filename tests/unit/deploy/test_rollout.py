@@ -17,6 +17,7 @@ from tempo_infra.inventory.cluster import Cluster
 from tempo_infra.inventory.load import loads
 from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.state import Docker, HostState
+from tempo_infra.on_host.steps import change
 from tempo_infra.render import render
 from tempo_infra.render.bundle import Bundle
 from tempo_infra.secrets import TEMPORAL_DB, Secret
@@ -115,9 +116,9 @@ def test_nothing_runs_before_every_host_is_prepared_and_the_database_comes_first
 def begun(hosts: FakeHosts) -> list[tuple[str, list[str]]]:
     """(host, services) of each start of Temporal's services, in order."""
     return [
-        (host, step.args["services"])
+        (host, step.arguments["services"])
         for host, step in hosts.given
-        if step.name == "up" and step.args["services"] != ["postgresql"]
+        if step.name == "up" and step.arguments["services"] != ["postgresql"]
     ]
 
 
@@ -170,9 +171,8 @@ def test_a_service_that_needs_others_waits_for_those_of_later_hosts() -> None:
         ("history-1", ["matching", "frontend"]),
         ("front-1", ["history", "worker", "frontend"]),
     ]
-    asked = [
-        list(step.args["ports"]) for host, step in hosts.given if (host, step.name) == ("front-1", "serving")
-    ]
+    waited = [step for host, step in hosts.given if host == "front-1"]
+    asked = [list(step.ports) for step in waited if isinstance(step, change.Serving)]
     assert asked == [["history"], ["history", "frontend"], ["history", "worker", "frontend"]]
     assert hosts.steps_of("front-1").count("healthy") == 1  # with the worker, and not before
 

@@ -9,11 +9,12 @@ import pytest
 from tempo_infra.deploy import payload
 from tempo_infra.deploy.session import Session
 from tempo_infra.errors import StepFailedError, UnreachableError
-from tempo_infra.on_host.wire import Event, Step, encode, encode_request
+from tempo_infra.on_host.steps import change, reading
+from tempo_infra.on_host.wire import Event, encode, encode_request
 from tempo_infra.secrets import Secret, redactor
 from tests.unit.deploy.test_hostile_hosts import NONCE, Says
 
-STEPS = [Step("clock")]
+STEPS = [reading.Clock()]
 REQUEST = encode_request(NONCE, STEPS)
 REPLY = encode(NONCE, "reply", {"results": [1]})
 HELLO, WISH = b"tempo-infra\n", payload.wish(NONCE) + b"\n"
@@ -103,7 +104,7 @@ def test_a_password_is_in_no_event_and_in_no_error() -> None:
     }
     seen: list[Event] = []
     with pytest.raises(StepFailedError) as caught:
-        told(("event", event), ("reply", {"results": [], **words})).call([Step("up")], seen.append)
+        told(("event", event), ("reply", {"results": [], **words})).call([change.Up([])], seen.append)
     assert [one.detail for one in seen] == [f"at {HIDDEN}"]
     error = caught.value
     assert (error.what, error.remedy, error.now) == (f"up: near {HIDDEN}", HIDDEN, HIDDEN)

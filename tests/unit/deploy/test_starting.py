@@ -14,7 +14,8 @@ from tempo_infra.deploy import payload
 from tempo_infra.deploy.session import Session
 from tempo_infra.deploy.starting import Login
 from tempo_infra.errors import UnreachableError
-from tempo_infra.on_host.wire import Step, encode_request
+from tempo_infra.on_host.steps import reading
+from tempo_infra.on_host.wire import encode_request
 from tests.unit.deploy.test_hostile_hosts import NONCE, Says
 
 SHELL = "usermod -s /bin/bash deploy"
@@ -30,7 +31,9 @@ def told(errors: str = "", out: str = "", code: int = 1) -> UnreachableError:
     process = Ended(iter([out.encode()] if out else []))
     process._err += errors.encode()
     with pytest.raises(UnreachableError) as caught:
-        Session("db-1", process, NONCE, login=Login("deploy", "192.0.2.7", 2222)).call([Step("state")])
+        Session("db-1", process, NONCE, login=Login("deploy", "192.0.2.7", 2222)).call(
+            [reading.State({}, [], [], "")]
+        )
     return caught.value
 
 
@@ -120,7 +123,7 @@ def test_our_start_is_one_word_to_every_login_shell(name: str, tmp_path: Path) -
     if shell is None:
         pytest.skip(f"no {name} on this machine")
     words = [shell, *(["sh"] if name == "busybox" else []), "-c", shlex.join(payload.command(NONCE))]
-    request = payload.opening(NONCE, encode_request(NONCE, [Step("clock")])) + payload.answer()
+    request = payload.opening(NONCE, encode_request(NONCE, [reading.Clock()])) + payload.answer()
     ran = subprocess.run(
         words, input=request, capture_output=True, check=False, cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}
     )

@@ -12,6 +12,7 @@ from tempo_infra.deploy.summary import MOST_CHARS, of_plan
 from tempo_infra.deploy.values import ValueChange
 from tempo_infra.on_host import journal
 from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.steps import change
 
 PLAN = HostPlan(
     host="db-1",
@@ -56,7 +57,7 @@ def test_of_very_much_the_beginning_is_kept(tmp_path: Path) -> None:
     assert len(text) == MOST_CHARS
     layout = Layout(tmp_path)
     layout.state.mkdir(parents=True)
-    journal.note(layout, journal.NoteArgs("r1", "x" * 10_000, "y" * 10_000))
+    journal.note(layout, change.Note("r1", "x" * 10_000, "y" * 10_000))
     [entry] = journal.entries(layout)
     assert (entry.run, entry.step, len(entry.detail), len(entry.who)) == ("r1", "note", 1000, 100)
 

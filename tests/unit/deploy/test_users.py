@@ -11,8 +11,8 @@ from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.rollout import Plan, Rollout
 from tempo_infra.inventory.cluster import Cluster
 from tempo_infra.on_host.accounts import Accounts, Shared
-from tempo_infra.on_host.preflight import PreflightArgs
 from tempo_infra.on_host.state import HostState
+from tempo_infra.on_host.steps import change
 from tempo_infra.on_host.users import OF_IMAGES, OWN, Users
 from tempo_infra.render import render
 from tempo_infra.sizing import size
@@ -60,13 +60,13 @@ def test_steps_get_the_numbers_of_their_host() -> None:
     assert outcome.ok
 
     def args(host: str, step: str) -> dict[str, Any]:
-        return next(one.args for name, one in hosts.given if (name, one.name) == (host, step))
+        return next(one.arguments for name, one in hosts.given if (name, one.name) == (host, step))
 
     assert args("db-1", "data")["uid"] == 999
     assert args("db-1", "preflight")["data_uid"] == 999
     assert set(args("db-1", "secrets")["uids"].values()) == {OWN.temporal}
     assert args("front-1", "preflight")["nobodys"] == [60902, 60903]
-    assert PreflightArgs(**args("db-1", "preflight")).nobodys == [60902, 60903]  # 999 is the data's
+    assert change.Preflight(**args("db-1", "preflight")).nobodys == [60902, 60903]  # 999 is the data's
 
 
 @pytest.mark.parametrize("users", [Users(0, 1000, 1000), Users(60901, 33, 60903)])

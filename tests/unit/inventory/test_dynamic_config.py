@@ -172,3 +172,34 @@ def test_any_name_and_value_are_taken_or_refused(name: str, value: Scalar) -> No
     for one in (name, "history.shutdownDrainDuration", "history.rps"):
         with contextlib.suppress(ValueError):
             dynamic_config.checked("1.32.0", one, value)
+
+
+@pytest.mark.parametrize("version", dynamic_config.versions())
+def test_each_key_that_is_read_at_each_use_is_one(version: str) -> None:
+    live = {name for name in dynamic_config.keys(version) if dynamic_config.is_live(name, [{"value": 1}])}
+    assert {"frontend.rps", "frontend.namespacerps", "history.rps", "limit.blobsize.error"} <= live
+    assert {"history.persistencemaxqps", "matching.numtaskqueuereadpartitions"} <= live
+    assert 35 < len(live) < 60
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "live"),
+    [
+        ("frontend.rps", [{"value": 1200}], True),
+        (
+            "Frontend.NamespaceRPS",
+            [{"value": 9, "constraints": {"namespace": "b"}}, {"value": 1}],
+            True,
+        ),
+        ("frontend.rps.namespaceReplicationInducingAPIs", [{"value": 1}], False),
+        ("frontend.enableServerVersionCheck", [{"value": False}], False),  # asked for at the start
+        ("history.hostLevelCacheMaxSizeBytes", [{"value": 1}], False),
+        ("history.acquireShardInterval", [{"value": "15s"}], False),
+        ("history.persistenceMaxQPS", [{"value": 300}], True),
+        ("history.persistenceMaxQPS", [{"value": 0}], False),  # with 0 no limiter is made
+        ("frontend.rps", 1200, False),
+        ("frontend.rps", None, False),
+    ],
+)
+def test_a_key_is_live_only_where_the_server_asks_again(name: str, values: object, *, live: bool) -> None:
+    assert dynamic_config.is_live(name, values) is live

@@ -11,10 +11,12 @@ from tempo_infra.deploy.answers import most_bytes
 from tempo_infra.on_host import runs, state
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.wire import Step, encode, read_frame
+from tempo_infra.on_host.steps import reading
+from tempo_infra.on_host.steps.step import Step
+from tempo_infra.on_host.wire import encode, read_frame
 from tests.unit.on_host import a_host
 
-ARGS = state.StateArgs(dict.fromkeys(a_host.FILES, "0" * 64), [], [], "00")
+ARGS = reading.State(dict.fromkeys(a_host.FILES, "0" * 64), [], [], "00")
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     return made
 
 
-def taken(step: str, answer: object) -> bool:
+def taken(step: Step, answer: object) -> bool:
     """Whether the other side takes this as the answer to a step; WireError when not."""
     sent = [encode("n", "reply", {"results": [asdict(answer)]})]  # type: ignore[call-overload]  # a dataclass
     lines = iter((sent[0].split(b"\n", 1)[0] + b"\n", b""))
@@ -35,7 +37,7 @@ def taken(step: str, answer: object) -> bool:
         at[0] += count
         return body[at[0] - count : at[0]]
 
-    frame = read_frame("n", lambda: next(lines), exactly, lambda kind: most_bytes(kind, [Step(step)]))
+    frame = read_frame("n", lambda: next(lines), exactly, lambda kind: most_bytes(kind, [step]))
     return frame is not None
 
 
@@ -48,7 +50,7 @@ def test_files_that_somebody_filled_are_shown_in_part(layout: Layout) -> None:
     shown += [text for one in found.edited.values() for text in (one.shipped, one.found)]
     assert sum(map(len, shown)) == state.MAX_TEXTS
     assert max(map(len, shown)) == state.MAX_TEXT
-    assert taken("state", found)
+    assert taken(reading.State({}, [], [], ""), found)
 
 
 def test_a_small_edit_is_shown_whole(layout: Layout) -> None:
@@ -59,9 +61,9 @@ def test_a_small_edit_is_shown_whole(layout: Layout) -> None:
 def test_of_years_of_runs_the_newest_are_told(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(30):
         record(layout, Entry(f"r{number}", "confirm", "confirmed", a_host.OLD, detail="x" * 1000))
-    assert len(runs.read_runs(layout, runs.RunsArgs()).entries) == 31
+    assert len(runs.read_runs(layout, reading.Runs()).entries) == 31
     monkeypatch.setattr(runs, "MOST_BYTES", 13_000)
-    told = runs.read_runs(layout, runs.RunsArgs())
+    told = runs.read_runs(layout, reading.Runs())
     assert [entry.run for entry in told.entries] == [f"r{number}" for number in range(20, 30)]
-    assert taken("runs", told)
-    assert most_bytes("reply", [Step("runs")]) - 2**19 > runs.MOST_BYTES
+    assert taken(reading.Runs(), told)
+    assert most_bytes("reply", [reading.Runs()]) - 2**19 > runs.MOST_BYTES

@@ -15,9 +15,10 @@ import pytest
 
 from tempo_infra.on_host import alone, arming
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host.generation import SwitchArgs, switch
+from tempo_infra.on_host.generation import switch
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.steps import change
 from tests.unit.on_host.a_host import NEW, OLD, Start, boot, is_whole, make
 
 pytestmark = pytest.mark.thorough
@@ -31,14 +32,14 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     return make(tmp_path, monkeypatch)
 
 
-def change(layout: Layout) -> None:
+def changed(layout: Layout) -> None:
     """From arming to the confirmation, as a run does it."""
-    arm = arming.ArmArgs("r1", "someone", NEW, OLD, "10.0.0.1", {}, [])
+    arm = change.Arm("r1", "someone", NEW, OLD, "10.0.0.1", {}, [])
     arming.arm(layout, arm)
     record(layout, Entry("r1", "switch", "started", NEW))
-    switch(layout, SwitchArgs(NEW, {}))
-    arming.healthy(layout, arming.RunArgs("r1"))
-    arming.confirm(layout, arming.RunArgs("r1", "health"))
+    switch(layout, change.Switch(NEW, {}))
+    arming.healthy(layout, change.Healthy("r1"))
+    arming.confirm(layout, change.Confirm("r1", "health"))
 
 
 def back(layout: Layout) -> None:
@@ -81,7 +82,7 @@ def test_a_power_cut_at_every_change_of_the_file_system(layout: Layout, tmp_path
     start = Start(tmp_path)
     seen = []
     number = 1
-    while cut_before(number, lambda: change(layout)):
+    while cut_before(number, lambda: changed(layout)):
         boot(tmp_path, "boot-2")
         back(layout)
         seen.append(is_whole(layout))
@@ -95,9 +96,9 @@ def test_a_power_cut_at_every_change_of_the_file_system(layout: Layout, tmp_path
 
 def test_a_second_cut_while_the_host_goes_back(layout: Layout, tmp_path: Path) -> None:
     def switched() -> None:
-        arming.arm(layout, arming.ArmArgs("r1", "someone", NEW, OLD, "10.0.0.1", {}, []))
+        arming.arm(layout, change.Arm("r1", "someone", NEW, OLD, "10.0.0.1", {}, []))
         record(layout, Entry("r1", "switch", "started", NEW))
-        switch(layout, SwitchArgs(NEW, {}))
+        switch(layout, change.Switch(NEW, {}))
 
     switched()
     boot(tmp_path, "boot-2")

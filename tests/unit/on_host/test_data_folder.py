@@ -26,10 +26,11 @@ from tempo_infra.on_host import (
     users,
 )
 from tempo_infra.on_host.data_folder import Found, look, look_or_why
-from tempo_infra.on_host.database import DataArgs, make_data_folder
+from tempo_infra.on_host.database import make_data_folder
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.login import LoginArgs, login
+from tempo_infra.on_host.login import login
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change, reading, upkeep
 from tests.unit.source import nodes
 
 SECRET = "root:$6$hash-of-root:20000:0:99999:7:::"
@@ -96,7 +97,7 @@ def test_what_is_no_file_is_named_and_not_followed(layout: Layout, name: str, ki
     assert found.problem == f"{path} is {called}, not a file"
     assert (found.version, found.number, found.others) == (None, None, [])
     with pytest.raises(StepError, match=f"is {called}, not a file"):
-        make_data_folder(layout, DataArgs())
+        make_data_folder(layout, change.Data())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
@@ -113,7 +114,7 @@ def test_a_folder_that_is_a_link_leads_nowhere(layout: Layout, tmp_path: Path, n
     (layout.data / name).symlink_to(tmp_path / "elsewhere")
     assert look(layout).problem == f"{layout.data / name} is a link, not a folder"
     with pytest.raises(StepError, match="is a link, not a folder"):
-        make_data_folder(layout, DataArgs())
+        make_data_folder(layout, change.Data())
     assert (tmp_path / "elsewhere").stat().st_mode & 0o777 != 0o777  # nothing was set right through it
 
 
@@ -189,10 +190,10 @@ def test_a_folder_of_somebody_else_is_refused_where_it_holds_something(
         os.chown(place, owner, owner)
         assert (look(layout).problem, look(layout).owner) == ("", owner)
         with pytest.raises(StepError, match=f"belongs to user {owner}, its container would run as {other}"):
-            make_data_folder(layout, DataArgs(uid=other))
-        args = preflight.PreflightArgs(0, 0, "127.0.0.1", database=True, data_uid=other)
+            make_data_folder(layout, change.Data(uid=other))
+        args = change.Preflight(0, 0, "127.0.0.1", database=True, data_uid=other)
         assert preflight._data(layout, args) != []
-        make_data_folder(layout, DataArgs(uid=owner))
+        make_data_folder(layout, change.Data(uid=owner))
         assert place.stat().st_uid == owner
         assert layout.initdb.stat().st_uid == owner
     os.chown(layout.data, 0, 33)
@@ -208,7 +209,7 @@ def test_a_new_file_system_is_set_right(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.state.mkdir(parents=True)
     (layout.data / "postgres/lost+found").mkdir(parents=True)
-    make_data_folder(layout, DataArgs(wanted_new=True, uid=60901))
+    make_data_folder(layout, change.Data(wanted_new=True, uid=60901))
     status, above = ((layout.data / one).stat() for one in ("postgres/data", "postgres"))
     assert (status.st_uid, status.st_mode & 0o7777) == (60901, 0o700)
     assert (above.st_uid, above.st_mode & 0o7777) == (0, 0o755)
@@ -220,7 +221,7 @@ def test_a_database_of_before_stays_where_it_is(layout: Layout) -> None:
     identity.keep(layout, "r1", "7712")
     before = sorted(layout.data.rglob("*"))
     assert look(layout).folder == "postgres"
-    make_data_folder(layout, DataArgs())
+    make_data_folder(layout, change.Data())
     assert layout.pgdata.readlink() == layout.data / "postgres"
     assert sorted(layout.data.rglob("*")) == before
 
@@ -301,13 +302,13 @@ def test_no_database_is_made_where_a_disk_is_missing(
         assert look(layout).problem == ""
         return
     with pytest.raises(StepError, match=f"mounts a disk at {point}, and nothing is mounted there"):
-        make_data_folder(layout, DataArgs(wanted_new=True))
+        make_data_folder(layout, change.Data(wanted_new=True))
     assert not (layout.data / "postgres").exists()
     assert not layout.pgdata.is_symlink()
     line = f"23 22 8:16 / {point} rw - ext4 /dev/vdb rw\n"
     with (tmp_path / "proc/self/mountinfo").open("a") as file:
         file.write(line)
-    make_data_folder(layout, DataArgs(wanted_new=True))
+    make_data_folder(layout, change.Data(wanted_new=True))
     assert (layout.data / "postgres/data").is_dir()
 
 
@@ -317,7 +318,7 @@ def test_a_pinned_database_whose_disk_is_missing_is_not_made_anew(layout: Layout
     (layout.data / "postgres").rename(layout.data / "away")
     wanting(layout.root, FSTAB)
     with pytest.raises(StepError, match="mounts a disk at /srv/tempo/postgres, and nothing is mounted there"):
-        make_data_folder(layout, DataArgs())
+        make_data_folder(layout, change.Data())
     assert not (layout.data / "postgres").exists()
 
 
@@ -368,12 +369,12 @@ def test_a_disk_that_hangs_is_a_problem_and_holds_nobody(
         f"{layout.data} gives no answer in 0.3 s: its disk or network mount hangs"
     )
     with pytest.raises(StepError, match="gives no answer"):
-        make_data_folder(layout, DataArgs())
+        make_data_folder(layout, change.Data())
     assert "gives no answer in 0.3 s" in data_folder.why_not_written(layout)
-    args = preflight.PreflightArgs(0, 0, "127.0.0.1", database=True)
+    args = change.Preflight(0, 0, "127.0.0.1", database=True)
     with pytest.raises(StepError, match="gives no answer"):
         preflight.preflight(layout, args)
-    assert leaving.remove(layout, leaving.RemoveArgs("r", "oslo")).data == [str(layout.data / "postgres")]
+    assert leaving.remove(layout, upkeep.Remove("r", "oslo")).data == [str(layout.data / "postgres")]
 
 
 def test_a_read_only_mount_is_seen_without_writing(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -388,16 +389,18 @@ def test_what_lies_in_the_place_of_a_secret_is_none_and_is_written_over(layout: 
     folder = layout.secrets / "temporal"
     folder.mkdir(parents=True)
     PLANTED[kind][0](folder / "db_password")
-    args = state.StateArgs({}, [], ["temporal/db_password"], "00" * 32)
+    args = reading.State({}, [], ["temporal/db_password"], "00" * 32)
     assert state._secret_digests(layout, args) == {"temporal/db_password": None}
     with pytest.raises(StepError, match="not a file"):
-        login(layout, LoginArgs("127.0.0.1", 1, "d", "r", "o", "temporal/db_password"))
+        login(layout, change.Login("127.0.0.1", 1, "d", "r", "o", "temporal/db_password"))
     if kind == "a folder":
         return  # a rename can't replace it: the step fails, by name
     written = secret_files.write_secrets(
         layout,
-        secret_files.SecretArgs({"temporal": os.geteuid()}),
-        json.dumps({"temporal": {"db_password": "the new one"}}).encode(),
+        change.Secrets(
+            {"temporal": os.geteuid()},
+            payload=json.dumps({"temporal": {"db_password": "the new one"}}).encode(),
+        ),
     )
     assert written.written == ["temporal/db_password"]
     assert not (folder / "db_password").is_symlink()

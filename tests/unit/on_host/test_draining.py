@@ -8,8 +8,9 @@ from dataclasses import asdict
 import pytest
 
 from tempo_infra.deploy import answers
-from tempo_infra.on_host.draining import MOST_CHARS, CommandArgs, Done, as_shown, command
-from tempo_infra.on_host.wire import Reply, Step, encode
+from tempo_infra.on_host.draining import MOST_CHARS, Done, as_shown, command
+from tempo_infra.on_host.steps import upkeep
+from tempo_infra.on_host.wire import Reply, encode
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ from tempo_infra.on_host.wire import Reply, Step, encode
     ],
 )
 def test_all_that_it_wrote_and_its_exit_code(typed: str, done: Done | None) -> None:
-    found = command(CommandArgs(typed, 20.0))
+    found = command(upkeep.Command(typed, 20.0))
     if done is None:
         assert found.returncode == 2
         assert "syntax error" in found.out.lower()
@@ -34,7 +35,7 @@ def test_all_that_it_wrote_and_its_exit_code(typed: str, done: Done | None) -> N
 
 
 def test_at_its_deadline_it_is_ended_and_what_it_wrote_is_kept() -> None:
-    found = command(CommandArgs("echo begun; sleep 60", 0.5))
+    found = command(upkeep.Command("echo begun; sleep 60", 0.5))
     assert (found.out, found.late, found.say) == ("begun", True, "was ended at its deadline")
 
 
@@ -50,7 +51,7 @@ def test_of_very_much_both_ends_are_kept() -> None:
 @pytest.mark.parametrize("char", ["x", ",", "[", "\x00", "\u00e9", "\U0001f600"])
 def test_whatever_it_wrote_fits_an_answer(char: str) -> None:
     """And what steers a terminal is taken out before anybody sees it."""
-    step = Step("command")
+    step = upkeep.Command("", 0.0)
     done = Done(as_shown(char * 10_000_000), 0)
     frame = encode("n", "reply", asdict(Reply([asdict(done)])))
     most = answers.most_bytes("reply", [step])
@@ -61,6 +62,6 @@ def test_whatever_it_wrote_fits_an_answer(char: str) -> None:
 
 
 def test_no_output_steers_the_operators_terminal() -> None:
-    done = asdict(command(CommandArgs("printf '\\033[31mred\\033[0m\\n\\033]0;title\\007end\\n'", 20.0)))
-    [told] = answers.reply(asdict(Reply([done])), [Step("command")], str).results
+    done = asdict(command(upkeep.Command("printf '\\033[31mred\\033[0m\\n\\033]0;title\\007end\\n'", 20.0)))
+    [told] = answers.reply(asdict(Reply([done])), [upkeep.Command("", 0.0)], str).results
     assert told["out"] == "red\nend"

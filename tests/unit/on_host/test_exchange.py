@@ -18,6 +18,7 @@ from tempo_infra.on_host.probes import exposition, network
 from tempo_infra.on_host.probes.reading import Unread
 from tempo_infra.on_host.role_health import DATA, HEADERS, PING, SETTINGS, _frame
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change
 
 pytestmark = pytest.mark.thorough
 
@@ -114,7 +115,7 @@ def ask_ui(port: int) -> str:
 
 
 def log_in(port: int) -> str:
-    args = login.LoginArgs("127.0.0.1", port, "temporal", "temporal_blue", "temporal", "temporal/db_password")
+    args = change.Login("127.0.0.1", port, "temporal", "temporal_blue", "temporal", "temporal/db_password")
     try:
         login.who_logs_in(args, "a password")
     except (login.LoginRefusedError, OSError) as error:

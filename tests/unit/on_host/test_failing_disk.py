@@ -18,19 +18,19 @@ import pytest
 
 from tempo_infra.on_host import alone
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host.serve import HANDLERS
 from tempo_infra.on_host.session import Session
-from tempo_infra.on_host.wire import Step
+from tempo_infra.on_host.steps import change
 from tests.unit.on_host.a_host import NEW, OLD, Start, is_whole, make
 
 pytestmark = pytest.mark.thorough
 
 RUN = "r1"
-ARM = {"run": RUN, "who": "x", "digest": NEW, "seen": OLD, "host": "10.0.0.1", "ports": {}, "take_over": []}
 STEPS = [
-    Step("arm", {**ARM, "grace_s": 0.0}),
-    Step("switch", {"digest": NEW, "found": {}}),
-    Step("healthy", {"run": RUN}),
-    Step("confirm", {"run": RUN, "why": "health"}),
+    change.Arm(RUN, "x", NEW, OLD, "10.0.0.1", {}, [], grace_s=0.0),
+    change.Switch(digest=NEW, found={}),
+    change.Healthy(run=RUN),
+    change.Confirm(run=RUN, why="health"),
 ]
 MAKING = os.O_CREAT
 # What fails, and how, on a disk that is full, out of order, or read-only.
@@ -79,7 +79,7 @@ def test_the_disk_fails_from_any_write_on(
     number, seen, refused = 0, [], True
     while refused:
         disk = Disk(number, fault)
-        session = Session("n", io.BytesIO(), io.BytesIO(), layout)
+        session = Session(HANDLERS, "n", io.BytesIO(), io.BytesIO(), layout)
         session._run = RUN
         with disk.failing():
             reply = session._do(STEPS)

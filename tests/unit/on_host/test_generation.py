@@ -11,9 +11,10 @@ import pytest
 
 from tempo_infra.deploy.steps import pack
 from tempo_infra.on_host import arming, generation, snapshot
-from tempo_infra.on_host.generation import StageArgs, SwitchArgs, stage, switch
+from tempo_infra.on_host.generation import stage, switch
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change
 from tempo_infra.render.bundle import Bundle, File
 
 FOLDER = "services/history-0123456789ab"
@@ -30,13 +31,13 @@ def bundle(**texts: str) -> Bundle:
     return Bundle("db-1", files, ())
 
 
-def args(made: Bundle, archive: bytes) -> StageArgs:
-    return StageArgs(made.digest, hashlib.sha256(archive).hexdigest(), len(archive))
+def args(made: Bundle, archive: bytes) -> change.Stage:
+    return change.Stage(made.digest, hashlib.sha256(archive).hexdigest(), len(archive), payload=archive)
 
 
 def staged(layout: Layout, made: Bundle) -> None:
     archive = pack(made)
-    stage(layout, args(made, archive), archive)
+    stage(layout, args(made, archive))
 
 
 def names(folder: Path) -> list[str]:
@@ -57,8 +58,8 @@ def test_a_staged_generation_holds_every_file_and_nothing_runs_from_it_yet(tmp_p
 def test_staging_again_writes_nothing(tmp_path: Path) -> None:
     layout, made = Layout(tmp_path), bundle()
     archive = pack(made)
-    assert stage(layout, args(made, archive), archive).written
-    assert not stage(layout, args(made, archive), archive).written
+    assert stage(layout, args(made, archive)).written
+    assert not stage(layout, args(made, archive)).written
 
 
 @pytest.mark.parametrize("cut", [0, 1, 100])
@@ -66,7 +67,7 @@ def test_a_cut_archive_gets_no_name(tmp_path: Path, cut: int) -> None:
     layout, made = Layout(tmp_path), bundle()
     archive = pack(made)
     with pytest.raises(StepError, match="arrived cut or changed"):
-        stage(layout, args(made, archive), archive[:cut])
+        stage(layout, replace(args(made, archive), payload=archive[:cut]))
     assert names(tmp_path) == []
 
 
@@ -74,7 +75,7 @@ def test_a_manifest_that_was_not_planned_is_refused(tmp_path: Path) -> None:
     made, other = bundle(), bundle(docker_dash="x")
     archive = pack(other)
     with pytest.raises(StepError, match="not the one that was planned"):
-        stage(Layout(tmp_path), replace(args(other, archive), digest=made.digest), archive)
+        stage(Layout(tmp_path), replace(args(other, archive), digest=made.digest))
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../outside", "services/../../outside"])
@@ -86,7 +87,7 @@ def test_a_path_that_leaves_the_folder_is_refused(tmp_path: Path, name: str) -> 
         tar.addfile(entry, io.BytesIO(b"x"))
     archive = buffer.getvalue()
     with pytest.raises(StepError, match="something else than plain files"):
-        stage(Layout(tmp_path), args(bundle(), archive), archive)
+        stage(Layout(tmp_path), args(bundle(), archive))
     assert names(tmp_path) == []
 
 
@@ -101,7 +102,7 @@ def test_what_an_interrupted_run_left_is_swept(tmp_path: Path) -> None:
 def test_a_switch_installs_owned_files_and_then_moves_the_symlink(tmp_path: Path) -> None:
     layout, made = Layout(tmp_path), bundle()
     staged(layout, made)
-    done = switch(layout, SwitchArgs(made.digest, {"etc/x.d/60.conf": None}))
+    done = switch(layout, change.Switch(made.digest, {"etc/x.d/60.conf": None}))
     assert done.installed == ["etc/x.d/60.conf"]
     assert (tmp_path / "etc/x.d/60.conf").read_text() == "k = 1\n"
     assert layout.current.resolve().name == made.digest
@@ -110,10 +111,10 @@ def test_a_switch_installs_owned_files_and_then_moves_the_symlink(tmp_path: Path
 def test_an_owned_file_that_is_no_longer_wanted_goes(tmp_path: Path) -> None:
     layout, old = Layout(tmp_path), bundle(etc__x_dot_d__70_dot_conf="k = 2\n")
     staged(layout, old)
-    switch(layout, SwitchArgs(old.digest, {}))
+    switch(layout, change.Switch(old.digest, {}))
     new = bundle()
     staged(layout, new)
-    assert switch(layout, SwitchArgs(new.digest, {})).removed == ["etc/x.d/70.conf"]
+    assert switch(layout, change.Switch(new.digest, {})).removed == ["etc/x.d/70.conf"]
     assert names(tmp_path / "etc") == ["x.d/60.conf"]
 
 
@@ -123,7 +124,7 @@ def test_a_file_that_changed_since_the_plan_stops_the_switch(tmp_path: Path) -> 
     (tmp_path / "etc/x.d").mkdir(parents=True)
     (tmp_path / "etc/x.d/60.conf").write_text("an admin's\n")
     with pytest.raises(StepError, match="changed since the plan"):
-        switch(layout, SwitchArgs(made.digest, {"etc/x.d/60.conf": None}))
+        switch(layout, change.Switch(made.digest, {"etc/x.d/60.conf": None}))
     assert not layout.current.exists()
     assert (tmp_path / "etc/x.d/60.conf").read_text() == "an admin's\n"
 
@@ -142,7 +143,7 @@ def test_a_folder_that_was_edited_stays_where_a_full_disk_keeps_the_right_one_fr
     archive = pack(made)
     monkeypatch.setattr(generation, "write_new", full)
     with pytest.raises(OSError, match="No space left"):
-        stage(layout, replace(args(made, archive), repair=[FOLDER], aside="taken-over/r1"), archive)
+        stage(layout, replace(args(made, archive), repair=[FOLDER], aside="taken-over/r1"))
     assert (layout.state / FOLDER / "server.yaml").read_text() == "a: 2\n"
 
 
@@ -154,7 +155,7 @@ def test_a_folder_that_was_edited_in_place_is_put_right_and_kept_aside(tmp_path:
     file.write_text("mine\n")
     staged(layout, made)
     assert file.read_text() == "mine\n"
-    stage(layout, replace(args(made, archive), repair=[FOLDER], aside="taken-over/r1"), archive)
+    stage(layout, replace(args(made, archive), repair=[FOLDER], aside="taken-over/r1"))
     assert file.read_text() == "a: 1\n"
     assert (layout.state / "taken-over/r1" / FOLDER / "server.yaml").read_text() == "mine\n"
 
@@ -168,7 +169,7 @@ def test_systemd_reads_its_units_anew_when_one_of_them_changed(
     layout, unit = Layout(tmp_path), {"etc__systemd__x_dot_service": "[Service]\n"}
     for made in (bundle(**unit), bundle(**unit, etc__x_dot_d__60_dot_conf="k = 2\n"), bundle()):
         staged(layout, made)
-        switch(layout, SwitchArgs(made.digest, {}))
+        switch(layout, change.Switch(made.digest, {}))
         ran.append([])
     assert ran == [["systemctl", "daemon-reload"], [], [], ["systemctl", "daemon-reload"], []]
 
@@ -185,17 +186,17 @@ def test_a_file_that_is_read_anew_is_written_into_the_folder_by_the_switch_alone
     """The folder is that of the running server: until the switch it holds what that has read."""
     layout, old, new = Layout(tmp_path), with_live("old"), with_live("new")
     staged(layout, old)
-    switch(layout, SwitchArgs(old.digest, {}))
+    switch(layout, change.Switch(old.digest, {}))
     before = (layout.state / LIVE).parent.stat().st_ino
     staged(layout, new)
     assert (layout.state / LIVE).read_text() == "old"
     assert (layout.generations / new.digest / LIVE).read_text() == "new"
-    switched = switch(layout, SwitchArgs(new.digest, {}))
+    switched = switch(layout, change.Switch(new.digest, {}))
     assert switched.installed == [LIVE]
     assert (layout.state / LIVE).read_text() == "new"
     assert (layout.state / LIVE).stat().st_mode & 0o777 == 0o640
     assert (layout.state / LIVE).parent.stat().st_ino == before  # a mounted folder: the container sees it
-    assert switch(layout, SwitchArgs(old.digest, {})).installed == [LIVE]
+    assert switch(layout, change.Switch(old.digest, {})).installed == [LIVE]
     assert (layout.state / LIVE).read_text() == "old"
 
 
@@ -203,18 +204,18 @@ def test_what_an_older_generation_reads_anew_is_left_in_its_folder(tmp_path: Pat
     layout, old, new = Layout(tmp_path), with_live("old"), bundle()
     for made in (old, new):
         staged(layout, made)
-        switch(layout, SwitchArgs(made.digest, {}))
+        switch(layout, change.Switch(made.digest, {}))
     assert (layout.state / LIVE).read_text() == "old"
 
 
 def test_a_snapshot_puts_back_what_a_server_reads_anew(tmp_path: Path) -> None:
     layout, old, new = Layout(tmp_path), with_live("old"), with_live("new")
     staged(layout, old)
-    switch(layout, SwitchArgs(old.digest, {}))
+    switch(layout, change.Switch(old.digest, {}))
     staged(layout, new)
     kept = layout.runs / "r1/before"
     snapshot.take(layout, kept, arming._live(layout, new.digest), layout.generations / new.digest)
-    switch(layout, SwitchArgs(new.digest, {}))
+    switch(layout, change.Switch(new.digest, {}))
     written = (layout.state / LIVE).stat().st_mtime_ns
     snapshot.put_back(layout, kept)
     assert (layout.state / LIVE).read_text() == "old"

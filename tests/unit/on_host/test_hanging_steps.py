@@ -17,16 +17,17 @@ from typing import Any
 
 import pytest
 
-from tempo_infra.on_host import alone, longest, session, snapshot, undo
+from tempo_infra.on_host import alone, session, snapshot, undo
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock, end_holder
-from tempo_infra.on_host.longest import LONGEST, UNDO_S, Longest, longest_s
-from tempo_infra.on_host.session import HANDLERS
+from tempo_infra.on_host.serve import HANDLERS
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.speaking import Speaker
+from tempo_infra.on_host.steps import change, kinds, reading, upkeep
+from tempo_infra.on_host.steps.step import UNDO_S, Step
 from tempo_infra.on_host.watch import Watch
-from tempo_infra.on_host.wire import Event, Reply, Step, encode, encode_request, read_frame
+from tempo_infra.on_host.wire import Event, Reply, encode, encode_request, read_frame
 from tests.unit.on_host.a_host import NEW, OLD, is_whole, make
 
 pytestmark = pytest.mark.thorough
@@ -37,9 +38,11 @@ STEP_S, EVERY_S = 1.0, 0.1
 PROGRAM = f"""
 import os, signal, sys, threading, time
 from pathlib import Path
-from tempo_infra.on_host import longest, session, watch
+from tempo_infra.on_host import session, watch
 from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.serve import HANDLERS
 from tempo_infra.on_host.shell import run
+from tempo_infra.on_host.steps.step import Step
 root, how = Path(sys.argv[1]), sys.argv[2]
 session.enter_scope = lambda _: True
 watch.Watch.__init__.__defaults__ = ({EVERY_S},)
@@ -65,13 +68,22 @@ def still(for_s=0.4):
     time.sleep(for_s)
 
 ways = {{"pipe": pipe, "deaf": deaf, "locked": locked, "program": program, "still": still}}
-session.HANDLERS["hang"] = lambda *_: ways[how]()
-longest.LONGEST["hang"] = longest.Longest({STEP_S}, "a test")
+
+class Hang(Step):
+    MOST_S = {STEP_S}
+
+handlers = {{**HANDLERS, Hang: lambda *_: ways[how]()}}
 signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-session.Session("{NONCE}", sys.stdin.buffer, sys.stdout.buffer, Layout(root)).serve()
+session.Session(handlers, "{NONCE}", sys.stdin.buffer, sys.stdout.buffer, Layout(root)).serve()
 """
-LOCK = Step("lock", {"run": "r1", "who": "kari@laptop"})
-HANGS = [LOCK, Step("hang"), Step("clock")]
+LOCK = change.Lock(run="r1", who="kari@laptop")
+
+
+class Hang(Step):
+    """That of the program above."""
+
+
+HANGS = [LOCK, Hang(), reading.Clock()]
 
 
 @pytest.fixture
@@ -148,7 +160,7 @@ def test_a_step_that_hangs_is_left_and_said(layout: Layout, how: str) -> None:
 def test_each_step_has_its_own_time_and_one_in_time_is_left_alone(layout: Layout) -> None:
     """Three steps, together longer than one may take."""
     with started(layout, "still") as program:
-        said = list(heard(program, LOCK, *[Step("hang")] * 4))
+        said = list(heard(program, LOCK, *[Hang()] * 4))
         assert said[-1][1]["results"] == [{}, None, None, None, None]
         assert program.stdin is not None
         program.stdin.close()
@@ -228,7 +240,7 @@ def test_who_decides_begins_anew_when_he_hangs_himself(layout: Layout) -> None:
     words = f"""
 import sys, time
 from pathlib import Path
-from tempo_infra.on_host import alone, armed, longest, undo, watch
+from tempo_infra.on_host import alone, armed, undo, watch
 from tempo_infra.on_host.layout import Layout
 watch.Watch.__init__.__defaults__ = ({EVERY_S},)
 armed.decide_s = lambda _: {STEP_S}
@@ -285,27 +297,26 @@ def test_what_the_host_starts_by_itself_has_an_end(
     assert guard.decide_s(armed) >= soak_s + UNDO_S
 
 
-def test_every_step_has_a_longest_time_and_a_reason() -> None:
-    assert set(LONGEST) == set(HANDLERS)
-    for name, one in LONGEST.items():
-        assert 0 < one.seconds < 3600, name
-        assert one.why, name
+def test_every_step_has_a_longest_time_and_who_does_it() -> None:
+    ours = {kind for kind in kinds().values() if kind is not Hang}
+    assert ours == set(HANDLERS)
+    assert [kind.name for kind in ours if not 0 < kind.MOST_S < 3600] == []
 
 
 @pytest.mark.parametrize(
     ("step", "seconds"),
     [
-        (Step("clock"), 20),
-        (Step("lock", {"wait_s": 600.0}), 630),
-        (Step("schema", {"deadline_s": 300.0}), 1020),
-        (Step("drain", {"services": ["history", "ui"]}), 920),
-        (Step("drain", {"services": []}), 120),
-        (Step("confirm", {"run": "r", "soak_s": 40.0}), 640),
-        (Step("runs", {"run": "r", "wait_s": 180.0}), 240 + UNDO_S),
+        (reading.Clock(), 20),
+        (change.Lock("r", "k", wait_s=600.0), 630),
+        (change.Schema(deadline_s=300.0), 1020),
+        (upkeep.Drain(services=["history", "ui"]), 920),
+        (upkeep.Drain(services=[]), 120),
+        (change.Confirm(run="r", why="", soak_s=40.0), 640),
+        (reading.Runs(run="r", wait_s=180.0), 240 + UNDO_S),
     ],
 )
 def test_what_a_steps_arguments_grant_is_added(step: Step, seconds: float) -> None:
-    assert longest_s(step) == seconds
+    assert step.longest_s == seconds
 
 
 def test_putting_containers_back_has_an_end(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -388,7 +399,7 @@ def test_an_operator_who_only_says_that_he_lives_keeps_no_change_undecided(
     monkeypatch.setattr(session.Session, "_settle_alone", lambda self: settled.append(self._run))
     monkeypatch.setattr(session.Session, "_undecided", lambda self: object() if self._run else None)
     reads, writes = os.pipe()
-    work = session.Session(NONCE, os.fdopen(reads, "rb", buffering=0), io.BytesIO(), layout)
+    work = session.Session(HANDLERS, NONCE, os.fdopen(reads, "rb", buffering=0), io.BytesIO(), layout)
     work._run = "r1"
     serves = threading.Thread(target=work._serve)
     monkeypatch.setattr(work, "_wait_at_most", lambda _: None)
@@ -399,7 +410,3 @@ def test_an_operator_who_only_says_that_he_lives_keeps_no_change_undecided(
     assert settled == ["r1"]
     os.close(writes)
     work._stdin.close()
-
-
-def test_the_table_is_the_same_for_both_sides() -> None:
-    assert longest.LONGEST["rollback"] == Longest(UNDO_S, "see above")

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host import identity
-from tempo_infra.on_host.database import DataArgs, make_data_folder
+from tempo_infra.on_host.database import make_data_folder
 from tempo_infra.on_host.identity import Pin, why_not
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change
 
 PIN = Pin("7712", "2026-11-20T10:00:00Z", "r1")
 
@@ -67,12 +68,12 @@ def test_a_record_that_is_damaged_stops_everything(tmp_path: Path) -> None:
 def test_a_database_can_be_made_at_the_first_start_only(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     password = layout.initdb / "password"
-    make_data_folder(layout, DataArgs(wanted_new=True))
+    make_data_folder(layout, change.Data(wanted_new=True))
     assert len(password.read_text()) == 32
     database(layout, 7712)
     identity.keep(layout, "r1", "7712")
     assert password.read_text() == ""
-    make_data_folder(layout, DataArgs())
+    make_data_folder(layout, change.Data())
     assert password.read_text() == ""
 
 
@@ -81,9 +82,9 @@ def test_nothing_is_made_where_data_has_gone_unless_the_cluster_was_named(tmp_pa
     layout.state.mkdir(parents=True)
     identity.keep(layout, "r1", "7712")
     with pytest.raises(StepError, match="is its volume mounted"):
-        make_data_folder(layout, DataArgs(wanted_new=True))
+        make_data_folder(layout, change.Data(wanted_new=True))
     assert not (layout.data / "postgres").exists()
-    make_data_folder(layout, DataArgs(wanted_new=True, forget=True))
+    make_data_folder(layout, change.Data(wanted_new=True, forget=True))
     assert identity.pinned(layout) is None
     assert (layout.initdb / "password").read_text()
 
@@ -94,13 +95,13 @@ def test_a_name_typed_by_mistake_gives_no_database_up(tmp_path: Path) -> None:
     layout.state.mkdir(parents=True)
     database(layout, 7712)
     identity.keep(layout, "r1", "7712")
-    make_data_folder(layout, DataArgs(forget=True))
+    make_data_folder(layout, change.Data(forget=True))
     assert identity.pinned(layout) is not None
     database(layout, 9000)
     with pytest.raises(StepError, match="holds database 9000, but 7712 is pinned"):
-        make_data_folder(layout, DataArgs(forget=True))
+        make_data_folder(layout, change.Data(forget=True))
 
 
 def test_data_that_went_away_between_plan_and_start_is_no_new_database(tmp_path: Path) -> None:
     with pytest.raises(StepError, match="it did when the plan was made"):
-        make_data_folder(Layout(tmp_path), DataArgs(wanted_new=False))
+        make_data_folder(Layout(tmp_path), change.Data(wanted_new=False))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host import containers, engine
-from tempo_infra.on_host.containers import JobArgs, job
+from tempo_infra.on_host.containers import Job, job
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import Output, StepError
 
@@ -41,7 +41,7 @@ def test_a_job_waits_for_the_one_that_an_earlier_run_left(
     log: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers(monkeypatch, iter([[OTHER, LEFT], [LEFT], [OTHER]]))
-    assert job(Layout(Path("/")), JobArgs("schema"), b"") == {"out": "made"}
+    assert job(Layout(Path("/")), Job("schema"), b"") == {"out": "made"}
     assert log == ["wait", "wait", "run"]
 
 
@@ -50,6 +50,6 @@ def test_one_that_does_not_end_is_named_and_nothing_is_run_beside_it(
 ) -> None:
     answers(monkeypatch, itertools.repeat([LEFT]))
     with pytest.raises(StepError, match="job schema: one of an earlier run is still at work") as caught:
-        job(Layout(Path("/")), JobArgs("schema", deadline_s=5), b"")
+        job(Layout(Path("/")), Job("schema", deadline_s=5), b"")
     assert "docker logs 0123456789ab" in caught.value.remedy
     assert "run" not in log

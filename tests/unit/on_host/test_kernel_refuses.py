@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host import generation, kernel_refuses
-from tempo_infra.on_host.generation import SwitchArgs, switch
+from tempo_infra.on_host.generation import switch
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import Output, StepError
+from tempo_infra.on_host.steps import change
 from tests.unit.on_host.test_generation import bundle, staged
 
 SYSCTL = "vm.swappiness = 1\nnet.core.somaxconn = 4096\n"
@@ -45,7 +46,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch, layout: Layout, keeps: str, said: st
 def switched(layout: Layout, *, insist: bool) -> generation.Switched:
     made = bundle(etc__sysctl_dot_d__60_dot_conf=SYSCTL, etc__tmpfiles_dot_d__60_dot_conf=THP)
     staged(layout, made)
-    return switch(layout, SwitchArgs(made.digest, {}, insist=insist))
+    return switch(layout, change.Switch(made.digest, {}, insist=insist))
 
 
 @pytest.mark.parametrize("said", ['sysctl: setting key "vm.swappiness": Read-only file system', ""])

@@ -16,12 +16,13 @@ import pytest
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import containers, ejecting, engine, leaving, mounts, which_engine
-from tempo_infra.on_host.ejecting import EjectArgs, eject
+from tempo_infra.on_host.ejecting import eject
 from tempo_infra.on_host.engine_here import Unfit
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.leaving import RemoveArgs, remove
+from tempo_infra.on_host.leaving import remove
 from tempo_infra.on_host.shell import Output, StepError
+from tempo_infra.on_host.steps import upkeep
 from tempo_infra.on_host.which_engine import Engine
 from tests.unit.on_host.a_host import Start
 from tests.unit.on_host.test_undo import ARMED
@@ -97,8 +98,8 @@ def layout(tmp_path: Path) -> Layout:
 @pytest.mark.parametrize(
     "leave",
     [
-        lambda la: remove(la, RemoveArgs("r1", "bergen")),
-        lambda la: eject(la, EjectArgs("10.0.0.1", "bergen")),
+        lambda la: remove(la, upkeep.Remove("r1", "bergen")),
+        lambda la: eject(la, upkeep.Eject("10.0.0.1", "bergen")),
     ],
 )
 def test_another_clusters_host_is_not_left(layout: Layout, leave: Callable[[Layout], object]) -> None:
@@ -109,7 +110,7 @@ def test_another_clusters_host_is_not_left(layout: Layout, leave: Callable[[Layo
 
 
 def test_remove_leaves_data_and_other_peoples_files_and_nothing_of_ours(layout: Layout) -> None:
-    removed = remove(layout, RemoveArgs("r1", "oslo"))
+    removed = remove(layout, upkeep.Remove("r1", "oslo"))
     left = sorted(str(path.relative_to(layout.root)) for path in layout.root.rglob("*") if path.is_file())
     assert [path for path in left if not path.startswith("proc/")] == [
         "etc/systemd/system/other.service",
@@ -122,7 +123,7 @@ def test_remove_leaves_data_and_other_peoples_files_and_nothing_of_ours(layout: 
     assert removed.state
     layout.state.mkdir()
     layout.lock.touch()  # of the run that removes
-    again = remove(layout, RemoveArgs("r2", "oslo"))
+    again = remove(layout, upkeep.Remove("r2", "oslo"))
     assert (again.files, again.state) == ([], False)
 
 
@@ -145,7 +146,7 @@ def test_nothing_starts_services_again_and_the_database_stops_last(
     monkeypatch.setattr(containers, "must", note)
     monkeypatch.setattr(which_engine, "find", lambda **_: Engine("28.5.1"))
     monkeypatch.setattr(engine, "listed", lambda *_, **__: list(left))
-    assert remove(layout, RemoveArgs("r1", "oslo")).services == ["history", "postgresql", "ui"]
+    assert remove(layout, upkeep.Remove("r1", "oslo")).services == ["history", "postgresql", "ui"]
     assert [one for one in done if "stop" in one or "compose" in one] == [
         "systemctl stop tempo-infra.service", "docker stop a1", "docker compose -p tempo-infra",
     ]  # fmt: skip
@@ -167,15 +168,15 @@ def test_containers_are_asked_for_where_an_engine_may_have_some(
     monkeypatch.setattr(which_engine, "find", lambda **_: found)
     monkeypatch.setattr(engine, "listed", lambda *_, **__: [])
     if says is None:
-        assert remove(layout, RemoveArgs("r1", "oslo")).services == []
+        assert remove(layout, upkeep.Remove("r1", "oslo")).services == []
         return
     with pytest.raises(StepError, match=says):
-        remove(layout, RemoveArgs("r1", "oslo"))
+        remove(layout, upkeep.Remove("r1", "oslo"))
     assert layout.current.is_symlink()
 
 
 def test_kernel_values_become_what_they_were_and_the_one_in_force_is_the_one_written(layout: Layout) -> None:
-    removed = remove(layout, RemoveArgs("r1", "oslo"))
+    removed = remove(layout, upkeep.Remove("r1", "oslo"))
     assert removed.put_back == {"proc/sys/vm/swappiness": "60", "proc/sys/vm/dirty_ratio": "20"}
     assert (layout.root / "proc/sys/vm/swappiness").read_text() == "60\n"
     assert (layout.root / "proc/sys/vm/dirty_ratio").read_text() == "20\n"
@@ -188,7 +189,7 @@ def test_after_eject_and_taking_over_our_own_values_are_what_was_found_and_are_n
     known = json.loads(layout.kernel_before.read_text())
     layout.kernel_before.write_text(json.dumps({**known, "proc/sys/vm/swappiness": "1\n"}))
     (layout.state / "taken-over" / "r0").mkdir(parents=True)
-    removed = remove(layout, RemoveArgs("r1", "oslo"))
+    removed = remove(layout, upkeep.Remove("r1", "oslo"))
     assert removed.same == {"proc/sys/vm/swappiness": "1"}
     assert "proc/sys/vm/swappiness" not in removed.left
     assert removed.copies == str(layout.state / "taken-over")
@@ -197,26 +198,26 @@ def test_after_eject_and_taking_over_our_own_values_are_what_was_found_and_are_n
 
 def test_a_kernel_value_that_somebody_changed_since_is_left_and_named(layout: Layout) -> None:
     (layout.root / "proc/sys/vm/swappiness").write_text("33\n")
-    removed = remove(layout, RemoveArgs("r1", "oslo"))
+    removed = remove(layout, upkeep.Remove("r1", "oslo"))
     assert removed.left == ["proc/sys/vm/swappiness"]
     assert (layout.root / "proc/sys/vm/swappiness").read_text() == "33\n"
 
 
 def test_an_edited_file_is_kept_aside(layout: Layout) -> None:
     layout.installed(CONF).write_text("# mine\n")
-    removed = remove(layout, RemoveArgs("r1", "oslo"))
+    removed = remove(layout, upkeep.Remove("r1", "oslo"))
     assert not layout.installed(CONF).exists()
     assert [Path(copy).read_text() for copy in removed.aside] == ["# mine\n"]
-    remove(layout, RemoveArgs("r2", "oslo"))
+    remove(layout, upkeep.Remove("r2", "oslo"))
     assert Path(removed.aside[0]).exists()
 
 
 def test_nothing_is_left_while_a_run_is_open(layout: Layout) -> None:
     guard.write(layout, replace(ARMED, phase="armed"))
     with pytest.raises(StepError, match="is not over on this host"):
-        remove(layout, RemoveArgs("r1", "oslo"))
+        remove(layout, upkeep.Remove("r1", "oslo"))
     with pytest.raises(StepError, match="is not over on this host"):
-        eject(layout, EjectArgs("10.0.0.1", "oslo"))
+        eject(layout, upkeep.Eject("10.0.0.1", "oslo"))
     assert layout.installed(CONF).exists()
 
 
@@ -231,7 +232,7 @@ def files_of(layout: Layout) -> set[str]:
 
 
 def test_eject_leaves_what_the_compose_file_reads_and_forgets_the_rest(layout: Layout) -> None:
-    done = eject(layout, EjectArgs("10.0.0.1", "oslo"))
+    done = eject(layout, upkeep.Eject("10.0.0.1", "oslo"))
     assert done.services == ["history"]
     assert files_of(layout) == LEFT
     text = Path(done.compose_file).read_text()
@@ -247,7 +248,7 @@ def test_what_a_container_has_mounted_stays_whatever_the_file_says(
     """One that runs since before the file was changed, one that mounts a single file of a folder."""
     mounted = {str(layout.services / "history-old"), str(layout.secrets / "temporal/db_password")}
     monkeypatch.setattr(mounts, "mounted", lambda: mounted)
-    eject(layout, EjectArgs("10.0.0.1", "oslo"))
+    eject(layout, upkeep.Eject("10.0.0.1", "oslo"))
     assert {path.name for path in layout.services.iterdir()} == {"history-aaa", "history-old"}
     assert {path.name for path in layout.secrets.iterdir()} == {"temporal", "temporal-green"}
 
@@ -262,7 +263,7 @@ def test_nothing_is_taken_away_where_nobody_says_what_is_mounted(
     monkeypatch.setattr(mounts, asked, silent)
     before = files_of(layout)
     with pytest.raises(StepError, match="gave no answer"):
-        eject(layout, EjectArgs("10.0.0.1", "oslo"))
+        eject(layout, upkeep.Eject("10.0.0.1", "oslo"))
     assert files_of(layout) - {"docker-compose.yml"} == before
     assert layout.current.is_symlink()
 
@@ -274,15 +275,15 @@ def test_a_service_that_reads_what_goes_away_is_not_ejected(
     monkeypatch.setattr(mounts, "mounted", lambda: {f"{layout.state}/{place}"})
     before = files_of(layout)
     with pytest.raises(StepError, match="a service mounts something in"):
-        eject(layout, EjectArgs("10.0.0.1", "oslo"))
+        eject(layout, upkeep.Eject("10.0.0.1", "oslo"))
     assert files_of(layout) - {"docker-compose.yml"} == before
 
 
 def test_eject_twice_is_fine_and_on_a_bare_host_is_refused(layout: Layout, tmp_path: Path) -> None:
-    eject(layout, EjectArgs("10.0.0.1", "oslo"))
-    assert eject(layout, EjectArgs("10.0.0.1", "oslo")).services == []
+    eject(layout, upkeep.Eject("10.0.0.1", "oslo"))
+    assert eject(layout, upkeep.Eject("10.0.0.1", "oslo")).services == []
     with pytest.raises(StepError, match="nothing is provisioned"):
-        eject(Layout(tmp_path / "bare"), EjectArgs("10.0.0.1", "oslo"))
+        eject(Layout(tmp_path / "bare"), upkeep.Eject("10.0.0.1", "oslo"))
 
 
 def test_eject_that_was_cut_off_is_gone_on_with(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,31 +304,34 @@ def test_eject_that_was_cut_off_is_gone_on_with(layout: Layout, monkeypatch: pyt
         patch.setattr(Path, "unlink", cutting(Path.unlink))
         for _ in range(50):
             with contextlib.suppress(InterruptedError):
-                eject(layout, EjectArgs("10.0.0.1", "oslo"))
+                eject(layout, upkeep.Eject("10.0.0.1", "oslo"))
                 break
     assert {path.name for path in taken} >= {"current", "journal.jsonl", "generations", "history-old"}
     assert files_of(layout) - {"lock"} == LEFT
 
 
 def test_a_second_eject_takes_nothing_of_the_persons_away(layout: Layout) -> None:
-    eject(layout, EjectArgs("10.0.0.1", "oslo"))
+    eject(layout, upkeep.Eject("10.0.0.1", "oslo"))
     mine = layout.secrets / "mine" / "password"
     mine.parent.mkdir()
     mine.touch()
-    eject(layout, EjectArgs("10.0.0.1", "oslo"))
+    eject(layout, upkeep.Eject("10.0.0.1", "oslo"))
     assert mine.exists()
 
 
 def test_an_unconfirmed_generation_is_not_ejected(layout: Layout) -> None:
     record(layout, Entry("r1", "hold", "held", DIGEST))
     with pytest.raises(StepError, match="not confirmed"):
-        eject(layout, EjectArgs("10.0.0.1", "oslo"))
+        eject(layout, upkeep.Eject("10.0.0.1", "oslo"))
     assert layout.current.is_symlink()
 
 
 @pytest.mark.parametrize(
     "leave",
-    [lambda la: remove(la, RemoveArgs("r1", "oslo")), lambda la: eject(la, EjectArgs("10.0.0.1", "oslo"))],
+    [
+        lambda la: remove(la, upkeep.Remove("r1", "oslo")),
+        lambda la: eject(la, upkeep.Eject("10.0.0.1", "oslo")),
+    ],
 )
 def test_the_lock_goes_last_so_that_nobody_works_beside_the_one_who_leaves(
     layout: Layout, monkeypatch: pytest.MonkeyPatch, leave: Callable[[Layout], object]
@@ -363,14 +367,14 @@ def test_an_eject_that_was_cut_short_is_finished_by_the_same_command(
     layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def leave(one: Layout) -> object:
-        return eject(one, EjectArgs("10.0.0.1", "oslo"))
+        return eject(one, upkeep.Eject("10.0.0.1", "oslo"))
 
     start = Start(tmp_path)
     for number in range(len(_taken_away(layout, monkeypatch, leave))):
         start.again()
         with pytest.raises(OSError, match="the power goes"):
             _taken_away(layout, monkeypatch, leave, cut_after=number)
-        eject(layout, EjectArgs("10.0.0.1", "oslo"))
+        eject(layout, upkeep.Eject("10.0.0.1", "oslo"))
         assert layout.plain_compose_file.is_file()
         assert not layout.current.is_symlink()
         assert [path.name for path in layout.secrets.iterdir()] == ["temporal-green"]

@@ -12,7 +12,8 @@ from tempo_infra.deploy import answers
 from tempo_infra.on_host import psql
 from tempo_infra.on_host.live import Live, of_rows, read
 from tempo_infra.on_host.shell import StepError
-from tempo_infra.on_host.wire import Step, encode, read_frame
+from tempo_infra.on_host.steps import reading
+from tempo_infra.on_host.wire import encode, read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +126,7 @@ PASSWORDS = ("blue0123456789abcdef", "green123456789abcdef")
 
 def told(live: Live) -> Any:
     """What the operator's program takes of an answer; it refuses all of it for one part that is unfit."""
-    steps = [Step("state", {})]
+    steps = [reading.State({}, [], [], "")]
     sent = io.BytesIO(encode("n", "reply", {"results": [{"live": asdict(live)}]}))
     frame = read_frame("n", sent.readline, sent.read, lambda kind: answers.most_bytes(kind, steps))
     assert frame

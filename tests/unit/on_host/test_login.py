@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.login import LoginArgs, LoginRefusedError, Scram, login
+from tempo_infra.on_host.login import LoginRefusedError, Scram, login
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change
 from tempo_infra.secrets import Secret, scram_sha_256
 
 PASSWORD = "the password of blue"
@@ -88,7 +89,9 @@ def tried(tmp_path: Path, answer: Answer, password: str = PASSWORD) -> dict[str,
     folder.mkdir(parents=True)
     (folder / "db_password").write_text(password)
     with server(answer) as port:
-        args = LoginArgs("127.0.0.1", port, "temporal", "temporal_blue", "temporal", "temporal/db_password")
+        args = change.Login(
+            "127.0.0.1", port, "temporal", "temporal_blue", "temporal", "temporal/db_password"
+        )
         return login(layout, args)
 
 
@@ -126,7 +129,7 @@ def test_nobody_there(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(StepError, match="Connection refused"):
-        login(Layout(tmp_path), LoginArgs("127.0.0.1", port, "d", "r", "o", "x"))
+        login(Layout(tmp_path), change.Login("127.0.0.1", port, "d", "r", "o", "x"))
 
 
 def test_a_nonce_that_does_not_go_on_from_ours_is_refused() -> None:

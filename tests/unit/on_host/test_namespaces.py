@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host import namespaces
-from tempo_infra.on_host.containers import JobArgs
+from tempo_infra.on_host.containers import Job
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.namespaces import SCRIPT, NamespaceArgs, Namespaces
+from tempo_infra.on_host.namespaces import SCRIPT, Namespaces
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change
 
 # Keeps each namespace's retention in a file of its folder. One called cursed can't be set, of one called deaf
 # the retention stays; while there is a file `away` nothing answers. It reads its input to the end, as some
@@ -99,7 +100,7 @@ def test_a_server_that_is_away_is_no_reason_to_make_anything(temporal: Path) -> 
 def cluster(temporal: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The step's own container is a shell here; its clock ticks ten seconds at every look."""
 
-    def job(_: Layout, args: JobArgs, stdin: bytes) -> dict[str, str]:
+    def job(_: Layout, args: Job, stdin: bytes) -> dict[str, str]:
         assert args.command == ["timeout", "-k", "5", "170", "sh", "-c", SCRIPT]
         assert float(args.command[3]) + float(args.command[2]) < args.deadline_s
         return {"out": "".join(f"{line}\n" for line in said(temporal, stdin.decode()))}
@@ -112,7 +113,7 @@ def cluster(temporal: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def made(hours: dict[str, int]) -> Namespaces:
-    return namespaces.namespaces(Layout(Path("/")), NamespaceArgs(hours))
+    return namespaces.namespaces(Layout(Path("/")), change.Namespaces(hours))
 
 
 def test_what_was_done_is_said_and_what_was_right_is_not(cluster: Path) -> None:

@@ -9,33 +9,34 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.origin import Origin, OriginArgs, keep, read
-from tempo_infra.on_host.secret_files import PasswordsArgs, SecretArgs, passwords, write_secrets
+from tempo_infra.on_host.origin import Origin, keep, read
+from tempo_infra.on_host.secret_files import passwords, write_secrets
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change, reading
 
-ALL = PasswordsArgs(["temporal/db_password", "temporal-green/db_password"])
+ALL = reading.Passwords(["temporal/db_password", "temporal-green/db_password"])
 ONE, TWO, THREE = "1" * 64, "2" * 64, "3" * 64
 
 
 def test_a_host_remembers_the_file_that_was_confirmed(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     assert read(layout) is None
-    keep(layout, OriginArgs(ONE, 4, "r1"))
+    keep(layout, change.Origin(ONE, 4, "r1"))
     found = read(layout)
     assert isinstance(found, Origin)
     assert (found.digest, found.write, found.run) == (ONE, 4, "r1")
     assert layout.origin.stat().st_mode & 0o777 == 0o600
-    keep(layout, OriginArgs(TWO, 5, "r2", seen=ONE))
+    keep(layout, change.Origin(TWO, 5, "r2", seen=ONE))
     assert read(layout) != found
 
 
 def test_what_another_run_has_brought_meanwhile_stays(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    keep(layout, OriginArgs(ONE, 4, "r1"))
+    keep(layout, change.Origin(ONE, 4, "r1"))
     for seen in (None, TWO):
         with pytest.raises(StepError, match="another secrets file was confirmed on this host"):
-            keep(layout, OriginArgs(THREE, 5, "r2", seen=seen))
-    keep(layout, OriginArgs(THREE, 1, "r3", anyway=True))  # made of what lies here
+            keep(layout, change.Origin(THREE, 5, "r2", seen=seen))
+    keep(layout, change.Origin(THREE, 1, "r3", anyway=True))  # made of what lies here
     found = read(layout)
     assert found is not None
     assert found.digest == THREE
@@ -56,7 +57,8 @@ def with_passwords(root: Path) -> Layout:
     layout = Layout(root)
     body = {"temporal": {"db_password": "blue's"}, "temporal-green": {"db_password": "green's"}}
     uid = os.geteuid()
-    write_secrets(layout, SecretArgs({"temporal": uid, "temporal-green": uid}), json.dumps(body).encode())
+    owners = {"temporal": uid, "temporal-green": uid}
+    write_secrets(layout, change.Secrets(owners, payload=json.dumps(body).encode()))
     return layout
 
 

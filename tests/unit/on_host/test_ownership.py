@@ -14,6 +14,7 @@ from tempo_infra.on_host.durable import make_folder, write_new
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.ownership import Wrong, of_generation, of_secrets, put_right, wrong
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners are root's to give")
 
@@ -171,10 +172,10 @@ def test_an_installed_file_with_another_mode_is_written_again(layout: Layout) ->
 
 def test_a_password_that_its_reader_can_not_read_is_written_again(layout: Layout) -> None:
     payload = json.dumps({"temporal": {"db_password": CONTENT.decode()}}).encode()
-    args = secret_files.SecretArgs({"temporal": 1000})
-    assert secret_files.write_secrets(layout, args, payload).written == []
+    args = change.Secrets({"temporal": 1000}, payload=payload)
+    assert secret_files.write_secrets(layout, args).written == []
     (layout.secrets / NAME).chmod(0)
-    assert secret_files.write_secrets(layout, args, payload).written == [NAME]
+    assert secret_files.write_secrets(layout, args).written == [NAME]
     assert found(layout) == []
 
 

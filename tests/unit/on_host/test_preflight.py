@@ -10,11 +10,12 @@ import pytest
 from tempo_infra.on_host import identity, ports, preflight, subnets, which_engine
 from tempo_infra.on_host.engine_here import Unfit
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.preflight import GUARDS, PreflightArgs
+from tempo_infra.on_host.preflight import GUARDS
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change
 from tempo_infra.on_host.which_engine import Engine
 
-FINE = PreflightArgs(1 << 20, 100, "127.0.0.1", ["127.0.0.1:7233"])
+FINE = change.Preflight(1 << 20, 100, "127.0.0.1", ["127.0.0.1:7233"])
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     return made
 
 
-def refusal(layout: Layout, args: PreflightArgs) -> str:
+def refusal(layout: Layout, args: change.Preflight) -> str:
     with pytest.raises(StepError) as refused:
         preflight.preflight(layout, args)
     assert refused.value.remedy == "nothing was touched"

@@ -12,6 +12,7 @@ import pytest
 from tempo_infra.inventory import logins
 from tempo_infra.on_host import database, draining, engine, psql, retiring
 from tempo_infra.on_host.shell import Output, StepError
+from tempo_infra.on_host.steps import change, upkeep
 from tests.unit.source import nodes
 
 PACKAGE = Path(__file__).parents[3] / "tempo_infra"
@@ -257,11 +258,11 @@ def test_what_psql_says_itself_leaves_no_session(monkeypatch: pytest.MonkeyPatch
 
 FAILS = Output(1, "", "psql:<stdin>:1: ERROR:  canceling statement due to lock timeout")
 CALLS: dict[str, Any] = {
-    "unused": lambda: retiring.unused(retiring.UnusedArgs(["temporal_blue"], 0.3)),
-    "membership": lambda: database.membership(database.MembershipArgs(["history 10.0.0.1:6934"], 0.3)),
-    "owners": lambda: draining.owners(draining.OwnersArgs(["10.0.0.12:7234"], deadline_s=0.3)),
+    "unused": lambda: retiring.unused(upkeep.Unused(["temporal_blue"], 0.3)),
+    "membership": lambda: database.membership(change.Membership(["history 10.0.0.1:6934"], 0.3)),
+    "owners": lambda: draining.owners(upkeep.Owners(["10.0.0.12:7234"], deadline_s=0.3)),
     "local-login": database.local_login,
-    "sql": lambda: database.sql(database.SqlArgs("temporal"), b"alter table t set (fillfactor = 70);"),
+    "sql": lambda: database.sql(change.Sql("temporal", payload=b"alter table t set (fillfactor = 70);")),
 }
 
 

@@ -16,17 +16,18 @@ import pytest
 
 from tempo_infra.on_host import alone, arming, runs, session, undo
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host.arming import ArmArgs, RunArgs
-from tempo_infra.on_host.generation import SwitchArgs, switch
+from tempo_infra.on_host.generation import switch
 from tempo_infra.on_host.journal import Entry, entries, record, was_kept
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock
-from tempo_infra.on_host.runs import RunsArgs, read_runs
+from tempo_infra.on_host.runs import read_runs
+from tempo_infra.on_host.serve import HANDLERS
 from tempo_infra.on_host.session import Session
 from tempo_infra.on_host.shell import StepError
-from tempo_infra.on_host.wire import Step, encode_request
+from tempo_infra.on_host.steps import change, reading
+from tempo_infra.on_host.wire import encode_request
 from tests.unit.on_host.a_host import NEW, OLD, Start, boot, is_whole, make, state
-from tests.unit.on_host.test_cut_at_every_write import MANY, change, cut_before
+from tests.unit.on_host.test_cut_at_every_write import MANY, changed, cut_before
 
 pytestmark = pytest.mark.thorough
 
@@ -45,16 +46,16 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 
 def switched(layout: Layout, grace_s: float = 0.0) -> guard.Armed:
-    arm = ArmArgs(RUN, "someone", NEW, OLD, "10.0.0.1", {}, [], grace_s=grace_s)
+    arm = change.Arm(RUN, "someone", NEW, OLD, "10.0.0.1", {}, [], grace_s=grace_s)
     arming.arm(layout, arm)
     record(layout, Entry(RUN, "switch", "started", NEW))
-    switch(layout, SwitchArgs(NEW, {}))
+    switch(layout, change.Switch(NEW, {}))
     return found(layout)
 
 
 def healthy(layout: Layout, grace_s: float = 0.0) -> guard.Armed:
     switched(layout, grace_s)
-    arming.healthy(layout, RunArgs(RUN))
+    arming.healthy(layout, change.Healthy(RUN))
     return found(layout)
 
 
@@ -72,7 +73,7 @@ def test_a_process_killed_at_every_change_of_the_file_system_and_the_timer_decid
     layout: Layout, tmp_path: Path
 ) -> None:
     start, seen, number = Start(tmp_path), [], 1
-    while cut_before(number, lambda: change(layout)):
+    while cut_before(number, lambda: changed(layout)):
         if (armed := guard.read(layout)) is not None:
             guard.end_signs(layout, armed.run)  # its grace is over
         alone.deadline(layout, RUN)
@@ -112,7 +113,7 @@ def test_resume_decides_nothing_on_what_it_read_before_somebody_else_did(
         return float("inf")
 
     monkeypatch.setattr(guard, "silent_s", ends_meanwhile)
-    told = read_runs(layout, RunsArgs(RUN, wait_s=5.0))
+    told = read_runs(layout, reading.Runs(RUN, wait_s=5.0))
     assert words(layout) == ["started", "rolled back"]
     assert (told.open_run, told.last_good) == ("", OLD)
     assert is_whole(layout) == "old"
@@ -132,7 +133,7 @@ def test_resume_waits_while_whoever_decides_has_the_lock(layout: Layout) -> None
 
     timer = threading.Timer(0.5, decide)
     timer.start()
-    told = read_runs(layout, RunsArgs(RUN, wait_s=20.0))
+    told = read_runs(layout, reading.Runs(RUN, wait_s=20.0))
     assert (told.open_run, told.at_work) == ("", "")
     assert words(layout) == ["started", "rolled back"]
     timer.join()
@@ -144,22 +145,22 @@ def test_resume_waits_for_a_run_that_is_at_work_and_not_armed_yet(layout: Layout
     lock.acquire(RUN, "someone")
 
     def go_on() -> None:
-        change(layout)
+        changed(layout)
         lock.release()
 
     timer = threading.Timer(0.7, go_on)
     timer.start()
-    told = read_runs(layout, RunsArgs(RUN, wait_s=20.0))
+    told = read_runs(layout, reading.Runs(RUN, wait_s=20.0))
     timer.join()
     assert [entry.result for entry in told.entries][-1] == "confirmed"
     lock.acquire(RUN, "someone")
-    assert read_runs(layout, RunsArgs(RUN)).at_work == RUN
+    assert read_runs(layout, reading.Runs(RUN)).at_work == RUN
 
 
 def test_resume_decides_where_the_timer_is_gone(layout: Layout) -> None:
     healthy(layout)
     guard.end_signs(layout, RUN)
-    read_runs(layout, RunsArgs(RUN, wait_s=20.0))
+    read_runs(layout, reading.Runs(RUN, wait_s=20.0))
     assert words(layout) == ["confirmed"]
     assert is_whole(layout) == "new"
 
@@ -178,7 +179,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_resume_could_not_put_back_is_in_its_answer(layout: Layout) -> None:
     switched(layout)
     guard.end_signs(layout, RUN)
-    told = read_runs(layout, RunsArgs(RUN, wait_s=20.0))
+    told = read_runs(layout, reading.Runs(RUN, wait_s=20.0))
     assert told.phase == "failed"
     assert words(layout) == ["started", "failed"]
 
@@ -187,9 +188,9 @@ def test_what_resume_could_not_put_back_is_in_its_answer(layout: Layout) -> None
 def test_a_rollback_that_was_ordered_and_failed_needs_a_person(layout: Layout) -> None:
     """As one after this host's own failure does: exit code 5, and what the host is now."""
     switched(layout)
-    work = Session("n", io.BytesIO(), io.BytesIO(), layout)
+    work = Session(HANDLERS, "n", io.BytesIO(), io.BytesIO(), layout)
     work._run = RUN
-    reply = work._do([Step("rollback", {"run": RUN, "why": "another host failed"})])
+    reply = work._do([change.Rollback(run=RUN, why="another host failed")])
     assert (reply.needs_person, reply.now) == (True, "the rollback failed: no engine")
     assert "docker compose -f" in reply.remedy
     assert words(layout) == ["started", "failed"]
@@ -233,7 +234,7 @@ def test_a_late_request_is_a_sign_of_life(layout: Layout, monkeypatch: pytest.Mo
     """Whoever carries it out must not be ended by the timer in its first seconds."""
     switched(layout, grace_s=60.0)
     guard.heartbeat(layout, RUN).write_text("0")
-    work = Session("n", io.BytesIO(encode_request("n", [Step("clock")])), io.BytesIO(), layout)
+    work = Session(HANDLERS, "n", io.BytesIO(encode_request("n", [reading.Clock()])), io.BytesIO(), layout)
     work._run = RUN
     frame = work._next_frame
     seen: list[float] = []
@@ -257,8 +258,8 @@ def test_a_silent_operator_whose_timer_does_not_come_is_decided_about(
     monkeypatch.setattr(session, "SILENT_S", 0.2)
     reads, writes = os.pipe()
     with os.fdopen(reads, "rb") as said, os.fdopen(writes, "wb", buffering=0) as operator:
-        operator.write(encode_request("n", [Step("lock", {"run": RUN, "who": "someone"})]))
-        Session("n", said, io.BytesIO(), layout).serve()
+        operator.write(encode_request("n", [change.Lock(run=RUN, who="someone")]))
+        Session(HANDLERS, "n", said, io.BytesIO(), layout).serve()
     assert is_whole(layout) == ends
     assert "nothing was heard of the operator for 0.3 s" in entries(layout)[-1].detail
 
@@ -271,9 +272,9 @@ def test_what_was_confirmed_stays_although_its_guard_could_not_be_taken_away(
     with monkeypatch.context() as patch:
         patch.setattr(guard, "remove_file", _refuse)
         with pytest.raises(OSError, match="out of order"):
-            arming.confirm(layout, RunArgs(RUN, "health"))
+            arming.confirm(layout, change.Confirm(RUN, "health"))
     assert was_kept(layout, RUN)
-    assert arming.rollback(layout, RunArgs(RUN, "another host failed"), print) == {
+    assert arming.rollback(layout, change.Rollback(RUN, "another host failed"), print) == {
         "now": f"confirmed: {NEW[:12]}"
     }
     assert is_whole(layout) == "new"
@@ -367,9 +368,9 @@ def test_a_change_on_top_of_a_held_one_goes_back_whole(layout: Layout) -> None:
         json.dumps({"files": dict.fromkeys([*manifest["files"], added], entry), "services": {}})
     )
     (folder / "docker-compose.yml").write_text("services: {}\n")
-    arming.arm(layout, ArmArgs("r2", "someone", third, NEW, "10.0.0.1", {}, []))
+    arming.arm(layout, change.Arm("r2", "someone", third, NEW, "10.0.0.1", {}, []))
     record(layout, Entry("r2", "switch", "started", third))
-    switch(layout, SwitchArgs(third, {}))
+    switch(layout, change.Switch(third, {}))
     assert (layout.root / added).read_text() == "third"
     undo.failed(layout, found(layout), "serving: no")
     assert not (layout.root / added).exists()
@@ -383,8 +384,8 @@ def test_a_record_that_a_later_version_wrote_is_read_and_a_damaged_one_is_told(l
     assert found(layout).run == RUN
     layout.armed.write_text("{")
     with pytest.raises(StepError, match="can't be read, so nobody may decide"):
-        read_runs(layout, RunsArgs(RUN))
-    reply = Session("n", io.BytesIO(), io.BytesIO(), layout)._do([Step("runs", {"run": RUN})])
+        read_runs(layout, reading.Runs(RUN))
+    reply = Session(HANDLERS, "n", io.BytesIO(), io.BytesIO(), layout)._do([reading.Runs(run=RUN)])
     assert "armed.json can't be read" in reply.error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,64 @@ def test_nobody_is_told_where_no_database_runs(
     else:
         server.container["Config"] = {"Labels": {"com.docker.compose.service": "history"}}
     assert (reloading.reload(), server.told) == ([], 0)
+
+
+class Servers:
+    """Temporal's servers that look for a newer file by themselves, as the engine shows them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.logs = {"history": b"", "matching": b""}
+        self.asked: list[str] = []
+        self.file = folder / "dynamic.yaml"
+        self.file.write_text("{}")
+
+    def containers(self, **_: object) -> list[dict[str, Any]]:
+        return [
+            {
+                "Id": service,
+                "Config": {"Labels": {"com.docker.compose.service": service}},
+                "Mounts": [{"Source": str(self.file.parent), "Destination": reloading.TARGET}],
+            }
+            for service in (*self.logs, "ui")
+        ]
+
+    def log(self, container: str, *, since_s: float, **_: object) -> bytes:
+        assert since_s == self.file.stat().st_mtime
+        self.asked.append(container)
+        return self.logs[container]
+
+
+@pytest.fixture
+def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Servers:
+    made = Servers(tmp_path)
+    monkeypatch.setattr(engine, "containers", made.containers)
+    monkeypatch.setattr(engine, "log", made.log)
+    monkeypatch.setattr(reloading, "LOOK_EVERY_S", 0.01)
+    return made
+
+
+def test_servers_that_have_taken_their_values_up_are_waited_for(servers: Servers) -> None:
+    servers.logs = dict.fromkeys(servers.logs, b'{"level":"info","msg":"Updated dynamic config"}')
+    reloading.take_up(["history", "matching"])
+    assert servers.asked == ["history", "matching"]
+
+
+def test_a_server_that_does_not_look_in_time_fails(servers: Servers) -> None:
+    servers.logs["matching"] = b"Updated dynamic config"
+    with pytest.raises(StepError, match=r"history has not read dynamic\.yaml anew in 0\.2 s"):
+        reloading.take_up(["history", "matching"], 0.2)
+
+
+def test_a_server_that_refuses_the_file_fails_at_once(servers: Servers) -> None:
+    servers.logs["history"] = b'{"level":"error","msg":"Unable to update dynamic config."}'
+    with pytest.raises(StepError, match=r"history runs on without its new dynamic\.yaml"):
+        reloading.take_up(["history"])
+
+
+def test_nobody_waits_for_what_was_written_long_ago(servers: Servers) -> None:
+    past = time.time() - reloading.FORGOTTEN_S - 1
+    os.utime(servers.file, (past, past))
+    reloading.take_up(["history", "matching"])
+    servers.file.unlink()
+    reloading.take_up(["history"])
+    assert servers.asked == []

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tempo_infra.on_host import containers, psql, schema
-from tempo_infra.on_host.containers import JobArgs
 from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.steps import change
 
-ARGS = JobArgs("schema", deadline_s=300.0)
+ARGS = change.Schema(deadline_s=300.0)
 TOOLS = {"schema_version", "schema_update_history"}
 
 

@@ -14,8 +14,11 @@ import pytest
 
 from tempo_infra.on_host import session
 from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.serve import HANDLERS
 from tempo_infra.on_host.session import Session
-from tempo_infra.on_host.wire import Step, encode, encode_request, read_frame
+from tempo_infra.on_host.steps import change, reading
+from tempo_infra.on_host.steps.step import Step
+from tempo_infra.on_host.wire import encode, encode_request, read_frame
 
 NONCE = "n1"
 
@@ -46,17 +49,17 @@ def _word(kind: str, body: Any) -> str:
 def serve(layout: Layout, *requests: list[Step]) -> Written:
     out = Written()
     data = b"".join(encode_request(NONCE, steps) for steps in requests)
-    Session(NONCE, io.BytesIO(data), out, layout).serve()
+    Session(HANDLERS, NONCE, io.BytesIO(data), out, layout).serve()
     return out
 
 
 def test_what_ended_is_said_with_what_follows_it(tmp_path: Path) -> None:
-    out = serve(Layout(tmp_path), [Step("clock"), Step("clock")])
+    out = serve(Layout(tmp_path), [reading.Clock(), reading.Clock()])
     assert out.writes == [["clock started"], ["clock ended", "clock started"], ["clock ended", "reply"]]
 
 
 def test_a_step_that_fails_is_said_with_the_one_before(tmp_path: Path) -> None:
-    out = serve(Layout(tmp_path), [Step("clock"), Step("boot-id")])
+    out = serve(Layout(tmp_path), [reading.Clock(), reading.BootId()])
     assert out.writes[1:] == [["clock ended", "boot-id started"], ["boot-id failed"], ["reply"]]
 
 
@@ -79,7 +82,7 @@ class Operator:
         self._output.close()
 
 
-LOCK = Step("lock", {"run": "r1", "who": "kari@laptop"})
+LOCK = change.Lock(run="r1", who="kari@laptop")
 
 
 @pytest.fixture
@@ -96,8 +99,8 @@ def test_an_operator_who_stands_still_with_the_lock_is_taken_for_gone(
     operator: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ctrl-Z: the connection stays, and nobody else could work on the host for as long as it does."""
-    operator.asks([LOCK], [Step("clock")])
-    Session(NONCE, operator.input, io.BytesIO(), Layout(tmp_path)).serve()
+    operator.asks([LOCK], [reading.Clock()])
+    Session(HANDLERS, NONCE, operator.input, io.BytesIO(), Layout(tmp_path)).serve()
     assert capsys.readouterr().err == "nothing was heard of the operator for 1 s, so this host was let go\n"
 
 
@@ -105,12 +108,12 @@ def test_an_operator_who_stands_still_with_the_lock_is_taken_for_gone(
 def test_who_says_something_now_and_then_keeps_the_lock_and_no_step_is_cut(
     operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "HANDLERS", session.HANDLERS | {"clock": lambda *_: time.sleep(1.5)})
-    operator.asks([LOCK, Step("clock")])
+    slow = {**HANDLERS, reading.Clock: lambda *_: time.sleep(1.5)}
+    operator.asks([LOCK, reading.Clock()])
     there = threading.Thread(target=operator.is_there, args=[(1.8, 0.4, 0.4)])
     there.start()
     started, out = time.monotonic(), Written()
-    Session(NONCE, operator.input, out, Layout(tmp_path)).serve()
+    Session(slow, NONCE, operator.input, out, Layout(tmp_path)).serve()
     there.join()
     assert time.monotonic() - started > 2.6
     assert out.writes[-1][-1] == "reply"
@@ -118,10 +121,10 @@ def test_who_says_something_now_and_then_keeps_the_lock_and_no_step_is_cut(
 
 @pytest.mark.thorough
 def test_who_only_reads_may_be_silent(operator: Operator, tmp_path: Path) -> None:
-    operator.asks([Step("runs", {})])
+    operator.asks([reading.Runs()])
     threading.Timer(1.3, operator.leaves).start()
     started = time.monotonic()
-    Session(NONCE, operator.input, io.BytesIO(), Layout(tmp_path)).serve()
+    Session(HANDLERS, NONCE, operator.input, io.BytesIO(), Layout(tmp_path)).serve()
     assert time.monotonic() - started > 1.2
 
 
@@ -129,7 +132,7 @@ def test_a_record_that_can_not_be_read_leaves_the_operator_with_an_answer(tmp_pa
     """A disk that is out of order; who decides then finds out by himself."""
     layout = Layout(tmp_path)
     layout.armed.mkdir(parents=True)
-    out = serve(layout, [LOCK, Step("boot-id")], [LOCK])
+    out = serve(layout, [LOCK, reading.BootId()], [LOCK])
     assert [words[-1] for words in out.writes if words[-1] == "reply"] == ["reply", "reply"]
 
 
@@ -139,8 +142,8 @@ def test_reading_a_host_leaves_the_process_where_the_login_put_it(
     """Before the first change, and once, it moves out of the way of the login's end."""
     moved: list[str] = []
     monkeypatch.setattr(session, "enter_scope", moved.append)
-    lock = Step("lock", {"run": "r1", "who": "x"})
-    serve(Layout(tmp_path), [lock, Step("clock")], [Step("unlock")])
+    lock = change.Lock(run="r1", who="x")
+    serve(Layout(tmp_path), [lock, reading.Clock()], [change.Unlock()])
     assert moved == []
-    serve(Layout(tmp_path), [lock, Step("clock")], [lock, Step("boot-id")], [Step("confirm", {"run": "r1"})])
+    serve(Layout(tmp_path), [lock, reading.Clock()], [lock, reading.BootId()], [change.Confirm("r1", "")])
     assert moved == ["r1"]

@@ -7,11 +7,11 @@ import itertools
 import pytest
 
 from tempo_infra.on_host import database, psql
-from tempo_infra.on_host.database import SqlArgs
 from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.steps import change
 
 LINES = b"alter table a set (fillfactor = 70)\nalter table b set (fillfactor = 50)\n"
-PATIENT = SqlArgs("temporal", spares_locks=True)
+PATIENT = change.Sql("temporal", spares_locks=True, payload=LINES)
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ LOCK = "ERROR:  canceling statement due to lock timeout"
 def test_what_was_locked_is_tried_again_alone(monkeypatch: pytest.MonkeyPatch, ran: list[str]) -> None:
     said: list[str] = []
     fails(monkeypatch, ran, 2, LOCK)
-    assert database.sql(PATIENT, LINES, said.append) == {"left": []}
+    assert database.sql(PATIENT, said.append) == {"left": []}
     assert (ran, said) == (["a", "b", "b", "b"], [])
 
 
 def test_what_stays_locked_is_said_and_left(monkeypatch: pytest.MonkeyPatch, ran: list[str]) -> None:
     said: list[str] = []
     fails(monkeypatch, ran, 10**6, LOCK)
-    left = database.sql(PATIENT, LINES, said.append)["left"]
+    left = database.sql(PATIENT, said.append)["left"]
     assert left == ["alter table b set (fillfactor = 50)"]
     assert said == ["1 settings of tables in temporal wait for somebody else's lock: the next run sets them"]
 
@@ -57,4 +57,4 @@ def test_what_stays_locked_is_said_and_left(monkeypatch: pytest.MonkeyPatch, ran
 def test_any_other_error_is_one(monkeypatch: pytest.MonkeyPatch, ran: list[str]) -> None:
     fails(monkeypatch, ran, 1, "ERROR:  permission denied")
     with pytest.raises(StepError, match="permission denied"):
-        database.sql(PATIENT, LINES)
+        database.sql(PATIENT)

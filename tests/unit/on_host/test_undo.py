@@ -14,11 +14,12 @@ import pytest
 from tempo_infra.on_host import alone, arming, users
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.alone import after_boot, boot
-from tempo_infra.on_host.arming import ArmArgs, RunArgs, arm, confirm, rollback
+from tempo_infra.on_host.arming import arm, confirm, rollback
 from tempo_infra.on_host.journal import Entry, confirmed, entries, history, last_good, record
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.snapshot import take
+from tempo_infra.on_host.steps import change
 from tempo_infra.on_host.undo import restore_files
 
 CONF = "etc/x.d/60.conf"
@@ -149,8 +150,8 @@ def test_a_confirmation_that_the_power_cut_short_stays_a_confirmation(tmp_path: 
 def test_a_host_that_decided_by_itself_takes_no_confirmation_any_more(tmp_path: Path) -> None:
     layout = host(tmp_path, replace(ARMED, phase="held"))
     with pytest.raises(StepError, match="run r1 is over on this host"):
-        confirm(layout, RunArgs("r1"))
-    assert rollback(layout, RunArgs("r1"), print) == {"now": "nothing to put back"}
+        confirm(layout, change.Confirm("r1", ""))
+    assert rollback(layout, change.Rollback("r1", ""), print) == {"now": "nothing to put back"}
 
 
 def test_a_host_that_is_confirmed_says_so_when_it_is_told_to_go_back(tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_a_host_that_is_confirmed_says_so_when_it_is_told_to_go_back(tmp_path: P
     layout = host(tmp_path)
     record(layout, Entry("r1", "confirm", "confirmed", "b" * 64))
     guard.disarm(layout, ARMED)
-    assert rollback(layout, RunArgs("r1"), print) == {"now": f"confirmed: {'b' * 12}"}
+    assert rollback(layout, change.Rollback("r1", ""), print) == {"now": f"confirmed: {'b' * 12}"}
 
 
 @pytest.mark.parametrize(("seen", "says"), [("c" * 64, "moved since the plan"), ("b" * 64, "is not over")])
@@ -166,7 +167,7 @@ def test_nothing_is_armed_over_an_open_run_or_a_host_that_moved(tmp_path: Path, 
     layout = host(tmp_path)
     (layout.generations / ("b" * 64)).mkdir(exist_ok=True)
     with pytest.raises(StepError, match=says):
-        arm(layout, ArmArgs("r2", "other", "d" * 64, seen, "10.0.0.1", {}, []))
+        arm(layout, change.Arm("r2", "other", "d" * 64, seen, "10.0.0.1", {}, []))
     state = guard.read(layout)
     assert state is not None
     assert state.run == "r1"
@@ -226,7 +227,7 @@ def test_a_generation_whose_database_is_not_its_datas_owner_is_not_armed(
     (layout.generations / ("b" * 64) / "docker-compose.yml").write_text("services: {}\n")
     current = layout.current.resolve().name if layout.current.is_symlink() else None
     with pytest.raises(StepError, match=f"belongs to user {other}"):
-        arm(layout, ArmArgs("r2", "other", "c" * 64, current, "10.0.0.1", {}, []))
+        arm(layout, change.Arm("r2", "other", "c" * 64, current, "10.0.0.1", {}, []))
     assert guard.read(layout) is None
 
 
@@ -241,5 +242,5 @@ def test_a_generation_whose_password_a_rotation_retired_is_not_armed(tmp_path: P
         (folder / "docker-compose.yml").write_text(f"source: {layout.secrets}/temporal\n")
     current = layout.current.resolve().name if layout.current.is_symlink() else None
     with pytest.raises(StepError, match="which a rotation of the password took away"):
-        arm(layout, ArmArgs("r2", "other", digest, current, "10.0.0.1", {}, []))
+        arm(layout, change.Arm("r2", "other", digest, current, "10.0.0.1", {}, []))
     assert guard.read(layout) is None

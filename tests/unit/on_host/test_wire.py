@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import MISSING, fields
+from typing import get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tempo_infra.on_host.facts import FactsOptions
+from tempo_infra.on_host.steps import change, kinds, reading
+from tempo_infra.on_host.steps.step import Step
 from tempo_infra.on_host.wire import (
     LARGEST,
     MAX_BODY_BYTES,
-    Step,
     WireError,
     decode_request,
     encode,
@@ -25,7 +29,23 @@ json_values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-steps = st.lists(st.builds(Step, names, st.dictionaries(st.text(), json_values), st.binary()), max_size=4)
+
+
+whole = st.integers(-LARGEST, LARGEST)
+AS_JSON = {int: whole, float: st.floats(allow_nan=False), dict[str, int]: st.dictionaries(st.text(), whole)}
+
+
+def any_of(kind: type[Step]) -> st.SearchStrategy[Step]:
+    """A step of a kind with any payload; whatever its type lets its fields be that JSON can say."""
+    hints = get_type_hints(kind)
+    required = {one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING}
+    own = {name: AS_JSON[hints[name]] for name in required if hints[name] in AS_JSON}
+    return st.builds(kind, **own, payload=st.binary())
+
+
+facts = st.builds(reading.Facts, st.builds(FactsOptions))
+others = (any_of(kind) for kind in kinds().values() if kind is not reading.Facts)
+steps = st.lists(st.one_of(facts, *others), max_size=4)
 noise = st.binary(max_size=200).filter(lambda data: b"\x01tempo-infra" not in data)
 
 
@@ -63,7 +83,7 @@ def test_an_unreadable_header_is_an_error_not_a_wait(header: str) -> None:
 @pytest.mark.parametrize("missing", [1, 3, 9])
 def test_a_request_that_was_cut_anywhere_is_no_request(missing: int) -> None:
     """Also within the payload: a part of a statement or of a file is not what was sent."""
-    sent = encode_request("n1", [Step("sql", {}, b"drop all")])
+    sent = encode_request("n1", [change.Sql(payload=b"drop all")])
     with pytest.raises(WireError, match="ends after"):
         read(io.BytesIO(sent[:-missing]))
 

@@ -10,13 +10,13 @@ import pytest
 
 from tempo_infra.on_host import alone, arming, containers, engine, generation, undo, which_engine
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host.arming import ArmArgs, RunArgs
 from tempo_infra.on_host.garbage import sweep
-from tempo_infra.on_host.generation import SwitchArgs, switch
+from tempo_infra.on_host.generation import switch
 from tempo_infra.on_host.journal import Entry, confirmed, history, last_good, record
 from tempo_infra.on_host.layout import ZERO, Layout
-from tempo_infra.on_host.runs import RunsArgs, read_runs
+from tempo_infra.on_host.runs import read_runs
 from tempo_infra.on_host.shell import Output, StepError
+from tempo_infra.on_host.steps import change, reading
 from tests.unit.on_host.a_host import Start, boot, make
 from tests.unit.on_host.test_cut_at_every_write import MANY, back, cut_before
 
@@ -62,15 +62,15 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 def begin(layout: Layout, run: str, digest: str) -> None:
     now = layout.current.resolve().name if layout.current.is_symlink() else None
-    arming.arm(layout, ArmArgs(run, "someone", digest, now, "10.0.0.1", {}, []))
+    arming.arm(layout, change.Arm(run, "someone", digest, now, "10.0.0.1", {}, []))
     record(layout, Entry(run, "switch", "started", digest))
-    switch(layout, SwitchArgs(digest, {}))
+    switch(layout, change.Switch(digest, {}))
 
 
 def go(layout: Layout, run: str, digest: str) -> None:
     begin(layout, run, digest)
-    arming.healthy(layout, RunArgs(run))
-    arming.confirm(layout, RunArgs(run, "health"))
+    arming.healthy(layout, change.Healthy(run))
+    arming.confirm(layout, change.Confirm(run, "health"))
 
 
 def sysctl(layout: Layout, swappiness: int, somaxconn: int = 4096) -> None:
@@ -135,7 +135,7 @@ def test_a_kernel_value_that_only_a_later_generation_set_is_given_back(layout: L
 def test_the_journal_and_the_status_say_that_generation_0_is_in_force(layout: Layout) -> None:
     go(provisioned(layout), "r3", ZERO)
     assert (confirmed(layout), last_good(layout), history(layout)) == (None, None, [FIRST, SECOND])
-    told = read_runs(layout, RunsArgs())
+    told = read_runs(layout, reading.Runs())
     assert (told.current, told.confirmed, told.zero, told.phase) == (None, None, True, "")
     assert (told.entries[-1].result, told.entries[-1].generation) == ("confirmed", "")
 

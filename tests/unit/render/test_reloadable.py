@@ -8,7 +8,7 @@ import pytest
 
 from tempo_infra.inventory.parameters import VERSIONS, postgresql
 from tempo_infra.render.files import SERVICE_FILES
-from tempo_infra.render.reloadable import RELOADED, started_with
+from tempo_infra.render.reloadable import RELOADED, polls, started_with
 
 SPECS = {spec.path: spec for specs in SERVICE_FILES.values() for spec in specs}
 
@@ -57,3 +57,38 @@ def test_each_version_has_parameters_of_both_kinds() -> None:
 )
 def test_who_may_log_in_is_read_anew_and_temporals_configuration_is_not(path: str, stays: bool) -> None:
     assert (part("one", path=path) == part("two", path=path)) is stays
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        ("frontend.rps: [{value: 2}]\n", True),
+        ("FRONTEND.RPS: [{value: 1}]\n", True),
+        ("frontend.rps: [{value: 1}]\nlimit.blobSize.error: [{value: 7}]\n", True),
+        ("frontend.rps: [{value: 1}]\nhistory.acquireShardInterval: [{value: 15s}]\n", False),
+        ("frontend.rps: [{value: 1}]\nhistory.persistenceMaxQPS: [{value: 0}]\n", False),
+    ],
+)
+def test_of_the_dynamic_configuration_only_what_is_asked_for_once_names_the_folder(
+    text: str, *, stays: bool
+) -> None:
+    before = part("frontend.rps: [{value: 1}]\n", path="dynamic.yaml")
+    assert (part(text, path="dynamic.yaml") == before) is stays
+
+
+SERVER = "log: {{level: {level}}}\ndynamicConfigClient: {{pollInterval: {every}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "soon"),
+    [
+        (SERVER.format(level="info", every="10s"), True),
+        (SERVER.format(level="debug", every="5s"), True),
+        (SERVER.format(level="info", every="60s"), False),
+        (SERVER.format(level="warn", every="10s"), False),  # nobody would see whether it was taken up
+        ("log: {level: info}\n", False),
+        ("log: info\ndynamicConfigClient: [5s]\n", False),
+    ],
+)
+def test_a_server_that_looks_seldom_or_says_nothing_is_started_anew(text: str, *, soon: bool) -> None:
+    assert polls(text) is soon

@@ -1,0 +1,83 @@
+"""Steps that change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tempo_infra.on_host.steps.step import UNDO_S, Step
+
+if TYPE_CHECKING:
+    from tempo_infra.on_host.facts import FactsOptions
+
+
+@dataclass(frozen=True)
+class State(Step):
+    """Read everything that the plan needs."""
+
+    MOST_S = 240.0  # an engine that stops answering in between, 45 s each time; the data disk
+    wanted: "dict[str, str]"  # path in the bundle -> digest
+    images: "list[str]"
+    secret_names: "list[str]"
+    secret_key: str  # hex; makes the secrets' digests useless to anyone else
+    bindings: "list[str]" = field(default_factory=list)  # address:port that will be listened on
+    subnets: "list[str]" = field(default_factory=list)  # of containers, wanted and possible ones
+    secret_uids: "dict[str, int]" = field(default_factory=dict)  # reader -> who its folder belongs to
+    secrets_needed: "list[str]" = field(default_factory=list)  # of the names, those that services read
+    compose: str = ""  # the wanted compose file
+    host: str = ""  # internal address; empty: no service is asked whether it serves
+    ports: "dict[str, int]" = field(default_factory=dict)  # service -> where it is asked
+
+
+@dataclass(frozen=True)
+class Facts(Step):
+    """Measure the host for its checks."""
+
+    MOST_S = 780.0  # check-host --thorough on a very slow disk
+    options: FactsOptions
+
+    @classmethod
+    def of(cls, arguments: "dict[str, Any]", payload: bytes) -> "Step":
+        from tempo_infra.on_host.facts import FactsOptions
+
+        return cls(FactsOptions.of(arguments["options"]), payload=payload)
+
+
+@dataclass(frozen=True)
+class Clock(Step):
+    """Say the time, in nanoseconds."""
+
+    MOST_S = 20.0
+
+
+@dataclass(frozen=True)
+class BootId(Step):
+    """Say which boot this is."""
+
+    MOST_S = 30.0
+
+
+@dataclass(frozen=True)
+class Runs(Step):
+    """Read the generations and the journal, once a run that is at work is over."""
+
+    MOST_S = 60.0 + UNDO_S  # a change whose timer is gone is decided here
+    run: str = ""  # only this one; empty: all
+    wait_s: float = 0.0  # for this run to be over
+    host: str = ""  # internal address; empty: no service is asked whether it serves
+    ports: "dict[str, int]" = field(default_factory=dict)  # service -> where it is asked
+
+
+@dataclass(frozen=True)
+class Roles(Step):
+    """List who may log in to the database."""
+
+    MOST_S = 150.0  # one query, with a deadline of its own
+
+
+@dataclass(frozen=True)
+class Passwords(Step):
+    """Return the passwords that lie here."""
+
+    MOST_S = 30.0
+    names: "list[str]"  # reader/file
