@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from enum import Enum
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer.main
 
-from docs import faults_page, footprint, inventory_page
+from docs import cluster_figure, faults_page, footprint, inventory_page
 from tempo_infra.cli.exit_codes import MEANINGS
 from tempo_infra.cli.main import app
 from tempo_infra.inventory.load import loads
@@ -32,6 +33,7 @@ files are read."""
 HEAD = "<!-- made by `make docs` from the code; edit the code -->\n\n"
 
 
+@functools.cache
 def pages() -> dict[str, str]:
     """Return every generated page by its file name."""
     return {
@@ -42,6 +44,7 @@ def pages() -> dict[str, str]:
         "footprint.md": HEAD + footprint.page([*_examples(), *_database_hosts()]),
         "budgets.md": HEAD + sizing_pages.budgets(),
         "pgtune.md": HEAD + sizing_pages.beside_pgtune(_database_hosts()),
+        "../images/cluster.svg": _figure(),
     }
 
 
@@ -61,6 +64,11 @@ def _database_hosts() -> list[tuple[Cluster, Settings]]:
 def _examples() -> list[tuple[Cluster, Settings]]:
     clusters = [loads(path.read_text(), path) for path in sorted(EXAMPLE.parent.glob("*.yaml"))]
     return [(cluster, size(cluster)) for cluster in clusters]
+
+
+def _figure() -> str:
+    cluster = loads(EXAMPLE.read_text(), EXAMPLE)
+    return cluster_figure.figure(cluster, size(cluster))
 
 
 def _exit_codes() -> str:

@@ -24,6 +24,7 @@ from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.explain import explain
 from tempo_infra.cli.helping import App
 from tempo_infra.cli.hints import shown
+from tempo_infra.cli.host import app as host
 from tempo_infra.cli.images import app as images
 from tempo_infra.cli.init import init
 from tempo_infra.cli.interrupt import AtOnce, at_once
@@ -78,6 +79,7 @@ app.command("history")(history)
 app.command("diff")(diff)
 app.command("rollback")(rollback)
 app.command("maintain")(maintain)
+app.add_typer(host, name="host")
 app.command("check-host")(check_host)
 app.add_typer(checks, name="checks")
 app.command("explain")(explain)

@@ -73,6 +73,8 @@ class Maintenance:
 
     def one(self, host: Host, work: Work, hand_over: Callable[[Host], None]) -> None:
         """Maintain a host. MaintenanceError, UnreachableError: `where` says what it is now."""
+        ours = {one.name: [reading.Belongs(self.cluster.name)] for one in self.cluster.hosts}
+        self._must(ours, "not begun")
         self._healthy(
             HEALTHY_S, "not begun: the cluster is not healthy (drained before? provision ends that)"
         )

@@ -263,6 +263,27 @@ class Membership(Step):
     MOST_S = 150.0
     expected: "list[str]"  # "history 10.0.0.12:6934"
     deadline_s: float = 90.0
+    may_lack: "list[str]" = field(default_factory=list)  # of those: they may be missing
+
+
+@dataclass(frozen=True)
+class Ring(Step):
+    """Wait until Temporal's ring, as a frontend here sees it, has the inventory's servers."""
+
+    MOST_S = 60.0
+    expected: "list[str]"  # "history 10.0.0.12:7234"
+    may_lack: "list[str]"  # of those: they may be missing
+    host: str  # internal address
+    port: int
+    deadline_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class EndSessions(Step):
+    """End what hosts at these addresses have open in the database."""
+
+    MOST_S = 60.0  # one query
+    addresses: "list[str]"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from tempo_infra.deploy.binding import moved, parts, read_plan
 from tempo_infra.deploy.obstacles import Allowed
 from tempo_infra.deploy.plan import HostPlan, plan_host
-from tempo_infra.deploy.rollout import Plan
+from tempo_infra.deploy.run import Plan
 from tempo_infra.errors import InputError
 from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.state import Edited, HostState

@@ -339,7 +339,7 @@ def test_what_people_are_told_to_type_is_not_the_superuser_in_temporals_database
 SQL = {
     f"{path.relative_to(PACKAGE)}: {node.lineno}": node.value
     for path in sorted((PACKAGE / "on_host").rglob("*.py"))
-    for node in ast.walk(ast.parse(path.read_text()))
+    for node in nodes(path)
     if isinstance(node, ast.Constant) and isinstance(node.value, str)
 }
 TEMPORALS_TABLES = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
@@ -15,6 +16,7 @@ from tempo_infra.sizing import size
 from tests.unit.sizing.clusters import trio
 
 
+@functools.cache
 def bundles(**change: int) -> tuple[Bundle, ...]:
     one = trio(**change)
     return render(one, size(one))
