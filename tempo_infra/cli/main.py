@@ -131,7 +131,7 @@ def _open_streams() -> None:
     """Let a standard stream that was closed lead nowhere, before a file or a socket gets its number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None and os.open(os.devnull, os.O_RDWR) == number:
-            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115  # a standard stream, by its number, for as long as the program runs
 
 
 def _speak_utf8() -> None:

@@ -149,7 +149,7 @@ class Session:
     def _end_input(self, *_: object) -> None:
         """Let whoever waits find the end of the input; a request that has just arrived is still done."""
         self._end = f"nothing was heard of the operator for {self._patience_s:g} s"
-        print(f"{self._end}, so this host was let go", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"{self._end}, so this host was let go", file=sys.stderr, flush=True)  # noqa: T201  # nobody listens but who reads ssh's own output
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, self._stdin.fileno())
         os.close(nothing)
