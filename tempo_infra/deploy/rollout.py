@@ -14,6 +14,7 @@ from tempo_infra.deploy.departing import Departing
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.following import Reader
 from tempo_infra.deploy.inspect import prepare
+from tempo_infra.deploy.kept import Kept, record_of
 from tempo_infra.deploy.network import warnings as network_warnings
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.inspect import Digests, Supply
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.on_host.cluster_record import ClusterRecord
     from tempo_infra.on_host.state import HostState
     from tempo_infra.on_host.steps.step import Step
     from tempo_infra.render.bundle import Bundle
@@ -64,7 +66,7 @@ class Rollout:
         self._stop = threading.Event()
         self._reached: Collection[str] = ()  # hosts that were read
         self._locked = self.begun = False  # begun: a host may have been changed
-        self._origins: dict[str, str | None] = {}  # host -> the secrets file that it knows, by its digest
+        self._kept = Kept(cluster, fleet, self.run)
 
     @property
     def missing(self) -> bool:
@@ -97,11 +99,9 @@ class Rollout:
         self._locked = lock
         states = {name: state for name, (state, _) in answers.items()}
         self._frontend = namespaces.made_from(self._cluster, states)
+        self._kept.read(states)
         self._reached = states.keys()
         errors = errors | self._look_around(hosts, states, lock=lock)
-        self._origins = {
-            name: state.origin.digest if state.origin else None for name, state in states.items()
-        }
         allowed = obstacles.allowed(self._options, self._cluster, list(self._bundles.values()))
         made, failed = self._fleet.each(  # what one host has answered ends no other host's plan
             [host for host in hosts if host.name in answers],
@@ -236,39 +236,29 @@ class Rollout:
             if host_plan.is_noop:
                 report(Progress(host_plan.host, "unchanged", State.UNCHANGED))
         work = {p.host: self._work(p) for p in plan.changing}
+        record = record_of(self._cluster, self.run, plan.hosts)
         armed: set[str] = set()
         errors = {} if self._locked else dict(self._lock([one.host for one in work.values()]))
         if errors:
             return self._failed(plan, work, armed, errors)
-        for stage in (*self._departing.before(), *self._stages(work)):
+        for stage in (*self._departing.before(), *self._stages(work, record)):
             if self._stop.is_set():
                 return self._failed(plan, work, armed, {})
             armed |= {
                 name for name, todo in stage.items() if any(isinstance(step, change.Arm) for step in todo)
             }
             errors = self._fleet.do(stage, (*self._cluster.hosts, *self._departing.hosts))
+            self._kept.done(stage, errors)
             if errors:
+                self._kept.correct(record, errors)
                 return self._failed(plan, work, armed, errors)
-        errors = self.remember(self._supply.found.origin)
+        errors = self._kept.tell(self._supply.found.origin, record)
         errors |= self._fleet.do(self._departing.removed(), self._departing.hosts)
         return Outcome(self.run, plan, errors, tuple(work), ())
 
     def remember(self, now: Origin) -> dict[str, TempoInfraError]:
         """Let the hosts that were planned know which secrets file is in use: later ones must follow."""
-        if not now.keys:
-            return {}
-        newest = now.digests[-1]
-        todo = {
-            name: [
-                locks.lock_step(self.run),
-                change.Origin(newest, now.write, self.run, seen),
-            ]
-            for name, seen in self._origins.items()
-            if seen != newest
-        }
-        errors = self._fleet.do(todo, self._cluster.hosts)
-        self._origins |= dict.fromkeys(todo.keys() - errors.keys(), newest)
-        return errors
+        return self._kept.tell(now)
 
     def _lock(self, hosts: Sequence[Host]) -> Mapping[str, TempoInfraError]:
         return locks.take(self._fleet, hosts, self.run, self._options.lock_wait_s)
@@ -325,7 +315,7 @@ class Rollout:
             self._options,
         )
 
-    def _stages(self, work: dict[str, steps.Work]) -> list[dict[str, list[Step]]]:
+    def _stages(self, work: dict[str, steps.Work], record: ClusterRecord) -> list[dict[str, list[Step]]]:
         """Return host -> steps for each stage. A stage begins when all hosts have ended the one before."""
         if not work:
             return self._departing.drained()
@@ -361,7 +351,7 @@ class Rollout:
                 for group in batches.of_files(list(files))
             ),
             self._verify(switched, services, work.get(self._frontend)),
-            {name: [steps.confirm(one)] for name, one in switched.items()},
+            {name: [steps.confirm(one), *self._kept.record(name, record)] for name, one in switched.items()},
         ]
         return [stage for stage in stages if any(stage.values())]
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         arming,
         belongs,
         bootstrap,
+        cluster_record,
         containers,
         database,
         departing,
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.steps.step import Step
 else:
     arming, belongs, bootstrap = map(Later, ("arming", "belongs", "bootstrap"))
-    containers, database, departing = map(Later, ("containers", "database", "departing"))
+    cluster_record, containers = map(Later, ("cluster_record", "containers"))
+    database, departing = map(Later, ("database", "departing"))
     disk_speed, draining, ejecting, ring = map(Later, ("disk_speed", "draining", "ejecting", "ring"))
     generation, leaving, login = map(Later, ("generation", "leaving", "login"))
     namespaces, origin, preflight = map(Later, ("namespaces", "origin", "preflight"))
@@ -81,6 +83,7 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(change.TrialStart, lambda s, step: trial_start.trial_start(s.layout, step)),
         _does(change.Secrets, lambda s, step: secret_files.write_secrets(s.layout, step)),
         _does(change.Origin, lambda s, step: origin.keep(s.layout, step)),
+        _does(change.ClusterRecord, lambda s, step: cluster_record.keep(s.layout, step.record)),
         _does(change.Arm, lambda s, step: arming.arm(s.layout, step)),
         _does(change.Switch, Session.switch),
         _does(change.Data, lambda s, step: database.make_data_folder(s.layout, step)),

@@ -39,8 +39,11 @@ else:
     role_health, undo = map(Later, ("role_health", "undo"))
 
 Handler = Callable[["Session", Any], object]  # of one kind of step
-# Read only, or written by who decides, or the end of the journal.
-UNWRITTEN = ("lock", "unlock", "note", "state", "departed", "confirm", "rollback", "runs", "remove", "eject")
+# Read only, or written by who decides, or a record by itself, or the end of the journal.
+UNWRITTEN = {
+    *("lock", "unlock", "note", "state", "departed", "confirm", "rollback", "runs", "cluster-record"),
+    *("remove", "eject"),
+}
 PIECE_BYTES = 16 * 1024
 MEASURING = {"facts", "clock"}  # steps that change nothing
 READING = {"lock", "unlock", "state", "departed", *MEASURING}  # nor do these: they may end with the login

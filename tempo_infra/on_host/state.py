@@ -31,6 +31,7 @@ from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.accounts import Accounts
 from tempo_infra.on_host.bootstrap import os_id
 from tempo_infra.on_host.changed import Changes, read_changes
+from tempo_infra.on_host.cluster_record import ClusterRecord, latest
 from tempo_infra.on_host.compose_version import compose_version, configs
 from tempo_infra.on_host.condition import Ask, Container
 from tempo_infra.on_host.engine_here import Unfit  # noqa: TC001 - readers of HostState need the type
@@ -121,6 +122,7 @@ class HostState:
         default_factory=list
     )  # Temporal's, as its frontend here sees it; empty: not asked
     restarts: dict[str, list[float]] = field(default_factory=dict)  # service -> seconds away, earlier times
+    record: ClusterRecord | None = None  # the cluster as the last run left it
 
 
 def read_state(layout: Layout, args: reading.State) -> HostState:
@@ -187,6 +189,7 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
         accounts=accounts.look(reads, reads),
         origin=read_origin(layout),
         changes=read_changes(layout, args.wanted),
+        record=latest(layout),
     )
 
 

@@ -46,9 +46,14 @@ def outcome_lines(
         words = hint(f"resume {outcome.run}", cluster.path)
         yield f"  what now:  {words}      or wait; nothing is half done"
         return
-    ended = "was stopped" if outcome.interrupted else "failed"
-    yield f"run {outcome.run} {ended}; the same command tries again:"
+    yield f"run {outcome.run} {_ended(outcome)}:"
     yield f"  {again}"
+
+
+def _ended(outcome: Outcome) -> str:
+    if outcome.done:
+        return f"is confirmed on {', '.join(outcome.done)}; the same command does what is left"
+    return f"{'was stopped' if outcome.interrupted else 'failed'}; the same command tries again"
 
 
 def _others(outcome: Outcome, cluster: Cluster) -> Iterator[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
+from tempo_infra.on_host import cluster_record
 from tempo_infra.on_host.steps.step import UNDO_S, Step
 
 ITS_DATABASE = "postgres"  # the database that is the superuser's own
@@ -127,6 +128,18 @@ class Origin(Step):
     run: str
     seen: Optional[str] = None  # the digest that the plan saw
     anyway: bool = False  # whatever was confirmed: the file was made from what lies on the hosts
+
+
+@dataclass(frozen=True)
+class ClusterRecord(Step):
+    """Keep what the cluster is after the run."""
+
+    MOST_S = 30.0  # a file, written durably
+    record: cluster_record.ClusterRecord
+
+    @classmethod
+    def of(cls, arguments: "dict[str, Any]", payload: bytes) -> "Step":
+        return cls(cluster_record.ClusterRecord.of(arguments["record"]), payload=payload)
 
 
 @dataclass(frozen=True)

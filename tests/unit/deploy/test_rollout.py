@@ -12,6 +12,7 @@ from tempo_infra.deploy import batches
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.inspect import Supply
+from tempo_infra.deploy.kept import described
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.run import Outcome
 from tempo_infra.inventory import load
@@ -53,6 +54,7 @@ def fresh(cluster: Cluster) -> dict[str, HostState]:
 def pushed(cluster: Cluster, bundles: tuple[Bundle, ...]) -> dict[str, HostState]:
     """The states of hosts on which everything is as it should be, secrets apart."""
     states = {}
+    record = described(cluster, "r0", {one.host: (one.digest, "") for one in bundles}, cluster.digest)
     for host, made in zip(cluster.hosts, bundles, strict=True):
         kept = [service for service in made.services if not service.job]
         states[host.name] = replace(
@@ -68,6 +70,7 @@ def pushed(cluster: Cluster, bundles: tuple[Bundle, ...]) -> dict[str, HostState
             data_version="17",
             system_identifier="7712",
             images=list(made.images),
+            record=record,
         )
     return states
 
