@@ -15,19 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.on_host.cluster_record import ClusterRecord, Member
     from tempo_infra.on_host.state import HostState
 
 FRESH_S = 30  # a row is renewed every 10 to 15 s
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A host as a record of the cluster has it."""
-
-    name: str
-    internal: str
-    roles: tuple[str, ...]
-    ssh: str  # user@address:port
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +33,7 @@ class Departed:
     heard_s: int | None = None  # since its last word in the database; None: none in 48 hours
     runs: tuple[str, ...] | None = None  # services that run there; None: it was not reached
     why: str = ""  # it was not reached
+    knocks: bool = False  # it is shut out, and that is all: its logins are refused
 
     @property
     def speaks(self) -> bool:
@@ -64,6 +56,8 @@ class Departed:
             yield f"not reached: {self.why}"
         if self.rings:
             yield f"in the ring of {', '.join(self.rings)}"
+        if self.knocks:
+            yield "its logins are refused"
         if self.heard_s is not None:
             yield f"last heard of {ago(self.heard_s)}"
 
@@ -76,35 +70,48 @@ def ago(seconds: int) -> str:
     return f"{seconds} s ago"
 
 
+def newest(states: Mapping[str, HostState]) -> ClusterRecord | None:
+    """Return the newest record of the cluster that any host has."""
+    found = [state.record for state in states.values() if state.record is not None]
+    return max(found, key=lambda one: (one.at, one.run), default=None)
+
+
 def departed(
-    cluster: Cluster, states: Mapping[str, HostState], known: Iterable[Known] = ()
+    cluster: Cluster, states: Mapping[str, HostState], asked: Collection[str] = ()
 ) -> tuple[Departed, ...]:
     """Return who is in the cluster by any of: its record, Temporal's ring, its rows in the database.
 
-    `known` is the newest record's hosts. A host is the file's when its internal address is, or the place
-    where ssh reaches it, or an address that is up on a host of the file: it may be called otherwise,
-    or move.
-    A row counts while pg_hba.conf names its address: whoever has Temporal's password can write one.
+    A host is the file's when its internal address is, or the place where ssh reaches it, or an address that
+    is up on a host of the file: its name may be another, or it moves. A row counts while pg_hba.conf names
+    its address: whoever has Temporal's password can write one. Whoever was shut out before is among them when
+    it knocks, and when it is `asked` for.
     """
     own = {host.internal for host in cluster.hosts}
     own |= {address for state in states.values() for address in state.addresses}
-    rings, heard = _rings(states.values()), _heard(states.values())
+    rings, heard, record = _rings(states.values()), _heard(states.values()), newest(states)
     admitted = {address for state in states.values() for address in state.live.admitted}
-    recorded = {one.internal: one for one in known if not _is_here(one, cluster.hosts)}
+    refused = {address for state in states.values() for address in state.live.refused}
+    members = {one.internal: one for one in (record.members if record else ())}
+    shut_out = {one.internal: one for one in (record.gone if record else ())}
+    known = {at: one for at, one in (shut_out | members).items() if not _is_here(one, cluster.hosts)}
+    taking_part = (known.keys() & members.keys()) | rings.keys() | (heard.keys() & admitted)
+    knocking = refused & (known.keys() | heard.keys())
+    named = {at for at, one in known.items() if {at, one.name} & set(asked)}
     taken = {host.name for host in cluster.hosts}
     return tuple(
         Departed(
-            *_called(recorded.get(address), address, taken),
-            roles=recorded[address].roles if address in recorded else _sorted(rings, heard, address),
-            ssh=recorded[address].ssh if address in recorded else "",
+            *_called(known.get(address), address, taken),
+            roles=known[address].roles if address in known else _sorted(rings, heard, address),
+            ssh=known[address].ssh if address in known else "",
             rings=tuple(sorted(rings.get(address, ()))),
             heard_s=min(heard[address].values()) if address in heard else None,
+            knocks=address not in taking_part,
         )
-        for address in sorted((recorded.keys() | rings.keys() | (heard.keys() & admitted)) - own)
+        for address in sorted((taking_part | knocking | named) - own)
     )
 
 
-def _called(known: Known | None, address: str, taken: Collection[str]) -> tuple[str, str]:
+def _called(known: Member | None, address: str, taken: Collection[str]) -> tuple[str, str]:
     return (known.name if known and known.name not in taken else address), address
 
 
@@ -132,7 +139,7 @@ def _heard(states: Iterable[HostState]) -> dict[str, dict[str, int]]:
     return found
 
 
-def _is_here(one: Known, hosts: Iterable[Host]) -> bool:
+def _is_here(one: Member, hosts: Iterable[Host]) -> bool:
     places = {f"{_bracketed(host.ssh.address)}:{host.ssh.port}" for host in hosts}
     return one.ssh.rpartition("@")[2] in places or one.internal in {host.internal for host in hosts}
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import locks
-from tempo_infra.deploy.departed import Departed, departed
-from tempo_infra.deploy.maintain import ONE_HOST
+from tempo_infra.deploy.departed import Departed, departed, newest
+from tempo_infra.deploy.maintain import ALONE, ONE_HOST
 from tempo_infra.deploy.steps import note
 from tempo_infra.errors import InputError
 from tempo_infra.hints import hint
 from tempo_infra.inventory.addresses import split_port
-from tempo_infra.inventory.cluster import Role
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.on_host.cluster_record import Member
 from tempo_infra.on_host.departing import Found
 from tempo_infra.on_host.steps import change, reading, upkeep
 from tempo_infra.sizing.temporal import PORTS
@@ -24,11 +25,12 @@ from tempo_infra.sizing.temporal import PORTS
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from tempo_infra.deploy.departed import Known
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.deploy.options import Options
+    from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.on_host.cluster_record import ClusterRecord
     from tempo_infra.on_host.state import HostState
     from tempo_infra.on_host.steps.step import Step
 
@@ -62,34 +64,42 @@ class Departing:
     run: str
     options: Options
     found: tuple[Departed, ...] = ()
+    knocking: tuple[Departed, ...] = ()  # those that are shut out, and not asked for
+    _record: ClusterRecord | None = None
     _frontends: Sequence[str] = ()
     _database_runs: bool = False
 
-    def find(
-        self, states: Mapping[str, HostState], known: Iterable[Known], *, lock: bool
-    ) -> dict[str, TempoInfraError]:
+    def find(self, states: Mapping[str, HostState], *, lock: bool) -> dict[str, TempoInfraError]:
         """Find who left, and ask what runs there; the errors are of those that others are at work on."""
         self._frontends = [name for name, state in states.items() if state.ring]  # that say so
         database = states.get(self.cluster.database_host.name)
         self._database_runs = bool(database and database.live.databases)
-        found = {one.name: one for one in departed(self.cluster, states, known)}
+        self._record, asked = newest(states), self.options.gone
+        found = {one.name: one for one in departed(self.cluster, states, asked)}
         hosts = [self._host(one) for one in found.values() if one.ssh]
-        first = [locks.lock_step(self.run, self.options.lock_wait_s)] if lock else []
-        answers, errors = self.fleet.ask(
-            {host.name: [*first, reading.Departed()] for host in hosts}, hosts, Found
-        )
-        silent = {name: replace(found[name], why=error.what) for name, error in errors.items()}
-        asked = {name: replace(found[name], runs=self._runs(one)) for name, one in answers.items()}
+        begin = [locks.lock_step(self.run, self.options.lock_wait_s)] if lock else []
+        steps = {
+            host.name: [*(begin if _is_taken_out(found[host.name], asked) else []), reading.Departed()]
+            for host in hosts
+        }
+        answers, errors = self.fleet.ask(steps, hosts, Found)
         own = {host.internal for host in self.cluster.hosts}
-        here = {name for name, one in answers.items() if own & set(one.addresses)}
-        everyone = {**found, **silent, **asked}
-        self.found = tuple(one for name, one in everyone.items() if name not in here)
+        left = [
+            self._told(one, answers.get(name), errors.get(name))
+            for name, one in found.items()
+            if name not in answers or not own & set(answers[name].addresses)
+        ]
+        self.found = tuple(one for one in left if _is_taken_out(one, asked))
+        self.knocking = tuple(one for one in left if one not in self.found)
         return {name: error for name, error in errors.items() if locks.refused({name: error})}
 
-    def _runs(self, found: Found) -> tuple[str, ...]:
-        """Return what runs of this cluster's: a host may be another one's by now."""
-        ours = found.cluster in ("", self.cluster.name, self.options.renamed_from)
-        return tuple(found.services) if ours else ()
+    def _told(self, one: Departed, answer: Found | None, error: TempoInfraError | None) -> Departed:
+        """Return what is known of it after it was asked: it may be another cluster's by now."""
+        if answer is None:
+            return replace(one, why=error.what) if error else one
+        if answer.cluster in ("", self.cluster.name, self.options.renamed_from):
+            return replace(one, runs=tuple(answer.services))
+        return replace(one, ssh="", why=f"it belongs to the cluster {answer.cluster} now")
 
     def _host(self, one: Departed) -> Host:
         """Return how to reach it: as it was reached, with the keys and pins of this inventory."""
@@ -104,6 +114,41 @@ class Departing:
         """Those that a run talks to: what runs there is known."""
         return [self._host(one) for one in self.found if one.runs is not None]
 
+    def outages(self, plans: Iterable[HostPlan]) -> list[str]:
+        """Say what stands still from when these stop until others serve: roles that nobody else runs now."""
+        starts = {plan.host: plan.starts for plan in plans}
+        return [
+            f"{one.name} leaves: {role}: {ALONE[role]} until {', '.join(others)} serves"
+            for one in self.found
+            for role in TEMPORAL_ROLES
+            if role in (one.runs or ())
+            and (others := [host.name for host in self.cluster.with_role(role)])
+            and all(role in starts.get(name, ()) for name in others)
+        ]
+
+    @property
+    def risks(self) -> list[str]:
+        """Who is shut out and is back: it does no harm; and who was asked for and is not there."""
+        found = [
+            f"{one.name} was taken out of the cluster, and is back ({one.state}); "
+            f"`{hint(f'provision --gone {one.name}', self.cluster.path)}` stops what runs there"
+            for one in self.knocking
+        ]
+        there = {name for one in self.found for name in (one.name, one.internal)}
+        return [
+            *found,
+            *(f"--gone {name}: nobody knows it" for name in self.options.gone if name not in there),
+        ]
+
+    def remembered(self) -> tuple[Member, ...]:
+        """Return who may come back: shut out before or by this run, and not stopped by it."""
+        here = {host.internal for host in self.cluster.hosts}
+        stopped = {one.internal for one in self.found if one.runs is not None}
+        before = self._record.gone if self._record else ()
+        now = [Member(one.name, one.internal, one.roles, "", "", one.ssh) for one in self.found if one.ssh]
+        found = {one.internal: one for one in (*before, *now)}
+        return tuple(one for address, one in found.items() if address not in here | stopped)
+
     @property
     def refused(self) -> list[tuple[str, str]]:
         """Who can't be taken out, and why."""
@@ -112,7 +157,10 @@ class Departing:
     @property
     def unasked(self) -> list[tuple[str, str]]:
         """Who could be taken out, and was not asked for; and what to do."""
-        left = [one for one in self.found if one.name not in self.options.gone and not self._holds_data(one)]
+        gone = set(self.options.gone)
+        left = [
+            one for one in self.found if not {one.name, one.internal} & gone and not self._holds_data(one)
+        ]
         return [(one.name, self._unasked(one)) for one in left]
 
     def _holds_data(self, one: Departed) -> bool:
@@ -194,3 +242,8 @@ def _holds_data(one: Departed) -> str:
         "yet: put it back into the file; if its data is lost for good, --new-database makes an empty one "
         "elsewhere"
     )
+
+
+def _is_taken_out(one: Departed, asked: Collection[str]) -> bool:
+    """Whether a run is about it: who is shut out already only when it is asked for."""
+    return not one.knocks or bool({one.name, one.internal} & set(asked))

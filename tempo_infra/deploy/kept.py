@@ -85,14 +85,16 @@ class Kept:
         return [change.ClusterRecord(now)]
 
 
-def record_of(cluster: Cluster, run: str, plans: Iterable[HostPlan]) -> ClusterRecord:
+def record_of(
+    cluster: Cluster, run: str, plans: Iterable[HostPlan], gone: tuple[Member, ...] = ()
+) -> ClusterRecord:
     """Return what the cluster is once these plans are confirmed; of other hosts no generation is known."""
     planned = {one.host: one for one in plans}
     generations = {
         name: ((one.seen if one.keeps_generation else one.digest) or "", one.previous or "")
         for name, one in planned.items()
     }
-    return described(cluster, run, generations, cluster.digest)
+    return replace(described(cluster, run, generations, cluster.digest), gone=gone)
 
 
 def described(

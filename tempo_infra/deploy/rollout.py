@@ -114,6 +114,8 @@ class Rollout:
         own = own_used(self._bundles[host.name] for host in hosts)
         taken = (f"accepted risk: {one.risk}" for one in own if one.risk)
         risks = (*self._risks(), *taken, *self._unasked(states), *cautions(self._cluster, self._supply.found))
+        left = self._departing
+        risks = (*risks, *left.risks, *left.outages(plan for plan, _ in made.values()))
         found, readers = tuple(plan for plan, _ in made.values()), tuple(map(str, self._supply.found.readers))
         against = (*obstacles.of_inventory(self._cluster), *self._departing.refused, *self._needs_all(states))
         past = since(found, states, self._cluster.digest, locks.who())
@@ -144,7 +146,7 @@ class Rollout:
             answers, _ = self._read([database])
             seen |= {name: state for name, (state, _) in answers.items()}
         self._before = missing.members_before(seen.get(database.name))
-        return self._departing.find(seen, (), lock=lock)
+        return self._departing.find(seen, lock=lock)
 
     def _warnings(self, host: str, states: Mapping[str, HostState]) -> Iterator[str]:
         yield from warnings(states[host])
@@ -212,6 +214,9 @@ class Rollout:
             self._settings.host(host.name) if self._settings else None,
         )
         found = replace(found, restarts=restarts.with_history(found.restarts, host.name, states))
+        if host == self._cluster.database_host:
+            gone = digest([one.internal for one in self._departing.found])
+            found = replace(found, state={**found.state, "departed": gone})
         if host.name == self._frontend:
             todo = namespaces.changes(self._wanted, self._namespaces(states))
             seen = digest([[one.name, one.had_s] for one in todo])
@@ -236,7 +241,7 @@ class Rollout:
             if host_plan.is_noop:
                 report(Progress(host_plan.host, "unchanged", State.UNCHANGED))
         work = {p.host: self._work(p) for p in plan.changing}
-        record = record_of(self._cluster, self.run, plan.hosts)
+        record = record_of(self._cluster, self.run, plan.hosts, self._departing.remembered())
         armed: set[str] = set()
         errors = {} if self._locked else dict(self._lock([one.host for one in work.values()]))
         if errors:

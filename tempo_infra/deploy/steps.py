@@ -134,11 +134,12 @@ def switch_files(work: Work) -> list[Step]:
 
 def start_database(work: Work, secrets: Secrets) -> list[Step]:
     """Switch the database host and bring PostgreSQL up to its own answer, with its roles and schema."""
+    alone = not (work.host.temporal_roles or work.host.has(Role.UI))
     steps = [
         arm(work),
         _switch(work),
         change.Data(work.plan.new_data, work.options.new_database, work.bundle.users.postgresql),
-        _up(work, ["postgresql"]),
+        _up(work, ["postgresql"], remove_orphans=alone),  # else the others' step takes away what left
         change.PostgresReady(work.host.internal, POSTGRESQL_PORT, deadline_s=120.0),
         change.Sql(payload=roles_and_databases(secrets).encode()),
         change.Schema(deadline_s=work.cluster.timing.schema_s(work.plan.data_bytes)),
@@ -147,7 +148,6 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
             for name, sql in statements(work.cluster).items()
         ),
     ]
-    alone = not (work.host.temporal_roles or work.host.has(Role.UI))
     return [*steps, healthy(work)] if alone else steps
 
 

@@ -73,6 +73,7 @@ class ClusterRecord:
     inventory: str  # sha256 of its text; empty: not known
     members: "tuple[Member, ...]"  # every host of the inventory
     alike: "tuple[tuple[str, str], ...]" = ()  # what members must have in common, in words: (what, value)
+    gone: "tuple[Member, ...]" = ()  # taken out while nobody reached them: they may come back
 
     def __post_init__(self) -> None:
         _must(self.run, NAME)
@@ -91,11 +92,12 @@ class ClusterRecord:
 
         ValueError, TypeError, KeyError.
         """
-        members = tuple(
-            Member(**{**_known(Member, one), "roles": tuple(one["roles"])}) for one in body["members"]
+        members, gone = (
+            tuple(Member(**{**_known(Member, one), "roles": tuple(one["roles"])}) for one in some)
+            for some in (body["members"], body.get("gone", ()))
         )
         alike = tuple((what, value) for what, value in body.get("alike", ()))
-        return cls(**{**_known(cls, body), "members": members, "alike": alike})
+        return cls(**{**_known(cls, body), "members": members, "gone": gone, "alike": alike})
 
     def member(self, name: str) -> Optional[Member]:
         return next((one for one in self.members if one.name == name), None)

@@ -8,8 +8,8 @@ from typing import Any, Iterable, Optional, Sequence
 
 from tempo_infra.on_host import fit, psql
 from tempo_infra.on_host.database import TEMPORALS
-from tempo_infra.on_host.probes import overrides, protobuf
-from tempo_infra.on_host.probes.reading import Unread
+from tempo_infra.on_host.probes import overrides, protobuf, refused
+from tempo_infra.on_host.probes.reading import Unread, attempt
 from tempo_infra.on_host.shell import StepError
 
 Rows = Sequence["dict[str, Any]"]
@@ -78,6 +78,7 @@ class Live:
     overrides: "list[str]" = field(default_factory=list)  # set beside the files by somebody else, in words
     members: "list[Heard]" = field(default_factory=list)  # with a row of the last 48 hours
     admitted: "list[str]" = field(default_factory=list)  # addresses that pg_hba.conf lets in, each by itself
+    refused: "list[str]" = field(default_factory=list)  # addresses whose logins it has just refused
     unasked: str = ""  # why something of this could not be asked, or what was unfit
 
 
@@ -93,6 +94,8 @@ def read(container: str) -> Live:
     except StepError as error:
         unasked = "; ".join(filter(None, (str(error), error.remedy)))
     found = of_rows(*said)
+    knocking = attempt(lambda: [one.address for one in refused.read(container)])
+    found = replace(found, refused=knocking.value or [])
     return replace(found, unasked="; ".join(filter(None, (found.unasked, unasked))))
 
 
@@ -115,6 +118,7 @@ def of_rows(
         [one for row in databases for one in overrides.strange(row.get("overrides") or [])],
         [one for row in members for one in _heard(row)],
         [one for row in databases for one in filter(fit.is_address, row.get("admitted") or [])],
+        [],
         "; ".join((*of_clusters, *of_namespaces)),
     )
 

@@ -11,8 +11,7 @@ from tempo_infra.deploy.options import Options
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.live import Heard, Live
-from tests.unit.deploy.test_departed import begun, states
-from tests.unit.deploy.test_rollout import trio
+from tests.unit.deploy.test_departed import begun, states, trio
 
 ALL = {("history", "10.0.0.12"), *((role, "10.0.0.11") for role in ("frontend", "matching", "worker"))}
 

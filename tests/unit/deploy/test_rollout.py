@@ -119,6 +119,24 @@ def test_nothing_runs_before_every_host_is_prepared_and_the_database_comes_first
     assert order.index(("history-1", "serving")) < order.index(("front-1", "switch"))
 
 
+def test_a_host_that_keeps_the_database_alone_stops_what_left_it() -> None:
+    """No other step would: what has moved to other hosts would run here, too, and be a member."""
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster))
+    assert run(hosts, cluster, bundles)[0].ok
+    [up] = [step.arguments for host, step in hosts.given if (host, step.name) == ("db-1", "up")]
+    assert (up["services"], up["remove_orphans"]) == (["postgresql"], True)
+    solo = pinned(loads(ONE_HOST, Path("one.yaml")))
+    hosts = FakeHosts(fresh(solo))
+    assert run(hosts, solo, render(solo, size(solo)))[0].ok
+    first, *_, last = [step.arguments for _, step in hosts.given if step.name == "up"]
+    assert (first["services"], first["remove_orphans"], last["remove_orphans"]) == (
+        ["postgresql"],
+        False,
+        True,
+    )
+
+
 def begun(hosts: FakeHosts) -> list[tuple[str, list[str]]]:
     """(host, services) of each start of Temporal's services, in order."""
     return [
