@@ -15,7 +15,6 @@ from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.obstacles import USERS_RISK, needed, nobodys
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.summary import of_plan
-from tempo_infra.inventory.addresses import with_port
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
 from tempo_infra.inventory.logins import OWNER
 from tempo_infra.inventory.overrides import KERNEL_RISK
@@ -24,16 +23,17 @@ from tempo_infra.on_host.kernel_refuses import FOLDERS
 from tempo_infra.on_host.snapshot import values_in
 from tempo_infra.on_host.steps import change
 from tempo_infra.sizing.tables import MAIN, statements
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
+from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT, places
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.inventory.cluster import Host
     from tempo_infra.on_host.steps.step import Step
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
+    from tempo_infra.sizing.temporal import Ports
 
 
 SERVES_S = 150.0  # with history.acquireShardInterval as the server has it, history may need 65 s and more
@@ -151,24 +151,42 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
     return [*steps, healthy(work)] if alone else steps
 
 
-def start_temporal(work: Work, *, switched: bool, begins: bool = False) -> list[Step]:
-    """Switch a Temporal host and bring its roles up until each one serves.
+def start_temporal(
+    work: Work, *, switched: bool, begins: bool = False, late: Collection[Role] = ()
+) -> list[Step]:
+    """Switch a Temporal host and bring its roles up until each one serves, the late ones not yet.
 
     Where the cluster begins on it, one role serves before the others start: several together on an empty
     database write the same row, and all but one of them end.
     """
-    roles = [role for role in work.host.roles if role in TEMPORAL_ROLES]
-    kept = [
-        service.name for service in work.bundle.services if not service.job and service.role != "postgresql"
-    ]
+    roles = work.host.temporal_roles
+    kept = _kept(work)
     # The UI asks the frontend only.
     steps = [_database_answers(work.cluster), login(work.cluster)] if roles else []
     steps += [] if switched else [arm(work), _switch(work)]
     if begins and len(roles) > 1:
         first = [role for role in roles if role is not Role.WORKER][:1]  # that one needs a frontend to serve
         steps += [_up(work, [str(role) for role in first]), _serving(work, first)]
-    steps.append(_up(work, kept, remove_orphans=True))
-    return [*steps, *([_serving(work, roles)] if roles else []), healthy(work)]
+    if late:
+        now, serving = [name for name in kept if name not in late], [one for one in roles if one not in late]
+        return [*steps, *([_up(work, now)] if now else []), *([_serving(work, serving)] if serving else [])]
+    return [*steps, *_start_all(work, kept)]
+
+
+def start_late(work: Work) -> list[Step]:
+    """Bring up what had to wait for services of other hosts, until all of the host serves."""
+    return _start_all(work, _kept(work))
+
+
+def _start_all(work: Work, kept: list[str]) -> list[Step]:
+    roles = work.host.temporal_roles
+    up = _up(work, kept, remove_orphans=True)
+    return [up, *([_serving(work, roles)] if roles else []), healthy(work)]
+
+
+def _kept(work: Work) -> list[str]:
+    """Return the services that run on a host beside its database."""
+    return [one.name for one in work.bundle.services if not one.job and one.role != "postgresql"]
 
 
 def _serving(work: Work, roles: Sequence[Role]) -> change.Serving:
@@ -198,27 +216,22 @@ def members(cluster: Cluster, may_lack: Collection[tuple[str, Role]] = ()) -> ch
 
     `may_lack`: (host, role) that may be missing.
     """
-    ports = {role: PORTS[role].membership for role in TEMPORAL_ROLES}
-    expected, lack = _places(cluster, may_lack, ports)
+    expected, lack = _places(cluster, may_lack, lambda ports: ports.membership)
     return change.Membership(expected, deadline_s=90.0, may_lack=lack)
 
 
 def ring(cluster: Cluster, host: Host, may_lack: Collection[tuple[str, Role]] = ()) -> change.Ring:
     """Compare the ring with the inventory, as this host's frontend sees it."""
-    ports = {role: PORTS[role].grpc for role in TEMPORAL_ROLES}
-    return change.Ring(*_places(cluster, may_lack, ports), host.internal, ports[Role.FRONTEND])
+    expected, lack = _places(cluster, may_lack, lambda ports: ports.grpc)
+    return change.Ring(expected, lack, host.internal, PORTS[Role.FRONTEND].grpc)
 
 
 def _places(
-    cluster: Cluster, may_lack: Collection[tuple[str, Role]], ports: Mapping[Role, int]
+    cluster: Cluster, may_lack: Collection[tuple[str, Role]], port: Callable[[Ports], int]
 ) -> tuple[list[str], list[str]]:
     """Return where every service of Temporal's is expected, and which of those may be missing."""
-    places = {
-        (host.name, role): f"{role} {with_port(host.internal, ports[role])}"
-        for host in cluster.hosts
-        for role in host.temporal_roles
-    }
-    return sorted(places.values()), sorted(places[one] for one in may_lack if one in places)
+    found = places(cluster, port)
+    return sorted(found.values()), sorted(found[one] for one in may_lack if one in found)
 
 
 def members_gone() -> change.MembersGone:
