@@ -9,19 +9,19 @@ import typer
 from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.hints import shown
 from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts, Yes, flag
-from tempo_infra.errors import InputError
 from tempo_infra.hints import hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from tempo_infra.deploy.go_back import Gone, WayBack
+    from tempo_infra.deploy.go_back import Gone
     from tempo_infra.deploy.run import Plan
+    from tempo_infra.deploy.way_back import WayBack
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster
 
-STAYS = "  stay as they are: data, schema, namespaces, database logins, images that were pulled"
+STAYS = "stay as they are: data, schema, namespaces, logins, images that were pulled"
 DECIDES = (
     "a host that was switched decides by itself: healthy, it keeps the generation that it went to;",
     "  not healthy, it returns to the one that it came from; nothing is half done",
@@ -71,12 +71,13 @@ def rollback(
     from tempo_infra.cli.confirmation import go_on
     from tempo_infra.cli.interrupt import stoppable
     from tempo_infra.cli.resume import reached
-    from tempo_infra.deploy.go_back import go_back, way_back
+    from tempo_infra.deploy.go_back import go_back
     from tempo_infra.deploy.preview import preview
+    from tempo_infra.deploy.run_back import must_be_one
+    from tempo_infra.deploy.way_back import way_back
     from tempo_infra.on_host.layout import ZERO
 
-    if run is not None and to is not None:
-        raise InputError("RUN and --to exclude each other", remedy="a run, or a generation")
+    must_be_one(run, to)
     if to == ZERO and not dry_run:
         _ask(inventory, host, confirm_rollback)
     with (
@@ -100,17 +101,23 @@ def rollback(
 def _lines(way: WayBack, plan: Plan, *, diffs: bool) -> Iterator[str]:
     """Yield what will be done: which run, which hosts from where to where, what changes there."""
     from tempo_infra.on_host.journal import name_of
+    from tempo_infra.on_host.layout import ZERO
     from tempo_infra.report.changes import plan_lines
+    from tempo_infra.report.wrapping import lines
 
-    if way.run:
-        yield f"takes back run {way.run}{f' of {way.who}, {way.at}' if way.at else ''}"
+    if way.run and way.to:
+        yield f"takes back run {way.run} of {way.who}{f', {way.at}' if way.at else ''}"
     for name, generation in way.to.items():
-        yield f"{name:<12}from {name_of(way.now[name])} to {name_of(generation)}"
+        stops = "; its services stop, its data stays" if generation == ZERO else ""
+        yield from lines(
+            f"from {name_of(way.now[name])} to {name_of(generation)}{stops}", f"{name:<12}", " " * 14
+        )
     for name, why in way.stay.items():
-        yield f"{name:<12}{why}"
+        yield from lines(why, f"{name:<12}", " " * 14)
     if plan.hosts:
         yield from plan_lines(plan, diffs=diffs)
-    yield from (f"! {note}" for note in way.notes)
+    for one in way.notes:
+        yield from lines(shown(one), "! ", "  ")
     if way.to:
         yield STAYS
 

@@ -48,7 +48,15 @@ def preview(
 
 def _plan(fleet: Fleet, host: Host, bundle: Bundle) -> HostPlan:
     state, _ = read_state(fleet.session(host), bundle, Supply({}), host.internal)
-    return replace(plan_host(host, bundle, state, {}, OVERWRITES), problems=())
+    made = plan_host(host, bundle, replace(state, tampered={}), {}, OVERWRITES)
+    shared = {file.path for file in bundle.files if file.path.startswith("services/")}
+    edited = sorted(shared & state.tampered.keys())
+    return replace(made, problems=(), notes=(*made.notes, *map(_stays_edited, edited)))
+
+
+def _stays_edited(path: str) -> str:
+    """Say that a generation is gone back to as it lies there."""
+    return f"{path} was edited on the host; a rollback does not put that right, `tempo-infra provision` does"
 
 
 def bundle_of(host: str, kept: KeptGeneration, digest: str) -> Bundle:

@@ -83,8 +83,10 @@ def arm(layout: Layout, args: change.Arm) -> "dict[str, Optional[str]]":
 
 def must_be_able(layout: Layout, generation: str, previous: Optional[str]) -> None:
     """Raise StepError when a generation that lies here could not run: nothing is changed, or waited for."""
-    if generation == ZERO and not snapshot.is_kept(layout.zero):
-        raise StepError(f"generation 0 is gone from {layout.generations}", remedy="nothing was switched")
+    if generation == ZERO:
+        if not snapshot.is_kept(layout.zero):
+            raise StepError(f"generation 0 is gone from {layout.generations}", remedy="nothing was switched")
+        return
     _need_secrets(layout, generation)
     if previous is not None and (why := temporal_version.too_far(layout, previous, generation)):
         raise StepError(why, remedy="nothing was switched; go through the versions between them")

@@ -12,8 +12,11 @@ from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tempo_infra.on_host.layout import Layout
 
+DAMAGED = "nothing was switched; go back to another one, or forward: tempo-infra provision"
 MOST_CHARACTERS = 512 * 1024  # of all files together: as JSON six bytes each, in an answer of 4 MiB
 
 
@@ -26,7 +29,7 @@ class KeptGeneration:
 
 
 def read(layout: Layout, digest: str) -> KeptGeneration:
-    """Return what a generation holds. StepError when it is gone, or could not run here any more."""
+    """Return what a generation holds. StepError when it is gone, damaged, or could not run here any more."""
     current = layout.current.resolve().name if layout.current.is_symlink() else None
     folder = layout.generations / digest
     if digest != ZERO and not (folder / "manifest.json").is_file():
@@ -34,14 +37,21 @@ def read(layout: Layout, digest: str) -> KeptGeneration:
             f"generation {digest[:12]} is gone from {layout.generations}",
             remedy="nothing was switched; the last ones are kept: tempo-infra history lists them",
         )
-    must_be_able(layout, digest, current)
-    if digest == ZERO:
-        return KeptGeneration("")
+    try:
+        must_be_able(layout, digest, current)
+        return KeptGeneration("") if digest == ZERO else _texts(layout, folder)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise StepError(f"generation {digest[:12]} can't be read: {error}", remedy=DAMAGED) from error
+
+
+def _texts(layout: Layout, folder: Path) -> KeptGeneration:
+    """Read them where they lie: what is read anew while a service runs is kept beside, in the generation."""
     manifest = (folder / "manifest.json").read_text(errors="replace")
     texts, left = {}, MOST_CHARACTERS
-    for path in json.loads(manifest)["files"]:
-        texts[path] = ownership.where(layout, path, folder).read_text(errors="replace")
+    for path, one in json.loads(manifest)["files"].items():
+        own = folder / path if one.get("live") else ownership.where(layout, path, folder)
+        texts[path] = own.read_text(errors="replace")
         left -= len(texts[path])
         if left < 0:
-            raise StepError(f"the files of generation {digest[:12]} are too long to be shown")
+            raise StepError(f"the files of generation {folder.name[:12]} are too long to be shown")
     return KeptGeneration(manifest, texts)
