@@ -38,7 +38,7 @@ def wanted(temporal: Temporal) -> dict[str, int]:
 
 def provisioned(state: HostState, rendered: Mapping[str, str]) -> dict[str, int]:
     """Return the same of the host's generation, whose text the state has where it differs from ours."""
-    if FILE not in manifest(state)["files"]:
+    if FILE not in manifest(state).files:
         return {}
     try:
         body = answers.yaml(state.texts.get(FILE, rendered.get(FILE, "")))
