@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.cli.collector import spare
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.inspect import Supply
-from tempo_infra.deploy.rollout import Plan, Rollout
+from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tempo_infra.deploy.plan import HostPlan
-    from tempo_infra.deploy.rollout import Outcome
+    from tempo_infra.deploy.run import Outcome, Plan
     from tempo_infra.deploy.steps import Work
     from tempo_infra.inventory.cluster import Cluster
     from tempo_infra.render.bundle import Bundle

@@ -46,7 +46,11 @@ def places() -> tuple[Place, ...]:
         Place(str(layout.kernel_before), "kernel values of before the first provision"),
         Place(str(layout.compose_version), "which compose is here, until its files change"),
         Place(str(layout.lock), "a flock of the run that is at work"),
-        Place(str(layout.runs), "what the last change could overwrite", lasts=False),
+        Place(f"{layout.runs}/<run>/before", "what the last change could overwrite", lasts=False),
+        Place(
+            f"{layout.runs}/*.json",
+            "the cluster as each of the last runs left it: hosts, addresses, roles, generations",
+        ),
         Place(str(layout.armed), "the change that is not confirmed yet", lasts=False),
         Place(str(layout.state / "reserve"), "space set aside for going back", lasts=False),
         Place(str(layout.state / "program-*.zip"), "what runs here, so that it need not be sent each time"),

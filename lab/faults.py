@@ -52,6 +52,17 @@ def vanished(host: Host, other: Host) -> Iterator[None]:
 
 
 @contextmanager
+def switched_off(host: Host) -> Iterator[None]:
+    """No power: nothing answers. Afterwards it boots, and is waited for."""
+    run(["docker", "kill", host.container])
+    try:
+        yield
+    finally:
+        run(["docker", "start", host.container])
+        host.wait()
+
+
+@contextmanager
 def registry_away(host: Host) -> Iterator[None]:
     """Pulls are refused."""
     with _rules(host, [["OUTPUT", "-d", REGISTRY_INTERNAL, "-j", "REJECT"]]):

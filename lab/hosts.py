@@ -56,7 +56,7 @@ class Host:
             check=False,
         )
 
-    def must(self, argv: Sequence[str], input: str | None = None, timeout: float = 60) -> str:  # noqa: A002
+    def must(self, argv: Sequence[str], input: str | None = None, timeout: float = 60) -> str:  # noqa: A002  # as subprocess names it
         """As `exec`, but a failure raises LabError; returns what was printed."""
         done = self.exec(argv, input, timeout)
         if done.returncode != 0:

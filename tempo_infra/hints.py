@@ -20,8 +20,10 @@ ON_HOSTS = (
     *("check-host", "diff", "eject", "history", "plan", "provision", "remove", "render", "resume"),
     *("rollback", "status", "inventory measure"),
 )  # those that take --host
+ON_THE_REST = ("plan", "provision")  # those that take --without and --gone
 ON_INVENTORY = (
     *(*ON_HOSTS, "capacity", "explain", "maintain", "smoke", "trust", "images pin", "inventory show"),
+    *("host remove", "host replace"),
     *("secrets recover", "secrets rekey", "secrets rotate", "secrets show-recipients", "secrets identity"),
 )  # those that take -i
 _NAMES = "|".join(sorted(ON_INVENTORY, key=len, reverse=True))
@@ -30,18 +32,24 @@ _END = re.compile(rf"[`\n;,)]|  |{PROGRAM} |$")  # of a command within a text
 MOST = 10  # commands of a text that get options; a host can write any number
 
 
+REPEATED = ("--host", "--without", "--gone")
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """The options of a command line that belong into every hint."""
 
     inventory: str = ""
     hosts: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, words: Sequence[str]) -> Given:
         """Read them off the words behind the program's name."""
         inventories = [*_values(words, "-i", "--inventory")]
-        return cls(inventories[-1] if inventories else "", tuple(_values(words, "--host")))
+        inventory = inventories[-1] if inventories else ""
+        return cls(inventory, *(tuple(_values(words, option)) for option in REPEATED))
 
 
 def hint(command: str, inventory: Path, hosts: Iterable[str] = ()) -> str:
@@ -58,10 +66,13 @@ def _options(command: re.Match[str], text: str, given: Given) -> str:
     end = _END.search(text, command.end())
     rest = text[command.end() : end.start() if end else None].split()
     has_inventory = any(word.split("=")[0] in ("-i", "--inventory") for word in rest)
-    has_host = any(word.split("=")[0] == "--host" for word in rest)
+    named = {word.split("=")[0] for word in rest}
     words = ["-i", given.inventory] if given.inventory and not has_inventory else []
-    if command[1] in ON_HOSTS and not has_host:
-        words += [word for host in given.hosts for word in ("--host", host)]
+    for option, names, commands in zip(
+        REPEATED, (given.hosts, given.without, given.gone), (ON_HOSTS, ON_THE_REST, ON_THE_REST), strict=True
+    ):
+        if command[1] in commands and option not in named:
+            words += [word for name in names for word in (option, name)]
     return "".join(f" {shlex.quote(word)}" for word in words)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
+from tempo_infra.inventory.addresses import with_port
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.sizing import size
 from tempo_infra.sizing.hugepages import reserved_bytes
@@ -57,6 +58,14 @@ def _members(cluster: Cluster) -> tuple[str, ...]:
     )
 
 
+def _ring(cluster: Cluster) -> tuple[str, ...]:
+    return tuple(
+        f"{role} {with_port(host.internal, PORTS[role].grpc)}"
+        for role in TEMPORAL_ROLES
+        for host in cluster.with_role(role)
+    )
+
+
 def _sized(host: Host, cluster: Cluster) -> dict[str, Any]:
     """Return what sizing plans; nothing where a budget doesn't hold: hosts can be measured all the same."""
     try:
@@ -86,6 +95,7 @@ class Expected:
     internal: str = ""  # the address that its services bind
     ports: Mapping[int, str] = field(default_factory=dict)  # that its services listen on: 7234 -> "history"
     members: tuple[str, ...] = ()  # "history 10.0.0.12:6934", of the whole cluster; empty: not known
+    ring: tuple[str, ...] = ()  # the same with the ports that the ring names: "history 10.0.0.12:7234"
     shards: int = 0  # 0: not known
     login: str = ""  # the database login that is in use; empty: not known
     pools: Mapping[str, int] = field(
@@ -116,6 +126,7 @@ class Expected:
             internal=host.internal,
             ports=ports_of(host, cluster),
             members=_members(cluster),
+            ring=_ring(cluster),
             shards=cluster.temporal.shards,
             login=cluster.secrets.login.role,
             shares_network=cluster.shares_network,

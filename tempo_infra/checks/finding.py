@@ -66,7 +66,7 @@ def number(value: float, unit: str = "") -> str:
 
 
 def _three_digits(value: float) -> str:
-    return str(round(value)) if value == int(value) or abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
+    return str(round(value)) if value == int(value) or abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004  # three digits
 
 
 def count(value: int) -> str:

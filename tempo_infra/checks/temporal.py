@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.checks.check import Phase, check
 from tempo_infra.checks.database import ask_database
 from tempo_infra.checks.finding import Finding, Outcome, Severity, judged, skipped, unread
+from tempo_infra.on_host.facts import NOT_ASKED
 
 if TYPE_CHECKING:
     from tempo_infra.checks.expected import Expected
@@ -47,27 +48,49 @@ def _serves(one: RoleHealth) -> Finding:
     severity=Severity.CRITICAL,
     phase=Phase.AFTER,
     wants="the addresses in Temporal's membership table, with a heartbeat in the last 30 s, are exactly the "
-    "inventory's; one that is not ours warns",
-    remedy="missing: is the service up on that host? Not ours: stop it, it takes shards of this cluster",
+    "inventory's; one that is not ours warns, as does one whose logins were refused in the last 10 min. "
+    "Where there is a frontend: the ring, as that sees it, has exactly the inventory's servers",
+    remedy="missing: is the service up on that host? Not ours: it takes shards of this cluster; tempo-infra "
+    "plan -i {inventory} says who it is and how it is taken out. Refused: it does no harm; stop it there",
     source="https://docs.temporal.io/temporal-service/temporal-server",
 )
-def members(facts: Facts, expected: Expected) -> Finding:
+def members(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:
     if not expected.members:
         return skipped("no inventory says who they should be")
 
     def judge(told: tuple[str, ...]) -> Finding:
-        missing = sorted(set(expected.members) - set(told))
-        others = sorted(set(told) - set(expected.members))
-        parts = [f"missing: {', '.join(missing)}"] if missing else []
-        parts += [f"not ours: {', '.join(others)}"] if others else []
-        return Finding(
-            outcome=Outcome.FAIL if missing else Outcome.WARN if others else Outcome.PASS,
-            found="; ".join(parts) or f"{len(told)} members, all ours",
-            wanted=f"{len(expected.members)} members",
-            evidence={"members": list(told)},
-        )
+        return _strangers(_compared(told, expected.members, "members", Outcome.WARN), facts)
 
-    return judged(ask_database(facts, expected, lambda part: part.members), judge)
+    table = judged(ask_database(facts, expected, lambda part: part.members), judge)
+    if facts.ring.not_wanted or facts.ring == NOT_ASKED or facts.generation.value is None:
+        return table
+    # Whoever is in the ring is handed shards: what it has, nobody serves.
+    ring = judged(facts.ring, lambda told: _compared(told, expected.ring, "servers", Outcome.FAIL))
+    return table, replace(ring, subject="ring")
+
+
+def _compared(told: tuple[str, ...], wanted: tuple[str, ...], what: str, others_are: Outcome) -> Finding:
+    missing = sorted(set(wanted) - set(told))
+    others = sorted(set(told) - set(wanted))
+    parts = [f"missing: {', '.join(missing)}"] if missing else []
+    parts += [f"not ours: {', '.join(others)}"] if others else []
+    return Finding(
+        outcome=Outcome.FAIL if missing else others_are if others else Outcome.PASS,
+        found="; ".join(parts) or f"{len(told)} {what}, all ours",
+        wanted=f"{len(wanted)} {what}",
+        evidence={what: list(told)},
+    )
+
+
+def _strangers(finding: Finding, facts: Facts) -> Finding:
+    """Add who knocks at the database's door: a host that was taken out, and is back."""
+    database = facts.database.value
+    refused = (database.refusals.value if database else None) or ()
+    if not refused:
+        return finding
+    words = ", ".join(f"{one.address} ({one.times} times)" for one in refused)
+    worse = max(finding.outcome, Outcome.WARN, key=lambda one: one.rank)
+    return replace(finding, outcome=worse, found=f"{finding.found}; logins refused: {words}")
 
 
 @check(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import select
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -16,6 +17,8 @@ from tempo_infra.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tempo_infra.deploy.run import Plan
 
 PATIENCE_S = 600.0  # hosts are locked meanwhile
 
@@ -38,6 +41,19 @@ def go_on(lines: Iterable[str], *, yes: bool) -> None:
     if answer.strip().lower() not in ("y", "yes"):
         typer.echo("nothing was changed on any host", err=True)
         raise typer.Exit(exit_code(failed=True))
+
+
+def name_departed(plan: Plan) -> Plan:
+    """Let a person at a terminal name the hosts to take out; the plan without what that answers."""
+    if not plan.unasked or plan.against or plan.errors or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return plan
+    left = []
+    for name, words in plan.unasked:
+        typer.echo(f"{name}: {words}")
+        typed = str(typer.prompt(f"type its name to take it out of the cluster ({name})", default=""))
+        if typed != name:
+            left.append((name, words))
+    return replace(plan, unasked=tuple(left))
 
 
 def confirm(name: str, given: str | None, option: str) -> None:

@@ -12,7 +12,7 @@ from tempo_infra.hints import PROGRAM, Given, completed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tempo_infra.deploy.rollout import Plan
+    from tempo_infra.deploy.run import Plan
     from tempo_infra.errors import TempoInfraError
 
 

@@ -24,6 +24,7 @@ from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.explain import explain
 from tempo_infra.cli.helping import App
 from tempo_infra.cli.hints import shown
+from tempo_infra.cli.host import app as host
 from tempo_infra.cli.images import app as images
 from tempo_infra.cli.init import init
 from tempo_infra.cli.interrupt import AtOnce, at_once
@@ -78,6 +79,7 @@ app.command("history")(history)
 app.command("diff")(diff)
 app.command("rollback")(rollback)
 app.command("maintain")(maintain)
+app.add_typer(host, name="host")
 app.command("check-host")(check_host)
 app.add_typer(checks, name="checks")
 app.command("explain")(explain)
@@ -129,7 +131,7 @@ def _open_streams() -> None:
     """Let a standard stream that was closed lead nowhere, before a file or a socket gets its number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None and os.open(os.devnull, os.O_RDWR) == number:
-            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115  # a standard stream, by its number, for as long as the program runs
 
 
 def _speak_utf8() -> None:

@@ -22,6 +22,23 @@ OnlyHosts = Annotated[
         "--host", help="Only this host (may be repeated).", metavar="NAME", autocompletion=completion.hosts
     ),
 ]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        help="This host is away: change the rest without it (may be repeated).",
+        metavar="NAME",
+        autocompletion=completion.hosts,
+    ),
+]
+Gone = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gone",
+        help="This host left the inventory: stop its services and shut it out (may be repeated).",
+        metavar="NAME",
+    ),
+]
 Yes = Annotated[bool, flag("--yes", "-y", help="Ask nothing; without a terminal nobody is asked anyway.")]
 Quiet = Annotated[bool, flag("--quiet", "-q", help="Say only what failed.")]
 

@@ -14,10 +14,12 @@ from tempo_infra.cli.options import (
     DEFAULT_INVENTORY,
     AskSudo,
     Format,
+    Gone,
     InventoryFile,
     OnlyHosts,
     OutputFormat,
     PlanOut,
+    Without,
     flag,
 )
 from tempo_infra.hints import hint
@@ -26,6 +28,8 @@ from tempo_infra.hints import hint
 def plan(
     inventory: InventoryFile = DEFAULT_INVENTORY,
     host: OnlyHosts = None,
+    without: Without = None,
+    gone: Gone = None,
     *,
     diff: Annotated[bool, flag("--diff/--no-diff", help="Show each file's diff.")] = True,
     out: PlanOut = None,
@@ -42,17 +46,19 @@ def plan(
     import json
 
     from tempo_infra.cli.run import opened
+    from tempo_infra.deploy.options import Options
     from tempo_infra.report.changes import plan_json, plan_lines
 
-    with opened(inventory, host, ask_sudo_password=ask_sudo_password) as run:
+    options = Options(without=tuple(without or ()), gone=tuple(gone or ()))
+    with opened(inventory, host, options=options, ask_sudo_password=ask_sudo_password) as run:
         found = run.rollout.plan(run.hosts)
     body = json.dumps(plan_json(found), indent=1)
     if out is not None:
         trees.write(out, f"{body}\n".encode(), mode=0o600)
     for line in [body] if output is OutputFormat.JSON else plan_lines(in_plan(found), diffs=diff):
         typer.echo(line)
-    if out is not None and found.changing and output is OutputFormat.TEXT and not found.problems:
+    if out is not None and not found.is_noop and output is OutputFormat.TEXT and not found.problems:
         same = hint(f"provision --plan {shlex.quote(str(out))}", inventory, host or ())
         typer.echo(f"  apply exactly this:  {same}")
-    pending = bool(found.changing) and detailed_exitcode
+    pending = not found.is_noop and detailed_exitcode
     raise typer.Exit(exit_code(found.errors.values(), failed=bool(found.problems), changes_pending=pending))

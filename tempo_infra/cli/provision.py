@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -14,21 +15,25 @@ from tempo_infra.cli.options import (
     DEFAULT_INVENTORY,
     AskSudo,
     Format,
+    Gone,
     InventoryFile,
     OnlyHosts,
     OutputFormat,
     PlanIn,
     Quiet,
+    Without,
     Yes,
     flag,
 )
+from tempo_infra.errors import UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tempo_infra.cli.exit_codes import ExitCode
     from tempo_infra.cli.run import Run
-    from tempo_infra.deploy.rollout import Plan
+    from tempo_infra.deploy.run import Plan
+    from tempo_infra.inventory.cluster import Cluster
 
 
 class OnFailure(StrEnum):
@@ -39,6 +44,8 @@ class OnFailure(StrEnum):
 def provision(
     inventory: InventoryFile = DEFAULT_INVENTORY,
     host: OnlyHosts = None,
+    without: Without = None,
+    gone: Gone = None,
     *,
     bootstrap: Annotated[
         bool, flag("--bootstrap", help="Install the distribution's Docker where there is none.")
@@ -87,7 +94,7 @@ def provision(
 
     Run again with nothing changed, it changes nothing. On a terminal it shows what will be done and asks.
     """
-    from tempo_infra.cli.confirmation import confirm, go_on
+    from tempo_infra.cli.confirmation import confirm, go_on, name_departed
     from tempo_infra.cli.interrupt import stopping
     from tempo_infra.cli.run import opened
     from tempo_infra.deploy.binding import moved, read_plan
@@ -96,18 +103,27 @@ def provision(
     from tempo_infra.report.changes import agreement_lines, since_lines
 
     started = time.monotonic()
-    options = Options(bootstrap, on_failure.value, lock_wait, take_over, bool(new_database), rename_from)
+    options = Options(
+        bootstrap,
+        on_failure.value,
+        lock_wait,
+        take_over,
+        bool(new_database),
+        rename_from,
+        tuple(without or ()),
+        tuple(gone or ()),
+    )
     kept = read_plan(plan_file) if plan_file else None
     if new_database:
         confirm(load(inventory).name, new_database, "--new-database")
     as_json = output is OutputFormat.JSON
     with opened(inventory, host, options=options, ask_sudo_password=ask_sudo_password) as run:
         with stopping(run.rollout, inventory):
-            plan = run.rollout.plan(run.hosts, lock=True)
-        refuse(plan, moved(kept, plan) if kept is not None else [])
+            plan = name_departed(run.rollout.plan(run.hosts, lock=True))
+        refuse(plan, moved(kept, plan) if kept is not None else [], run.cluster)
         for line in since_lines(plan, undone=True) if quiet else (*_notes(plan), *since_lines(plan)):
             typer.echo(line, err=True)
-        agreed = yes or as_json or kept is not None or not plan.changing or run.rollout.stopped
+        agreed = yes or as_json or kept is not None or plan.is_noop or run.rollout.stopped
         go_on(agreement_lines(plan), yes=agreed)
         with stopping(run.rollout, inventory):
             run.supply()
@@ -130,7 +146,8 @@ def apply(
     from tempo_infra.report.progress import view_for
 
     started = time.monotonic() if started is None else started
-    with view_for([one.name for one in run.hosts], as_json=as_json, quiet=quiet) as view:
+    names = [*(one.name for one in plan.departed), *(one.name for one in run.hosts)]
+    with view_for(names, as_json=as_json, quiet=quiet) as view:
         run.report.to = view.show
         outcome = run.rollout.apply(plan, view.show)
     fill_in(outcome.errors.values())
@@ -140,7 +157,7 @@ def apply(
     return exit_code(outcome.errors.values(), failed=outcome.interrupted)
 
 
-def refuse(plan: Plan, moved: Sequence[tuple[str, str]] = ()) -> None:
+def refuse(plan: Plan, moved: Sequence[tuple[str, str]] = (), cluster: Cluster | None = None) -> None:
     """End before anything is changed when a host could not be read, or something stands in the way."""
     if not plan.errors and not plan.problems and not moved:
         return
@@ -149,4 +166,15 @@ def refuse(plan: Plan, moved: Sequence[tuple[str, str]] = ()) -> None:
     for name, problem in [*plan.problems, *moved]:
         typer.echo(f"{name}: {shown(problem)}", err=True)
     typer.echo("nothing was changed on any host", err=True)
+    if away := _away(plan, cluster):
+        words = shlex.join([word for name in away for word in ("--without", name)])
+        typer.echo(f"  to change the rest without {', '.join(away)}:  {again()} {words}", err=True)
     raise typer.Exit(exit_code(plan.errors.values(), failed=bool(plan.problems or moved)))
+
+
+def _away(plan: Plan, cluster: Cluster | None) -> list[str]:
+    """Return the hosts that can't be reached, where the rest can be changed without them."""
+    away = [name for name, error in plan.errors.items() if isinstance(error, UnreachableError)]
+    if cluster is None or not plan.hosts or len(away) < len(plan.errors):
+        return []
+    return [] if cluster.database_host.name in away else away

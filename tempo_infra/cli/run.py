@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.cli.notices import say_notices
 from tempo_infra.cli.sudo import ask_password
+from tempo_infra.deploy.departing import refuse_present
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.inspect import Supply
+from tempo_infra.deploy.missing import present
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
@@ -87,7 +89,8 @@ def opened(
     while the rest is done here.
     """
     cluster = load(inventory)
-    hosts = cluster.only(names)
+    hosts = present(cluster, cluster.only(names), options.without)
+    refuse_present(cluster, hosts, options.gone)
     settings = size(cluster)
     store = SecretStore.open(cluster.secrets)
     found = store.look()

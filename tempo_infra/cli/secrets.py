@@ -89,7 +89,7 @@ def recover(
     store.refuse_existing()
     confirm(cluster.name, confirm_recover, "--confirm-recover")
     with reached(inventory, None, ask=ask_sudo_password) as (fleet, _, hosts):
-        values = read_passwords(fleet, hosts)
+        values = read_passwords(fleet, hosts, cluster.name)
         errors = remember(fleet, hosts, store.keep(values))
     say_notices(store)
     for name, error in errors.items():

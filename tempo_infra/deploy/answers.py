@@ -107,7 +107,7 @@ def _told(kind: type[Told], body: object) -> Told:
     return kind(**body)  # TypeError when one is missing
 
 
-def harmless(value: Any, hide: Callable[[str], str], *, whole: bool = False, depth: int = 0) -> Any:  # noqa: ANN401
+def harmless(value: Any, hide: Callable[[str], str], *, whole: bool = False, depth: int = 0) -> Any:  # noqa: ANN401  # what a host said, of any shape
     """Return a JSON value without secrets and without what could steer a terminal; TypeError.
 
     A text is one line, so that it can't pass for another one of ours, and is cut; `whole`: but it is a file.
@@ -142,7 +142,7 @@ def read(adapter: TypeAdapter[Answer], value: object, host: str, what: str) -> A
         raise nonsense(host, f"{what}, {sanitize.one_line('.'.join(map(str, where)))}") from None
 
 
-def yaml(text: str) -> Any:  # noqa: ANN401
+def yaml(text: str) -> Any:  # noqa: ANN401  # what a host said, of any shape
     """Read YAML that a host holds; ValueError. Its escapes can write what its text doesn't show."""
     try:
         return harmless(parse.yaml(text), str, whole=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tempo_infra.deploy.plan import HostPlan
-    from tempo_infra.deploy.rollout import Plan
+    from tempo_infra.deploy.run import Plan
     from tempo_infra.on_host.state import HostState
 
 FORMAT = 1

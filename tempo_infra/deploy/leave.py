@@ -30,6 +30,15 @@ def refuse_a_database_alone(cluster: Cluster, hosts: Sequence[Host]) -> None:
         )
 
 
+def refuse_to_leave(cluster: Cluster, host: Host) -> None:
+    """Raise InputError for the host of the database: nothing moves its data to another one yet."""
+    if host == cluster.database_host:
+        raise InputError(
+            f"{host.name} holds the database, and nothing moves that to another host yet",
+            remedy="nothing was changed or contacted",
+        )
+
+
 def living_off(cluster: Cluster, going: Collection[Host]) -> list[str]:
     """Return the hosts that would stay without their database when these go; none while that stays."""
     stay = [host.name for host in cluster.hosts if host not in going]

@@ -20,7 +20,7 @@ from tempo_infra.on_host.steps import change, reading, upkeep
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
@@ -73,6 +73,10 @@ class Maintenance:
 
     def one(self, host: Host, work: Work, hand_over: Callable[[Host], None]) -> None:
         """Maintain a host. MaintenanceError, UnreachableError: `where` says what it is now."""
+        ours: dict[str, list[Step]] = {
+            one.name: [reading.Belongs(self.cluster.name)] for one in self.cluster.hosts
+        }
+        self._must(ours, "not begun")
         self._healthy(
             HEALTHY_S, "not begun: the cluster is not healthy (drained before? provision ends that)"
         )
@@ -199,7 +203,7 @@ class Maintenance:
         }
         self._must(wanted, "not every service stopped or started")
 
-    def _must(self, steps: dict[str, list[Step]], otherwise: str) -> None:
+    def _must(self, steps: Mapping[str, Sequence[Step]], otherwise: str) -> None:
         errors = self.fleet.do(steps, self.cluster.hosts)
         for name, error in errors.items():
             raise _told(name, error, otherwise) from error

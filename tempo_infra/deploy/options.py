@@ -15,6 +15,8 @@ class Options:
     take_over: bool = False  # write over owned files that were edited on the host, and keep them aside
     new_database: bool = False  # make an empty database although there was one: it is given up
     renamed_from: str = ""  # the cluster's name until now
+    without: tuple[str, ...] = ()  # hosts that are away: the rest is changed without them
+    gone: tuple[str, ...] = ()  # hosts that left the inventory, and are taken out of the cluster
 
 
 USUAL = Options()

@@ -9,7 +9,7 @@ from tempo_infra.deploy.inspect import place_of
 from tempo_infra.errors import StepFailedError
 from tempo_infra.inventory.logins import Login
 from tempo_infra.on_host.steps import change
-from tempo_infra.on_host.steps.reading import Passwords
+from tempo_infra.on_host.steps.reading import Belongs, Passwords
 from tempo_infra.sanitize import flat
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from tempo_infra.secrets import Origin
 
 
-def read_passwords(fleet: Fleet, hosts: Sequence[Host]) -> dict[str, str]:
+def read_passwords(fleet: Fleet, hosts: Sequence[Host], cluster: str) -> dict[str, str]:
     """Return the passwords of the hosts, by their names in the secrets file.
 
-    All hosts are asked, and agree. StepFailedError, UnreachableError.
+    All hosts are asked, belong to the cluster, and agree. StepFailedError, UnreachableError.
     """
-    question = Passwords([place_of(login) for login in Login])
-    found, errors = fleet.ask({host.name: [question] for host in hosts}, hosts, dict[str, str])
+    questions = [Belongs(cluster), Passwords([place_of(login) for login in Login])]
+    found, errors = fleet.ask({host.name: questions for host in hosts}, hosts, dict[str, str])
     for error in errors.values():
         raise error
     values: dict[str, str] = {}

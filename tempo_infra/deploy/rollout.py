@@ -5,20 +5,23 @@ from __future__ import annotations
 import secrets as randomness
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy import batches, locks, namespaces, obstacles, origin, restarts, steps
+from tempo_infra.deploy import batches, locks, missing, namespaces, obstacles, origin, restarts, steps
 from tempo_infra.deploy.binding import digest
+from tempo_infra.deploy.departing import Departing
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.following import Reader
 from tempo_infra.deploy.inspect import prepare
+from tempo_infra.deploy.kept import Kept, record_of
 from tempo_infra.deploy.network import warnings as network_warnings
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
 from tempo_infra.deploy.put_back import put_back
+from tempo_infra.deploy.run import Lost, Outcome, Plan
 from tempo_infra.deploy.secrets_file import cautions
-from tempo_infra.deploy.since import Since, since
+from tempo_infra.deploy.since import since
 from tempo_infra.deploy.temporal_versions import against as by_version
 from tempo_infra.deploy.turn import LateError
 from tempo_infra.errors import StepFailedError, UnreachableError
@@ -27,68 +30,18 @@ from tempo_infra.on_host.steps import change
 from tempo_infra.render.bundle import own_used
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.deploy.inspect import Digests, Supply
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.on_host.cluster_record import ClusterRecord
     from tempo_infra.on_host.state import HostState
     from tempo_infra.on_host.steps.step import Step
-    from tempo_infra.render.bundle import Bundle, OwnUse
+    from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Origin
     from tempo_infra.sizing import Settings
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run would do, and the hosts that could not be read."""
-
-    hosts: tuple[HostPlan, ...]
-    errors: dict[str, TempoInfraError]
-    warnings: dict[str, list[str]]
-    risks: tuple[str, ...] = ()  # that the operator has decided to take, and budgets that are strained
-    against: tuple[tuple[str, str], ...] = ()  # what speaks against any change: where it stands, and why
-    own: tuple[OwnUse, ...] = ()  # templates of the operator's that made files of these hosts
-    readers: tuple[str, ...] = ()  # who can open the secrets file
-    since: tuple[Since, ...] = ()  # who changed hosts last, and what would be undone
-
-    @property
-    def changing(self) -> tuple[HostPlan, ...]:
-        return tuple(plan for plan in self.hosts if not plan.is_noop)
-
-    @property
-    def problems(self) -> list[tuple[str, str]]:
-        return [*self.against, *((plan.host, problem) for plan in self.hosts for problem in plan.problems)]
-
-
-@dataclass(frozen=True)
-class Lost:
-    """A host whose connection was lost after it was armed: it decides by itself."""
-
-    step: str
-    generation: str
-    previous: str | None
-    decides_by: float  # seconds since the epoch
-    why: str = ""  # what hangs; empty: the connection
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended."""
-
-    run: str
-    plan: Plan
-    errors: dict[str, TempoInfraError]
-    done: tuple[str, ...]  # hosts that were changed and confirmed
-    not_started: tuple[str, ...]  # hosts whose running services were left alone because of the errors
-    now: dict[str, str] = field(default_factory=dict)  # host -> what it is after a failed run
-    lost: dict[str, Lost] = field(default_factory=dict)
-    interrupted: bool = False
-
-    @property
-    def ok(self) -> bool:
-        return not self.errors and not self.interrupted
 
 
 class Rollout:
@@ -108,9 +61,12 @@ class Rollout:
         self._frontend = cluster.with_role(Role.FRONTEND)[0].name  # from there namespaces are made
         self._wanted = namespaces.wanted(cluster.temporal)
         self.run = randomness.token_hex(4)
+        self._departing = Departing(cluster, fleet, self.run, options)
+        self._before: missing.Members | None = None
         self._stop = threading.Event()
+        self._reached: Collection[str] = ()  # hosts that were read
         self._locked = self.begun = False  # begun: a host may have been changed
-        self._origins: dict[str, str | None] = {}  # host -> the secrets file that it knows, by its digest
+        self._kept = Kept(cluster, fleet, self.run)
 
     @property
     def missing(self) -> bool:
@@ -142,9 +98,9 @@ class Rollout:
             answers, errors = self._read(hosts)
         self._locked = lock
         states = {name: state for name, (state, _) in answers.items()}
-        self._origins = {
-            name: state.origin.digest if state.origin else None for name, state in states.items()
-        }
+        self._kept.read(states)
+        self._reached = states.keys()
+        errors = errors | self._look_around(hosts, states, lock=lock)
         allowed = obstacles.allowed(self._options, self._cluster, list(self._bundles.values()))
         made, failed = self._fleet.each(  # what one host has answered ends no other host's plan
             [host for host in hosts if host.name in answers],
@@ -157,10 +113,39 @@ class Rollout:
         own = own_used(self._bundles[host.name] for host in hosts)
         taken = (f"accepted risk: {one.risk}" for one in own if one.risk)
         risks = (*self._risks(), *taken, *self._unasked(states), *cautions(self._cluster, self._supply.found))
+        left = self._departing
+        risks = (*risks, *left.risks, *left.outages(plan for plan, _ in made.values()))
         found, readers = tuple(plan for plan, _ in made.values()), tuple(map(str, self._supply.found.readers))
-        against = tuple(obstacles.of_inventory(self._cluster))
+        against = (*obstacles.of_inventory(self._cluster), *self._departing.refused, *self._needs_all(states))
         past = since(found, states, self._cluster.digest, locks.who())
-        return Plan(found, errors | failed, known, risks, against, own, readers, past)
+        return Plan(
+            found,
+            errors | failed,
+            known,
+            risks,
+            against,
+            own,
+            readers,
+            past,
+            self._departing.found,
+            tuple(self._departing.unasked),
+            self._options.without,
+        )
+
+    def _needs_all(self, states: Mapping[str, HostState]) -> Iterator[tuple[str, str]]:
+        database = states.get(self._cluster.database_host.name)
+        return missing.needs_all(self._cluster, database, self._options.without)
+
+    def _look_around(
+        self, hosts: Sequence[Host], states: Mapping[str, HostState], *, lock: bool
+    ) -> dict[str, TempoInfraError]:
+        """See who else is in the cluster, and who is missing; the database host is asked in any case."""
+        database, seen = self._cluster.database_host, dict(states)
+        if database not in hosts and any(host.temporal_roles for host in hosts):
+            answers, _ = self._read([database])
+            seen |= {name: state for name, (state, _) in answers.items()}
+        self._before = missing.members_before(seen.get(database.name))
+        return self._departing.find(seen, lock=lock)
 
     def _warnings(self, host: str, states: Mapping[str, HostState]) -> Iterator[str]:
         yield from warnings(states[host])
@@ -228,6 +213,9 @@ class Rollout:
             self._settings.host(host.name) if self._settings else None,
         )
         found = replace(found, restarts=restarts.with_history(found.restarts, host.name, states))
+        if host == self._cluster.database_host:
+            gone = digest([one.internal for one in self._departing.found])
+            found = replace(found, state={**found.state, "departed": gone})
         if host.name == self._frontend:
             todo = namespaces.changes(self._wanted, self._namespaces(states))
             seen = digest([[one.name, one.had_s] for one in todo])
@@ -252,38 +240,29 @@ class Rollout:
             if host_plan.is_noop:
                 report(Progress(host_plan.host, "unchanged", State.UNCHANGED))
         work = {p.host: self._work(p) for p in plan.changing}
+        record = record_of(self._cluster, self.run, plan.hosts, self._departing.remembered())
         armed: set[str] = set()
         errors = {} if self._locked else dict(self._lock([one.host for one in work.values()]))
         if errors:
             return self._failed(plan, work, armed, errors)
-        for stage in self._stages(work):
+        for stage in (*self._departing.before(), *self._stages(work, record)):
             if self._stop.is_set():
                 return self._failed(plan, work, armed, {})
             armed |= {
                 name for name, todo in stage.items() if any(isinstance(step, change.Arm) for step in todo)
             }
-            errors = self._fleet.do(stage, self._cluster.hosts)
+            errors = self._fleet.do(stage, (*self._cluster.hosts, *self._departing.hosts))
+            self._kept.done(stage, errors)
             if errors:
+                self._kept.correct(record, errors)
                 return self._failed(plan, work, armed, errors)
-        errors = self.remember(self._supply.found.origin)
+        errors = self._kept.tell(self._supply.found.origin, record)
+        errors |= self._fleet.do(self._departing.removed(), self._departing.hosts)
         return Outcome(self.run, plan, errors, tuple(work), ())
 
     def remember(self, now: Origin) -> dict[str, TempoInfraError]:
         """Let the hosts that were planned know which secrets file is in use: later ones must follow."""
-        if not now.keys:
-            return {}
-        newest = now.digests[-1]
-        todo = {
-            name: [
-                locks.lock_step(self.run),
-                change.Origin(newest, now.write, self.run, seen),
-            ]
-            for name, seen in self._origins.items()
-            if seen != newest
-        }
-        errors = self._fleet.do(todo, self._cluster.hosts)
-        self._origins |= dict.fromkeys(todo.keys() - errors.keys(), newest)
-        return errors
+        return self._kept.tell(now)
 
     def _lock(self, hosts: Sequence[Host]) -> Mapping[str, TempoInfraError]:
         return locks.take(self._fleet, hosts, self.run, self._options.lock_wait_s)
@@ -308,6 +287,7 @@ class Rollout:
             answers, failures = self._put_back([work[name] for name in group], why)
             now |= answers
             errors = errors | failures
+        now |= self._departing.put_back()
         lost = {
             name: self._lost(work[name], error)
             for name in armed
@@ -339,10 +319,10 @@ class Rollout:
             self._options,
         )
 
-    def _stages(self, work: dict[str, steps.Work]) -> list[dict[str, list[Step]]]:
+    def _stages(self, work: dict[str, steps.Work], record: ClusterRecord) -> list[dict[str, list[Step]]]:
         """Return host -> steps for each stage. A stage begins when all hosts have ended the one before."""
         if not work:
-            return []
+            return self._departing.drained()
         database, secrets = self._cluster.database_host.name, self._supply.secrets
         switched = {name: one for name, one in work.items() if not one.plan.keeps_generation}
         files = {name: one for name, one in switched.items() if one.plan.files_only}
@@ -356,7 +336,9 @@ class Rollout:
         stages: list[dict[str, list[Step]]] = [
             {database: [steps.local_login()]} if ask else {},
             {name: steps.prepare(one, secrets) for name, one in work.items()},
+            *self._departing.drained(),
             {database: steps.start_database(work[database], secrets)} if database in services else {},
+            {database: self._departing.shut_out()},
             {database: [steps.members_gone()]} if begins else {},
             *(
                 {
@@ -370,14 +352,15 @@ class Rollout:
                 for group in batches.of_files(list(files))
             ),
             self._verify(switched, services, work.get(self._frontend)),
-            {name: [steps.confirm(one)] for name, one in switched.items()},
+            {name: [steps.confirm(one), *self._kept.record(name, record)] for name, one in switched.items()},
         ]
-        return [stage for stage in stages if stage]
+        return [stage for stage in stages if any(stage.values())]
 
     def _begins(self, work: Mapping[str, steps.Work]) -> bool:
         """Whether no server of Temporal runs on any host of the cluster."""
         return all(
-            host.name in work and set(host.temporal_roles) <= set(work[host.name].plan.starts)
+            host.name in self._options.without
+            or (host.name in work and set(host.temporal_roles) <= set(work[host.name].plan.starts))
             for host in self._cluster.hosts
             if host.temporal_roles
         )
@@ -392,7 +375,11 @@ class Rollout:
         database = self._cluster.database_host.name
         last: dict[str, list[Step]] = {name: [] for name in (*switched, database, self._frontend)}
         if any(one.host.temporal_roles for one in services.values()):
-            last[database].append(steps.members(self._cluster))
+            lack = missing.may_lack(self._cluster, self._before, services, self._options.without)
+            last[database].append(steps.members(self._cluster, lack))
+            for host in self._cluster.with_role(Role.FRONTEND):
+                if host.name in self._reached:
+                    last.setdefault(host.name, []).append(steps.ring(self._cluster, host, lack))
         if frontend and (frontend.plan.namespaces or self._frontend in services):
             last[self._frontend].append(steps.make_namespaces(self._cluster))
         for name, one in switched.items() if services and len(switched) > 1 else ():

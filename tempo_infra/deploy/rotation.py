@@ -70,6 +70,7 @@ def retire(fleet: Fleet, cluster: Cluster, run: str) -> dict[str, TempoInfraErro
         return dict(refused)
     forget = upkeep.Forget([kept.other.reader])
     stages = (
+        {host.name: [reading.Belongs(cluster.name)] for host in cluster.hosts},
         {database: [upkeep.Unused(list(roles))]},
         {host.name: [forget] for host in cluster.hosts},
         {database: [change.Sql(payload=retirement(roles).encode())]},

@@ -15,6 +15,7 @@ from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.obstacles import USERS_RISK, needed, nobodys
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.summary import of_plan
+from tempo_infra.inventory.addresses import with_port
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
 from tempo_infra.inventory.logins import OWNER
 from tempo_infra.inventory.overrides import KERNEL_RISK
@@ -27,7 +28,7 @@ from tempo_infra.sizing.tables import MAIN, statements
 from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.inventory.cluster import Host
@@ -134,11 +135,12 @@ def switch_files(work: Work) -> list[Step]:
 
 def start_database(work: Work, secrets: Secrets) -> list[Step]:
     """Switch the database host and bring PostgreSQL up to its own answer, with its roles and schema."""
+    alone = not (work.host.temporal_roles or work.host.has(Role.UI))
     steps = [
         arm(work),
         _switch(work),
         change.Data(work.plan.new_data, work.options.new_database, work.bundle.users.postgresql),
-        _up(work, ["postgresql"]),
+        _up(work, ["postgresql"], remove_orphans=alone),  # else the others' step takes away what left
         change.PostgresReady(work.host.internal, POSTGRESQL_PORT, deadline_s=120.0),
         change.Sql(payload=roles_and_databases(secrets).encode()),
         change.Schema(deadline_s=work.cluster.timing.schema_s(work.plan.data_bytes)),
@@ -147,7 +149,6 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
             for name, sql in statements(work.cluster).items()
         ),
     ]
-    alone = not (work.host.temporal_roles or work.host.has(Role.UI))
     return [*steps, healthy(work)] if alone else steps
 
 
@@ -193,14 +194,32 @@ def login(cluster: Cluster) -> change.Login:
     )
 
 
-def members(cluster: Cluster) -> change.Membership:
-    """Compare the cluster's own membership with the inventory; asked on the database host."""
-    expected = sorted(
-        f"{role} {host.internal}:{PORTS[role].membership}"
+def members(cluster: Cluster, may_lack: Collection[tuple[str, Role]] = ()) -> change.Membership:
+    """Compare the cluster's own membership with the inventory; asked on the database host.
+
+    `may_lack`: (host, role) that may be missing.
+    """
+    ports = {role: PORTS[role].membership for role in TEMPORAL_ROLES}
+    expected, lack = _places(cluster, may_lack, ports)
+    return change.Membership(expected, deadline_s=90.0, may_lack=lack)
+
+
+def ring(cluster: Cluster, host: Host, may_lack: Collection[tuple[str, Role]] = ()) -> change.Ring:
+    """Compare the ring with the inventory, as this host's frontend sees it."""
+    ports = {role: PORTS[role].grpc for role in TEMPORAL_ROLES}
+    return change.Ring(*_places(cluster, may_lack, ports), host.internal, ports[Role.FRONTEND])
+
+
+def _places(
+    cluster: Cluster, may_lack: Collection[tuple[str, Role]], ports: Mapping[Role, int]
+) -> tuple[list[str], list[str]]:
+    """Return where every service of Temporal's is expected, and which of those may be missing."""
+    places = {
+        (host.name, role): f"{role} {with_port(host.internal, ports[role])}"
         for host in cluster.hosts
         for role in host.temporal_roles
-    )
-    return change.Membership(expected, deadline_s=90.0)
+    }
+    return sorted(places.values()), sorted(places[one] for one in may_lack if one in places)
 
 
 def members_gone() -> change.MembersGone:

@@ -47,10 +47,23 @@ def _by_hand() -> InputError:
     return InputError("the file can't be edited without losing something; change it by hand")
 
 
-def change(path: Path, changes: Sequence[Change]) -> None:
-    """Set values in an inventory file; StepFailedError, and the file as it was, if it would be wrong then."""
+def renamed(text: str, loc: Loc, name: str) -> str:
+    """Return the text with another key in the place of that one; InputError where there is one already."""
+    around = descend(parse(text)[0], loc[:-1])
+    if not isinstance(around, Mapping) or loc[-1] not in around.entries or name in around.entries:
+        raise _by_hand()
+    key = around.entries[str(loc[-1])].key
+    return text[: key.start] + (_flow_key(name) if around.flow else _key(name)) + text[key.end :]
+
+
+def change(path: Path, changes: Sequence[Change], *, rename: tuple[Loc, str] | None = None) -> None:
+    """Set values in an inventory file; StepFailedError, and the file as it was, if it would be wrong then.
+
+    `rename`: that key becomes this one, before.
+    """
     try:
-        text = edited(read(path), changes)
+        text = read(path)
+        text = edited(renamed(text, *rename) if rename else text, changes)
         loads(text, path)
     except InputError as error:
         what = str(error).splitlines()[0]

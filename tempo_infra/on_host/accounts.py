@@ -102,7 +102,7 @@ def _lent(path: Path, wanted: "list[int]") -> "Iterator[tuple[int, str]]":
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
         return
-    for name, first, count in (line.split(":") for line in lines if line.count(":") == 2):  # noqa: PLR2004
+    for name, first, count in (line.split(":") for line in lines if line.count(":") == 2):  # noqa: PLR2004  # fields of a line
         if NUMBER.fullmatch(first) and NUMBER.fullmatch(count):
             yield from (
                 (number, _plain(name)) for number in wanted if int(first) <= number < int(first) + int(count)

@@ -96,7 +96,7 @@ def _decide(layout: Layout, run: str, why: str) -> int:
 
     def leave(_: str, after_s: float) -> None:
         lock.drop()
-        print(f"not decided in {after_s:g} s: something hangs; begun anew", file=sys.stderr)  # noqa: T201
+        print(f"not decided in {after_s:g} s: something hangs; begun anew", file=sys.stderr)  # noqa: T201  # systemd's journal keeps it
         gone.end(AGAIN)
 
     try:
@@ -117,7 +117,7 @@ def _decide_now(layout: Layout, run: str, why: str) -> int:
     if rebooted and not was_kept(layout, run):
         print(undo.roll_back(layout, armed, why))  # noqa: T201 - systemd's journal
     else:
-        print(undo.settle(layout, armed, why))  # noqa: T201
+        print(undo.settle(layout, armed, why))  # noqa: T201  # systemd's journal keeps it
     return 0
 
 
@@ -131,7 +131,7 @@ def main() -> None:
             sys.exit(deadline(layout, sys.argv[2]))
         sys.exit(boot(layout) if word == "boot" else after_boot(layout))
     except (StepError, OSError) as error:
-        print(error, getattr(error, "remedy", ""), file=sys.stderr)  # noqa: T201
+        print(error, getattr(error, "remedy", ""), file=sys.stderr)  # noqa: T201  # systemd's journal keeps it
         sys.exit(1 if _is_open(layout) else 0)
 
 

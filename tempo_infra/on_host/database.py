@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.on_host import data_folder, exchange, fit, identity, psql, reloading, users
 from tempo_infra.on_host.containers import why_not_running
 from tempo_infra.on_host.durable import replace_symlink
+from tempo_infra.on_host.ring import differs
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.steps import change
 
@@ -145,14 +146,11 @@ def membership(args: change.Membership) -> "dict[str, list[str]]":
     deadline = time.monotonic() + args.deadline_s
     while True:
         found = members(psql.database_container(), deadline_s=20)
-        if set(args.expected) == set(found):
+        wrong = differs(found, args.expected, args.may_lack)
+        if not wrong:
             return {"members": found}
         if time.monotonic() > deadline:
-            missing = ", ".join(sorted(set(args.expected) - set(found))) or "none"
-            extra = ", ".join(sorted(set(found) - set(args.expected))) or "none"
-            raise StepError(
-                f"the cluster's members are not the inventory's: missing {missing}; not ours {extra}"
-            )
+            raise StepError(f"the cluster's members are not the inventory's: {wrong}")
         time.sleep(1.0)
 
 

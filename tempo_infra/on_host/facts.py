@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Callable, TypeVar
 
+from tempo_infra.on_host import ring
 from tempo_infra.on_host.accounts import Accounts
 from tempo_infra.on_host.probes import (
     clock,
@@ -118,6 +119,7 @@ class Facts:
     seconds_by_part: "dict[str, float]"  # how long reading each of the above took
     link: Reading[Link] = NO_LINK
     users: Reading[Accounts] = NOT_ASKED
+    ring: Reading[tuple[str, ...]] = NOT_ASKED  # "history 10.0.0.12:7234", as the frontend here sees it
 
     def to_json(self) -> "dict[str, Any]":
         """Return plain values for `json.dumps`."""
@@ -184,6 +186,7 @@ class _Measured:
                 ("upkeep", upkeep.read),
                 ("users", users.read),
                 ("generation", generation.read),
+                ("ring", self._ring),
                 ("roles", lambda: roles.read(self._options.internal, self._options.roles)),
                 ("postgres", self._postgres),
                 ("metrics", self._metrics),
@@ -249,6 +252,12 @@ class _Measured:
             raise Unread("no Temporal role of this host is known", not_wanted=True)
         again = metrics.ask_services(self._options.roles, self._containers())
         return metrics.read(self._asked, again, self._options.worker_metrics)
+
+    def _ring(self) -> "tuple[str, ...]":
+        ports = [one.port for one in self._options.roles if one.role == "frontend"]
+        if not ports:
+            raise Unread("no frontend of this host is known", not_wanted=True)
+        return tuple(ring.read(self._options.internal, ports[0]))
 
     def _network(self) -> network.Network:
         return network.read(self._options.peers, self._options.frontend, self._options.subnets)

@@ -6,6 +6,7 @@ is unfit, so what is unfit stays here, and is counted.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # of a namespace, a cluster: wider than an inventory's
@@ -18,6 +19,15 @@ UNSEEN = re.compile(r"[^ -~]")
 def is_number(value: object) -> bool:
     """Whether it is a whole number of 0 to 2^63 - 1."""
     return isinstance(value, int) and 0 <= value <= LARGEST
+
+
+def is_address(value: object) -> bool:
+    """Whether it is an IP literal."""
+    try:
+        ipaddress.ip_address(str(value))
+    except ValueError:
+        return False
+    return True
 
 
 def text(value: object, longest: int = LONGEST) -> str:

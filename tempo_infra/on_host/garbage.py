@@ -47,7 +47,8 @@ def sweep(layout: Layout, mounted: "set[str]") -> "list[str]":
     past = [path for path in _children(layout.generations) if path.name not in kept]
     past += [path for path in _children(layout.services) if path.name not in folders]
     if armed is None:
-        past += [*_children(layout.runs), *program.others(layout)]
+        past += [path for path in _children(layout.runs) if not is_record(path.name)]
+        past += program.others(layout)
     for path in past:
         shutil.rmtree(hide(path)) if path.is_dir() else path.unlink()
     return sorted(path.name for path in past)

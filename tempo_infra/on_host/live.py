@@ -8,8 +8,8 @@ from typing import Any, Iterable, Optional, Sequence
 
 from tempo_infra.on_host import fit, psql
 from tempo_infra.on_host.database import TEMPORALS
-from tempo_infra.on_host.probes import overrides, protobuf
-from tempo_infra.on_host.probes.reading import Unread
+from tempo_infra.on_host.probes import overrides, protobuf, refused
+from tempo_infra.on_host.probes.reading import Unread, attempt
 from tempo_infra.on_host.shell import StepError
 
 Rows = Sequence["dict[str, Any]"]
@@ -18,23 +18,48 @@ ASK_S = 20.0
 # NamespaceDetail's info and config, NamespaceInfo's state and name, NamespaceConfig's retention, its seconds.
 SHARDS = 2
 INFO, CONFIG, STATE, NAME, RETENTION, SECONDS = 1, 2, 2, 3, 1, 1
+KNOWN_H = 48  # for so long Temporal itself keeps the row of a member that is gone
 DELETED = 3  # enums.v1.NamespaceState
 
+# Addresses, not networks, that pg_hba.conf names to let them in.
+ADMITTED = """
+(select json_agg(distinct r.address) from (select address from pg_hba_file_rules
+ where type like 'host%' and auth_method <> 'reject' and netmask in
+  ('255.255.255.255', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff') limit 1000) r)
+"""
 # to_jsonb: the column is not there before PostgreSQL 15.
 DATABASES = f"""
 select (select system_identifier::text from pg_control_system()) as identifier, d.datname::text as name,
  pg_database_size(d.oid)::bigint as bytes, to_jsonb(d)->>'datcollversion' as version,
  to_jsonb(d)->>'datlocprovider' as provider,
- case when datname = 'postgres' then {overrides.QUERY} end as overrides
+ case when datname = 'postgres' then {overrides.QUERY} end as overrides,
+ case when datname = 'postgres' then {ADMITTED} end as admitted
 from pg_database d where datname not in ('template0', 'template1') order by datname limit 500
 """  # noqa: S608 - constants
 CLUSTERS = """
 select left(cluster_name::text, 256) as name, encode(substr(data, 1, 65536), 'hex') as data
 from public.cluster_metadata_info limit 100
 """
+MEMBERS = f"""
+select case role when 1 then 'frontend' when 2 then 'history' when 3 then 'matching' when 4 then 'worker' end
+ as role, left(rpc_address::text, 64) as address,
+ min(extract(epoch from (now() at time zone 'utc') - last_heartbeat))::integer as heard_s
+from public.cluster_membership
+where last_heartbeat > (now() at time zone 'utc') - interval '{KNOWN_H} h'
+group by role, rpc_address order by role, rpc_address limit 1000
+"""  # noqa: S608 - a constant
 NAMESPACES = """
 select encode(data, 'hex') as data from public.namespaces where length(data) < 16384 limit 5000
 """
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A member of Temporal's by its row in the database, and since when that was not renewed."""
+
+    role: str
+    address: str  # IP literal
+    ago_s: int
 
 
 @dataclass(frozen=True)
@@ -51,6 +76,9 @@ class Live:
     namespaces: "list[tuple[str, int]]" = field(default_factory=list)  # seconds of retention; never empty
     sizes: "dict[str, int]" = field(default_factory=dict)  # database -> bytes
     overrides: "list[str]" = field(default_factory=list)  # set beside the files by somebody else, in words
+    members: "list[Heard]" = field(default_factory=list)  # with a row of the last 48 hours
+    admitted: "list[str]" = field(default_factory=list)  # addresses that pg_hba.conf lets in, each by itself
+    refused: "list[str]" = field(default_factory=list)  # addresses whose logins it has just refused
     unasked: str = ""  # why something of this could not be asked, or what was unfit
 
 
@@ -61,15 +89,19 @@ def read(container: str) -> Live:
     try:
         said.append(psql.ask(container, DATABASES, deadline_s=ASK_S))
         if any(row["name"] == TEMPORALS for row in said[0]):
-            for query in (CLUSTERS, NAMESPACES):
+            for query in (CLUSTERS, NAMESPACES, MEMBERS):
                 said.append(psql.ask(container, query, database=TEMPORALS, deadline_s=ASK_S))
     except StepError as error:
         unasked = "; ".join(filter(None, (str(error), error.remedy)))
     found = of_rows(*said)
+    knocking = attempt(lambda: [one.address for one in refused.read(container)])
+    found = replace(found, refused=knocking.value or [])
     return replace(found, unasked="; ".join(filter(None, (found.unasked, unasked))))
 
 
-def of_rows(databases: "Rows" = (), clusters: "Rows" = (), namespaces: "Rows" = ()) -> Live:
+def of_rows(
+    databases: "Rows" = (), clusters: "Rows" = (), namespaces: "Rows" = (), members: "Rows" = ()
+) -> Live:
     """Make sense of the rows; what has none is left out."""
     shards = [(str(row["name"]), _shards(row["data"])) for row in clusters if row["name"]]
     fit_clusters, of_clusters = _fit("clusters", (one for one in shards if one[1]))
@@ -84,6 +116,9 @@ def of_rows(databases: "Rows" = (), clusters: "Rows" = (), namespaces: "Rows" = 
         fit_namespaces,
         {row["name"]: int(row["bytes"]) for row in databases if row.get("bytes")},
         [one for row in databases for one in overrides.strange(row.get("overrides") or [])],
+        [one for row in members for one in _heard(row)],
+        [one for row in databases for one in filter(fit.is_address, row.get("admitted") or [])],
+        [],
         "; ".join((*of_clusters, *of_namespaces)),
     )
 
@@ -106,6 +141,13 @@ def _fit(what: str, found: "Iterable[tuple[str, int]]") -> "tuple[list[tuple[str
     more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
     why = "there twice, or with a number that can't be, so none is compared"
     return [], [*words, f"Temporal's {what}: {wrong[0]}{more}: {why}"]
+
+
+def _heard(row: "dict[str, Any]") -> "list[Heard]":
+    """Return a member; none for a row that nobody can be, which whoever has the password can write."""
+    if row["role"] is None or not fit.is_address(row["address"]):
+        return []
+    return [Heard(str(row["role"]), str(row["address"]), max(0, int(row["heard_s"])))]
 
 
 def _shards(message: object) -> int:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 
 AGAIN_S = 0.2
 LOOK_S = 0.3  # whoever looks at the lock has it for an instant: one more try, then it is a run
+
+
+@dataclass(frozen=True)
+class LockArgs:
+    run: str
+    who: str
+    wait_s: float = 0.0
 
 
 def holder(layout: Layout) -> str:

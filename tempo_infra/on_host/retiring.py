@@ -24,7 +24,7 @@ def unused(args: upkeep.Unused) -> "dict[str, str]":
     """Wait until no session uses these logins any more. StepError names who still does."""
     names = ", ".join(f"'{role}'" for role in args.roles)
     statement = (
-        "select usename || ' from ' || coalesce(host(client_addr), 'the socket') || ': ' || count(*) as who"  # noqa: S608
+        "select usename || ' from ' || coalesce(host(client_addr), 'the socket') || ': ' || count(*) as who"  # noqa: S608  # login names of ours
         f" from pg_stat_activity where usename in ({names}) group by usename, client_addr order by 1"
     )
     end = time.monotonic() + args.deadline_s

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Optional
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import condition, manifest, snapshot, undo
 from tempo_infra.on_host.belongs import cluster_here
+from tempo_infra.on_host.cluster_record import ClusterRecord, records
 from tempo_infra.on_host.condition import Ask, Container
 from tempo_infra.on_host.identity import pinned
 from tempo_infra.on_host.journal import Entry, confirmed, entries, last_good
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 LATE_S = 30.0  # beyond its grace, the timer of a run should have fired
 LOOK_EVERY_S = 0.5
 ENGINE_S = 20.0
-MOST_BYTES = 3 * 1024 * 1024  # of entries as JSON; an answer may have 4 MiB
+MOST_BYTES = 2 * 1024 * 1024  # of entries as JSON; an answer may have 4 MiB
+RECORDS_BYTES = 1024 * 1024  # of records of the cluster, likewise
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class Runs:
     services: "list[str]" = field(default_factory=list)  # that the current generation keeps running
     containers: "list[Container]" = field(default_factory=list)  # where they were asked for
     unasked: str = ""  # why the engine did not say which containers there are
+    records: "list[ClusterRecord]" = field(default_factory=list)  # of the cluster, the newest last
+
+    @property
+    def record(self) -> Optional[ClusterRecord]:
+        """The cluster as the last run left it."""
+        return self.records[-1] if self.records else None
 
 
 def read_runs(layout: Layout, args: reading.Runs) -> Runs:
@@ -73,6 +81,7 @@ def read_runs(layout: Layout, args: reading.Runs) -> Runs:
         unasked=unasked,
         database=pin.system_identifier if (pin := pinned(layout)) else "",
         entries=_newest([e for e in entries(layout) if not args.run or e.run == args.run]),
+        records=records(layout, RECORDS_BYTES),
     )
 
 

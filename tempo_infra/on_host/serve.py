@@ -18,9 +18,12 @@ from tempo_infra.on_host.steps import change, reading, upkeep
 if TYPE_CHECKING:
     from tempo_infra.on_host import (
         arming,
+        belongs,
         bootstrap,
+        cluster_record,
         containers,
         database,
+        departing,
         disk_speed,
         draining,
         ejecting,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
         origin,
         preflight,
         retiring,
+        ring,
         runs,
         schema,
         secret_files,
@@ -39,8 +43,10 @@ if TYPE_CHECKING:
     )
     from tempo_infra.on_host.steps.step import Step
 else:
-    arming, bootstrap, containers, database = map(Later, ("arming", "bootstrap", "containers", "database"))
-    disk_speed, draining, ejecting = map(Later, ("disk_speed", "draining", "ejecting"))
+    arming, belongs, bootstrap = map(Later, ("arming", "belongs", "bootstrap"))
+    cluster_record, containers = map(Later, ("cluster_record", "containers"))
+    database, departing = map(Later, ("database", "departing"))
+    disk_speed, draining, ejecting, ring = map(Later, ("disk_speed", "draining", "ejecting", "ring"))
     generation, leaving, login = map(Later, ("generation", "leaving", "login"))
     namespaces, origin, preflight = map(Later, ("namespaces", "origin", "preflight"))
     retiring, runs, schema = map(Later, ("retiring", "runs", "schema"))
@@ -60,7 +66,9 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(reading.Facts, lambda s, step: s.facts(step)),
         _does(reading.Clock, lambda _, __: {"ns": time.time_ns()}),
         _does(reading.BootId, lambda s, _: {"boot_id": guard.boot_id(s.layout)}),
+        _does(reading.Departed, lambda s, _: departing.look(s.layout)),
         _does(reading.Runs, lambda s, step: runs.read_runs(s.layout, step)),
+        _does(reading.Belongs, lambda s, step: belongs.refuse_another(s.layout, step.cluster)),
         _does(reading.Roles, lambda _, __: {"roles": retiring.roles()}),
         _does(reading.Passwords, lambda s, step: secret_files.passwords(s.layout, step)),
         _does(change.Lock, Session.lock),
@@ -75,6 +83,7 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(change.TrialStart, lambda s, step: trial_start.trial_start(s.layout, step)),
         _does(change.Secrets, lambda s, step: secret_files.write_secrets(s.layout, step)),
         _does(change.Origin, lambda s, step: origin.keep(s.layout, step)),
+        _does(change.ClusterRecord, lambda s, step: cluster_record.keep(s.layout, step.record)),
         _does(change.Arm, lambda s, step: arming.arm(s.layout, step)),
         _does(change.Switch, Session.switch),
         _does(change.Data, lambda s, step: database.make_data_folder(s.layout, step)),
@@ -88,6 +97,8 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(change.Login, lambda s, step: login.login(s.layout, step)),
         _does(change.Serving, Session.serving),
         _does(change.Membership, lambda _, step: database.membership(step)),
+        _does(change.Ring, lambda _, step: ring.ring(step)),
+        _does(change.EndSessions, lambda _, step: departing.end_sessions(step)),
         _does(change.MembersGone, lambda _, __: database.members_gone()),
         _does(change.Namespaces, lambda s, step: namespaces.namespaces(s.layout, step)),
         _does(change.Healthy, lambda s, step: arming.healthy(s.layout, step)),
@@ -98,6 +109,8 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(upkeep.Forget, lambda s, step: retiring.forget(s.layout, step)),
         _does(upkeep.Drain, lambda s, step: draining.drain(s.layout, step)),
         _does(upkeep.Owners, lambda _, step: draining.owners(step)),
+        _does(upkeep.OutOfRing, lambda _, step: ring.out(step)),
+        _does(upkeep.Silent, lambda s, step: departing.silent(step, s.say)),
         _does(upkeep.Command, lambda _, step: draining.command(step)),
         _does(upkeep.Reboot, lambda _, __: draining.reboot()),
         _does(upkeep.Remove, lambda s, step: leaving.remove(s.layout, step)),

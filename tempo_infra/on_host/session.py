@@ -39,11 +39,14 @@ else:
     role_health, undo = map(Later, ("role_health", "undo"))
 
 Handler = Callable[["Session", Any], object]  # of one kind of step
-# Read only, or written by who decides, or the end of the journal.
-UNWRITTEN = ("lock", "unlock", "note", "state", "confirm", "rollback", "runs", "remove", "eject")
+# Read only, or written by who decides, or a record by itself, or the end of the journal.
+UNWRITTEN = {
+    *("lock", "unlock", "note", "state", "departed", "confirm", "rollback", "runs", "cluster-record"),
+    *("remove", "eject"),
+}
 PIECE_BYTES = 16 * 1024
 MEASURING = {"facts", "clock"}  # steps that change nothing
-READING = {"lock", "unlock", "state", *MEASURING}  # nor do these: they may end with the login
+READING = {"lock", "unlock", "state", "departed", *MEASURING}  # nor do these: they may end with the login
 IDLE_S = 30.0  # after these, a silent operator is gone: a link that is dead says nothing for hours
 SAID_S = 5.0  # for the last words of a program that ends in the middle of a step
 UNDECIDED_S = 86400.0  # an operator who asks for nothing more keeps a change undecided no longer than that
@@ -149,7 +152,7 @@ class Session:
     def _end_input(self, *_: object) -> None:
         """Let whoever waits find the end of the input; a request that has just arrived is still done."""
         self._end = f"nothing was heard of the operator for {self._patience_s:g} s"
-        print(f"{self._end}, so this host was let go", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"{self._end}, so this host was let go", file=sys.stderr, flush=True)  # noqa: T201  # nobody listens but who reads ssh's own output
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, self._stdin.fileno())
         os.close(nothing)

@@ -22,6 +22,7 @@ from tempo_infra.on_host import (
     ownership,
     ports,
     preflight,
+    ring,
     subnets,
     untrusted,
     which_engine,
@@ -30,6 +31,7 @@ from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.accounts import Accounts
 from tempo_infra.on_host.bootstrap import os_id
 from tempo_infra.on_host.changed import Changes, read_changes
+from tempo_infra.on_host.cluster_record import ClusterRecord, latest
 from tempo_infra.on_host.compose_version import compose_version, configs
 from tempo_infra.on_host.condition import Ask, Container
 from tempo_infra.on_host.engine_here import Unfit  # noqa: TC001 - readers of HostState need the type
@@ -39,6 +41,7 @@ from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.origin import Origin
 from tempo_infra.on_host.origin import read as read_origin
 from tempo_infra.on_host.ownership import Wrong  # noqa: TC001 - readers of HostState need the type
+from tempo_infra.on_host.probes.reading import Unread
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.users import OWN, Users, here
 
@@ -118,7 +121,11 @@ class HostState:
     changes: Changes = field(default_factory=Changes)  # who made it what it is
     origin: Origin | None = None  # the secrets file that was confirmed here last
     subnets: subnets.Subnets = field(default_factory=subnets.Subnets)  # of containers, and who else has them
+    ring: list[str] = field(
+        default_factory=list
+    )  # Temporal's, as its frontend here sees it; empty: not asked
     restarts: dict[str, list[float]] = field(default_factory=dict)  # service -> seconds away, earlier times
+    record: ClusterRecord | None = None  # the cluster as the last run left it
 
 
 def read_state(layout: Layout, args: reading.State) -> HostState:
@@ -177,6 +184,7 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
         data_problem=data.problem,
         data_free_bytes=data.free_bytes,
         live=_live(containers),
+        ring=_ring(containers, args),
         taken={one: who.name for one, who in listening.items() if who.container not in ours},
         read_only=sorted({*preflight.read_only(layout), *([data.read_only] if data.read_only else [])}),
         subnets=subnets.asked(args.subnets, deadline_s=ASK_S, has_engine=answers),
@@ -185,6 +193,7 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
         accounts=accounts.look(reads, reads),
         origin=read_origin(layout),
         changes=read_changes(layout, args.wanted),
+        record=latest(layout),
     )
 
 
@@ -284,6 +293,16 @@ def _live(containers: list[Container]) -> live.Live:
     """Return what the database among them says."""
     database = next((one.id for one in containers if one.service == "postgresql" and one.running), None)
     return live.read(database) if database else live.Live()
+
+
+def _ring(containers: list[Container], args: reading.State) -> list[str]:
+    """Return the ring's members; none where no frontend of this host answers."""
+    if not args.host or not any(one.service == "frontend" and one.running for one in containers):
+        return []
+    try:
+        return ring.read(args.host, args.ports["frontend"])
+    except (OSError, Unread):
+        return []
 
 
 def _containers(listening: "dict[str, ports.Holder]", ask: Ask) -> list[Container]:

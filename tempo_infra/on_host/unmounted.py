@@ -16,7 +16,7 @@ def unmounted(root: Path, folder: Path) -> str:
     """
     way = [PurePosixPath("/") / folder.relative_to(root)]
     points = [str(one) for one in (*way, *way[0].parents) if str(one) != "/"]
-    there = {_plain(words[4]) for words in _lines(root / "proc/self/mountinfo") if len(words) > 4}  # noqa: PLR2004
+    there = {_plain(words[4]) for words in _lines(root / "proc/self/mountinfo") if len(words) > 4}  # noqa: PLR2004  # fields of a line
     for point in points:
         if wanted := _wanted(root, point) if point not in there else "":
             return f"{wanted} mounts a disk at {point}, and nothing is mounted there: `mount {point}` first"
@@ -25,7 +25,7 @@ def unmounted(root: Path, folder: Path) -> str:
 
 def _wanted(root: Path, point: str) -> str:
     for words in _lines(root / "etc/fstab"):
-        if len(words) > 3 and _plain(words[1]).rstrip("/") == point and "noauto" not in words[3].split(","):  # noqa: PLR2004
+        if len(words) > 3 and _plain(words[1]).rstrip("/") == point and "noauto" not in words[3].split(","):  # noqa: PLR2004  # fields of a line
             return "/etc/fstab"
     unit = f"etc/systemd/system/{point.strip('/').replace('-', chr(92) + 'x2d').replace('/', '-')}.mount"
     return f"/{unit}" if (root / unit).is_file() else ""

@@ -34,7 +34,7 @@ ACCOUNTS = (
     ("root", 0, "/root"),
     ("postgres", OWN.postgresql, "/var/lib/postgresql"),
     ("temporal", OWN.temporal, "/tmp"),  # noqa: S108 - in its container
-    ("temporal-ui", OWN.ui, "/tmp"),  # noqa: S108
+    ("temporal-ui", OWN.ui, "/tmp"),  # noqa: S108  # its home in the container
 )
 PASSWD = "".join(f"{name}:x:{uid}:{uid}::{home}:/bin/sh\n" for name, uid, home in ACCOUNTS)
 

@@ -144,7 +144,7 @@ class _Loader(BaseLoader):
         ours = built_in() / name
         return ours if ours.is_file() else None
 
-    def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:  # noqa: ANN401
+    def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:  # noqa: ANN401  # Jinja's
         del environment
         path = self.find(template)
         if path is None:

@@ -186,7 +186,7 @@ def _names(host: object) -> set[str]:
     return {service.name for service in host.services} if isinstance(host, views.HostView) else set()
 
 
-def _images(compose: Any) -> Mapping[str, str]:  # noqa: ANN401
+def _images(compose: Any) -> Mapping[str, str]:  # noqa: ANN401  # parsed YAML
     return {name: str(service.get("image")) for name, service in compose["services"].items()}
 
 

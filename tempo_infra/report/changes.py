@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.namespaces import NamespaceChange
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.deploy.restarts import Restart
-    from tempo_infra.deploy.rollout import Plan
+    from tempo_infra.deploy.run import Plan
     from tempo_infra.deploy.values import ValueChange
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.on_host.state import HostState
@@ -38,7 +38,8 @@ MEANWHILE = {
 
 def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
     """Yield the lines of a plan; with diffs, each file's unified diff below its name."""
-    quiet = not (plan.changing or plan.errors or plan.problems)
+    quiet = plan.is_noop and not plan.errors and not plan.problems
+    yield from _departed_lines(plan)
     for host in plan.hosts:
         known = plan.warnings.get(host.host, ())
         if known or not quiet:  # a warning is as true where nothing is to be done
@@ -59,6 +60,7 @@ def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
 
 def agreement_lines(plan: Plan) -> Iterator[str]:
     """Yield what a person agrees to: what happens on each host, without the files one by one."""
+    yield from _departed_lines(plan)
     for host in plan.changing:
         files = len(host.changes)
         yield (
@@ -70,6 +72,22 @@ def agreement_lines(plan: Plan) -> Iterator[str]:
             yield from _wrapped(f"  ! {note}", 4)
         yield from _effect_lines(host)
     yield from _ends(plan)
+
+
+def _departed_lines(plan: Plan) -> Iterator[str]:
+    """Yield who leaves the cluster, what stops there, and what that means; who was not named is a problem."""
+    unasked = dict(plan.unasked)
+    for one in plan.departed:
+        if one.name in unasked:
+            yield from _wrapped(f"{one.name:<12}✗ {unasked[one.name]}", 14)
+            continue
+        yield from _wrapped(f"{one.name:<12}leaves the cluster ({one.state})", 14)
+        if one.runs:
+            yield from _wrapped(f"    stops {', '.join(one.runs)}, in order; its data stays", 6)
+        elif one.runs is None:
+            yield from _wrapped("    nothing is done there: it has to be silent before its access ends", 6)
+    for name in plan.without:
+        yield f"{name:<12}left out: it stays as it is"
 
 
 def since_lines(plan: Plan, *, undone: bool = False) -> Iterator[str]:
@@ -215,7 +233,7 @@ def _took(restart: Restart) -> str:
 
 def plan_summary(plan: Plan) -> str:
     changing = plan.changing
-    if not changing and not plan.errors and not plan.problems:
+    if plan.is_noop and not plan.errors and not plan.problems:
         return f"nothing to do on {_count(len(plan.hosts), 'host')}"
     restarts = sum(len(host.restarts) for host in changing)
     starts = sum(len(host.starts) for host in changing)
@@ -230,6 +248,8 @@ def plan_summary(plan: Plan) -> str:
         parts.append(f"{_count(reloads, 'service')} reload{'s' if reloads == 1 else ''}")
     if namespaces := sum(len(host.namespaces) for host in changing):
         parts.append(f"{_count(namespaces, 'namespace')} to set")
+    if plan.departed:
+        parts.append(f"{_count(len(plan.departed), 'host')} left the inventory")
     if plan.problems:
         parts.append(f"{_count(len(plan.problems), 'problem')} to solve first")
     if plan.errors:
@@ -251,7 +271,9 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "risks": list(plan.risks),
         "readers": list(plan.readers),
         "since": [asdict(one) for one in plan.since],
-        "problems": [f"{where}: {problem}" for where, problem in plan.against],
+        "departed": [asdict(one) for one in plan.departed],
+        "without": list(plan.without),
+        "problems": [f"{where}: {problem}" for where, problem in (*plan.against, *plan.unasked)],
     }
 
 

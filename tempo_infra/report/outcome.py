@@ -11,7 +11,7 @@ from tempo_infra.inventory.cluster import Role
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tempo_infra.deploy.rollout import Lost, Outcome
+    from tempo_infra.deploy.run import Lost, Outcome
     from tempo_infra.inventory.cluster import Cluster
 
 FRONTEND_PORT, UI_PORT, SSH_PORT = 7233, 8080, 22
@@ -27,6 +27,7 @@ def outcome_lines(
     if outcome.ok:
         changed, unchanged = len(outcome.done), len(outcome.plan.hosts) - len(outcome.done)
         yield f"{changed} changed, {unchanged} unchanged   {seconds:.1f} s"
+        yield from _others(outcome, cluster)
         yield ""
         yield from reach_lines(cluster)
         return
@@ -45,9 +46,21 @@ def outcome_lines(
         words = hint(f"resume {outcome.run}", cluster.path)
         yield f"  what now:  {words}      or wait; nothing is half done"
         return
-    ended = "was stopped" if outcome.interrupted else "failed"
-    yield f"run {outcome.run} {ended}; the same command tries again:"
+    yield f"run {outcome.run} {_ended(outcome)}:"
     yield f"  {again}"
+
+
+def _ended(outcome: Outcome) -> str:
+    if outcome.done:
+        return f"is confirmed on {', '.join(outcome.done)}; the same command does what is left"
+    return f"{'was stopped' if outcome.interrupted else 'failed'}; the same command tries again"
+
+
+def _others(outcome: Outcome, cluster: Cluster) -> Iterator[str]:
+    for one in outcome.plan.departed:
+        yield f"{one.name} has left the cluster"
+    if outcome.plan.without:
+        yield f"left out: {', '.join(outcome.plan.without)}; once back:  {hint('provision', cluster.path)}"
 
 
 def lost_lines(name: str, lost: Lost, run: str) -> Iterator[str]:

@@ -73,7 +73,7 @@ def _level(y: float, name: str) -> str:
 
 
 def _time(us: float) -> str:
-    return number(us, "µs") if us < 1000 else number(us / 1000, "ms")  # noqa: PLR2004
+    return number(us, "µs") if us < 1000 else number(us / 1000, "ms")  # noqa: PLR2004  # of the next unit
 
 
 def _grid(low: float, high: float, height: Any) -> str:  # noqa: ANN401 - a function of one number

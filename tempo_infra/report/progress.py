@@ -41,6 +41,9 @@ SAY = {
     "unused": "old login unused",
     "forget": "old password gone",
     "drain": "drained",
+    "ring": "ring",
+    "silent": "silent",
+    "remove": "removed",
     "owners": "shards",
     "command": "command",
     "boot": "rebooted",
@@ -54,6 +57,9 @@ NOW = {
     "validate": "compose file",
     "members-gone": "earlier members",
     "still": "watching",
+    "out-of-ring": "leaving the ring",
+    "departed": "what runs there",
+    "end-sessions": "its sessions",
     "reboot": "rebooting",
 }
 
@@ -141,7 +147,7 @@ class LiveView:
                 return
             self._now.pop(host, None)
             self._ended[host] = time.monotonic()
-            done = self._done[host]
+            done = self._done.setdefault(host, [])
             if progress.state is State.UNCHANGED:
                 done.append(("· unchanged ", "dim"))
             elif progress.state is State.FAILED:

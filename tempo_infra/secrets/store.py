@@ -101,7 +101,7 @@ class SecretStore:
         folder = identity_folder or identity.default_folder(environ, Path.home())
         own = folder / identity.FILE_NAME
         named = environ.get(identity.VARIABLE, "")
-        identities = [identity.read(Path(os.path.expanduser(named)))] if named else []  # noqa: PTH111
+        identities = [identity.read(Path(os.path.expanduser(named)))] if named else []  # noqa: PTH111  # Path.expanduser raises where there is no such user
         if own.exists():
             identities.append(identity.read(own))
         return cls(file.path, file.recipients, identities, own)

@@ -17,7 +17,8 @@ from lab import faults
 from lab.hosts import Host, Lab
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.inspect import Supply
-from tempo_infra.deploy.rollout import Outcome, Rollout
+from tempo_infra.deploy.rollout import Rollout
+from tempo_infra.deploy.run import Outcome
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.faults
 NAME = "vanishes"  # of the session, in the database
 # Two ways to be silent: the server waits for the next statement, or for what it sent to be taken.
 IDLE = "begin; select shard_id from shards order by shard_id limit 1 for update;"
-SENDING = IDLE + " copy (select repeat('x', 1000000) from generate_series(1, 200)) to stdout;"  # noqa: S608
+SENDING = IDLE + " copy (select repeat('x', 1000000) from generate_series(1, 200)) to stdout;"  # noqa: S608  # the test's own words
 SECRETS, CLIENT = "/var/lib/tempo-infra/secrets", "tempo-lab-vanishing"
 # The server's own defaults take two hours and a quarter of an hour; longer than a minute is of no use.
 SOON_S = 30.0
@@ -46,7 +46,7 @@ class Two:
         return self.database.must(words).strip()
 
     def sessions(self, which: str) -> int:
-        return int(self.psql(f"select count(*) from pg_stat_activity where {which}"))  # noqa: S608
+        return int(self.psql(f"select count(*) from pg_stat_activity where {which}"))  # noqa: S608  # the test's own words
 
     @contextmanager
     def session(self, statements: str) -> Iterator[None]:

@@ -29,7 +29,7 @@ from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.inspect import Supply, read_state
 from tempo_infra.deploy.plan import HostPlan, plan_host
 from tempo_infra.deploy.resume import ask_runs, ending
-from tempo_infra.deploy.rollout import Plan
+from tempo_infra.deploy.run import Plan
 from tempo_infra.deploy.session import Session
 from tempo_infra.errors import InputError, TempoInfraError
 from tempo_infra.on_host import journal

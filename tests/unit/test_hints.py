@@ -127,6 +127,7 @@ FILLED_IN_LATER = {
             "memory",
             "network",
             "nofile",
+            "temporal",
         ]
     ),
 }  # checks: `Expected.filled_in` puts inventory and host into {inventory} and {host}

@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from tempo_infra.on_host import fit
 from tempo_infra.on_host.database import TEMPORALS, VISIBILITY, members
-from tempo_infra.on_host.probes import logins, overrides, protobuf, task_queues
+from tempo_infra.on_host.probes import logins, overrides, protobuf, refused, task_queues
 from tempo_infra.on_host.probes.postgres import DEADLINE_S, ask
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 from tempo_infra.on_host.steps.change import ITS_DATABASE
@@ -168,6 +168,7 @@ class Database:
     shards: Reading[int]
     waiting: Reading[tuple[task_queues.Waiting, ...]]
     roles: Reading[tuple[logins.Role, ...]] = NOT_ASKED  # by a version before this one
+    refusals: Reading[tuple[refused.Refused, ...]] = NOT_ASKED  # in the last 10 minutes; likewise
 
 
 def live_of(told: "dict[str, Any]") -> Live:
@@ -259,6 +260,7 @@ def read(container: str) -> Database:
         "vacuum": lambda: vacuum_of({one: told(_DEAD, database=one) for one in (TEMPORALS, VISIBILITY)}),
         "members": lambda: tuple(members(container, deadline_s=DEADLINE_S)[:_MAX_MEMBERS]),
         "shards": lambda: shards_of(told(_METADATA, "data", TEMPORALS)),
+        "refusals": lambda: refused.read(container),
         "roles": lambda: logins.roles(lambda query: ask(container, query)),
     }
     with ThreadPoolExecutor(max_workers=2) as pool:

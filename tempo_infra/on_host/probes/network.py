@@ -92,7 +92,7 @@ def parse_listeners(text: str) -> "tuple[Listener, ...]":
 
 def _address(text: str) -> str:
     packed = b"".join(bytes.fromhex(text[at : at + 8])[::-1] for at in range(0, len(text), 8))
-    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)  # noqa: PLR2004
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)  # noqa: PLR2004  # bytes of an IPv4 address
 
 
 def _listeners() -> "tuple[Listener, ...]":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
+from tempo_infra.on_host import cluster_record
 from tempo_infra.on_host.steps.step import UNDO_S, Step
 
 ITS_DATABASE = "postgres"  # the database that is the superuser's own
@@ -127,6 +128,18 @@ class Origin(Step):
     run: str
     seen: Optional[str] = None  # the digest that the plan saw
     anyway: bool = False  # whatever was confirmed: the file was made from what lies on the hosts
+
+
+@dataclass(frozen=True)
+class ClusterRecord(Step):
+    """Keep what the cluster is after the run."""
+
+    MOST_S = 30.0  # a file, written durably
+    record: cluster_record.ClusterRecord
+
+    @classmethod
+    def of(cls, arguments: "dict[str, Any]", payload: bytes) -> "Step":
+        return cls(cluster_record.ClusterRecord.of(arguments["record"]), payload=payload)
 
 
 @dataclass(frozen=True)
@@ -263,6 +276,27 @@ class Membership(Step):
     MOST_S = 150.0
     expected: "list[str]"  # "history 10.0.0.12:6934"
     deadline_s: float = 90.0
+    may_lack: "list[str]" = field(default_factory=list)  # of those: they may be missing
+
+
+@dataclass(frozen=True)
+class Ring(Step):
+    """Wait until Temporal's ring, as a frontend here sees it, has the inventory's servers."""
+
+    MOST_S = 60.0
+    expected: "list[str]"  # "history 10.0.0.12:7234"
+    may_lack: "list[str]"  # of those: they may be missing
+    host: str  # internal address
+    port: int
+    deadline_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class EndSessions(Step):
+    """End what hosts at these addresses have open in the database."""
+
+    MOST_S = 60.0  # one query
+    addresses: "list[str]"
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,13 @@ class BootId(Step):
 
 
 @dataclass(frozen=True)
+class Departed(Step):
+    """Say whose this host is and what of ours runs: it left the inventory."""
+
+    MOST_S = 90.0  # the engine is asked
+
+
+@dataclass(frozen=True)
 class Runs(Step):
     """Read the generations and the journal, once a run that is at work is over."""
 
@@ -66,6 +73,14 @@ class Runs(Step):
     wait_s: float = 0.0  # for this run to be over
     host: str = ""  # internal address; empty: no service is asked whether it serves
     ports: "dict[str, int]" = field(default_factory=dict)  # service -> where it is asked
+
+
+@dataclass(frozen=True)
+class Belongs(Step):
+    """Refuse to be another cluster's host."""
+
+    MOST_S = 30.0
+    cluster: str  # the inventory's name for it
 
 
 @dataclass(frozen=True)

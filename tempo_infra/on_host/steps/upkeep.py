@@ -51,6 +51,26 @@ class Owners(Step):
 
 
 @dataclass(frozen=True)
+class OutOfRing(Step):
+    """Wait until no server at these addresses is in Temporal's ring, as a frontend here sees it."""
+
+    MOST_S = 60.0
+    addresses: "list[str]"
+    host: str  # internal address
+    port: int
+    deadline_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class Silent(Step):
+    """Wait until no server at these addresses has renewed its row in the database for a while."""
+
+    MOST_S = 60.0  # one query
+    addresses: "list[str]"
+    deadline_s: float = 60.0  # three times what a host that has just died needs
+
+
+@dataclass(frozen=True)
 class Command(Step):
     """Run a person's command."""
 

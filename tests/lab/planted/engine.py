@@ -25,6 +25,7 @@ FAULTS = (
                 "compose.version",
                 "container.state",
                 "container.image",
+                "net.subnet",
                 "container.files",
                 "nofile.container",
                 "containerd.version",

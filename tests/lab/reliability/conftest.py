@@ -92,7 +92,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
     missing = results.write([*CASES, *VM_CASES])
     if missing:
-        print(f"\n{len(missing)} cases were never run: {', '.join(case.id for case in missing[:8])} ...")  # noqa: T201
+        print(f"\n{len(missing)} cases were never run: {', '.join(case.id for case in missing[:8])} ...")  # noqa: T201  # for who reads the run
 
 
 class Beds:

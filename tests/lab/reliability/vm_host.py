@@ -44,7 +44,7 @@ class VmHost:
     def exec(self, argv: Sequence[str], input: str | None = None, timeout: float = 60) -> Completed:  # noqa: A002 - as lab hosts call it
         return self.vm.ssh(["sudo", "-n", *argv], timeout * SLOW, input)
 
-    def must(self, argv: Sequence[str], input: str | None = None, timeout: float = 60) -> str:  # noqa: A002
+    def must(self, argv: Sequence[str], input: str | None = None, timeout: float = 60) -> str:  # noqa: A002  # as subprocess names it
         done = self.exec(argv, input, timeout)
         if done.returncode != 0:
             raise LabError(f"{self.name}: {shlex.join(argv)}: {done.stderr}")

@@ -21,6 +21,7 @@ from tempo_infra.on_host.probes.memory import HugePages
 from tempo_infra.on_host.probes.metrics import Backlog, Delays, Polls, Queue, ShardLock, Slots
 from tempo_infra.on_host.probes.network import Held, Listener
 from tempo_infra.on_host.probes.reading import Reading
+from tempo_infra.on_host.probes.refused import Refused
 from tempo_infra.on_host.probes.roles import RoleHealth
 from tempo_infra.on_host.probes.task_queues import Waiting
 from tempo_infra.on_host.probes.upkeep import Apparmor, Restarts
@@ -186,6 +187,9 @@ ROWS: list[tuple[str, str, Reading[Any], Outcome]] = [
     ("temporal.members", "database.members", read(MEMBERS[:1]), FAIL),
     ("temporal.members", "database.members", read((*MEMBERS, "history 10.0.0.99:6934")), WARN),
     ("temporal.members", "database.members", FAILED, UNKNOWN),
+    ("temporal.members", "database.refusals", read((Refused("10.0.0.99", 12),)), WARN),
+    ("temporal.members", "database.refusals", read(()), PASS),
+    ("temporal.members", "database.refusals", FAILED, PASS),
     ("temporal.shards", "database.shards", read(4), FAIL),
     ("temporal.shards", "database.shards", FAILED, UNKNOWN),
     ("postgres.logins", "database.roles", roles(), PASS),
@@ -420,6 +424,35 @@ def test_a_host_without_an_inventory_is_not_asked_who_its_members_are() -> None:
         ("net.port", {"ports": {}}),
     ):
         assert findings(identifier, facts, **changes)[0].outcome is SKIP
+
+
+RING = ("frontend 10.0.0.11:7233", "history 10.0.0.12:7234")
+
+
+@pytest.mark.parametrize(
+    ("reading", "outcomes", "said"),
+    [
+        (Reading(RING), [PASS, PASS], "2 servers, all ours"),
+        (Reading(RING[:1]), [PASS, FAIL], "missing: history 10.0.0.12:7234"),
+        (Reading((*RING, "history 10.0.0.99:7234")), [PASS, FAIL], "not ours: history 10.0.0.99:7234"),
+        (FAILED, [PASS, UNKNOWN], "not measured"),
+        (ABSENT, [PASS], "2 members, all ours"),  # no frontend here
+    ],
+    ids=["ours", "missing", "stranger", "silent", "no-frontend"],
+)
+def test_a_stranger_in_the_ring_fails_although_the_table_has_none(
+    reading: Reading[Any], outcomes: list[Outcome], said: str
+) -> None:
+    found = findings("temporal.members", having(with_database(), "ring", reading), ring=RING)
+    assert [one.outcome for one in found] == outcomes
+    assert [one.subject for one in found][1:] == ["ring"][: len(found) - 1]
+    assert found[-1].found == said
+
+
+def test_who_knocks_is_named() -> None:
+    reading = Reading((Refused("10.0.0.99", 12),))
+    [found] = findings("temporal.members", having(with_database(), "database.refusals", reading))
+    assert found.found == "2 members, all ours; logins refused: 10.0.0.99 (12 times)"
 
 
 def test_every_number_of_a_database_stands_in_the_evidence() -> None:

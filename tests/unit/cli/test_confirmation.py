@@ -19,7 +19,7 @@ from tempo_infra.cli import provision as command
 from tempo_infra.cli.confirmation import go_on
 from tempo_infra.cli.options import OutputFormat
 from tempo_infra.deploy.plan import HostPlan
-from tempo_infra.deploy.rollout import Plan
+from tempo_infra.deploy.run import Plan
 from tempo_infra.deploy.since import Since
 
 

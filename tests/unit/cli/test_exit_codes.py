@@ -18,7 +18,7 @@ from tempo_infra.cli import exit_codes, resume, rotate
 from tempo_infra.cli import main as command
 from tempo_infra.cli.exit_codes import MEANINGS, ExitCode, exit_code
 from tempo_infra.deploy.go_back import Gone, WayBack
-from tempo_infra.deploy.rollout import Outcome, Plan
+from tempo_infra.deploy.run import Outcome, Plan
 from tempo_infra.errors import (
     HostKeyError,
     InputError,

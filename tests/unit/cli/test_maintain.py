@@ -75,7 +75,7 @@ def test_the_second_one_leaves_at_once_and_says_how_things_stand() -> None:
 class NobodyReads:
     """A maintenance whose words went into a pipe that was closed."""
 
-    where = {"history-1": "drained: its services are stopped"}  # noqa: RUF012
+    where = {"history-1": "drained: its services are stopped"}  # noqa: RUF012  # never changed
 
     def one(self, *_: object) -> Never:
         raise BrokenPipeError

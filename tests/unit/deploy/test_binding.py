@@ -8,9 +8,10 @@ import jsonschema
 import pytest
 
 from tempo_infra.deploy.binding import moved, parts, read_plan
+from tempo_infra.deploy.departed import Departed
 from tempo_infra.deploy.obstacles import Allowed
 from tempo_infra.deploy.plan import HostPlan, plan_host
-from tempo_infra.deploy.rollout import Plan
+from tempo_infra.deploy.run import Plan
 from tempo_infra.errors import InputError
 from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.state import Edited, HostState
@@ -69,7 +70,11 @@ def test_another_file_is_no_plan(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("state", [FRESH, after(bundle(conf="a = 2\n"))])
 def test_a_plan_is_as_its_published_schema_says(state: HostState) -> None:
     made = plan_host(HOST, bundle(), state, {"temporal/db_password": "d"})
-    body = plan_json(Plan((made,), {}, {"db-1": ["old engine"]}))
+    left = (
+        Departed("a", "10.0.0.4", ("ui",), rings=("history",), heard_s=3, runs=("ui",)),
+        Departed("b", "::1"),
+    )
+    body = plan_json(Plan((made,), {}, {"db-1": ["old engine"]}, departed=left, without=("c",)))
     jsonschema.validate(json.loads(json.dumps(body)), json.loads(SCHEMA.read_text()))
 
 

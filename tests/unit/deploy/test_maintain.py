@@ -63,8 +63,8 @@ def maintained(
 def test_a_host_is_drained_handed_over_and_back_before_all_is_asked_again() -> None:
     hosts, run, error = maintained(two_histories(), "history-1", Work())
     assert error is None
-    steps = [one for one in hosts.asked if one[1] not in ("lock", "note", "serving", "postgres-ready")]
-    assert steps == [
+    asides = ("belongs", "lock", "note", "serving", "postgres-ready")
+    assert [one for one in hosts.asked if one[1] not in asides] == [
         ("db-1", "membership"),
         ("history-1", "drain"),
         ("db-1", "owners"),
@@ -88,6 +88,14 @@ def test_nothing_begins_while_the_cluster_is_not_healthy() -> None:
     assert error is not None
     assert "not begun" in error.what
     assert ("history-1", "drain") not in hosts.asked
+    assert run.where == {}
+
+
+def test_nothing_is_asked_of_another_clusters_host() -> None:
+    hosts, run, error = maintained(load(EXAMPLE), "history-1", Work(), {("front-1", "belongs")})
+    assert error is not None
+    assert "not begun" in error.what
+    assert {step for _, step in hosts.asked} == {"belongs"}
     assert run.where == {}
 
 

@@ -9,7 +9,8 @@ import pytest
 from tempo_infra.deploy.binding import moved
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.namespaces import NamespaceChange
-from tempo_infra.deploy.rollout import Outcome, Plan, Rollout
+from tempo_infra.deploy.rollout import Rollout
+from tempo_infra.deploy.run import Outcome, Plan
 from tempo_infra.inventory.cluster import Cluster
 from tempo_infra.inventory.load import loads
 from tempo_infra.on_host.live import Live

@@ -50,9 +50,9 @@ def all_have(**passwords: str) -> dict[str, Any]:
 
 
 def test_passwords_have_the_names_of_the_secrets_file() -> None:
-    both = all_have(temporal=BLUE, temporal_green=GREEN)
-    assert read_passwords(fleet(both), HOSTS) == {"temporal_db": BLUE, "temporal_db_green": GREEN}
-    assert read_passwords(fleet(all_have(temporal_green=GREEN)), HOSTS) == {"temporal_db_green": GREEN}
+    both, green = all_have(temporal=BLUE, temporal_green=GREEN), all_have(temporal_green=GREEN)
+    assert read_passwords(fleet(both), HOSTS, "oslo") == {"temporal_db": BLUE, "temporal_db_green": GREEN}
+    assert read_passwords(fleet(green), HOSTS, "oslo") == {"temporal_db_green": GREEN}
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,19 @@ def test_passwords_have_the_names_of_the_secrets_file() -> None:
 def test_hosts_that_do_not_agree_make_no_file(db: Any, error: type[Exception], said: str) -> None:
     answers = {**all_have(temporal=BLUE), "db-1": db}
     with pytest.raises(error, match=said):
-        read_passwords(fleet(answers), HOSTS)
+        read_passwords(fleet(answers), HOSTS, "oslo")
 
 
 def test_hosts_without_any_make_no_file() -> None:
     with pytest.raises(StepFailedError, match="no host has a password of this cluster"):
-        read_passwords(fleet(all_have()), HOSTS)
+        read_passwords(fleet(all_have()), HOSTS, "oslo")
+
+
+def test_another_clusters_host_is_not_asked_for_its_passwords() -> None:
+    hosts = FakeHosts({}, fails={("db-1", "belongs")})
+    with Fleet(hosts.open, lambda _: None) as one, pytest.raises(StepFailedError):
+        read_passwords(one, HOSTS, "oslo")
+    assert ("db-1", "passwords") not in hosts.asked
 
 
 def test_every_host_is_told_of_the_new_file_whatever_it_knew() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
-from tempo_infra.deploy.rollout import Plan
+from tempo_infra.deploy.run import Plan
 from tempo_infra.deploy.steps import Work, _up
 from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.engine_here import Unfit

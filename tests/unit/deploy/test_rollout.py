@@ -12,7 +12,9 @@ from tempo_infra.deploy import batches
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.inspect import Supply
-from tempo_infra.deploy.rollout import Outcome, Rollout
+from tempo_infra.deploy.kept import described
+from tempo_infra.deploy.rollout import Rollout
+from tempo_infra.deploy.run import Outcome
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Cluster
 from tempo_infra.inventory.load import loads
@@ -51,6 +53,7 @@ def fresh(cluster: Cluster) -> dict[str, HostState]:
 def pushed(cluster: Cluster, bundles: tuple[Bundle, ...]) -> dict[str, HostState]:
     """The states of hosts on which everything is as it should be, secrets apart."""
     states = {}
+    record = described(cluster, "r0", {one.host: (one.digest, "") for one in bundles}, cluster.digest)
     for host, made in zip(cluster.hosts, bundles, strict=True):
         kept = [service for service in made.services if not service.job]
         states[host.name] = replace(
@@ -66,6 +69,7 @@ def pushed(cluster: Cluster, bundles: tuple[Bundle, ...]) -> dict[str, HostState
             data_version="17",
             system_identifier="7712",
             images=list(made.images),
+            record=record,
         )
     return states
 
@@ -112,6 +116,24 @@ def test_nothing_runs_before_every_host_is_prepared_and_the_database_comes_first
     assert order[first_switch][0] == "db-1"
     assert order.index(("db-1", "schema")) < order.index(("history-1", "switch"))
     assert order.index(("history-1", "serving")) < order.index(("front-1", "switch"))
+
+
+def test_a_host_that_keeps_the_database_alone_stops_what_left_it() -> None:
+    """No other step would: what has moved to other hosts would run here, too, and be a member."""
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster))
+    assert run(hosts, cluster, bundles)[0].ok
+    [up] = [step.arguments for host, step in hosts.given if (host, step.name) == ("db-1", "up")]
+    assert (up["services"], up["remove_orphans"]) == (["postgresql"], True)
+    solo = pinned(loads(ONE_HOST, Path("one.yaml")))
+    hosts = FakeHosts(fresh(solo))
+    assert run(hosts, solo, render(solo, size(solo)))[0].ok
+    first, *_, last = [step.arguments for _, step in hosts.given if step.name == "up"]
+    assert (first["services"], first["remove_orphans"], last["remove_orphans"]) == (
+        ["postgresql"],
+        False,
+        True,
+    )
 
 
 def begun(hosts: FakeHosts) -> list[tuple[str, list[str]]]:
@@ -210,7 +232,7 @@ def test_hosts_without_changes_are_not_touched() -> None:
         outcome = rollout.apply(quiet, lambda _: None)
     assert outcome.done == ("history-1",)
     assert {host for host, step in hosts.asked if step == "lock"} == {"history-1"}
-    assert hosts.steps_of("front-1") == []
+    assert hosts.steps_of("front-1") == ["ring"]  # its frontend says who is in it
     assert hosts.steps_of("db-1") == ["local-login", "membership"]
     assert hosts.asked.index(("db-1", "local-login")) < hosts.asked.index(("history-1", "stage"))
 

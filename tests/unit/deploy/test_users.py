@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.rollout import Plan, Rollout
+from tempo_infra.deploy.rollout import Rollout
+from tempo_infra.deploy.run import Plan
 from tempo_infra.inventory.cluster import Cluster
 from tempo_infra.on_host.accounts import Accounts, Shared
 from tempo_infra.on_host.state import HostState

@@ -9,12 +9,14 @@ import pytest
 
 from tempo_infra.deploy.answers import most_bytes
 from tempo_infra.on_host import runs, state
+from tempo_infra.on_host.cluster_record import keep
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.steps import reading
 from tempo_infra.on_host.steps.step import Step
 from tempo_infra.on_host.wire import encode, read_frame
 from tests.unit.on_host import a_host
+from tests.unit.on_host.test_cluster_record import of_members
 
 ARGS = reading.State(dict.fromkeys(a_host.FILES, "0" * 64), [], [], "00")
 
@@ -66,4 +68,14 @@ def test_of_years_of_runs_the_newest_are_told(layout: Layout, monkeypatch: pytes
     told = runs.read_runs(layout, reading.Runs())
     assert [entry.run for entry in told.entries] == [f"r{number}" for number in range(20, 30)]
     assert taken(reading.Runs(), told)
-    assert most_bytes("reply", [reading.Runs()]) - 2**19 > runs.MOST_BYTES
+    assert most_bytes("reply", [reading.Runs()]) - 2**19 > runs.MOST_BYTES + runs.RECORDS_BYTES
+
+
+def test_of_large_clusters_the_newest_records_are_told(layout: Layout) -> None:
+    for number in range(6):
+        keep(layout, of_members(f"r{number}", 999))
+    told = runs.read_runs(layout, reading.Runs())
+    assert [one.run for one in told.records][-1] == "r5"
+    assert 1 < len(told.records) < 6
+    assert taken(reading.Runs(), told)
+    assert taken(ARGS, state.read_state(layout, ARGS))

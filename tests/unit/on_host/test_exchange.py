@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host import database, engine, exchange, login, role_health, ui_health
+from tempo_infra.on_host.grpc_call import DATA, HEADERS, PING, SETTINGS, _frame
 from tempo_infra.on_host.probes import exposition, network
 from tempo_infra.on_host.probes.reading import Unread
-from tempo_infra.on_host.role_health import DATA, HEADERS, PING, SETTINGS, _frame
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.steps import change
 

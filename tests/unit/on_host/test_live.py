@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tempo_infra.deploy import answers
 from tempo_infra.on_host import psql
-from tempo_infra.on_host.live import Live, of_rows, read
+from tempo_infra.on_host.live import Heard, Live, of_rows, read
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.steps import reading
 from tempo_infra.on_host.wire import encode, read_frame
@@ -81,10 +81,26 @@ def test_any_message_has_shards_or_none(message: bytes) -> None:
 
 
 def test_temporals_tables_are_asked_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    ask, asked = answering(DATABASES, CLUSTERS, NAMESPACES)
+    rows = [{"role": "history", "address": "10.0.0.12", "heard_s": 7}]
+    ask, asked = answering(
+        [*DATABASES[:-1], {**DATABASES[-1], "admitted": ["10.0.0.12"]}], CLUSTERS, NAMESPACES, rows
+    )
     monkeypatch.setattr(psql, "ask", ask)
-    assert read("c0ffee") == SAID
-    assert asked == ["postgres", "temporal", "temporal"]
+    members = [Heard("history", "10.0.0.12", 7)]
+    assert read("c0ffee") == replace(SAID, members=members, admitted=["10.0.0.12"])
+    assert asked == ["postgres", "temporal", "temporal", "temporal"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"role": None, "address": "10.0.0.12", "heard_s": 7},  # of a role that nobody has
+        {"role": "history", "address": "x", "heard_s": 7},
+        {"role": "history", "address": "10.0.0.12; drop", "heard_s": 7},
+    ],
+)
+def test_a_row_of_a_member_that_none_can_be_is_left_out(row: dict[str, object]) -> None:
+    assert of_rows(members=[row]).members == []
 
 
 def test_a_server_without_temporals_database_is_not_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

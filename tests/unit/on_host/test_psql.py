@@ -141,7 +141,7 @@ def test_rows_come_back_by_column_and_the_answer_is_cut_on_the_server(
     there = server(monkeypatch, said('[{"a": 1, "b": "it\'s\\n|"}, \n {"a": 2, "b": null}]'))
     rows = psql.ask("c0ffee", "select a, b from t", deadline_s=9)
     assert rows == [{"a": 1, "b": "it's\n|"}, {"a": 2, "b": None}]
-    assert there.stdin.endswith(f", {psql.MOST_CHARACTERS + 1}) from (select a, b from t) r")  # noqa: S608
+    assert there.stdin.endswith(f", {psql.MOST_CHARACTERS + 1}) from (select a, b from t) r")  # noqa: S608  # an expected text
 
 
 @pytest.mark.parametrize(

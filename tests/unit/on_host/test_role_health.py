@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tempo_infra.on_host.role_health import DATA, GOAWAY, HEADERS, PING, SETTINGS, _frame, ask
+from tempo_infra.on_host.grpc_call import DATA, GOAWAY, HEADERS, PING, SETTINGS, _frame
+from tempo_infra.on_host.role_health import ask
 
 SETTINGS_FRAME = _frame(SETTINGS, 0, 0, b"")
 HEADERS_FRAME = _frame(HEADERS, 4, 1, b"\x88")

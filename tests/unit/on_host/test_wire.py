@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tempo_infra.on_host.cluster_record import ClusterRecord
 from tempo_infra.on_host.facts import FactsOptions
 from tempo_infra.on_host.steps import change, kinds, reading
 from tempo_infra.on_host.steps.step import Step
@@ -44,8 +45,12 @@ def any_of(kind: type[Step]) -> st.SearchStrategy[Step]:
 
 
 facts = st.builds(reading.Facts, st.builds(FactsOptions))
-others = (any_of(kind) for kind in kinds().values() if kind is not reading.Facts)
-steps = st.lists(st.one_of(facts, *others), max_size=4)
+RECORD = ClusterRecord(
+    "r1", "kari@vm", "2026-11-30T03:22:16Z", "oslo", "", ()
+)  # which refuses what none can be
+record = st.builds(change.ClusterRecord, st.just(RECORD))
+others = (any_of(kind) for kind in kinds().values() if kind not in (reading.Facts, change.ClusterRecord))
+steps = st.lists(st.one_of(facts, record, *others), max_size=4)
 noise = st.binary(max_size=200).filter(lambda data: b"\x01tempo-infra" not in data)
 
 

@@ -13,7 +13,8 @@ import pytest
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.plan import HostPlan, SecretChange, plan_host
 from tempo_infra.deploy.restarts import Restart, with_history
-from tempo_infra.deploy.rollout import Plan, Rollout
+from tempo_infra.deploy.rollout import Rollout
+from tempo_infra.deploy.run import Plan
 from tempo_infra.errors import UnreachableError
 from tempo_infra.inventory.load import loads
 from tempo_infra.on_host.condition import Container

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tempo_infra.deploy.rollout import Outcome, Plan
+from tempo_infra.deploy.run import Outcome, Plan
 from tempo_infra.errors import StepFailedError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.report.outcome import outcome_lines, reach_lines

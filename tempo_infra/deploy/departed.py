@@ -1,0 +1,148 @@
+"""Hosts that the cluster has and the inventory has not: who they are, by what hosts say; pure.
+
+Nothing is wrong with the hosts of the file then, and yet the cluster is: who has left it in the file alone
+keeps its place among Temporal's servers, and with it a share of the shards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from tempo_infra.inventory.cluster import Cluster, Host
+    from tempo_infra.on_host.cluster_record import ClusterRecord, Member
+    from tempo_infra.on_host.state import HostState
+
+FRESH_S = 30  # a row is renewed every 10 to 15 s
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """A host that the cluster still has."""
+
+    name: str  # as it was called; its internal address where nobody knows that, or another has the name now
+    internal: str
+    roles: tuple[str, ...] = ()
+    ssh: str = ""  # user@address:port; empty: nobody knows
+    rings: tuple[str, ...] = ()  # roles in whose ring it is
+    heard_s: int | None = None  # since its last word in the database; None: none in 48 hours
+    runs: tuple[str, ...] | None = None  # services that run there; None: it was not reached
+    why: str = ""  # it was not reached
+    knocks: bool = False  # it is shut out, and that is all: its logins are refused
+
+    @property
+    def speaks(self) -> bool:
+        """Whether its servers take part now, as far as anybody knows."""
+        return bool(self.rings or self.runs) or (self.heard_s is not None and self.heard_s < FRESH_S)
+
+    @property
+    def state(self) -> str:
+        """What it was and what it still has, in words."""
+        where = [self.internal] if self.name != self.internal else []
+        roles = [", ".join(self.roles)] if self.roles else []
+        return "; ".join((*where, *roles, *self._has()))
+
+    def _has(self) -> Iterator[str]:
+        if self.runs:
+            yield f"{', '.join(self.runs)} run there"
+        elif self.runs is not None:
+            yield "nothing of ours runs there"
+        elif self.why:
+            yield f"not reached: {self.why}"
+        if self.rings:
+            yield f"in the ring of {', '.join(self.rings)}"
+        if self.knocks:
+            yield "its logins are refused"
+        if self.heard_s is not None:
+            yield f"last heard of {ago(self.heard_s)}"
+
+
+def ago(seconds: int) -> str:
+    """Return a time that has passed, as people say it."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def newest(states: Mapping[str, HostState]) -> ClusterRecord | None:
+    """Return the newest record of the cluster that any host has."""
+    found = [state.record for state in states.values() if state.record is not None]
+    return max(found, key=lambda one: (one.at, one.run), default=None)
+
+
+def departed(
+    cluster: Cluster, states: Mapping[str, HostState], asked: Collection[str] = ()
+) -> tuple[Departed, ...]:
+    """Return who is in the cluster by any of: its record, Temporal's ring, its rows in the database.
+
+    A host is the file's when its internal address is, or the place where ssh reaches it, or an address that
+    is up on a host of the file: its name may be another, or it moves. A row counts while pg_hba.conf names
+    its address: whoever has Temporal's password can write one. Whoever was shut out before is among them when
+    it knocks, and when it is `asked` for.
+    """
+    own = {host.internal for host in cluster.hosts}
+    own |= {address for state in states.values() for address in state.addresses}
+    rings, heard, record = _rings(states.values()), _heard(states.values()), newest(states)
+    admitted = {address for state in states.values() for address in state.live.admitted}
+    refused = {address for state in states.values() for address in state.live.refused}
+    members = {one.internal: one for one in (record.members if record else ())}
+    shut_out = {one.internal: one for one in (record.gone if record else ())}
+    known = {at: one for at, one in (shut_out | members).items() if not _is_here(one, cluster.hosts)}
+    taking_part = (known.keys() & members.keys()) | rings.keys() | (heard.keys() & admitted)
+    knocking = refused & (known.keys() | heard.keys())
+    named = {at for at, one in known.items() if {at, one.name} & set(asked)}
+    taken = {host.name for host in cluster.hosts}
+    return tuple(
+        Departed(
+            *_called(known.get(address), address, taken),
+            roles=known[address].roles if address in known else _sorted(rings, heard, address),
+            ssh=known[address].ssh if address in known else "",
+            rings=tuple(sorted(rings.get(address, ()))),
+            heard_s=min(heard[address].values()) if address in heard else None,
+            knocks=address not in taking_part,
+        )
+        for address in sorted((taking_part | knocking | named) - own)
+    )
+
+
+def _called(known: Member | None, address: str, taken: Collection[str]) -> tuple[str, str]:
+    return (known.name if known and known.name not in taken else address), address
+
+
+def _sorted(
+    rings: Mapping[str, set[str]], heard: Mapping[str, Mapping[str, int]], address: str
+) -> tuple[str, ...]:
+    return tuple(sorted(rings.get(address, set()) | heard.get(address, {}).keys()))
+
+
+def _rings(states: Iterable[HostState]) -> dict[str, set[str]]:
+    """Return address -> roles in whose ring it is, as any frontend sees it."""
+    found: dict[str, set[str]] = {}
+    for role, _, at in (one.partition(" ") for state in states for one in state.ring):
+        with contextlib.suppress(ValueError):  # what a host says is only said
+            found.setdefault(str(ip_address(at.rpartition(":")[0].strip("[]"))), set()).add(role)
+    return found
+
+
+def _heard(states: Iterable[HostState]) -> dict[str, dict[str, int]]:
+    """Return address -> role -> seconds since its row was renewed."""
+    found: dict[str, dict[str, int]] = {}
+    for row in (one for state in states for one in state.live.members):
+        roles = found.setdefault(row.address, {})
+        roles[row.role] = min(row.ago_s, roles.get(row.role, row.ago_s))
+    return found
+
+
+def _is_here(one: Member, hosts: Iterable[Host]) -> bool:
+    places = {f"{_bracketed(host.ssh.address)}:{host.ssh.port}" for host in hosts}
+    return one.ssh.rpartition("@")[2] in places or one.internal in {host.internal for host in hosts}
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

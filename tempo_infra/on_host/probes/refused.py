@@ -1,0 +1,43 @@
+"""Whose logins pg_hba.conf has just refused: those of a host that was taken out and is back."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from tempo_infra.on_host import fit
+from tempo_infra.on_host.probes.reading import Unread
+from tempo_infra.on_host.shell import run
+
+WINDOW = "10m"
+LINES = 5000
+MOST_ADDRESSES = 20
+# libpq's server, libpq/auth.c: a line that says reject, and no line at all; the logins of Temporal only.
+REFUSED = re.compile(
+    r'(?:pg_hba\.conf rejects connection|no pg_hba\.conf entry) for host "([0-9a-fA-F.:]{2,45})", '
+    r'user "temporal\w{0,60}"'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An address from which Temporal's logins came and were refused, and how often."""
+
+    address: str
+    times: int
+
+
+def read(container: str) -> "tuple[Refused, ...]":
+    """Count in the log of the database's container."""
+    words = ["docker", "logs", "--since", WINDOW, "--tail", str(LINES), container]
+    output = run(words, deadline_s=10.0)
+    if output.returncode != 0:
+        raise Unread(f"the database's log: {output.last_words}")
+    return of_log(output.err + output.out)
+
+
+def of_log(text: str) -> "tuple[Refused, ...]":
+    """Return who was refused, the most often first."""
+    times = Counter(address for address in REFUSED.findall(text) if fit.is_address(address))
+    return tuple(Refused(address, count) for address, count in times.most_common(MOST_ADDRESSES))

@@ -1,0 +1,348 @@
+"""Who is in the cluster and not in the file, by what hosts say; and how such a host is taken out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tempo_infra.deploy.binding import moved
+from tempo_infra.deploy.departed import Departed, ago, departed
+from tempo_infra.deploy.departing import Departing, refuse_present
+from tempo_infra.deploy.fleet import Fleet
+from tempo_infra.deploy.options import Options
+from tempo_infra.deploy.rollout import Rollout
+from tempo_infra.deploy.run import Plan
+from tempo_infra.errors import InputError
+from tempo_infra.inventory.cluster import Cluster
+from tempo_infra.on_host.cluster_record import ClusterRecord, Member
+from tempo_infra.on_host.live import Heard, Live
+from tempo_infra.on_host.state import HostState
+from tempo_infra.render.bundle import Bundle
+from tempo_infra.report.changes import plan_json
+from tests.fakes import FakeHosts
+from tests.unit.deploy import test_rollout
+from tests.unit.deploy.test_rollout import SECRETS, pushed
+
+GONE = "10.0.0.44"
+trio = cache(test_rollout.trio)
+OLD = Member("history-2", GONE, ("history",), "", "", "deploy@203.0.113.44:22")
+RING = ["frontend 10.0.0.11:7233", "history 10.0.0.12:7234"]
+
+
+def states(
+    ring: tuple[str, ...] = (), rows: tuple[Heard, ...] = (), admitted: tuple[str, ...] = ()
+) -> tuple[Cluster, tuple[Bundle, ...], dict[str, HostState]]:
+    cluster, bundles = trio()
+    found = pushed(cluster, bundles)
+    found["front-1"] = replace(found["front-1"], ring=[*RING, *ring])
+    own = ["10.0.0.11", "10.0.0.12"]
+    live = Live(databases=["postgres", "temporal"], members=list(rows), admitted=[*own, *admitted])
+    found["db-1"] = replace(found["db-1"], live=live)
+    return cluster, bundles, found
+
+
+def remembered(
+    seen: dict[str, HostState], *members: Member, gone: tuple[Member, ...] = (), drop: bool = False
+) -> None:
+    """Let a host have a record of the cluster with these members beside the file's; `drop`: without these."""
+    cluster, _ = trio()
+    own = [
+        Member(one.name, one.internal, tuple(map(str, one.roles)), "", "", "x@y:22") for one in cluster.hosts
+    ]
+    own = [] if drop else [one for one in own if one.internal not in {other.internal for other in members}]
+    record = ClusterRecord("r0", "kari@vm", "2099-11-30T03:22:16Z", "oslo", "", (*own, *members), gone=gone)
+    seen["history-1"] = replace(seen["history-1"], record=record)
+
+
+@pytest.mark.parametrize(
+    ("ring", "rows", "admitted", "known", "found"),
+    [
+        ((), (), (), (), []),
+        ((f"history {GONE}:7234",), (), (), (), [(GONE, ("history",), None)]),
+        ((), (Heard("history", GONE, 7200),), (GONE,), (), [(GONE, (), 7200)]),
+        (
+            (),
+            (Heard("history", GONE, 3),),
+            (),
+            (),
+            [],
+        ),  # a row alone is what anybody with the password writes
+        ((), (), (GONE,), (), []),  # a bastion, a monitor: let in, and no member
+        ((), (), (), (OLD,), [("history-2", (), None)]),
+        ((f"history {GONE}:7234",), (), (), (OLD,), [("history-2", ("history",), None)]),
+        (("history [fd00::44]:7234",), (), (), (), [("fd00::44", ("history",), None)]),
+        (("history x:7234", "", "history"), (), (), (), []),  # nonsense of a host is passed over
+    ],
+    ids=["nobody", "ring", "row-let-in", "row", "let-in", "record", "ring-and-record", "ipv6", "nonsense"],
+)
+def test_who_is_in_the_cluster_and_not_in_the_file(
+    ring: tuple[str, ...],
+    rows: tuple[Heard, ...],
+    admitted: tuple[str, ...],
+    known: tuple[Member, ...],
+    found: list[tuple[str, tuple[str, ...], int | None]],
+) -> None:
+    cluster, _, seen = states(ring, rows, admitted)
+    remembered(seen, *known)
+    assert [(one.name, one.rings, one.heard_s) for one in departed(cluster, seen)] == found
+
+
+@pytest.mark.parametrize(
+    ("known", "there"),
+    [
+        (replace(OLD, internal="10.0.0.12"), False),  # it has another name now
+        (replace(OLD, ssh="root@203.0.113.12:22"), False),  # its internal address moves, or its user
+        (replace(OLD, ssh="deploy@203.0.113.12:2222"), True),  # another machine behind the same address
+    ],
+    ids=["renamed", "moved", "port"],
+)
+def test_a_host_of_the_file_that_is_called_otherwise_or_moves_has_not_left(
+    known: Member, there: bool
+) -> None:
+    cluster, _, seen = states()
+    remembered(seen, known)
+    assert bool(departed(cluster, seen)) is there
+
+
+def test_an_address_that_is_up_on_a_host_of_the_file_is_nobody_elses() -> None:
+    cluster, _, seen = states((f"history {GONE}:7234",))
+    seen["history-1"] = replace(seen["history-1"], addresses=["10.0.0.12", GONE])
+    assert departed(cluster, seen) == ()
+
+
+def test_who_had_the_name_of_another_host_goes_by_its_address() -> None:
+    cluster, _, seen = states()
+    remembered(seen, replace(OLD, name="front-1"), drop=True)
+    [found] = departed(cluster, seen)
+    assert (found.name, found.ssh) == (GONE, OLD.ssh)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(5, "5 s ago"), (119, "119 s ago"), (120, "2 min ago"), (9000, "2 h ago")]
+)
+def test_a_time_that_has_passed_is_said_as_people_say_it(seconds: int, said: str) -> None:
+    assert ago(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("one", "speaks"),
+    [
+        (Departed("a", GONE), False),
+        (Departed("a", GONE, rings=("history",)), True),
+        (Departed("a", GONE, heard_s=29), True),
+        (Departed("a", GONE, heard_s=30), False),
+        (Departed("a", GONE, runs=()), False),
+        (Departed("a", GONE, runs=("ui",)), True),
+    ],
+)
+def test_who_takes_part(one: Departed, speaks: bool) -> None:
+    assert one.speaks is speaks
+
+
+def begun(seen: dict[str, HostState], options: Options, **more: object) -> tuple[Rollout, FakeHosts, Fleet]:
+    cluster, bundles = trio()
+    hosts = FakeHosts(seen, **more)  # type: ignore[arg-type]  # more is
+    fleet = Fleet(hosts.open, lambda _: None)
+    return Rollout(cluster, bundles, SECRETS, fleet, options), hosts, fleet
+
+
+def test_who_left_the_file_ends_the_run_until_the_operator_names_it() -> None:
+    cluster, _, seen = states((f"history {GONE}:7234",))
+    rollout, hosts, fleet = begun(seen, Options())
+    with fleet:
+        plan = rollout.plan(cluster.hosts, lock=True)
+    [(name, words)] = plan.problems
+    assert name == GONE
+    assert "in the ring of history" in words
+    assert f"`tempo-infra provision -i {cluster.path} --gone {GONE}`" in words
+    assert not plan.is_noop
+    assert {step for _, step in hosts.asked} == {"lock"}
+    rollout, _, fleet = begun(seen, Options(gone=(GONE,)))
+    with fleet:
+        assert rollout.plan(cluster.hosts).problems == []
+
+
+def test_a_host_that_holds_the_database_is_not_taken_out() -> None:
+    cluster, _, seen = states()
+    with Fleet(FakeHosts(seen).open, lambda _: None) as fleet:
+        departing = Departing(cluster, fleet, "r1", Options(gone=("history-2",)))
+        remembered(seen, replace(OLD, roles=("postgresql",), ssh=""))
+        departing.find(seen, lock=False)
+        [(name, words)] = departing.refused
+        assert (name, departing.unasked) == ("history-2", [])
+        assert "holds the database" in words
+        departing.options = Options(gone=("history-2",), new_database=True)
+        assert departing.refused == []  # it is dead, and its data is given up
+
+
+def test_who_is_in_the_file_is_not_gone_and_the_database_host_has_to_be_there() -> None:
+    cluster, _, _ = states()
+    for name in ("history-1", "10.0.0.12"):
+        with pytest.raises(InputError, match=f"--gone {name}: history-1 is in"):
+            refuse_present(cluster, cluster.hosts, [name])
+    with pytest.raises(InputError, match="db-1 has to shut it out"):
+        refuse_present(cluster, cluster.only(["front-1"]), ["history-2"])
+    refuse_present(cluster, cluster.hosts, ["history-2"])
+
+
+def test_a_silent_host_is_waited_for_before_anything_is_changed() -> None:
+    cluster, _, seen = states(rows=(Heard("history", GONE, 12),), admitted=(GONE,))
+    seen["front-1"] = replace(seen["front-1"], containers=[])  # something to do
+    rollout, hosts, fleet = begun(seen, Options(gone=(GONE,)))
+    with fleet:
+        outcome = rollout.apply(rollout.plan(cluster.hosts), lambda _: None)
+    assert outcome.ok
+    order = [one for one in hosts.asked if one[1] != "lock"]
+    assert set(order[:2]) == {("db-1", "silent"), ("front-1", "out-of-ring")}
+    assert order.index(("db-1", "end-sessions")) < order.index(("db-1", "membership"))
+    told = {name: step.arguments for name, step in hosts.given if step.name in ("silent", "end-sessions")}
+    assert told == {"db-1": {"addresses": [GONE]}}
+    assert ("db-1", "remove") not in order
+
+
+def test_who_speaks_although_nobody_reaches_it_ends_the_run_before_anything_is_changed() -> None:
+    cluster, _, seen = states((f"history {GONE}:7234",))
+    seen["front-1"] = replace(seen["front-1"], containers=[])
+    rollout, hosts, fleet = begun(seen, Options(gone=(GONE,)), fails={("front-1", "out-of-ring")})
+    with fleet:
+        outcome = rollout.apply(rollout.plan(cluster.hosts), lambda _: None)
+    assert list(outcome.errors) == ["front-1"]
+    assert not {step for _, step in hosts.asked} & {"arm", "stage", "switch", "drain"}
+
+
+def said(plan: Plan) -> list[str]:
+    """What a plan says beside problems, without what it says of the folder of examples."""
+    return [one for one in plan.risks if "secrets.age" not in one]
+
+
+def answering(*services: str, cluster: str = "oslo", address: str = GONE) -> dict[str, dict[str, Any]]:
+    return {"departed": {"cluster": cluster, "addresses": [address], "services": list(services)}}
+
+
+def test_a_host_that_the_record_knows_stops_in_order_before_its_access_ends() -> None:
+    cluster, _, seen = states((f"history {GONE}:7234",), admitted=(GONE,))
+    remembered(seen, OLD)
+    seen["front-1"] = replace(seen["front-1"], containers=[])
+    services = ("frontend", "history", "matching", "ui", "worker")
+    rollout, hosts, fleet = begun(seen, Options(gone=("history-2",)), answers=answering(*services))
+    with fleet:
+        plan = rollout.plan(cluster.hosts, lock=True)
+        assert [one.runs for one in plan.departed] == [services]
+        outcome = rollout.apply(plan, lambda _: None)
+    assert outcome.ok
+    order = hosts.asked
+    [drain] = [step for name, step in hosts.given if step.name == "drain"]
+    assert drain.arguments["services"] == ["ui", "worker", "matching", "history", "frontend"]
+    assert hosts.steps_of("history-2") == ["lock", "departed", "note", "drain", "remove"]
+    assert order.index(("history-2", "drain")) < order.index(("db-1", "silent"))
+    assert order.index(("db-1", "silent")) < order.index(("db-1", "end-sessions"))
+    assert order.index(("front-1", "out-of-ring")) < order.index(("front-1", "arm"))
+    assert order.index(("front-1", "confirm")) < order.index(("history-2", "remove"))
+
+
+def test_what_was_stopped_runs_again_after_a_failure() -> None:
+    cluster, _, seen = states((f"history {GONE}:7234",))
+    remembered(seen, OLD)
+    seen["front-1"] = replace(seen["front-1"], containers=[])
+    rollout, hosts, fleet = begun(
+        seen, Options(gone=(GONE,)), answers=answering("history"), fails={("front-1", "serving")}
+    )
+    with fleet:
+        outcome = rollout.apply(rollout.plan(cluster.hosts, lock=True), lambda _: None)
+    assert not outcome.ok
+    assert hosts.steps_of("history-2") == ["lock", "departed", "note", "drain", "up"]
+    assert outcome.now["history-2"] == "its services run again"
+
+
+@pytest.mark.parametrize(
+    ("answer", "departed_are"),
+    [
+        (answering("history", address="10.0.0.12"), []),  # a host of the file, by another way
+        (answering("history", cluster="bergen"), [None]),  # another cluster's by now: nothing is done there
+        (answering(cluster=""), [()]),  # wiped
+    ],
+    ids=["same-machine", "anothers", "wiped"],
+)
+def test_what_answers_there_may_be_something_else_by_now(
+    answer: dict[str, dict[str, Any]], departed_are: list[tuple[str, ...] | None]
+) -> None:
+    cluster, _, seen = states()
+    remembered(seen, OLD)
+    rollout, hosts, fleet = begun(seen, Options(gone=("history-2",)), answers=answer)
+    with fleet:
+        plan = rollout.plan(cluster.hosts, lock=True)
+        assert [one.runs for one in plan.departed] == departed_are
+        rollout.apply(plan, lambda _: None)
+    assert "drain" not in hosts.steps_of("history-2")
+    assert ("remove" in hosts.steps_of("history-2")) is (departed_are == [()])
+
+
+def test_who_was_shut_out_and_knocks_is_said_and_keeps_nobody_from_working() -> None:
+    cluster, _, seen = states()
+    remembered(seen, gone=(OLD,))
+    rollout, hosts, fleet = begun(seen, Options(), answers=answering("history"))
+    with fleet:
+        assert said(rollout.plan(cluster.hosts, lock=True)) == []
+    assert hosts.steps_of("history-2") == []  # it is silent: nobody asks
+    seen["db-1"] = replace(seen["db-1"], live=replace(seen["db-1"].live, refused=[GONE]))
+    rollout, hosts, fleet = begun(seen, Options(), answers=answering("history"))
+    with fleet:
+        plan = rollout.plan(cluster.hosts, lock=True)
+    assert (plan.problems, plan.departed) == ([], ())
+    [words] = said(plan)
+    assert words.startswith(
+        f"history-2 was taken out of the cluster, and is back ({GONE}; history; history run"
+    )
+    assert "--gone history-2" in words
+    assert hosts.steps_of("history-2") == ["departed"]  # no lock
+    rollout, hosts, fleet = begun(seen, Options(gone=("history-2",)), answers=answering("history"))
+    with fleet:
+        rollout.apply(rollout.plan(cluster.hosts, lock=True), lambda _: None)
+    assert hosts.steps_of("history-2")[-2:] == ["drain", "remove"]
+
+
+@pytest.mark.parametrize(("there", "left"), [(True, []), (False, ["history-2", "old-1"])])
+def test_who_was_not_reached_is_remembered_until_it_was_stopped(there: bool, left: list[str]) -> None:
+    old = replace(OLD, name="old-1", internal="10.0.0.45")
+    cluster, _, seen = states()
+    remembered(seen, OLD, gone=(old,))
+    asked = ("history-2", "old-1")
+    lost = set() if there else {(name, "departed") for name in asked}
+    with Fleet(FakeHosts(seen, answers=answering("history"), lost=lost).open, lambda _: None) as fleet:
+        departing = Departing(cluster, fleet, "r1", Options(gone=asked))
+        departing.find(seen, lock=False)
+        assert sorted(one.name for one in departing.remembered()) == left
+
+
+def test_what_stands_still_until_another_host_serves_is_said() -> None:
+    cluster, _, seen = states()
+    remembered(seen, OLD)
+    seen["history-1"] = replace(seen["history-1"], containers=[])
+    rollout, _, fleet = begun(seen, Options(gone=("history-2",)), answers=answering("history"))
+    with fleet:
+        [words] = said(rollout.plan(cluster.hosts, lock=True))
+    assert words == "history-2 leaves: history: the only one: workflows wait until history-1 serves"
+
+
+def test_a_plan_file_is_bound_to_who_left() -> None:
+    cluster, _, seen = states()
+    rollout, _, fleet = begun(seen, Options())
+    with fleet:
+        before = plan_json(rollout.plan(cluster.hosts))
+    kept = {one["host"]: one for one in before["hosts"]}
+    remembered(seen, OLD)
+    rollout, _, fleet = begun(seen, Options(gone=("history-2",)), answers=answering("history"))
+    with fleet:
+        [(host, why)] = moved(kept, rollout.plan(cluster.hosts))
+    assert (host, why) == ("db-1", "the host moved since the plan was made: departed")
+
+
+def test_a_name_that_nobody_knows_is_said() -> None:
+    cluster, _, seen = states()
+    rollout, _, fleet = begun(seen, Options(gone=("nobody",)))
+    with fleet:
+        plan = rollout.plan(cluster.hosts)
+    assert (said(plan), plan.problems) == (["--gone nobody: nobody knows it"], [])
