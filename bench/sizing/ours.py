@@ -117,5 +117,4 @@ def _here(config: Document) -> Document:
         store["sql"]["user"] = USER
         store["sql"].pop("passwordCommand", None)
     config["clusterMetadata"]["clusterInformation"]["active"]["rpcAddress"] = FRONTEND
-    config["publicClient"]["hostPort"] = FRONTEND
     return config

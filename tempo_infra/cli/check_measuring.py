@@ -78,7 +78,7 @@ def facts_options(
 def tailored(options: FactsOptions, host: Host, cluster: Cluster) -> FactsOptions:
     """Say whom a host of an inventory talks to, and which roles it should answer for."""
     roles = tuple(RolePort(one.value, PORTS[one].grpc, PORTS[one].metrics) for one in host.temporal_roles)
-    workers = options.worker_metrics if host is cluster.with_role(Role.FRONTEND)[0] else ()
+    workers = options.worker_metrics if host.has(Role.FRONTEND) else ()
     return replace(
         options,
         internal=host.internal,

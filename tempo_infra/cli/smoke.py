@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from tempo_infra.cli.exit_codes import exit_code
+from tempo_infra.cli.hints import shown
 from tempo_infra.cli.options import DEFAULT_INVENTORY, Format, InventoryFile, OutputFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from tempo_infra.inventory.cluster import Host
     from tempo_infra.workload.smoke import Event, SmokeResult
 
 _UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -65,7 +67,7 @@ def smoke(
 
 @contextmanager
 def _frontend(inventory: Path, address: str) -> Iterator[str]:
-    """Yield an address where the frontend answers; through the ssh of the first host that runs one."""
+    """Yield an address where the frontend answers; through the ssh of a host that runs one."""
     if address:
         yield address
         return
@@ -74,7 +76,7 @@ def _frontend(inventory: Path, address: str) -> Iterator[str]:
     from tempo_infra.report.outcome import FRONTEND_PORT
     from tempo_infra.ssh import NoWayError, forward
 
-    host = load(inventory).with_role(Role.FRONTEND)[0]
+    host = _answering(load(inventory).with_role(Role.FRONTEND))
     frontend = f"{host.internal}:{FRONTEND_PORT}"
     try:
         with forward(host, (host.internal, FRONTEND_PORT)) as port:
@@ -83,6 +85,26 @@ def _frontend(inventory: Path, address: str) -> Iterator[str]:
     except NoWayError as error:
         error.remedy += f";\n  or run smoke where the frontend is reachable, with --address {frontend}"
         raise
+
+
+def _answering(hosts: Sequence[Host]) -> Host:
+    """Return a host whose frontend serves; where none does, the last one, whose error says what is wrong."""
+    from tempo_infra.errors import UnreachableError
+    from tempo_infra.on_host.role_health import HEALTH_NAMES, ask
+    from tempo_infra.report.outcome import FRONTEND_PORT
+    from tempo_infra.ssh import forward
+
+    *some, last = hosts
+    for host in some:
+        try:
+            with forward(host, (host.internal, FRONTEND_PORT)) as port:
+                why = ask("127.0.0.1", port, HEALTH_NAMES["frontend"])
+        except UnreachableError as error:
+            why = error.what
+        if why == "SERVING":
+            return host
+        typer.echo(f"  {host.name}: its frontend does not serve ({shown(why)})", err=True)
+    return last
 
 
 def event_line(event: Event) -> str:

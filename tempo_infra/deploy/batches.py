@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 from tempo_infra.inventory.cluster import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.inventory.cluster import Host
 
 AT_ONCE = 10
 SHARE = 3  # a third
+NEEDS: Mapping[Role, frozenset[Role]] = {
+    Role.WORKER: frozenset({Role.HISTORY, Role.MATCHING, Role.FRONTEND})  # it runs workflows of its own
+}
+"""What serves only where others do, the database apart."""
 ORDER = list(Role)  # as they start: who is served by others comes after them
 
 
@@ -29,6 +33,28 @@ def batches(hosts: Iterable[tuple[Host, HostPlan]]) -> list[list[str]]:
     return [batch for _, group in sorted(groups.items()) for batch in _of(group)]
 
 
+def running(hosts: Iterable[Host], down: Mapping[str, Collection[str]]) -> frozenset[Role]:
+    """Return the roles of which a service runs. `down`: those that do not, by host; else all are taken to."""
+    return frozenset(
+        role for one in hosts for role in one.temporal_roles if role not in down.get(one.name, ())
+    )
+
+
+def late(
+    groups: Sequence[Sequence[str]], hosts: Iterable[Host], running: Collection[Role]
+) -> dict[str, tuple[Role, ...]]:
+    """Return, by host, the services that can't serve in its turn: what they need starts on a later host."""
+    roles = {host.name: host.temporal_roles for host in hosts}
+    there, found = set(running), dict[str, tuple[Role, ...]]()
+    for group in groups:
+        for name in group:
+            with_own = there.union(roles[name])
+            if lacking := tuple(one for one in roles[name] if not NEEDS.get(one, frozenset()) <= with_own):
+                found[name] = lacking
+        there.update(role for name in group for role in roles[name] if role not in found.get(name, ()))
+    return found
+
+
 def of_files(names: Sequence[str]) -> list[list[str]]:
     """Return batches of hosts that lose nothing meanwhile: a canary first, then some at a time."""
     groups = [names[:1], *(names[i : i + AT_ONCE] for i in range(1, len(names), AT_ONCE))]
@@ -36,15 +62,16 @@ def of_files(names: Sequence[str]) -> list[list[str]]:
 
 
 def _rank(host: Host) -> int:
-    """Let a host come with the last of its roles; the worker service does not serve before a frontend."""
+    """Let a host come with the last of its roles that others ask; a worker without a frontend, after all."""
     if host.has(Role.WORKER) and not host.has(Role.FRONTEND):
         return len(ORDER)
-    return max(ORDER.index(role) for role in host.roles)
+    return max(ORDER.index(role) for role in host.temporal_roles or host.roles)
 
 
 def _of(group: Sequence[tuple[Host, HostPlan]]) -> Iterable[list[str]]:
-    """Hosts on which something is down already come first: they have the least to lose."""
-    names = [host.name for host, _ in sorted(group, key=lambda one: not one[1].starts)]
+    """Those on which something is down already come first, with the least to lose; then who others need."""
+    in_order = sorted(group, key=lambda one: (not one[1].starts, min(map(ORDER.index, one[0].roles))))
+    names = [host.name for host, _ in in_order]
     size = min(AT_ONCE, max(1, len(names) // SHARE))
     yield names[:1]
     yield from (names[i : i + size] for i in range(1, len(names), size))

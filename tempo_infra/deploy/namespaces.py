@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import answers
 from tempo_infra.deploy.answers import manifest
+from tempo_infra.inventory.cluster import Role
 from tempo_infra.inventory.quantities import parse_duration
 from tempo_infra.sanitize import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tempo_infra.inventory.cluster import Temporal
+    from tempo_infra.inventory.cluster import Cluster, Temporal
     from tempo_infra.on_host.state import HostState
 
 HOUR_S = 3600
@@ -34,6 +35,22 @@ class NamespaceChange:
 def wanted(temporal: Temporal) -> dict[str, int]:
     """Return the retention of each namespace of the inventory."""
     return {one.name: one.retention_hours * HOUR_S for one in temporal.namespaces}
+
+
+def made_from(cluster: Cluster, states: Mapping[str, HostState]) -> str:
+    """Return the host from which namespaces are made; "" when no host with a frontend was read.
+
+    Any frontend's will do. One that runs now comes first, then the one that was changed last: it knows the
+    newest list, for a run over single hosts leaves the others with the one before.
+    """
+
+    def fitness(name: str) -> tuple[bool, str, str]:
+        state = states[name]
+        runs = any(one.service == Role.FRONTEND and one.running for one in state.containers)
+        return runs, state.changes.last.time if state.changes.last else "", name
+
+    read = (host.name for host in cluster.with_role(Role.FRONTEND) if host.name in states)
+    return max(read, key=fitness, default="")
 
 
 def provisioned(state: HostState, rendered: Mapping[str, str]) -> dict[str, int]:

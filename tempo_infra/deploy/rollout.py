@@ -58,7 +58,7 @@ class Rollout:
     ) -> None:
         self._cluster, self._supply, self._fleet, self._options = cluster, supply, fleet, options
         self._bundles, self._settings = {bundle.host: bundle for bundle in bundles}, settings
-        self._frontend = cluster.with_role(Role.FRONTEND)[0].name  # from there namespaces are made
+        self._frontend = ""  # of the hosts that were read, the one from which namespaces are made
         self._wanted = namespaces.wanted(cluster.temporal)
         self.run = randomness.token_hex(4)
         self._departing = Departing(cluster, fleet, self.run, options)
@@ -98,6 +98,7 @@ class Rollout:
             answers, errors = self._read(hosts)
         self._locked = lock
         states = {name: state for name, (state, _) in answers.items()}
+        self._frontend = namespaces.made_from(self._cluster, states)
         self._kept.read(states)
         self._reached = states.keys()
         errors = errors | self._look_around(hosts, states, lock=lock)
@@ -183,7 +184,7 @@ class Rollout:
         self, host: str, states: Mapping[str, HostState]
     ) -> tuple[namespaces.NamespaceChange, ...]:
         """Compare the live namespaces with those that were provisioned, on the host that makes them."""
-        if host != self._frontend:
+        if host != namespaces.made_from(self._cluster, states):
             return ()
         had = namespaces.provisioned(states[host], self.texts(host))
         return namespaces.changes(had, self._namespaces(states))
@@ -331,7 +332,15 @@ class Rollout:
             name: one for name, one in services.items() if one.host.temporal_roles or one.host.has(Role.UI)
         }
         groups = batches.batches([(one.host, one.plan) for one in temporal.values()])
-        begins = groups[0][0] if self._begins(work) else None
+        there = (host for host in self._cluster.hosts if host.name not in self._options.without)
+        running = batches.running(there, {name: one.plan.starts for name, one in work.items()})
+        late = batches.late(groups, self._cluster.hosts, running)
+        begins = groups[0][0] if groups and not running else None
+
+        def start(name: str) -> list[Step]:
+            switched, waiting = name == database, late.get(name, ())
+            return steps.start_temporal(work[name], switched=switched, begins=name == begins, late=waiting)
+
         ask = any(one.host.temporal_roles for one in temporal.values()) and database not in services
         stages: list[dict[str, list[Step]]] = [
             {database: [steps.local_login()]} if ask else {},
@@ -340,13 +349,8 @@ class Rollout:
             {database: steps.start_database(work[database], secrets)} if database in services else {},
             {database: self._departing.shut_out()},
             {database: [steps.members_gone()]} if begins else {},
-            *(
-                {
-                    name: steps.start_temporal(work[name], switched=name == database, begins=name == begins)
-                    for name in group
-                }
-                for group in groups
-            ),
+            *({name: start(name) for name in group} for group in groups),
+            {name: steps.start_late(work[name]) for name in late},
             *(
                 {name: steps.switch_files(files[name]) for name in group}
                 for group in batches.of_files(list(files))
@@ -356,15 +360,6 @@ class Rollout:
         ]
         return [stage for stage in stages if any(stage.values())]
 
-    def _begins(self, work: Mapping[str, steps.Work]) -> bool:
-        """Whether no server of Temporal runs on any host of the cluster."""
-        return all(
-            host.name in self._options.without
-            or (host.name in work and set(host.temporal_roles) <= set(work[host.name].plan.starts))
-            for host in self._cluster.hosts
-            if host.temporal_roles
-        )
-
     def _verify(
         self, switched: dict[str, steps.Work], services: dict[str, steps.Work], frontend: steps.Work | None
     ) -> dict[str, list[Step]]:
@@ -373,7 +368,7 @@ class Rollout:
         Nothing is confirmed anywhere before all of this holds everywhere.
         """
         database = self._cluster.database_host.name
-        last: dict[str, list[Step]] = {name: [] for name in (*switched, database, self._frontend)}
+        last: dict[str, list[Step]] = {name: [] for name in (*switched, database)}
         if any(one.host.temporal_roles for one in services.values()):
             lack = missing.may_lack(self._cluster, self._before, services, self._options.without)
             last[database].append(steps.members(self._cluster, lack))
@@ -381,7 +376,7 @@ class Rollout:
                 if host.name in self._reached:
                     last.setdefault(host.name, []).append(steps.ring(self._cluster, host, lack))
         if frontend and (frontend.plan.namespaces or self._frontend in services):
-            last[self._frontend].append(steps.make_namespaces(self._cluster))
+            last.setdefault(self._frontend, []).append(steps.make_namespaces(self._cluster))
         for name, one in switched.items() if services and len(switched) > 1 else ():
             last[name].append(steps.still(one))
         return {name: todo for name, todo in last.items() if todo}

@@ -152,24 +152,42 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
     return [*steps, healthy(work)] if alone else steps
 
 
-def start_temporal(work: Work, *, switched: bool, begins: bool = False) -> list[Step]:
-    """Switch a Temporal host and bring its roles up until each one serves.
+def start_temporal(
+    work: Work, *, switched: bool, begins: bool = False, late: Collection[Role] = ()
+) -> list[Step]:
+    """Switch a Temporal host and bring its roles up until each one serves, the late ones not yet.
 
     Where the cluster begins on it, one role serves before the others start: several together on an empty
     database write the same row, and all but one of them end.
     """
-    roles = [role for role in work.host.roles if role in TEMPORAL_ROLES]
-    kept = [
-        service.name for service in work.bundle.services if not service.job and service.role != "postgresql"
-    ]
+    roles = work.host.temporal_roles
+    kept = _kept(work)
     # The UI asks the frontend only.
     steps = [_database_answers(work.cluster), login(work.cluster)] if roles else []
     steps += [] if switched else [arm(work), _switch(work)]
     if begins and len(roles) > 1:
         first = [role for role in roles if role is not Role.WORKER][:1]  # that one needs a frontend to serve
         steps += [_up(work, [str(role) for role in first]), _serving(work, first)]
-    steps.append(_up(work, kept, remove_orphans=True))
-    return [*steps, *([_serving(work, roles)] if roles else []), healthy(work)]
+    if late:
+        now, serving = [name for name in kept if name not in late], [one for one in roles if one not in late]
+        return [*steps, *([_up(work, now)] if now else []), *([_serving(work, serving)] if serving else [])]
+    return [*steps, *_start_all(work, kept)]
+
+
+def start_late(work: Work) -> list[Step]:
+    """Bring up what had to wait for services of other hosts, until all of the host serves."""
+    return _start_all(work, _kept(work))
+
+
+def _start_all(work: Work, kept: list[str]) -> list[Step]:
+    roles = work.host.temporal_roles
+    up = _up(work, kept, remove_orphans=True)
+    return [up, *([_serving(work, roles)] if roles else []), healthy(work)]
+
+
+def _kept(work: Work) -> list[str]:
+    """Return the services that run on a host beside its database."""
+    return [one.name for one in work.bundle.services if not one.job and one.role != "postgresql"]
 
 
 def _serving(work: Work, roles: Sequence[Role]) -> change.Serving:

@@ -72,6 +72,10 @@ def _some_of(own: object, ours: object) -> bool:
     return isinstance(own, list) and isinstance(ours, list) and all(one in ours for one in own)
 
 
+def _only(*names: str) -> Rule:
+    return lambda own, _: isinstance(own, dict) and own.keys() <= set(names)
+
+
 def _like(pattern: str) -> Rule:
     return lambda own, _: type(own) in {str, int} and re.fullmatch(pattern, str(own), re.ASCII) is not None
 
@@ -131,7 +135,7 @@ SERVER: Rule = {
     },
     "services": {"*": {"rpc": dict.fromkeys(("keepAliveServerConfig", "clientConnectionConfig"), _free)}},
     **dict.fromkeys(("archival", "namespaceDefaults", "otel", "dcRedirectionPolicy"), _free),
-    "publicClient": {"forceTLSConfig": _free},
+    "publicClient": _only("forceTLSConfig"),  # the worker service finds frontends among the members
     "dynamicConfigClient": {"pollInterval": _PAUSE},
 }
 LIMITS: Mapping[str, tuple[int, int]] = {

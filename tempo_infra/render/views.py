@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory import subnets
@@ -32,6 +32,7 @@ PROJECT = "tempo-infra"  # of Docker Compose; fixed, containers and networks are
 DATABASE = "temporal"
 VISIBILITY_DATABASE = "temporal_visibility"
 PASSWORD_FILE = "/run/secrets/tempo-infra/db_password"  # noqa: S105  # in Temporal's containers
+FRONTENDS = "frontends"  # in containers, the name of all frontends where there are several
 ACCOUNTS = "accounts"  # the folder of the one file that all containers with numbers of our own have
 
 
@@ -55,6 +56,7 @@ class ServiceView:
     shm: str
     shares_network: bool  # it has the host's network, and binds the internal address itself
     ports: tuple[str, ...]  # published
+    extra_hosts: tuple[str, ...]  # "name:address", where it reaches several frontends under one name
     health_address: str
     health_port: str
     folder: str  # on the host; "" when it has no files of its own
@@ -84,7 +86,8 @@ class ClusterView:
     name: str
     project: str
     shards: int
-    frontend: str  # host:port
+    frontend: str  # host:port, or dns:///name:port for several
+    rpc_address: str  # host:port, the same in every cluster
     database: str  # host:port
     database_name: str  # by which the schema job reaches it
     shares_network: bool  # services have their host's own network
@@ -124,22 +127,45 @@ class NamespaceView:
 
 
 def namespaces_of(cluster: Cluster, host: Host) -> tuple[NamespaceView, ...]:
-    """Return the cluster's namespaces for its first frontend host, from which they are made; else none."""
-    if host != cluster.with_role(Role.FRONTEND)[0]:
+    """Return the cluster's namespaces for a frontend host, from any of which they are made; else none."""
+    if not host.has(Role.FRONTEND):
         return ()
     return tuple(NamespaceView(one.name, f"{one.retention_hours}h") for one in cluster.temporal.namespaces)
 
 
+def addresses_of(cluster: Cluster, *roles: Role) -> tuple[str, ...]:
+    """Return the internal addresses of the hosts that have one of these roles, in numeric order."""
+    return tuple(sorted((one.internal for one in cluster.with_role(*roles)), key=_numeric))
+
+
+def _numeric(address: str) -> tuple[int, int]:
+    found = ip_address(address)
+    return found.version, int(found)
+
+
+def frontend_address(cluster: Cluster) -> str:
+    """Return where UI and command line find a frontend: gRPC takes one that answers of all of a name."""
+    addresses, port = addresses_of(cluster, Role.FRONTEND), PORTS[Role.FRONTEND].grpc
+    return with_port(addresses[0], port) if len(addresses) == 1 else f"dns:///{FRONTENDS}:{port}"
+
+
+def _frontend_hosts(cluster: Cluster, host: Host) -> tuple[str, ...]:
+    """Return the addresses behind that name. Compose before 2.24 keeps the last one: the host's own."""
+    addresses = addresses_of(cluster, Role.FRONTEND)
+    own_last = sorted(addresses, key=host.internal.__eq__)
+    return tuple(f"{FRONTENDS}:{one}" for one in own_last) if len(addresses) > 1 else ()
+
+
 def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
-    frontend = cluster.with_role(Role.FRONTEND)[0].internal
     subnet = subnets.of_host(cluster, cluster.database_host)
     jobs = (Role.POSTGRESQL,) if cluster.shares_network else ()  # the schema job has its host's address then
-    clients = [str(ip_network(host.internal)) for host in cluster.with_role(*TEMPORAL_ROLES, *jobs)]
+    clients = (str(ip_network(one)) for one in addresses_of(cluster, *TEMPORAL_ROLES, *jobs))
     return ClusterView(
         name=cluster.name,
         project=PROJECT,
         shards=settings.shards,
-        frontend=with_port(frontend, PORTS[Role.FRONTEND].grpc),
+        frontend=frontend_address(cluster),
+        rpc_address=with_port(LOOPBACK, PORTS[Role.FRONTEND].grpc),
         database=with_port(cluster.database_host.internal, POSTGRESQL_PORT),
         database_name=cluster.database_host.internal if cluster.shares_network else Role.POSTGRESQL.value,
         shares_network=cluster.shares_network,
@@ -203,6 +229,7 @@ def service_view(
         shm=_mebibytes(container.shm_bytes or 0),
         shares_network=shares,
         ports=() if shares else tuple(f"{with_port(address, port)}:{port}" for port in ports),
+        extra_hosts=_frontend_hosts(cluster, host) if container.name in {"ui", "admin-tools"} else (),
         health_address=host.internal if shares else LOOPBACK,
         health_port=str(ports[0]) if ports else "",
         folder=_folder(folders, container.name),

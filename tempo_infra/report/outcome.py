@@ -83,7 +83,7 @@ def reach_lines(cluster: Cluster) -> Iterator[str]:
         yield f"                       each serves all namespaces: {names}"
     else:
         yield f"  reach it:  workers   {first}, namespaces: {names}"
-    for host in cluster.with_role(Role.UI)[:1]:
+    for host in cluster.with_role(Role.UI):
         login = f"{host.ssh.user}@{host.ssh.address}" + (
             f" -p {host.ssh.port}" if host.ssh.port != SSH_PORT else ""
         )

@@ -61,19 +61,19 @@ def os_reserve_bytes(memory_bytes: int) -> int:
     return min(max(OS_RESERVE_FLOOR, memory_bytes // OS_RESERVE_SHARE), OS_RESERVE_CAP)
 
 
-def container_names(cluster: Cluster, host: Host) -> tuple[str, ...]:
+def container_names(host: Host) -> tuple[str, ...]:
     """Return the compose services of a host, in start order; the jobs come last."""
     jobs = []
     if host.has(Role.POSTGRESQL):
         jobs.append("schema")
-    if host.name == cluster.with_role(Role.FRONTEND)[0].name:
+    if host.has(Role.FRONTEND):
         jobs.append("admin-tools")
     return (*(role.value for role in host.roles), *jobs)
 
 
 def memory_shares(cluster: Cluster, host: Host) -> dict[str, int]:
     """Divide the host's bytes: floors, then the rest by weight. InputError when the floors don't fit."""
-    names = container_names(cluster, host)
+    names = container_names(host)
     own = {name: int(one.value) for name, one in effective(cluster, host, "memory").items() if name in names}
     floors = {name: own.get(name) or _floor(cluster, name) for name in names}
     taken = os_reserve_bytes(host.resources.memory_bytes) + _pages_of_others(cluster, host)

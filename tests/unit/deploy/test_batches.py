@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations, product
 
-from tempo_infra.deploy.batches import batches
+import pytest
+
+from tempo_infra.deploy.batches import batches, late, running
 from tempo_infra.deploy.plan import HostPlan
-from tempo_infra.inventory.cluster import Role
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Host, Role
 from tests.unit.deploy.test_plan import HOST
 
 
@@ -44,3 +47,50 @@ def test_a_host_with_several_roles_comes_with_the_last_of_them() -> None:
 
 def test_a_host_that_is_down_has_the_least_to_lose() -> None:
     assert order(hosts("h", 4, Role.HISTORY, down=2))[0] == ["h-2"]
+
+
+def both_hosts() -> list[tuple[Host, Host]]:
+    """Every way of putting the roles on two hosts: on one of them or, but for the database, on both."""
+    here, there, both = (True, False), (False, True), (True, True)
+    found = []
+    for database, *others, ui in product((here, there), *[(here, there, both)] * 4, (here, there, both)):
+        places = (*zip(Role, (database, *others, ui), strict=True),)
+        found.append(
+            (
+                replace(HOST, name="a", roles=tuple(role for role, place in places if place[0])),
+                replace(HOST, name="b", roles=tuple(role for role, place in places if place[1])),
+            )
+        )
+    return found
+
+
+@pytest.mark.parametrize(
+    "down", [("a", "b"), ("a",), ("b",), ()], ids=["nothing runs", "b runs", "a runs", "all run"]
+)
+def test_no_service_is_waited_for_before_what_it_needs_serves_in_any_shape_of_two_hosts(
+    down: tuple[str, ...],
+) -> None:
+    waits = 0
+    for pair in both_hosts():
+        for hosts in permutations(pair):
+            stopped = {host.name: tuple(map(str, host.temporal_roles)) for host in hosts if host.name in down}
+            plans = [(h, HostPlan(h.name, "d", starts=stopped.get(h.name, ()))) for h in hosts if _serves(h)]
+            there, groups = set(running(hosts, stopped)), batches(plans)
+            waiting = late(groups, hosts, there)
+            roles = {host.name: set(host.temporal_roles) for host in hosts}
+            for name in (name for group in groups for name in group):
+                now = roles[name] - set(waiting.get(name, ()))
+                there |= now
+                assert Role.WORKER not in now or there >= {Role.HISTORY, Role.MATCHING, Role.FRONTEND}, hosts
+                waits += name in waiting
+            assert there | {Role.WORKER} == set(TEMPORAL_ROLES)  # nothing else is ever late
+    assert (waits > 0) is bool(down)
+
+
+def _serves(host: Host) -> bool:
+    return bool(host.temporal_roles) or host.has(Role.UI)
+
+
+def test_a_cluster_of_two_equal_hosts_waits_for_nothing() -> None:
+    alike = hosts("h", 2, *TEMPORAL_ROLES, down=0) + hosts("g", 1, *TEMPORAL_ROLES, Role.UI)
+    assert not late(batches(alike), [host for host, _ in alike], frozenset())  # type: ignore[misc,arg-type]

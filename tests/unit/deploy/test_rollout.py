@@ -20,6 +20,7 @@ from tempo_infra.inventory.cluster import Cluster
 from tempo_infra.inventory.load import loads
 from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.state import Docker, HostState
+from tempo_infra.on_host.steps import change
 from tempo_infra.render import render
 from tempo_infra.render.bundle import Bundle
 from tempo_infra.secrets import TEMPORAL_DB, Secret
@@ -174,7 +175,44 @@ def test_it_does_not_begin_with_a_service_that_needs_another_one() -> None:
     cluster = pinned(loads(text.replace("[history]", "[history, matching, frontend, ui]"), Path("trio.yaml")))
     hosts = FakeHosts(fresh(cluster))
     assert run(hosts, cluster, render(cluster, size(cluster)))[0].ok
-    assert begun(hosts)[0] == ("front-1", ["frontend"])
+    assert begun(hosts) == [
+        ("history-1", ["history"]),
+        ("history-1", ["history", "matching", "frontend", "ui"]),
+        ("front-1", ["worker", "frontend"]),
+    ]
+
+
+def test_a_service_that_needs_others_waits_for_those_of_later_hosts() -> None:
+    """Both hosts have a frontend, one the worker service, which serves with the matching of the other."""
+    text = (INVENTORIES / "oslo-trio.yaml").read_text()
+    text = text.replace("[frontend, matching, worker, ui]", "[history, worker, frontend]")
+    cluster = pinned(loads(text.replace("[history]", "[matching, frontend]"), Path("trio.yaml")))
+    hosts = FakeHosts(fresh(cluster))
+    assert run(hosts, cluster, render(cluster, size(cluster)))[0].ok
+    assert begun(hosts) == [
+        ("front-1", ["history"]),
+        ("front-1", ["history", "frontend"]),
+        ("history-1", ["matching", "frontend"]),
+        ("front-1", ["history", "worker", "frontend"]),
+    ]
+    waited = [step for host, step in hosts.given if host == "front-1"]
+    asked = [list(step.ports) for step in waited if isinstance(step, change.Serving)]
+    assert asked == [["history"], ["history", "frontend"], ["history", "worker", "frontend"]]
+    assert hosts.steps_of("front-1").count("healthy") == 1  # with the worker, and not before
+
+
+def test_namespaces_are_made_from_a_frontend_that_runs_whichever_comes_first() -> None:
+    text = (INVENTORIES / "oslo-trio.yaml").read_text()
+    cluster = pinned(loads(text.replace("[history]", "[history, frontend]"), Path("trio.yaml")))
+    bundles = render(cluster, size(cluster))
+    states = pushed(cluster, bundles)
+    down = [one for one in states["front-1"].containers if one.service != "frontend"]
+    states["front-1"] = replace(states["front-1"], containers=down)
+    live = replace(states["db-1"].live, namespaces=[("temporal-system", 1)])
+    states["db-1"] = replace(states["db-1"], live=live)
+    hosts = FakeHosts(states)
+    assert run(hosts, cluster, bundles)[0].ok
+    assert [host for host, step in hosts.asked if step == "namespaces"] == ["history-1"]
 
 
 @pytest.mark.parametrize(("still", "together"), [("history", True), ("ui", False), ("postgresql", False)])

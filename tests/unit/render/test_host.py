@@ -200,9 +200,37 @@ def test_the_membership_is_the_same_everywhere_but_for_the_own_address() -> None
         prometheus = document["global"].pop("metrics")["prometheus"]
         assert prometheus["listenAddress"] == f"127.0.0.1:{PORTS[role].metrics}"  # no port of the host
         assert document["global"]["membership"].pop("broadcastAddress") == one.host(name).internal
-        assert document["publicClient"] == {"hostPort": "10.0.0.11:7233"}
+        assert "publicClient" not in document  # frontends are found among the members
+        assert document["clusterMetadata"]["clusterInformation"]["active"]["rpcAddress"] == "127.0.0.1:7233"
         assert document["persistence"]["datastores"]["default"]["sql"]["connectAddr"] == "10.0.0.13:5432"
     assert all(document == documents[0][2] for _, _, document in documents)
+
+
+def two_frontends(*, internal: str = "10.0.0.9") -> Cluster:
+    return cluster(*trio().hosts, host("front-2", Role.FRONTEND, Role.UI, internal=internal))
+
+
+def test_ui_and_command_line_reach_every_frontend_where_there_are_several() -> None:
+    """Round robin over the addresses of one name. Compose before 2.24 keeps the last one: the host's own."""
+    one = two_frontends()
+    behind = {"front-1": ["10.0.0.9", "10.0.0.11"], "front-2": ["10.0.0.11", "10.0.0.9"]}
+    for name, addresses in behind.items():
+        services = compose(bundle(one, name))["services"]
+        for service in ("ui", "admin-tools"):
+            assert services[service]["environment"]["TEMPORAL_ADDRESS"] == "dns:///frontends:7233"
+            assert services[service]["extra_hosts"] == [f"frontends:{address}" for address in addresses]
+        assert "extra_hosts" not in services["frontend"]
+
+
+def test_namespaces_may_be_made_from_every_frontend() -> None:
+    found = render(two := two_frontends(), size(two))
+    texts = {
+        each.host: each.file("namespaces.yaml").content
+        for each in found
+        if any(file.path == "namespaces.yaml" for file in each.files)
+    }
+    assert set(texts) == {"front-1", "front-2"}
+    assert len(set(texts.values())) == 1
 
 
 def test_metrics_take_no_port_that_a_service_listens_on() -> None:

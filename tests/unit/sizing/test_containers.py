@@ -78,9 +78,9 @@ def test_jobs_stand_where_they_are_run() -> None:
     assert [c.name for c in sized.host("history-1").containers] == ["history"]
 
 
-def test_a_second_frontend_has_no_second_admin_tools() -> None:
+def test_every_frontend_has_its_admin_tools() -> None:
     two = cluster(*trio().hosts, host("front-2", Role.FRONTEND, internal="10.0.0.14"))
-    assert [c.name for c in size(two).host("front-2").containers] == ["frontend"]
+    assert [c.name for c in size(two).host("front-2").containers] == ["frontend", "admin-tools"]
 
 
 def test_go_services_know_their_limit_and_postgresql_its_shared_memory() -> None:
