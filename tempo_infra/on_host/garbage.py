@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import manifest, mounts, program
+from tempo_infra.on_host.cluster_record import is_record
 from tempo_infra.on_host.durable import hide
 from tempo_infra.on_host.journal import history, last_good
 from tempo_infra.on_host.layout import ZERO
