@@ -111,7 +111,7 @@ def parse(text: "bytes | str") -> Manifest:
     return of(body)
 
 
-def of(body: Any) -> Manifest:  # noqa: ANN401
+def of(body: Any) -> Manifest:  # noqa: ANN401 - JSON
     """Return the manifest that JSON values mean; ManifestError.
 
     One that names no users is from before there were numbers of our own.
@@ -148,19 +148,19 @@ def _entry(one: "dict[str, Any]") -> Entry:
     )
 
 
-def _word(value: Any) -> str:  # noqa: ANN401
+def _word(value: Any) -> str:  # noqa: ANN401 - JSON
     if not isinstance(value, str):
         raise TypeError(f"{str(value)[:20]!r} is no text")
     return value
 
 
-def _number(value: Any) -> int:  # noqa: ANN401
+def _number(value: Any) -> int:  # noqa: ANN401 - JSON
     if not isinstance(value, int):
         raise TypeError(f"{str(value)[:20]!r} is no number")
     return value
 
 
-def _flag(value: Any) -> bool:  # noqa: ANN401
+def _flag(value: Any) -> bool:  # noqa: ANN401 - JSON
     if not isinstance(value, bool):
         raise TypeError(f"{str(value)[:20]!r} is neither true nor false")
     return value
