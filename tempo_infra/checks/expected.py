@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
-from tempo_infra.inventory.addresses import with_port
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.inventory.cluster import Role
 from tempo_infra.sizing import size
 from tempo_infra.sizing.hugepages import reserved_bytes
-from tempo_infra.sizing.temporal import LOOPBACK, PORTS, POSTGRESQL_PORT, UI_PORT, listening
+from tempo_infra.sizing.temporal import LOOPBACK, POSTGRESQL_PORT, UI_PORT, listening, places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,22 +47,6 @@ def ports_of(host: Host, cluster: Cluster) -> Mapping[int, str]:
     if host.has(Role.UI):
         found[UI_PORT] = Role.UI.value
     return found
-
-
-def _members(cluster: Cluster) -> tuple[str, ...]:
-    return tuple(
-        f"{role} {host.internal}:{PORTS[role].membership}"
-        for role in TEMPORAL_ROLES
-        for host in cluster.with_role(role)
-    )
-
-
-def _ring(cluster: Cluster) -> tuple[str, ...]:
-    return tuple(
-        f"{role} {with_port(host.internal, PORTS[role].grpc)}"
-        for role in TEMPORAL_ROLES
-        for host in cluster.with_role(role)
-    )
 
 
 def _sized(host: Host, cluster: Cluster) -> dict[str, Any]:
@@ -125,8 +108,8 @@ class Expected:
             inventory=str(cluster.path),
             internal=host.internal,
             ports=ports_of(host, cluster),
-            members=_members(cluster),
-            ring=_ring(cluster),
+            members=tuple(places(cluster, lambda ports: ports.membership).values()),
+            ring=tuple(places(cluster, lambda ports: ports.grpc).values()),
             shards=cluster.temporal.shards,
             login=cluster.secrets.login.role,
             shares_network=cluster.shares_network,

@@ -33,6 +33,8 @@ class AtOnce:
     def __init__(self) -> None:
         self._ended = threading.Event()
         self._asked = False
+        self._saying = threading.RLock()
+        self._said = False
 
     def __call__(self, *_: object) -> NoReturn:
         if self._asked:
@@ -47,16 +49,19 @@ class AtOnce:
         self._ended, self._asked = threading.Event(), False
 
     def end(self) -> None:
-        """End the program when it was asked to, without waiting for its threads; what was to be said is."""
+        """End the program when it was asked to, without waiting for its threads."""
         if self._asked:
-            os._exit(exit_code(failed=True))
+            self._leave()
 
     def _see(self, ended: threading.Event) -> None:
         if not ended.wait(LEAVE_S):
             self._leave()
 
     def _leave(self) -> NoReturn:
-        _say("interrupted")
+        with self._saying:  # the wait's end and its longest time may come together
+            if not self._said:
+                self._said = True
+                _say("interrupted")
         os._exit(exit_code(failed=True))  # a thread waits for a host, which lets go by itself
 
 

@@ -119,8 +119,8 @@ def _run(leaving: AtOnce) -> None:
     except SystemExit as end:
         if end.code != CTRL_C:
             raise
-        typer.echo("interrupted", err=True)
         leaving.end()
+        typer.echo("interrupted", err=True)
         sys.exit(exit_code(failed=True))
     except Exception as error:  # noqa: BLE001 - no traceback is for an operator, and values stand in one
         typer.echo(_of_this_machine(error) or _bug(error), err=True)

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from tempo_infra.inventory.addresses import with_port
+from tempo_infra.on_host.condition import span
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -59,15 +62,7 @@ class Departed:
         if self.knocks:
             yield "its logins are refused"
         if self.heard_s is not None:
-            yield f"last heard of {ago(self.heard_s)}"
-
-
-def ago(seconds: int) -> str:
-    """Return a time that has passed, as people say it."""
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
+            yield f"last heard of {span(self.heard_s)} ago"
 
 
 def newest(states: Mapping[str, HostState]) -> ClusterRecord | None:
@@ -140,9 +135,5 @@ def _heard(states: Iterable[HostState]) -> dict[str, dict[str, int]]:
 
 
 def _is_here(one: Member, hosts: Iterable[Host]) -> bool:
-    places = {f"{_bracketed(host.ssh.address)}:{host.ssh.port}" for host in hosts}
+    places = {with_port(host.ssh.address, host.ssh.port) for host in hosts}
     return one.ssh.rpartition("@")[2] in places or one.internal in {host.internal for host in hosts}
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address

@@ -152,7 +152,7 @@ class Departing:
     @property
     def refused(self) -> list[tuple[str, str]]:
         """Who can't be taken out, and why."""
-        return [(one.name, _holds_data(one)) for one in self.found if self._holds_data(one)]
+        return [(one.name, _why_it_stays(one)) for one in self.found if self._holds_data(one)]
 
     @property
     def unasked(self) -> list[tuple[str, str]]:
@@ -167,18 +167,15 @@ class Departing:
         return Role.POSTGRESQL in one.roles and bool(one.runs or not self.options.new_database)
 
     def _unasked(self, one: Departed) -> str:
-        known = (
-            ""
-            if one.ssh
-            else (
-                ", and no host remembers how ssh reaches it: where it is alive, it is first removed with an "
-                "inventory that still names it"
-            )
+        unreachable = (
+            ", and no host remembers how ssh reaches it: where it is alive, it is first removed with an "
+            "inventory that still names it"
         )
+        unknown = "" if one.ssh else unreachable
         return (
             f"left the inventory, and is still in the cluster ({one.state}); "
             f"`{hint(f'provision --gone {one.name}', self.cluster.path)}` stops its services before its "
-            f"access to the database ends, its data stays{known}; or put it back into the file"
+            f"access to the database ends, its data stays{unknown}; or put it back into the file"
         )
 
     def before(self) -> list[Stage]:
@@ -236,7 +233,7 @@ class Departing:
         }
 
 
-def _holds_data(one: Departed) -> str:
+def _why_it_stays(one: Departed) -> str:
     return (
         f"left the inventory ({one.state}), and holds the database, which can't be moved to another host "
         "yet: put it back into the file; if its data is lost for good, --new-database makes an empty one "

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import locks
+from tempo_infra.inventory.addresses import with_port
 from tempo_infra.on_host.cluster_record import ClusterRecord, Member
 from tempo_infra.on_host.fit import text as printable
 from tempo_infra.on_host.steps import change
@@ -114,6 +115,5 @@ def described(
 
 def _member(host: Host, generation: str, before: str) -> Member:
     roles = tuple(str(role) for role in host.roles)
-    address = f"[{host.ssh.address}]" if ":" in host.ssh.address else host.ssh.address
-    ssh = UNSEEN.sub("?", f"{host.ssh.user}@{address}:{host.ssh.port}")
+    ssh = UNSEEN.sub("?", f"{host.ssh.user}@{with_port(host.ssh.address, host.ssh.port)}")
     return Member(host.name, host.internal, roles, generation, before, ssh)

@@ -113,24 +113,21 @@ class Rollout:
         known = {name: words for name, (_, words) in made.items() if words}
         own = own_used(self._bundles[host.name] for host in hosts)
         taken = (f"accepted risk: {one.risk}" for one in own if one.risk)
+        found = tuple(plan for plan, _ in made.values())
         risks = (*self._risks(), *taken, *self._unasked(states), *cautions(self._cluster, self._supply.found))
         left = self._departing
-        risks = (*risks, *left.risks, *left.outages(plan for plan, _ in made.values()))
-        found, readers = tuple(plan for plan, _ in made.values()), tuple(map(str, self._supply.found.readers))
-        against = (*obstacles.of_inventory(self._cluster), *self._departing.refused, *self._needs_all(states))
-        past = since(found, states, self._cluster.digest, locks.who())
         return Plan(
             found,
             errors | failed,
             known,
-            risks,
-            against,
-            own,
-            readers,
-            past,
-            self._departing.found,
-            tuple(self._departing.unasked),
-            self._options.without,
+            risks=(*risks, *left.risks, *left.outages(found)),
+            against=(*obstacles.of_inventory(self._cluster), *left.refused, *self._needs_all(states)),
+            own=own,
+            readers=tuple(map(str, self._supply.found.readers)),
+            since=since(found, states, self._cluster.digest, locks.who()),
+            departed=left.found,
+            unasked=tuple(left.unasked),
+            without=self._options.without,
         )
 
     def _needs_all(self, states: Mapping[str, HostState]) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,6 @@ from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.obstacles import USERS_RISK, needed, nobodys
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.summary import of_plan
-from tempo_infra.inventory.addresses import with_port
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
 from tempo_infra.inventory.logins import OWNER
 from tempo_infra.inventory.overrides import KERNEL_RISK
@@ -25,16 +24,17 @@ from tempo_infra.on_host.manifest import NAME as MANIFEST
 from tempo_infra.on_host.snapshot import values_in
 from tempo_infra.on_host.steps import change
 from tempo_infra.sizing.tables import MAIN, statements
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
+from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT, places
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.inventory.cluster import Host
     from tempo_infra.on_host.steps.step import Step
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
+    from tempo_infra.sizing.temporal import Ports
 
 
 SERVES_S = 150.0  # with history.acquireShardInterval as the server has it, history may need 65 s and more
@@ -217,27 +217,22 @@ def members(cluster: Cluster, may_lack: Collection[tuple[str, Role]] = ()) -> ch
 
     `may_lack`: (host, role) that may be missing.
     """
-    ports = {role: PORTS[role].membership for role in TEMPORAL_ROLES}
-    expected, lack = _places(cluster, may_lack, ports)
+    expected, lack = _places(cluster, may_lack, lambda ports: ports.membership)
     return change.Membership(expected, deadline_s=90.0, may_lack=lack)
 
 
 def ring(cluster: Cluster, host: Host, may_lack: Collection[tuple[str, Role]] = ()) -> change.Ring:
     """Compare the ring with the inventory, as this host's frontend sees it."""
-    ports = {role: PORTS[role].grpc for role in TEMPORAL_ROLES}
-    return change.Ring(*_places(cluster, may_lack, ports), host.internal, ports[Role.FRONTEND])
+    expected, lack = _places(cluster, may_lack, lambda ports: ports.grpc)
+    return change.Ring(expected, lack, host.internal, PORTS[Role.FRONTEND].grpc)
 
 
 def _places(
-    cluster: Cluster, may_lack: Collection[tuple[str, Role]], ports: Mapping[Role, int]
+    cluster: Cluster, may_lack: Collection[tuple[str, Role]], port: Callable[[Ports], int]
 ) -> tuple[list[str], list[str]]:
     """Return where every service of Temporal's is expected, and which of those may be missing."""
-    places = {
-        (host.name, role): f"{role} {with_port(host.internal, ports[role])}"
-        for host in cluster.hosts
-        for role in host.temporal_roles
-    }
-    return sorted(places.values()), sorted(places[one] for one in may_lack if one in places)
+    found = places(cluster, port)
+    return sorted(found.values()), sorted(found[one] for one in may_lack if one in found)
 
 
 def members_gone() -> change.MembersGone:

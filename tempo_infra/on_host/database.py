@@ -154,7 +154,7 @@ def membership(args: change.Membership) -> "dict[str, list[str]]":
         time.sleep(1.0)
 
 
-YOUNG_S = 20  # so long does Temporal itself take a silent member for one that it can join
+YOUNG_S = 20  # so long does Temporal itself take a silent member for one to join: ringpop/monitor.go
 SPOKE = f"""
 select 1 as one from public.cluster_membership
 where last_heartbeat > (now() at time zone 'utc') - interval '{YOUNG_S} s' limit 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable
 
 from tempo_infra.on_host import containers, psql, which_engine
 from tempo_infra.on_host.belongs import cluster_here
-from tempo_infra.on_host.database import TEMPORALS
+from tempo_infra.on_host.database import TEMPORALS, YOUNG_S
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.ring import IT_RUNS
 from tempo_infra.on_host.shell import StepError
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.steps import change, upkeep
 
 PAUSE_S = 1.0
-# After this Temporal itself takes a silent member for gone: common/membership/ringpop/monitor.go.
-SILENT_S = 20
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def silent(args: upkeep.Silent, say: "Callable[[str], None]" = lambda _: None) -
         if time.monotonic() - started > args.deadline_s:
             raise StepError(words, remedy=IT_RUNS)
         if words != told:
-            say(f"{words}; its membership ends {SILENT_S} s after its last word")
+            say(f"{words}; its membership ends {YOUNG_S} s after its last word")
             told = words
         time.sleep(PAUSE_S)
     return {"seconds": time.monotonic() - started}
@@ -59,7 +57,7 @@ def _heard(wanted: "list[str]") -> "dict[str, int]":
         "select left(rpc_address::text, 64) as address, min(extract(epoch from "  # noqa: S608 - checked
         "(now() at time zone 'utc') - last_heartbeat))::integer as ago from public.cluster_membership "
         f"where rpc_address in ({_quoted(wanted)}) "
-        f"and last_heartbeat > (now() at time zone 'utc') - interval '{SILENT_S} s' "
+        f"and last_heartbeat > (now() at time zone 'utc') - interval '{YOUNG_S} s' "
         "group by rpc_address limit 1000"
     )
     rows = psql.ask(psql.database_container(), query, database=TEMPORALS, deadline_s=20)

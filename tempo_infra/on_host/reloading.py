@@ -92,10 +92,15 @@ def take_up(services: "Collection[str]", deadline_s: float = TAKEN_UP_S) -> None
 
 def _written(container: "Mapping[str, Any]", name: str) -> "Iterator[float]":
     """Yield when a file of a container's own folder was written, in seconds of the epoch."""
-    for one in container.get("Mounts") or ():
-        if one.get("Destination") == TARGET:
-            with contextlib.suppress(OSError):
-                yield (Path(str(one["Source"])) / name).lstat().st_mtime
+    for folder in _folders(container):
+        with contextlib.suppress(OSError):
+            yield (folder / name).lstat().st_mtime
+
+
+def _folders(container: "Mapping[str, Any]") -> "list[Path]":
+    """Return the folder of a service's files, as its container has it mounted; none where it has none."""
+    mounts = container.get("Mounts") or ()
+    return [Path(str(one["Source"])) for one in mounts if one.get("Destination") == TARGET]
 
 
 def _running() -> "Mapping[str, Any]":
@@ -109,10 +114,8 @@ def _running() -> "Mapping[str, Any]":
 def _changed(container: "Mapping[str, Any]") -> "list[str]":
     """Return the files that were written after the server has read them."""
     [row] = psql.ask(container["Id"], LOADED, deadline_s=ASK_S)
-    mounts = container.get("Mounts") or ()
-    folders = [str(one["Source"]) for one in mounts if one.get("Destination") == TARGET]
     found = []
-    for folder in folders:
+    for folder in _folders(container):
         with os.scandir(folder) as inside:
             found += [one.name for one in inside if one.stat(follow_symlinks=False).st_mtime > row["at"]]
     return sorted(found)

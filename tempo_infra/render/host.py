@@ -52,6 +52,7 @@ class Made:
     images: Mapping[str, str]  # by service
     own: OwnTemplate | None
     start: bytes = b""  # what of it only a start of its service takes up
+    polls: bool = True  # who is started with it takes up what changes in the others
 
     def read_once(self) -> Made:
         return replace(self, file=replace(self.file, live=False), start=self.file.content)
@@ -129,9 +130,7 @@ def _service_files(
     for spec in SERVICE_FILES.get(folder, ()):  # a template of just this service comes before the shared one
         names = (f"services/{service}/{spec.path}.j2", f"services/{folder}/{spec.path}.j2")
         made.append(_made(engine, cluster, spec, names, values, service))
-    if any(one.file.path == "server.yaml" and not polls(one.file.content.decode()) for one in made):
-        return [one.read_once() for one in made]
-    return made
+    return made if all(one.polls for one in made) else [one.read_once() for one in made]
 
 
 def _made(
@@ -148,20 +147,20 @@ def _made(
     # Not in the other process: the tables that are loaded for it are there for all then.
     meant = _read(engine.ours(templates[-1], values), spec, values) if own else None
 
-    def taken(rendered: Rendered) -> tuple[str, Mapping[str, str], Sequence[str]]:
+    def taken(rendered: Rendered) -> tuple[str, Mapping[str, str], Sequence[str], str, bool]:
         read = _read(rendered, spec, values)
         images = _images(read.found) if spec is COMPOSE else {}
-        if meant is None:
-            return read.text, images, ()
-        beyond = judged(cluster, spec.path, rendered.template, read, meant)
-        return written(MANAGED, rendered, read.found, spec.reader), images, beyond
+        beyond = judged(cluster, spec.path, rendered.template, read, meant) if meant else ()
+        text = written(MANAGED, rendered, read.found, spec.reader) if meant else read.text
+        start = started_with(spec, text, read.found, int(str(values["postgres_version"])))
+        return text, images, beyond, start, spec.path != "server.yaml" or polls(read.found)
 
-    text, images, beyond = engine.render(name, values, taken)
+    text, images, beyond, start, polled = engine.render(name, values, taken)
     effect, live = spec.effect.format(service=service), bool(service) and spec.path in READ_ANEW
     file = File(spec.path, text.encode(), spec.mode, spec.uid, effect, live)
     accepted = RISKS[spec.path][0] if beyond else ""
-    start = started_with(spec, text, int(str(values["postgres_version"])))
-    return Made(file, images, OwnTemplate(name, tuple(beyond), accepted) if own else None, start)
+    template = OwnTemplate(name, tuple(beyond), accepted) if own else None
+    return Made(file, images, template, start.encode(), polled)
 
 
 def _read(rendered: Rendered, spec: Spec, values: Mapping[str, object]) -> Read:

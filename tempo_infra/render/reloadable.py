@@ -8,11 +8,10 @@ written into the folder while it runs, and the server is told.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tempo_infra.inventory.dynamic_config import duration_s, is_live
 from tempo_infra.inventory.parameters import postgresql
-from tempo_infra.render import parse
 from tempo_infra.render.files import READ_ANEW
 
 if TYPE_CHECKING:
@@ -27,20 +26,22 @@ POLL_S = 10.0  # of `reloading.take_up`, which waits for two of them and some mo
 SAYS_SO = ("info", "debug")
 
 
-def started_with(spec: Spec, text: str, version: int) -> bytes:
-    """Return the part of a file that only a start takes up; all of it for a file that is read once."""
+def started_with(spec: Spec, text: str, found: object, version: int) -> str:
+    """Return the part of a file that only a start takes up; all of it for a file that is read once.
+
+    `found` is what its reader makes of the text.
+    """
     if spec.path not in READ_ANEW:
-        return text.encode()
-    if spec.reader == "pgconf":
-        return _plain(_of_postgresql(parse.pgconf(text), version))
-    return _plain(_of_temporal(parse.yaml(text))) if spec.reader == "yaml" else b""
+        return text
+    if not isinstance(found, dict):  # who may log in
+        return ""
+    return _plain(_of_postgresql(found, version) if spec.reader == "pgconf" else _of_temporal(found))
 
 
-def polls(server: str) -> bool:
+def polls(server: Any) -> bool:  # noqa: ANN401  # parsed YAML
     """Whether a server with this `server.yaml` soon reads its dynamic configuration anew, and says so."""
-    found = parse.yaml(server)
     try:
-        level, every = found["log"]["level"], found["dynamicConfigClient"]["pollInterval"]  # type: ignore[index]
+        level, every = server["log"]["level"], server["dynamicConfigClient"]["pollInterval"]
     except (KeyError, TypeError):
         return False
     return level in SAYS_SO and 0 < duration_s(str(every)) <= POLL_S
@@ -56,11 +57,10 @@ def _of_postgresql(found: Mapping[str, str], version: int) -> dict[str, str]:
     }
 
 
-def _of_temporal(found: object) -> dict[str, object]:
+def _of_temporal(found: Mapping[str, object]) -> dict[str, object]:
     """Keys in small letters, as the server compares them."""
-    pairs = found.items() if isinstance(found, dict) else ()
-    return {str(name).casefold(): values for name, values in pairs if not is_live(str(name), values)}
+    return {name.casefold(): values for name, values in found.items() if not is_live(name, values)}
 
 
-def _plain(values: Mapping[str, object]) -> bytes:
-    return json.dumps(values, sort_keys=True).encode()
+def _plain(values: Mapping[str, object]) -> str:
+    return json.dumps(values, sort_keys=True)

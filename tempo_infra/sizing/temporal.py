@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory import dynamic_config
-from tempo_infra.inventory.cluster import Role
+from tempo_infra.inventory.addresses import with_port
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.sizing.containers import SHARD_BYTES
 from tempo_infra.sizing.overrides import Override, effective, put_in
 from tempo_infra.sizing.settings import MIB, Setting, TemporalSettings, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tempo_infra.inventory.cluster import Cluster, Host
 
@@ -82,6 +83,15 @@ def listening(cluster: Cluster, role: Role) -> tuple[int, ...]:
     """Return the ports of its host that a service listens on."""
     http = http_port(cluster, role)
     return tuple(port for port in PORTS[role].all if port != PORTS[role].http or port == http)
+
+
+def places(cluster: Cluster, port: Callable[[Ports], int]) -> dict[tuple[str, Role], str]:
+    """Return (host, role) -> "history 10.0.0.12:6934" of every service, by the port that is meant."""
+    return {
+        (host.name, role): f"{role} {with_port(host.internal, port(PORTS[role]))}"
+        for role in TEMPORAL_ROLES
+        for host in cluster.with_role(role)
+    }
 
 
 def temporal(

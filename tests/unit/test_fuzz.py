@@ -43,6 +43,7 @@ from tempo_infra.report.changes import plan_json
 from tempo_infra.report.history import history_lines, past
 from tempo_infra.report.runs import status_line
 from tempo_infra.secrets import TEMPORAL_DB, Secret
+from tempo_infra.ssh.door import Completed
 from tests.unit.deploy.test_binding import plan as some_plan
 from tests.unit.deploy.test_plan import FRESH, HOST, bundle
 
@@ -150,9 +151,9 @@ class Process:
         del deadline_s, check
         return self._sent.read(count)
 
-    def finish(self, *, deadline_s: float) -> Any:
+    def finish(self, *, deadline_s: float) -> Completed:
         del deadline_s
-        return type("Done", (), {"returncode": 1, "stderr": b"\x1b[31mno\n"})()
+        return Completed(1, b"", b"\x1b[31mno\n")
 
 
 def frames() -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host.steps import kinds
+from tempo_infra.on_host.serve import HANDLERS
 from tempo_infra.on_host.steps.step import GRANTED
 
 pytestmark = pytest.mark.thorough
@@ -71,7 +71,7 @@ def test_a_renamed_field_is_seen_where_a_host_reads_it(said: str) -> None:
     seen = lines(said, "tempo_infra/on_host/", r'"(\w+)" has no attribute "(\w+)"')
     read = {
         (kind.__name__, one.name)
-        for kind in kinds().values()
+        for kind in HANDLERS
         for one in fields(kind)
         if one.name not in ("payload", *GRANTED)
     }
@@ -85,4 +85,4 @@ def test_a_renamed_field_is_seen_where_an_operator_names_it(said: str) -> None:
 
 def test_a_field_that_is_new_is_missed_wherever_a_step_is_made(said: str) -> None:
     made = lines(said, "tempo_infra/deploy/", r'(?:for|to) "(\w+)".*\[call-arg\]')
-    assert made == {(kind.__name__,) for kind in kinds().values()}
+    assert made == {(kind.__name__,) for kind in HANDLERS}

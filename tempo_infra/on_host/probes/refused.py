@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from dataclasses import dataclass
 
-from tempo_infra.on_host import fit
+from tempo_infra.on_host import engine, fit
 from tempo_infra.on_host.probes.reading import Unread
-from tempo_infra.on_host.shell import run
+from tempo_infra.on_host.shell import StepError
 
-WINDOW = "10m"
-LINES = 5000
+WINDOW_S = 600.0
 MOST_ADDRESSES = 20
 # libpq's server, libpq/auth.c: a line that says reject, and no line at all; the logins of Temporal only.
 REFUSED = re.compile(
@@ -30,11 +30,11 @@ class Refused:
 
 def read(container: str) -> "tuple[Refused, ...]":
     """Count in the log of the database's container."""
-    words = ["docker", "logs", "--since", WINDOW, "--tail", str(LINES), container]
-    output = run(words, deadline_s=10.0)
-    if output.returncode != 0:
-        raise Unread(f"the database's log: {output.last_words}")
-    return of_log(output.err + output.out)
+    try:
+        log = engine.log(container, since_s=time.time() - WINDOW_S, deadline_s=10.0)
+    except StepError as error:
+        raise Unread(f"the database's log: {error}") from None
+    return of_log(log.decode(errors="replace"))
 
 
 def of_log(text: str) -> "tuple[Refused, ...]":

@@ -31,6 +31,7 @@ FAULTS = (
                 "containerd.version",
                 "docker.cgroup",
                 "temporal.backlog",
+                "temporal.members",
                 "temporal.pollers",
             ),
             SILENT,

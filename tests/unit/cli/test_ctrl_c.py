@@ -94,3 +94,18 @@ def test_who_goes_on_in_order_is_not_ended_after_all() -> None:
         handler()
     handler.over()
     assert not ended.wait(2.0)
+
+
+def test_it_is_said_once_when_the_wait_ends_as_its_time_does(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ends: list[int] = []
+    monkeypatch.setattr("tempo_infra.cli.interrupt.LEAVE_S", 0.0)
+    monkeypatch.setattr("tempo_infra.cli.interrupt.os._exit", ends.append)
+    handler = AtOnce()
+    with pytest.raises(KeyboardInterrupt):
+        handler()
+    handler.end()
+    while len(ends) < 2:
+        time.sleep(0.01)
+    assert capfd.readouterr().err.strip() == "interrupted"

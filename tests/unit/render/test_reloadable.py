@@ -7,14 +7,16 @@ import re
 import pytest
 
 from tempo_infra.inventory.parameters import VERSIONS, postgresql
+from tempo_infra.render import parse
 from tempo_infra.render.files import SERVICE_FILES
+from tempo_infra.render.parse import READERS
 from tempo_infra.render.reloadable import RELOADED, polls, started_with
 
 SPECS = {spec.path: spec for specs in SERVICE_FILES.values() for spec in specs}
 
 
-def part(text: str, version: int = 17, path: str = "postgresql.conf") -> bytes:
-    return started_with(SPECS[path], text, version)
+def part(text: str, version: int = 17, path: str = "postgresql.conf") -> str:
+    return started_with(SPECS[path], text, READERS[SPECS[path].reader](text), version)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -91,4 +93,4 @@ SERVER = "log: {{level: {level}}}\ndynamicConfigClient: {{pollInterval: {every}}
     ],
 )
 def test_a_server_that_looks_seldom_or_says_nothing_is_started_anew(text: str, *, soon: bool) -> None:
-    assert polls(text) is soon
+    assert polls(parse.yaml(text)) is soon
