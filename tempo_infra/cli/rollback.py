@@ -114,7 +114,7 @@ def _lines(way: WayBack, plan: Plan, *, diffs: bool) -> Iterator[str]:
         )
     for name, why in way.stay.items():
         yield from lines(why, f"{name:<12}", " " * 14)
-    if plan.hosts:
+    if plan.hosts or plan.errors:
         yield from plan_lines(plan, diffs=diffs)
     for one in way.notes:
         yield from lines(shown(one), "! ", "  ")

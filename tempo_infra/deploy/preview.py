@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,11 @@ from tempo_infra.deploy.obstacles import Allowed
 from tempo_infra.deploy.plan import plan_host
 from tempo_infra.deploy.run import Plan
 from tempo_infra.errors import StepFailedError
+from tempo_infra.on_host import manifest
 from tempo_infra.on_host.kept_generation import KeptGeneration
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.steps import reading
-from tempo_infra.on_host.users import of_generation
+from tempo_infra.on_host.wire import read_json
 from tempo_infra.render.bundle import Bundle, File, Service
 
 if TYPE_CHECKING:
@@ -35,15 +35,16 @@ def preview(
 ) -> tuple[Plan, dict[str, TempoInfraError]]:
     """Read the generations and what runs now, and compare; the errors of hosts that can't go there.
 
-    What stands in a plan's way does not stand in this one's: the host has run that generation.
+    What stands in a plan's way does not stand in this one's: the host has run that generation. What can't be
+    compared, as with a damaged manifest of the one that is current, is said in the plan and ends nothing.
     """
     steps = {name: [reading.KeptGeneration(digest)] for name, digest in to.items()}
     kept, errors = fleet.ask(steps, hosts, KeptGeneration)
     going = [host for host in hosts if to.get(host.name, ZERO) != ZERO and host.name in kept]
-    plans, failed = fleet.each(
-        going, lambda host: _plan(fleet, host, bundle_of(host.name, kept[host.name], to[host.name]))
-    )
-    return Plan(tuple(plans.values()), {}, {}), errors | failed
+    bundles, damaged = fleet.each(going, lambda one: bundle_of(one.name, kept[one.name], to[one.name]))
+    there = [host for host in going if host.name in bundles]
+    plans, failed = fleet.each(there, lambda host: _plan(fleet, host, bundles[host.name]))
+    return Plan(tuple(plans.values()), failed, {}), errors | damaged
 
 
 def _plan(fleet: Fleet, host: Host, bundle: Bundle) -> HostPlan:
@@ -61,27 +62,18 @@ def _stays_edited(path: str) -> str:
 
 def bundle_of(host: str, kept: KeptGeneration, digest: str) -> Bundle:
     """Return a generation as if it were rendered. StepFailedError for one that is not what its name says."""
-    damaged = StepFailedError(f"generation {digest[:12]} is damaged", host=host, remedy="nothing was changed")
+    damaged = StepFailedError(f"generation {digest[:12]} is damaged", host=host)
     if hashlib.sha256(kept.manifest.encode()).hexdigest() != digest:
         raise damaged
     try:
-        body = answers.harmless(json.loads(kept.manifest), str)
+        made = manifest.of(answers.harmless(read_json(kept.manifest), str))
         files = tuple(
-            File(
-                path,
-                kept.texts[path].encode(),
-                int(one["mode"], 8),
-                int(one["uid"]),
-                str(one["effect"]),
-                live=bool(one.get("live")),
-            )
-            for path, one in sorted(body["files"].items())
+            File(path, kept.texts[path].encode(), one.mode, one.uid, one.effect, live=one.live)
+            for path, one in sorted(made.files.items())
         )
-        services = tuple(
-            Service(name, str(one["role"]), str(one["image"]), job=bool(one["job"]))
-            for name, one in body["services"].items()
-        )
-        users = of_generation(kept.manifest)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, RecursionError):
         raise damaged from None
-    return Bundle(host, files, services, cluster=str(body.get("cluster", "")), users=users)
+    services = tuple(
+        Service(name, one.component, one.image, job=one.job) for name, one in made.instances.items()
+    )
+    return Bundle(host, files, services, cluster=made.cluster, users=made.users)

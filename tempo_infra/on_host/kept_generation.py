@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import ownership
+from tempo_infra.on_host import manifest, ownership
 from tempo_infra.on_host.arming import must_be_able
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.shell import StepError
@@ -32,7 +31,7 @@ def read(layout: Layout, digest: str) -> KeptGeneration:
     """Return what a generation holds. StepError when it is gone, damaged, or could not run here any more."""
     current = layout.current.resolve().name if layout.current.is_symlink() else None
     folder = layout.generations / digest
-    if digest != ZERO and not (folder / "manifest.json").is_file():
+    if digest != ZERO and not (folder / manifest.NAME).is_file():
         raise StepError(
             f"generation {digest[:12]} is gone from {layout.generations}",
             remedy="nothing was switched; the last ones are kept: tempo-infra history lists them",
@@ -46,12 +45,12 @@ def read(layout: Layout, digest: str) -> KeptGeneration:
 
 def _texts(layout: Layout, folder: Path) -> KeptGeneration:
     """Read them where they lie: what is read anew while a service runs is kept beside, in the generation."""
-    manifest = (folder / "manifest.json").read_text(errors="replace")
+    text = (folder / manifest.NAME).read_text(errors="replace")
     texts, left = {}, MOST_CHARACTERS
-    for path, one in json.loads(manifest)["files"].items():
-        own = folder / path if one.get("live") else ownership.where(layout, path, folder)
+    for path, one in manifest.parse(text).files.items():
+        own = folder / path if one.live else ownership.where(layout, path, folder)
         texts[path] = own.read_text(errors="replace")
         left -= len(texts[path])
         if left < 0:
             raise StepError(f"the files of generation {folder.name[:12]} are too long to be shown")
-    return KeptGeneration(manifest, texts)
+    return KeptGeneration(text, texts)

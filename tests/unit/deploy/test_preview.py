@@ -93,6 +93,14 @@ def test_what_somebody_edited_in_place_is_said_to_stay_and_stands_in_no_way() ->
     assert [one for one in host.notes if path in one]
 
 
+def test_where_what_is_current_is_damaged_the_way_back_is_open() -> None:
+    states = pushed(CLUSTER, BUNDLES)
+    states["front-1"] = replace(states["front-1"], manifest="{")
+    plan, errors = previewed({"front-1": other().digest}, {"front-1": asdict(kept(other()))}, states)
+    assert (plan.hosts, errors) == ((), {})
+    assert plan.errors["front-1"].what == "the manifest of the current generation is damaged"
+
+
 def test_a_host_that_goes_to_generation_0_has_no_plan_and_is_asked_whether_it_can() -> None:
     answers = {"front-1": asdict(kept(other())), "history-1": asdict(KeptGeneration(""))}
     plan, errors = previewed({"front-1": other().digest, "history-1": ZERO}, answers)
