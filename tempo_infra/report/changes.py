@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.components import COMPONENTS
 from tempo_infra.deploy.difference import unified
 from tempo_infra.deploy.namespaces import span
 from tempo_infra.deploy.restarts import drift
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
 
 MOST_FILES = 100  # of a host, which has no more of ours, that are compared with what was provisioned
 PATH = 46  # columns of a file's name
-# What stands still while a service is made anew.
-MEANWHILE = {
-    "postgresql": "no database meanwhile: every service waits, and tries again",
-    "history": "its shards move to others, or their workflows wait",
-    "matching": "its task queues are loaded anew",
-    "worker": "the cluster's own workflows pause",
-    "frontend": "clients and workers connect again",
-    "ui": "the web page is away",
-}
 
 
 def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
@@ -214,7 +206,8 @@ def _short(value: str) -> str:
 
 def _restart_lines(restart: Restart) -> Iterator[str]:
     yield from _wrapped(f"    restarts {restart.service}: {restart.why}", 6)
-    meanwhile = MEANWHILE.get(restart.service, "it is away meanwhile")
+    known = {one.name: one.restart for one in COMPONENTS}
+    meanwhile = known.get(restart.service) or "it is away meanwhile"
     yield from _wrapped(f"      {meanwhile}; {_took(restart)}", 6)
 
 
