@@ -47,7 +47,7 @@ ACCEPTABLE = {
     "synchronous-commit-off": "acknowledged steps of workflows are lost when the database host fails",
 }
 POOL_ROLES = tuple(role.value for role in TEMPORAL_ROLES)
-HTTP_PORT = port("frontend", "http")
+HTTP_API = port("frontend", "http")
 CONTAINERS = tuple(one.name for one in COMPONENTS)
 LONGEST_VALUE = 400
 LONGEST_NAME = 100
