@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tempo_infra import sanitize
 from tempo_infra.errors import StepFailedError, UnreachableError
+from tempo_infra.on_host.manifest import NONE, Manifest, of
 from tempo_infra.on_host.wire import Event, Reply, read_json
 from tempo_infra.render import parse
 
@@ -157,20 +158,14 @@ def nonsense(host: str, where: str) -> UnreachableError:
     )
 
 
-def manifest(state: HostState) -> Mapping[str, Mapping[str, Any]]:
-    """Return "files" and "services" of the host's current generation; StepFailedError when it is damaged."""
+def manifest(state: HostState) -> Manifest:
+    """Return that of the current generation, nothing without one; StepFailedError when it is damaged."""
     if not state.manifest:
-        return {"files": {}, "services": {}}
+        return NONE
     try:
-        body = harmless(read_json(state.manifest), str)  # JSON can write what its text doesn't show
-        files, services = body["files"], body["services"]
-        if all(isinstance(one["sha256"], str) for one in files.values()) and all(
-            isinstance(one["job"], bool) for one in services.values()
-        ):
-            return {"files": files, "services": services}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        pass
-    raise StepFailedError(
-        "the manifest of the current generation is damaged",
-        remedy="`tempo-infra rollback` goes to the generation before",
-    )
+        return of(harmless(read_json(state.manifest), str))  # JSON can write what its text doesn't show
+    except (ValueError, TypeError, RecursionError) as error:
+        raise StepFailedError(
+            "the manifest of the current generation is damaged",
+            remedy="`tempo-infra rollback` goes to the generation before",
+        ) from error

@@ -55,7 +55,7 @@ def made_from(cluster: Cluster, states: Mapping[str, HostState]) -> str:
 
 def provisioned(state: HostState, rendered: Mapping[str, str]) -> dict[str, int]:
     """Return the same of the host's generation, whose text the state has where it differs from ours."""
-    if FILE not in manifest(state)["files"]:
+    if FILE not in manifest(state).files:
         return {}
     try:
         body = answers.yaml(state.texts.get(FILE, rendered.get(FILE, "")))

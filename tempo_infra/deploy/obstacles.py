@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.deploy import engine, network
+from tempo_infra.deploy.answers import manifest
 from tempo_infra.hints import hint
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import accounts, belongs, data_folder, identity
@@ -144,7 +145,7 @@ def problems(host: Host, bundle: Bundle, state: HostState, allowed: Allowed) -> 
 
 
 def _another_clusters(bundle: Bundle, state: HostState, allowed: Allowed) -> Iterator[str]:
-    if why := belongs.why_not(belongs.cluster_in(state.manifest), bundle.cluster, allowed.renamed_from):
+    if why := belongs.why_not(manifest(state).cluster, bundle.cluster, allowed.renamed_from):
         yield why
 
 

@@ -16,7 +16,6 @@ from tempo_infra.deploy.restarts import only_by_version, services
 from tempo_infra.deploy.values import value_changes
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import engine
-from tempo_infra.on_host.belongs import cluster_in
 from tempo_infra.on_host.ownership import ABOVE, IMMUTABLE, KIND, MODE
 from tempo_infra.render.bundle import STATE, logical
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.restarts import Reload, Restart
     from tempo_infra.deploy.values import ValueChange
     from tempo_infra.inventory.cluster import Host
+    from tempo_infra.on_host.manifest import Entry
     from tempo_infra.on_host.ownership import Wrong
     from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
@@ -132,7 +132,7 @@ def plan_host(
     settings: HostSettings | None = None,
 ) -> HostPlan:
     """Compare a host's bundle with its state. `secrets` maps "reader/name" to its keyed digest."""
-    shipped = manifest(state)["files"]
+    shipped = manifest(state).files
     tampered = _tampered(bundle, state)
     repair = tuple(sorted(set(tampered.values()))) if allowed.take_over else ()
     touched = services(bundle, state, repair)
@@ -206,7 +206,7 @@ def _secrets(state: HostState, wanted: Mapping[str, str]) -> tuple[SecretChange,
 
 
 def _notes(bundle: Bundle, state: HostState, allowed: Allowed, *, unconfirmed: bool) -> tuple[str, ...]:
-    had = cluster_in(state.manifest)
+    had = manifest(state).cluster
     renamed = had == allowed.renamed_from and had not in ("", bundle.cluster)
     return (
         *((f"the cluster {had} is called {bundle.cluster} from now on",) if renamed else ()),
@@ -215,9 +215,7 @@ def _notes(bundle: Bundle, state: HostState, allowed: Allowed, *, unconfirmed: b
     )
 
 
-def _changes(
-    bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str, str]]
-) -> tuple[Change, ...]:
+def _changes(bundle: Bundle, state: HostState, shipped: Mapping[str, Entry]) -> tuple[Change, ...]:
     new = {file.logical: file for file in bundle.files}
     old = {logical(path): path for path in shipped}
     changes = []
@@ -228,7 +226,7 @@ def _changes(
             changes.append(Change(name, Action.DELETE, "taken away", _diff(name, before, "")))
         elif path is None:
             changes.append(Change(name, Action.CREATE, file.effect, _diff(name, "", file.content.decode())))
-        elif shipped[path]["sha256"] != file.sha256:
+        elif shipped[path].sha256 != file.sha256:
             effect = f"read anew by {name.split('/')[1]}" if file.live and path == file.path else file.effect
             changes.append(Change(name, Action.UPDATE, effect, _diff(name, before, file.content.decode())))
         elif name.startswith("etc/") and state.installed.get(path) != file.sha256:
@@ -242,13 +240,13 @@ def _diff(path: str, old: str, new: str) -> str:
     return "".join(f"{line}\n" for line in unified(old, new, f"old/{path}", f"new/{path}"))
 
 
-def edited(bundle: Bundle, state: HostState, shipped: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+def edited(bundle: Bundle, state: HostState, shipped: Mapping[str, Entry]) -> tuple[str, ...]:
     """Owned files that someone else wrote or edited: neither what we shipped last nor what we want now."""
     wanted = {file.path: file.sha256 for file in bundle.files}
     return tuple(
         path
         for path, found in state.installed.items()
-        if found is not None and found not in (wanted.get(path), shipped.get(path, {}).get("sha256"))
+        if found is not None and found not in (wanted.get(path), path in shipped and shipped[path].sha256)
     )
 
 
@@ -266,7 +264,7 @@ def _tampered(bundle: Bundle, state: HostState) -> dict[str, str]:
 def _conflicts(
     bundle: Bundle,
     state: HostState,
-    shipped: Mapping[str, Mapping[str, str]],
+    shipped: Mapping[str, Entry],
     tampered: Mapping[str, str],
 ) -> tuple[str, ...]:
     places = [

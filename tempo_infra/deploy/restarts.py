@@ -66,7 +66,7 @@ def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -
     network = moves(bundle, state)
     moved = {name for name, one in new.items() if network and one.get("network_mode") != "host"}
     at = {container.service: container for container in state.containers}
-    had = manifest(state)["services"] if state.docker.engine else {}
+    had = manifest(state).instances if state.docker.engine else {}
     kept = [service.name for service in bundle.services if not service.job]
     found = {name: words for name in kept if (words := trouble(at[name]) if name in at else _gone(name, had))}
     restarts = []
@@ -101,14 +101,15 @@ def _reloads(
 ) -> Iterator[Reload]:
     """Yield services whose folder stays while files in it change: those that they read anew."""
     running = {one.service for one in state.containers if one.running} - set(restarts)
-    shipped = manifest(state)["files"]
+    shipped = manifest(state).files
     for name in kept:
         files = tuple(
             file.logical.rpartition("/")[2]
             for file in bundle.files
             if file.live
             and file.logical.startswith(f"services/{name}/")
-            and shipped.get(file.path, {}).get("sha256") not in (None, file.sha256)
+            and file.path in shipped
+            and shipped[file.path].sha256 != file.sha256
         )
         if files and name in running:
             yield Reload(name, files)
@@ -138,16 +139,16 @@ def drift(state: HostState) -> dict[str, str]:
         why = next((one.what for one in state.docker.unfit), "there is none")
         return {"the Docker engine": f"does not answer, so nobody knows what runs: {why}"}
     found, at = {}, {container.service: container for container in state.containers}
-    for name, planned in manifest(state)["services"].items():
+    for name, planned in manifest(state).instances.items():
         one = at.get(name)
-        if planned["job"]:
+        if planned.job:
             continue
         if one is None:
             found[name] = "its container is gone"
         elif words := trouble(one):
             found[name] = words
-        elif one.image != planned.get("image", one.image):
-            found[name] = f"runs {one.image}, not {planned['image']}"
+        elif one.image != planned.image:
+            found[name] = f"runs {one.image}, not {planned.image}"
         elif by_others(one, state):
             found[name] = "runs with another configuration than its generation's"
         elif starts(one):

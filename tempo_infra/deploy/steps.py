@@ -24,6 +24,7 @@ from tempo_infra.inventory.logins import OWNER
 from tempo_infra.inventory.overrides import KERNEL_RISK
 from tempo_infra.on_host.containers import pull_s
 from tempo_infra.on_host.kernel_refuses import FOLDERS
+from tempo_infra.on_host.manifest import NAME as MANIFEST
 from tempo_infra.on_host.snapshot import values_in
 from tempo_infra.on_host.steps import change
 from tempo_infra.sizing.tables import statements
@@ -310,7 +311,7 @@ def pack(bundle: Bundle) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, content in (
             *((file.path, file.content) for file in bundle.files),
-            ("manifest.json", bundle.manifest),
+            (MANIFEST, bundle.manifest),
         ):
             entry = tarfile.TarInfo(path)
             entry.size = len(content)

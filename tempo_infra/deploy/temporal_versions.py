@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tempo_infra.deploy.answers import manifest
+from tempo_infra.errors import StepFailedError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES
 from tempo_infra.inventory.overrides import OLDER_RISK
 from tempo_infra.on_host import temporal_version
-from tempo_infra.on_host.wire import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,6 @@ def _running(state: HostState) -> set[Line]:
 
 def _shipped(state: HostState) -> list[str]:
     try:
-        services = read_json(state.manifest)["services"] if state.manifest else {}
-        return [str(one["image"]) for name, one in services.items() if name in TEMPORAL_ROLES]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return [one.image for name, one in manifest(state).instances.items() if name in TEMPORAL_ROLES]
+    except StepFailedError:
         return []  # a damaged manifest is said by the host's own plan

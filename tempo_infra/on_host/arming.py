@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import time
 from hashlib import sha256
@@ -14,12 +13,12 @@ from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import (
     data_folder,
     images,
+    manifest,
     mounts,
     program,
     snapshot,
     temporal_version,
     undo,
-    users,
     whose,
 )
 from tempo_infra.on_host.compose_version import remember as remember_compose
@@ -104,19 +103,17 @@ def _need_secrets(layout: Layout, generation: str) -> None:
 
 def _not_its_data(layout: Layout, generation: str) -> str:
     """Say when a generation's database would run as somebody else than its data's owner: it can't read it."""
-    file = layout.generations / generation / "manifest.json"
-    text = file.read_text() if generation != ZERO and file.is_file() else ""
-    if not text or "postgresql" not in json.loads(text)["services"]:
+    wanted = manifest.of_generation(layout, generation)
+    if "postgresql" not in wanted.instances:
         return ""
-    uid = users.of_generation(text).postgresql
-    return data_folder.another_owner(data_folder.look_or_why(layout), uid)
+    return data_folder.another_owner(data_folder.look_or_why(layout), wanted.users.postgresql)
 
 
 def _keep(layout: Layout, args: change.Arm, earlier: Optional[Armed]) -> str:
     """Keep what the change could overwrite and return the folder of that, in the state folder."""
     new, wanted = layout.generations / args.digest, _owned(layout, args.digest)
     shipped = _shipped(layout)
-    live = _live(layout, args.digest) if layout.current.is_symlink() else set()
+    live = manifest.of_generation(layout, args.digest).live if layout.current.is_symlink() else {}
     if earlier is not None:  # what that one has changed must go back too, whatever comes on top of it
         folder = layout.state / earlier.before
         values = snapshot.add(layout, folder, {*wanted, *live}, new)
@@ -157,16 +154,8 @@ def _owned(layout: Layout, generation: str) -> "dict[str, str]":
     """Return the owned files of a generation with their digests; those of generation 0 without."""
     if generation == ZERO:
         return dict.fromkeys(snapshot.paths(layout.zero), "")
-    manifest = json.loads((layout.generations / generation / "manifest.json").read_text())
-    return {path: one["sha256"] for path, one in manifest["files"].items() if path.startswith("etc/")}
-
-
-def _live(layout: Layout, generation: str) -> "set[str]":
-    """Return the files that the switch writes into folders of services that may run."""
-    if generation == ZERO:
-        return set()
-    manifest = json.loads((layout.generations / generation / "manifest.json").read_text())
-    return {path for path, one in manifest["files"].items() if one.get("live")}
+    owned = manifest.of_generation(layout, generation).owned
+    return {path: one.sha256 for path, one in owned.items()}
 
 
 def _shipped(layout: Layout) -> "dict[str, str]":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import manifest
+from tempo_infra.on_host.manifest import ManifestError
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -12,20 +13,11 @@ if TYPE_CHECKING:
 
 
 def cluster_here(layout: Layout) -> str:
-    """Return the cluster's name; empty without a generation, and where an older program made it."""
+    """Return the cluster's name; empty where none can be read, and where an older program made it."""
     try:
-        return cluster_in((layout.current / "manifest.json").read_text(errors="replace"))
-    except OSError:
+        return manifest.current(layout).cluster
+    except (OSError, ManifestError):
         return ""
-
-
-def cluster_in(manifest: str) -> str:
-    """Return the cluster's name that a manifest has; empty where it has none."""
-    try:
-        name = json.loads(manifest).get("cluster", "")
-    except (ValueError, AttributeError, RecursionError):
-        return ""
-    return name if isinstance(name, str) else ""
 
 
 def why_not(found: str, wanted: str, renamed_from: str = "") -> str:

@@ -5,11 +5,12 @@ Generations and service folders are named by their content: what equals an earli
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Optional
 
+from tempo_infra.on_host import manifest
 from tempo_infra.on_host.journal import entries
+from tempo_infra.on_host.manifest import ManifestError
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
@@ -63,9 +64,9 @@ def read_changes(layout: Layout, wanted: "dict[str, str]") -> Changes:
 def _files(layout: Layout, generation: str) -> "dict[str, str]":
     """Return the files of a generation by their logical paths; nothing for one that was taken away."""
     try:
-        found = json.loads((layout.generations / generation / "manifest.json").read_text())["files"]
-        return {_logical(path): str(one["sha256"]) for path, one in found.items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        found = manifest.of_generation(layout, generation).files
+        return {_logical(path): one.sha256 for path, one in found.items()}
+    except (OSError, ManifestError):
         return {}
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import mounts
+from tempo_infra.on_host import manifest, mounts
 from tempo_infra.on_host.belongs import refuse_another
 from tempo_infra.on_host.durable import replace_file
 from tempo_infra.on_host.journal import confirmed
-from tempo_infra.on_host.leaving import KEPT_ASIDE, manifest, refuse_open_run
+from tempo_infra.on_host.leaving import KEPT_ASIDE, refuse_open_run
 from tempo_infra.on_host.shell import StepError, run
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def eject(layout: Layout, args: upkeep.Eject) -> Ejected:
         raise StepError(
             "the current generation is not confirmed", remedy="tempo-infra provision, then eject again"
         )
-    shipped, text = manifest(layout), layout.compose_file.read_text()
-    services = sorted(name for name, one in shipped["services"].items() if not one["job"])
+    shipped, text = manifest.current(layout), layout.compose_file.read_text()
+    services = shipped.kept
     replace_file(plain, MANAGED.sub(YOURS, text).encode(), 0o644)
     sources = _read_on(plain)
     for ours in (layout.current, layout.generations):
@@ -101,8 +101,8 @@ def eject(layout: Layout, args: upkeep.Eject) -> Ejected:
     return Ejected(str(plain), services)
 
 
-def _readme(layout: Layout, args: upkeep.Eject, shipped: "dict[str, Any]", services: "list[str]") -> str:
-    owned = [f"`/{path}`" for path in shipped["files"] if path.startswith("etc/") and "systemd" not in path]
+def _readme(layout: Layout, args: upkeep.Eject, shipped: manifest.Manifest, services: "list[str]") -> str:
+    owned = [f"`/{path}`" for path in shipped.owned if "systemd" not in path]
     return README.format(
         state=layout.state,
         data=layout.data,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import mounts, program
+from tempo_infra.on_host import manifest, mounts, program
 from tempo_infra.on_host.cluster_record import is_record
 from tempo_infra.on_host.durable import hide
 from tempo_infra.on_host.journal import history, last_good
@@ -65,8 +64,7 @@ def _kept_generations(layout: Layout) -> "set[str]":
 
 
 def _files(generation: Path) -> "list[str]":
-    manifest = generation / "manifest.json"
-    return list(json.loads(manifest.read_text())["files"]) if manifest.is_file() else []
+    return list(manifest.read(generation).files) if (generation / manifest.NAME).is_file() else []
 
 
 def _read_before_ours(layout: Layout) -> "set[str]":

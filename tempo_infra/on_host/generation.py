@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import tarfile
 import zlib
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import kernel_refuses, ownership, snapshot
+from tempo_infra.on_host import kernel_refuses, manifest, ownership, snapshot
 from tempo_infra.on_host.durable import (
     fsync_folder,
     make_folder,
@@ -28,9 +27,10 @@ from tempo_infra.on_host.shell import StepError, run
 from tempo_infra.on_host.snapshot import kernel_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.manifest import Entry
     from tempo_infra.on_host.steps import change
 
 
@@ -50,34 +50,32 @@ def stage(layout: Layout, args: change.Stage) -> Staged:
     if len(archive) != args.length or hashlib.sha256(archive).hexdigest() != args.sha256:
         raise StepError(f"the archive arrived cut or changed ({len(archive)} of {args.length} bytes)")
     files = _unpack(archive)
-    manifest = _verified_manifest(files, args.digest)
+    shipped = _verified(files, args.digest)
     generation = layout.generations / args.digest
     for folder in (layout.state, layout.generations, layout.services):
         make_folder(folder, 0o755)
     sweep(layout)
-    services = sorted({PurePosixPath(path).parts[1] for path in manifest if path.startswith("services/")})
+    services = sorted({PurePosixPath(path).parts[1] for path in shipped if path.startswith("services/")})
     written = False
     for name in services:
         part = {
-            path[len(f"services/{name}/") :]: path
-            for path in manifest
-            if path.startswith(f"services/{name}/")
+            path[len(f"services/{name}/") :]: path for path in shipped if path.startswith(f"services/{name}/")
         }
         aside = _aside(layout, args, f"services/{name}")
-        written |= _write_tree(layout.services / name, part, files, manifest, aside)
+        written |= _write_tree(layout.services / name, part, files, shipped, aside)
     # Of files that are written into a running service's folder, the generation keeps its own.
-    rest = {path: path for path in files if not path.startswith("services/") or manifest[path].get("live")}
+    rest = {path: path for path in files if not path.startswith("services/") or shipped[path].live}
     aside = _aside(layout, args, f"generations/{args.digest}")
-    written |= _write_tree(generation, rest, files, manifest, aside)
-    written |= bool(_put_right(layout, generation, files, manifest))
+    written |= _write_tree(generation, rest, files, shipped, aside)
+    written |= bool(_put_right(layout, generation, files, shipped))
     return Staged(args.digest, len(files), written)
 
 
 def _put_right(
-    layout: Layout, generation: Path, files: dict[str, bytes], manifest: dict[str, dict[str, str]]
+    layout: Layout, generation: Path, files: dict[str, bytes], shipped: "Mapping[str, Entry]"
 ) -> "list[str]":
     """Set owners and modes right of what was here already; those under /etc are the switch's."""
-    wanted = list(ownership.of_generation(layout, manifest, generation))
+    wanted = list(ownership.of_generation(layout, shipped, generation))
     ours = [one for one in wanted if layout.state in (one.path, *one.path.parents)]
     contents = {ownership.where(layout, path, generation): content for path, content in files.items()}
     return ownership.put_right(ours, contents)
@@ -117,26 +115,23 @@ def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
         yield member.name, content.read() if content else b""
 
 
-def _verified_manifest(files: dict[str, bytes], digest: str) -> dict[str, dict[str, str]]:
-    text = files.get("manifest.json", b"")
+def _verified(files: dict[str, bytes], digest: str) -> "Mapping[str, Entry]":
+    """Return what the manifest says of files that are all there, and are what it says."""
+    text = files.get(manifest.NAME, b"")
     if hashlib.sha256(text).hexdigest() != digest:
         raise StepError("the manifest is not the one that was planned")
-    try:
-        manifest: dict[str, dict[str, str]] = json.loads(text)["files"]
-        for path, entry in manifest.items():
-            int(str(entry["mode"]), 8), int(entry["uid"])
-            if hashlib.sha256(files[path]).hexdigest() != entry["sha256"]:
-                raise StepError(f"{path}: content differs from the manifest")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StepError(f"the manifest makes no sense: {type(error).__name__}: {error}") from error
-    return manifest
+    shipped = manifest.parse(text).files
+    for path, entry in shipped.items():
+        if path not in files or hashlib.sha256(files[path]).hexdigest() != entry.sha256:
+            raise StepError(f"{path}: content differs from the manifest")
+    return shipped
 
 
 def _write_tree(
     final: Path,
     members: dict[str, str],
     files: dict[str, bytes],
-    manifest: dict[str, dict[str, str]],
+    shipped: "Mapping[str, Entry]",
     aside: Path | None,
 ) -> bool:
     if final.is_dir() and aside is None:
@@ -147,8 +142,8 @@ def _write_tree(
         target = temporary / name
         if target.parent != temporary:
             make_folder(target.parent, 0o755)
-        entry = manifest.get(path, {"mode": "0644", "uid": "0"})
-        write_new(target, files[path], int(str(entry["mode"]), 8), int(entry["uid"]))
+        mode, uid = (entry.mode, entry.uid) if (entry := shipped.get(path)) else (0o644, 0)
+        write_new(target, files[path], mode, uid)
     for folder in sorted({p for p in temporary.rglob("*") if p.is_dir()} | {temporary}, reverse=True):
         fsync_folder(folder)
     if aside is not None and final.is_dir():
@@ -170,18 +165,18 @@ def switch(layout: Layout, args: change.Switch) -> Switched:
     if args.digest == ZERO:
         return _switch_to_zero(layout)
     generation = layout.generations / args.digest
-    wanted = _owned(generation)
-    shipped = _shipped(layout)
+    wanted = _switched(manifest.read(generation))
+    shipped = _switched(manifest.current(layout))
     _refuse_when_moved(layout, args.found)
     before = _kernel_names(layout, shipped)
     installed = []
     for path, entry in sorted(wanted.items()):
         content = (generation / path).read_bytes()
         target = layout.installed(path)
-        if _is_as_shipped(target, content, int(entry["mode"], 8), int(entry.get("uid", 0))):
+        if _is_as_shipped(target, content, entry.mode, entry.uid):
             continue
         make_folder(target.parent, 0o755) if not target.parent.is_dir() else None
-        replace_file(target, content, int(entry["mode"], 8), int(entry.get("uid", 0)))
+        replace_file(target, content, entry.mode, entry.uid)
         installed.append(path)
     gone = (path for path in shipped.keys() - wanted.keys() if path.startswith("etc/"))
     removed = sorted(path for path in gone if layout.installed(path).exists())
@@ -205,7 +200,7 @@ def _is_as_shipped(target: Path, content: bytes, mode: int, uid: int = 0) -> boo
 
 def _switch_to_zero(layout: Layout) -> Switched:
     """Put files and kernel values back as they were before the first provision; no generation is current."""
-    shipped = {path: one for path, one in _shipped(layout).items() if path.startswith("etc/")}
+    shipped = manifest.current(layout).owned
     ours = _kernel_names(layout, shipped)
     kept = snapshot.paths(layout.zero)
     for path in sorted(shipped.keys() - kept):
@@ -216,11 +211,6 @@ def _switch_to_zero(layout: Layout) -> Switched:
     _reload_units(shipped)
     installed = sorted(path for path in kept if layout.installed(path).is_file())
     return Switched(installed, sorted(shipped.keys() - set(installed)))
-
-
-def _shipped(layout: Layout) -> "dict[str, dict[str, str]]":
-    """Return the owned files of the current generation; nothing where there is none."""
-    return _owned(layout.current) if layout.current.is_symlink() else {}
 
 
 def _reload_units(changed: "Iterable[str]") -> None:
@@ -234,10 +224,9 @@ def _kernel_names(layout: Layout, owned: "Iterable[str]") -> "set[str]":
     return kernel_names(target.read_text(errors="replace") for target in targets if target.is_file())
 
 
-def _owned(generation: Path) -> dict[str, dict[str, str]]:
+def _switched(one: manifest.Manifest) -> "dict[str, Entry]":
     """Return the files that a switch writes to where they are read."""
-    manifest = json.loads((generation / "manifest.json").read_text())
-    return {p: one for p, one in manifest["files"].items() if p.startswith("etc/") or one.get("live")}
+    return {**one.owned, **one.live}
 
 
 def _refuse_when_moved(layout: Layout, found: dict[str, str | None]) -> None:

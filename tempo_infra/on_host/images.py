@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import engine
+from tempo_infra.on_host import engine, manifest
 from tempo_infra.on_host.containers import PULL_S, pull
 from tempo_infra.on_host.durable import replace_file
 from tempo_infra.on_host.shell import StepError, must
@@ -76,14 +76,14 @@ def _bring_back(reference: str, wanted: str) -> None:
 
 def _wanted(layout: Layout, generation: str) -> "list[str]":
     """Return the references of the services that a generation keeps running."""
-    manifest = layout.generations / generation / "manifest.json"
-    if not manifest.is_file():
+    try:
+        found = manifest.of_generation(layout, generation)
+    except FileNotFoundError:
         raise StepError(
             f"generation {generation[:12]} is gone from {layout.generations}",
             remedy="nothing was switched; provision with the inventory that it was made from brings it back",
-        )
-    services = json.loads(manifest.read_text())["services"].values()
-    return sorted({one["image"] for one in services if not one["job"]})
+        ) from None
+    return sorted({found.instances[name].image for name in found.kept})
 
 
 def _record(layout: Layout, generation: str) -> Path:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import data_folder, snapshot
+from tempo_infra.on_host import data_folder, manifest, snapshot
 from tempo_infra.on_host.belongs import refuse_another
 from tempo_infra.on_host.containers import down
 from tempo_infra.on_host.durable import make_folder, remove_file, write_new
@@ -47,15 +46,15 @@ def remove(layout: Layout, args: upkeep.Remove) -> Removed:
     """Take everything of ours away but data and images; again on a host without any of it does nothing."""
     refuse_another(layout, args.cluster)
     refuse_open_run(layout)
-    shipped, state = manifest(layout), _has_state(layout)
-    owned = {path: one["sha256"] for path, one in shipped["files"].items() if path.startswith("etc/")}
+    shipped, state = manifest.current(layout), _has_state(layout)
+    owned = {path: one.sha256 for path, one in shipped.owned.items()}
     services = down()
     put_back, left, same = _put_live_values_back(layout, owned)
     files, aside = _take_files_away(layout, args.run, owned)
     _forget_state(layout)
     for words in (["daemon-reload"], ["reset-failed", "tempo-infra*"]):
         run(["systemctl", *words], deadline_s=60)
-    images = sorted({str(one["image"]) for one in shipped["services"].values()})
+    images = sorted({one.image for one in shipped.instances.values()})
     found = data_folder.look_or_why(layout)
     data = [str(layout.data / data_folder.NAME)] if found.there or found.problem else []
     others = layout.state / KEPT_ASIDE
@@ -72,15 +71,6 @@ def refuse_open_run(layout: Layout) -> None:
     armed = guard.read(layout)
     if armed is not None and armed.phase in guard.OPEN:
         raise StepError(guard.not_over(armed))
-
-
-def manifest(layout: Layout) -> "dict[str, Any]":
-    """Return what the current generation holds; empty where there is none."""
-    try:
-        found: "dict[str, Any]" = json.loads((layout.current / "manifest.json").read_text())
-    except FileNotFoundError:
-        return {"files": {}, "services": {}}
-    return found
 
 
 def _put_live_values_back(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import shutil
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,9 +60,8 @@ def _owned(layout: Layout) -> "set[str]":
     """Owned files of every generation that is here: a cut run may have written one of any of them."""
     found: "set[str]" = set()
     for generation in _children(layout.generations):
-        manifest = generation / "manifest.json"
-        if manifest.is_file() and not TEMPORARY.match(generation.name):
-            found |= {path for path in json.loads(manifest.read_text())["files"] if path.startswith("etc/")}
+        if (generation / manifest.NAME).is_file() and not TEMPORARY.match(generation.name):
+            found |= manifest.read(generation).owned.keys()
     return found
 
 

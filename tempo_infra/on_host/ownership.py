@@ -11,9 +11,9 @@ import fcntl
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping, Optional
+from typing import TYPE_CHECKING, Iterable, Iterator, Mapping, Optional
 
-from tempo_infra.on_host import untrusted
+from tempo_infra.on_host import manifest, untrusted
 from tempo_infra.on_host.durable import replace_file
 from tempo_infra.on_host.shell import StepError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.manifest import Entry
 
 MODE, MISSING, KIND, ABOVE, IMMUTABLE = "mode", "missing", "kind", "above", "immutable"
 GETFLAGS, IMMUTABLE_FLAG, APPEND_FLAG = 0x80086601, 0x10, 0x20  # linux/fs.h: FS_IOC_GETFLAGS, FS_*_FL
@@ -54,18 +55,17 @@ def where(layout: Layout, path: str, generation: Path) -> Path:
     return (layout.state if path.startswith("services/") else generation) / path
 
 
-def of_generation(layout: Layout, files: Mapping[str, Any], generation: Path) -> Iterator[Want]:
+def of_generation(layout: Layout, files: Mapping[str, Entry], generation: Path) -> Iterator[Want]:
     """Yield what a generation holds, with its folders; what is missing of it is told by its content."""
     folders = {layout.state, layout.generations, layout.services, generation}
-    wanted = [Want(generation / "manifest.json", 0o644, 0)]
+    wanted = [Want(generation / manifest.NAME, 0o644, 0)]
     for path, entry in files.items():
         place = where(layout, path, generation)
-        mode = int(str(entry.get("mode", "0644")), 8)
-        wanted.append(Want(place, mode, int(entry.get("uid", 0))))
+        wanted.append(Want(place, entry.mode, entry.uid))
         root = layout.services if path.startswith("services/") else generation
         folders |= {one for one in place.parents if root in one.parents}
         if path.startswith("etc/"):
-            wanted.append(Want(layout.installed(path), mode, 0))
+            wanted.append(Want(layout.installed(path), entry.mode, 0))
     yield from (Want(one, STATE_MODE, 0, is_folder=True) for one in sorted(folders))
     yield from wanted
 

@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import condition, snapshot, undo
+from tempo_infra.on_host import condition, manifest, snapshot, undo
 from tempo_infra.on_host.belongs import cluster_here
 from tempo_infra.on_host.cluster_record import ClusterRecord, records
 from tempo_infra.on_host.condition import Ask, Container
 from tempo_infra.on_host.identity import pinned
 from tempo_infra.on_host.journal import Entry, confirmed, entries, last_good
 from tempo_infra.on_host.lock import HostLock, holder
+from tempo_infra.on_host.manifest import ManifestError
 from tempo_infra.on_host.scope import end_scope
 from tempo_infra.on_host.shell import StepError
 
@@ -89,11 +90,9 @@ def _services(layout: Layout, ask: Ask) -> "tuple[list[str], list[Container], st
     if not ask.host:
         return [], [], ""
     try:
-        kept = (
-            undo.kept_services(layout, layout.current.resolve().name) if layout.current.is_symlink() else []
-        )
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        return [], [], f"the manifest of the current generation can't be read: {error}"
+        kept = manifest.current(layout).kept
+    except (OSError, ManifestError) as error:
+        return [], [], str(error)
     try:
         return kept, condition.ours(ask, deadline_s=ENGINE_S), ""
     except StepError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import os
 import socket
 import sys
@@ -19,6 +18,7 @@ from tempo_infra.on_host import (
     engine,
     identity,
     live,
+    manifest,
     ownership,
     ports,
     preflight,
@@ -46,7 +46,10 @@ from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.users import OWN, Users, here
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.manifest import Entry
     from tempo_infra.on_host.steps import reading
 
 ASK_S = 45.0  # of the engine, on a host that may be small and busy
@@ -130,8 +133,9 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
 
     An engine that does not answer is asked nothing more: each question would take its whole deadline.
     """
-    manifest, shown = _text(layout.current / "manifest.json"), _Shown()
-    shipped = json.loads(manifest)["files"] if manifest else {}
+    text, shown = _text(layout.current / manifest.NAME), _Shown()
+    provisioned = manifest.parse(text) if text else manifest.NONE
+    shipped = provisioned.files
     armed = guard.read(layout)
     owned = {path for path in (*args.wanted, *shipped) if path.startswith("etc/")}
     data = data_folder.look_or_why(layout)
@@ -144,7 +148,7 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
     current = _text(layout.compose_file)
     ours = {container.id for container in containers}
     usage = os.statvfs(data_folder.nearest(layout.state))
-    users = _users(manifest, data.owner)
+    users = here(provisioned.users, data.owner)
     reads = accounts.readers(users, database=any(path.startswith(DATABASE_FILES) for path in args.wanted))
     return HostState(
         hostname=socket.gethostname(),
@@ -155,7 +159,7 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
         docker=docker,
         generation=layout.current.resolve().name if layout.current.is_symlink() else None,
         confirmed=confirmed(layout),
-        manifest=manifest,
+        manifest=text,
         installed={path: _digest(layout.installed(path)) for path in sorted(owned)},
         texts=_texts(layout, args.wanted, shipped, shown),
         secrets=_secret_digests(layout, args),
@@ -193,14 +197,6 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
     )
 
 
-def _users(manifest: str, owner: int | None) -> Users:
-    """Return whom containers run as; of a damaged manifest nothing is believed, the plan refuses it."""
-    try:
-        return here(manifest, owner)
-    except ValueError:
-        return here("", owner)
-
-
 def _text(path: Path) -> str:
     try:
         return path.read_text(errors="replace")
@@ -228,11 +224,11 @@ class _Shown:
 
 
 def _texts(
-    layout: Layout, wanted: dict[str, str], shipped: dict[str, dict[str, str]], shown: _Shown
+    layout: Layout, wanted: dict[str, str], shipped: Mapping[str, Entry], shown: _Shown
 ) -> dict[str, str]:
     texts = {}
     for path, entry in shipped.items():
-        if wanted.get(path) != entry["sha256"]:
+        if wanted.get(path) != entry.sha256:
             texts[path] = shown.text(ownership.where(layout, path, layout.current))
     return texts
 
@@ -241,29 +237,30 @@ def _edited(
     layout: Layout,
     owned: set[str],
     wanted: dict[str, str],
-    shipped: dict[str, dict[str, str]],
+    shipped: Mapping[str, Entry],
     shown: _Shown,
 ) -> dict[str, Edited]:
     found = {}
     for path in sorted(owned):
-        digest, entry = _digest(layout.installed(path)), shipped.get(path, {})
-        if digest != entry.get("sha256") and (entry or digest not in (None, wanted.get(path))):
+        digest, entry = _digest(layout.installed(path)), shipped.get(path)
+        was = entry.sha256 if entry else None
+        if digest != was and (entry or digest not in (None, wanted.get(path))):
             before = shown.text(layout.current / path) if entry else ""
             found[path] = Edited(before, shown.text(layout.installed(path)))
     return found
 
 
-def _tampered(layout: Layout, shipped: dict[str, dict[str, str]], shown: _Shown) -> dict[str, str]:
+def _tampered(layout: Layout, shipped: Mapping[str, Entry], shown: _Shown) -> dict[str, str]:
     """Files that containers read, or that compose does: named by their content, and yet changed in place."""
     found = {}
     for path, entry in shipped.items():
         place = ownership.where(layout, path, layout.current)
-        if _digest(place) != entry["sha256"]:
+        if _digest(place) != entry.sha256:
             found[path] = shown.text(place)
     return found
 
 
-def _wrong(layout: Layout, shipped: dict[str, dict[str, str]], args: reading.State) -> list[Wrong]:
+def _wrong(layout: Layout, shipped: Mapping[str, Entry], args: reading.State) -> list[Wrong]:
     wanted = ownership.of_generation(layout, shipped, layout.current.resolve())
     secrets = ownership.of_secrets(layout, args.secret_uids, args.secrets_needed)
     return ownership.wrong(layout, [*wanted, *secrets])[:MOST_WRONG]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Optional, Tuple
+
+from tempo_infra.on_host import manifest
+from tempo_infra.on_host.manifest import ManifestError
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
@@ -32,8 +34,8 @@ def too_far(layout: Layout, old: str, new: str) -> str:
 
 def _lines(layout: Layout, generation: str) -> "set[Line]":
     try:
-        services = json.loads((layout.generations / generation / "manifest.json").read_text())["services"]
-        images = [str(one["image"]) for name, one in services.items() if name in ROLES]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        instances = manifest.of_generation(layout, generation).instances
+        images = [one.image for name, one in instances.items() if name in ROLES]
+    except (OSError, ManifestError):
         return set()
     return {found for image in images if (found := line(image))}

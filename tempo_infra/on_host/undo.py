@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import images, snapshot
+from tempo_infra.on_host import images, manifest, snapshot
 from tempo_infra.on_host.containers import (
     NEVER_PULL,
     UP_DEADLINE_S,
@@ -22,7 +21,7 @@ from tempo_infra.on_host.durable import remove_file, replace_symlink
 from tempo_infra.on_host.garbage import tidy
 from tempo_infra.on_host.journal import Entry, in_journal, name_of, record, was_kept
 from tempo_infra.on_host.later import Later
-from tempo_infra.on_host.layout import PROJECT, ZERO
+from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import StepError, run
 from tempo_infra.on_host.steps import change
 
@@ -40,19 +39,11 @@ HEALTH_DEADLINE_S, AGAIN_S, LOOK_EVERY_S = 120.0, 30.0, 2.0
 RESTORE_S, PAUSE_S = 900.0, 15.0  # Docker may need minutes after a boot; then a person is needed
 
 
-def kept_services(layout: Layout, generation: str) -> "list[str]":
-    """Return the services of a generation that are kept running."""
-    if generation == ZERO:
-        return []
-    manifest = json.loads((layout.generations / generation / "manifest.json").read_text())
-    return sorted(name for name, one in manifest["services"].items() if not one["job"])
-
-
 def check_health(
     layout: Layout, armed: Armed, generation: str, deadline_s: float = HEALTH_DEADLINE_S
 ) -> None:
     """Ask the database and every role of a generation themselves; StepError names who does not serve."""
-    wanted = kept_services(layout, generation)
+    wanted = manifest.of_generation(layout, generation).kept
     if not wanted:
         return
     if "postgresql" in wanted:

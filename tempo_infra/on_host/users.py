@@ -5,7 +5,6 @@ A host keeps the numbers that it began with. Its data belongs to one of them, an
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Optional
 
@@ -52,25 +51,10 @@ def known(users: Users) -> bool:
     )
 
 
-def of_generation(manifest: str) -> Users:
-    """Return who a generation's containers run as; ValueError for what is no manifest.
-
-    One that names nobody is from before there were numbers of our own.
-    """
-    body = json.loads(manifest)
-    named = body.get("users") if isinstance(body, dict) else None
-    try:
-        return OF_IMAGES if named is None else Users(**named)
-    except TypeError as error:
-        raise ValueError("the manifest's users are none") from error
-
-
-def here(manifest: str, owner: Optional[int]) -> Users:
+def here(provisioned: Users, owner: Optional[int]) -> Users:
     """Return who containers run as on a host: as its current generation says, and its data's owner.
 
-    `manifest` is empty where nothing was provisioned, `owner` None where there is no data. ValueError for
-    what is no manifest.
+    `owner` is None where there is no data.
     """
-    found = of_generation(manifest) if manifest else OWN
     data = owner if owner in owners() else OWN.postgresql
-    return Users(data, found.temporal, found.ui)
+    return Users(data, provisioned.temporal, provisioned.ui)

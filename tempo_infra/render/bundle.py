@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host.manifest import Entry, Instance, Manifest
 from tempo_infra.on_host.users import OWN, Users
 
 if TYPE_CHECKING:
@@ -119,26 +119,15 @@ class Bundle:
     @cached_property
     def manifest(self) -> bytes:
         """Canonical JSON; the digest of a bundle is its hash."""
-        files = {
-            file.path: {
-                "sha256": file.sha256,
-                "mode": f"{file.mode:04o}",
-                "uid": file.uid,
-                "effect": file.effect,
-                **({"live": True} if file.live else {}),
-            }
-            for file in self.files
-        }
-        services = {s.name: {"role": s.role, "image": s.image, "job": s.job} for s in self.services}
-        body = {
-            "format": 1,
-            "cluster": self.cluster,
-            "host": self.host,
-            "users": asdict(self.users),
-            "files": files,
-            "services": services,
-        }
-        return (json.dumps(body, indent=1, sort_keys=True) + "\n").encode()
+        return Manifest(
+            host=self.host,
+            cluster=self.cluster,
+            users=self.users,
+            files={
+                one.path: Entry(one.sha256, one.mode, one.uid, one.effect, one.live) for one in self.files
+            },
+            instances={one.name: Instance(one.role, one.image, one.job) for one in self.services},
+        ).text
 
     @cached_property
     def digest(self) -> str:

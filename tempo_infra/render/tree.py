@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import json
 from typing import TYPE_CHECKING, TypeAlias
 
 from tempo_infra.errors import InputError
+from tempo_infra.on_host import manifest
+from tempo_infra.on_host.manifest import ManifestError
 from tempo_infra.render.bundle import logical
 from tempo_infra.sanitize import one_line
 from tempo_infra.trees import Limits, Tree
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Files: TypeAlias = dict[str, bytes]  # by path
 
-MANIFEST = "manifest.json"
+MANIFEST = manifest.NAME
 UNOWNED = "it was not made by `render`; name an empty or a new folder"
 LIMITS = Limits(file_bytes=4 << 20, bytes=256 << 20, entries=50_000)  # 600 hosts take 36 MiB in 15,000
 MOST_LINES = 5000  # of two files, to be compared line by line: a few of them take a second
@@ -94,8 +95,8 @@ def _hosts_in(tree: Tree) -> dict[str, Files]:
 def _owned(folder: Path, files: Files) -> set[str]:
     """Return the files that are there and that the manifest there names, and itself."""
     try:
-        return {MANIFEST, *json.loads(files[MANIFEST])["files"]} & files.keys()
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return {MANIFEST, *manifest.parse(files[MANIFEST]).files} & files.keys()
+    except (KeyError, ManifestError) as error:
         raise InputError(f"{folder / MANIFEST} is not ours: {error}", remedy=UNOWNED) from error
 
 

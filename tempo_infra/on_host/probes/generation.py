@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - a bare host's Python has no need to hide it
-from typing import Any
+from typing import Iterable, Mapping
 
-from tempo_infra.on_host import ownership
+from tempo_infra.on_host import manifest, ownership
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.probes.reading import Unread, read_file
 
@@ -41,21 +40,20 @@ class Generation:
     services: tuple[Planned, ...]
 
 
-def parse(text: str, layout: Layout) -> "tuple[dict[str, str], tuple[Planned, ...]]":
-    """Parse a manifest: digests by path in the generation, and its services."""
+def parse(text: str, layout: Layout) -> "tuple[Mapping[str, manifest.Entry], tuple[Planned, ...]]":
+    """Parse a manifest: its files by path in the generation, and its services."""
     try:
-        manifest: "dict[str, Any]" = json.loads(text)
-        digests = {str(path): str(entry["sha256"]) for path, entry in manifest["files"].items()}
-        services = tuple(
-            Planned(name, str(one["image"]), bool(one["job"]), _folder(name, digests, layout))
-            for name, one in sorted(manifest["services"].items())
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Unread(f"the manifest can't be read: {type(error).__name__}: {error}") from error
-    return digests, services
+        found = manifest.parse(text)
+    except manifest.ManifestError as error:
+        raise Unread(str(error)) from error
+    services = tuple(
+        Planned(name, one.image, one.job, _folder(name, found.files, layout))
+        for name, one in sorted(found.instances.items())
+    )
+    return found.files, services
 
 
-def _folder(service: str, paths: "dict[str, str]", layout: Layout) -> str:
+def _folder(service: str, paths: "Iterable[str]", layout: Layout) -> str:
     for path in paths:
         parts = path.split("/")
         if parts[0] == "services" and parts[1].rpartition("-")[0] == service:
@@ -86,15 +84,14 @@ def read(layout: "Layout | None" = None) -> Generation:
         raise Unread("nothing was provisioned here", not_wanted=True)
     generation = layout.current.resolve()
     digest = generation.name
-    text = read_file(str(layout.current / "manifest.json"))
-    digests, services = parse(text, layout)
-    if len(digests) > MAX_FILES:
-        raise Unread(f"the manifest names {len(digests)} files; at most {MAX_FILES} are compared")
+    text = read_file(str(layout.current / manifest.NAME))
+    shipped, services = parse(text, layout)
+    if len(shipped) > MAX_FILES:
+        raise Unread(f"the manifest names {len(shipped)} files; at most {MAX_FILES} are compared")
     files = tuple(
         OwnedFile(str(path), _is_now(path, wanted))
-        for path, wanted in sorted((_where(name, layout), wanted) for name, wanted in digests.items())
+        for path, wanted in sorted((_where(name, layout), one.sha256) for name, one in shipped.items())
     )
-    shipped = json.loads(text)["files"]
     wants = [*ownership.of_generation(layout, shipped, generation), *ownership.of_secrets(layout, {})]
     bad = tuple(OwnedFile(one.path, one.found, one.wanted) for one in ownership.wrong(layout, wants))
     own = hashlib.sha256(text.encode()).hexdigest() == digest

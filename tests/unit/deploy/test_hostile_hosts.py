@@ -317,7 +317,7 @@ def test_a_password_is_what_lies_there_whatever_it_looks_like() -> None:
 
 def test_a_manifest_hides_nothing_in_the_escapes_of_its_own_json() -> None:
     text = json.dumps({"files": {"\x1b[2Ja": {"sha256": "x"}}, "services": {}})
-    assert list(answers.manifest(replace(FRESH, manifest=text))["files"]) == ["a"]
+    assert list(answers.manifest(replace(FRESH, manifest=text)).files) == ["a"]
 
 
 def test_halves_of_characters_are_none() -> None:

@@ -71,7 +71,10 @@ def test_one_step_back_is_a_risk_to_accept_two_are_not() -> None:
 
 
 def test_a_host_whose_containers_are_gone_is_known_by_its_generation() -> None:
-    services = {"history": {"image": "temporalio/server:1.31.2", "job": False}, "ui": {"image": "ui:1.1.1"}}
+    services = {
+        "history": {"image": "temporalio/server:1.31.2", "job": False},
+        "ui": {"image": "ui:1.1.1", "job": False},
+    }
     gone = replace(FRESH, manifest=json.dumps({"files": {}, "services": services}))
     assert said("1.33.0", gone)
     assert said("1.33.0", replace(FRESH, manifest="{")) == []

@@ -28,7 +28,10 @@ def host(root: Path) -> Layout:
         (layout.services / f"history-{name}").mkdir(parents=True)
         (layout.generations / name).mkdir(parents=True)
         manifest: dict[str, dict[str, dict[str, str]]] = {
-            "files": {f"services/history-{name}/server.yaml": {}, "docker-compose.yml": {}}
+            "files": {
+                f"services/history-{name}/server.yaml": {"sha256": ""},
+                "docker-compose.yml": {"sha256": ""},
+            }
         }
         (layout.generations / name / "manifest.json").write_text(json.dumps(manifest))
         record(layout, Entry(name, "confirm", "confirmed", name))

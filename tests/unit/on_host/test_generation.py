@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.deploy.steps import pack
-from tempo_infra.on_host import arming, generation, snapshot
+from tempo_infra.on_host import generation, manifest, snapshot
 from tempo_infra.on_host.generation import stage, switch
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
@@ -214,7 +214,9 @@ def test_a_snapshot_puts_back_what_a_server_reads_anew(tmp_path: Path) -> None:
     switch(layout, change.Switch(old.digest, {}))
     staged(layout, new)
     kept = layout.runs / "r1/before"
-    snapshot.take(layout, kept, arming._live(layout, new.digest), layout.generations / new.digest)
+    snapshot.take(
+        layout, kept, manifest.of_generation(layout, new.digest).live, layout.generations / new.digest
+    )
     switch(layout, change.Switch(new.digest, {}))
     written = (layout.state / LIVE).stat().st_mtime_ns
     snapshot.put_back(layout, kept)

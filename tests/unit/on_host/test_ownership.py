@@ -12,6 +12,7 @@ import pytest
 from tempo_infra.on_host import generation, ownership, secret_files
 from tempo_infra.on_host.durable import make_folder, write_new
 from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.manifest import Entry
 from tempo_infra.on_host.ownership import Wrong, of_generation, of_secrets, put_right, wrong
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.steps import change
@@ -19,9 +20,9 @@ from tempo_infra.on_host.steps import change
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners are root's to give")
 
 FILES = {
-    "docker-compose.yml": {"mode": "0644", "uid": 0},
-    "etc/sysctl.d/60-x.conf": {"mode": "0644", "uid": 0},
-    "services/postgresql-aa/pg_hba.conf": {"mode": "0640", "uid": 999},
+    "docker-compose.yml": Entry(""),
+    "etc/sysctl.d/60-x.conf": Entry(""),
+    "services/postgresql-aa/pg_hba.conf": Entry("", 0o640, 999),
 }
 READER = {"temporal": 1000}
 NAME = "temporal/db_password"
@@ -35,7 +36,7 @@ def layout(tmp_path: Path) -> Layout:
     folder = made.generations / "g"
     write(folder / "manifest.json", 0o644)
     for path, entry in FILES.items():
-        write(ownership.where(made, path, folder), int(str(entry["mode"]), 8), int(str(entry["uid"])))
+        write(ownership.where(made, path, folder), entry.mode, entry.uid)
     write(made.installed("etc/sysctl.d/60-x.conf"), 0o644)
     make_folder(made.secrets, 0o711)
     make_folder(made.secrets / "temporal", 0o700, 1000)

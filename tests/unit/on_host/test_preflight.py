@@ -42,11 +42,11 @@ def test_a_host_that_is_fine_passes_all_guards(layout: Layout) -> None:
 @pytest.mark.parametrize(
     ("manifest", "renamed_from", "refused"),
     [
-        ('{"cluster": "bergen"}', "", True),
-        ('{"cluster": "bergen"}', "trondheim", True),
-        ('{"cluster": "bergen"}', "bergen", False),
-        ('{"cluster": "oslo"}', "", False),
-        ('{"cluster": "oslo"}', "bergen", False),
+        ('{"cluster": "bergen", "files": {}}', "", True),
+        ('{"cluster": "bergen", "files": {}}', "trondheim", True),
+        ('{"cluster": "bergen", "files": {}}', "bergen", False),
+        ('{"cluster": "oslo", "files": {}}', "", False),
+        ('{"cluster": "oslo", "files": {}}', "bergen", False),
         ('{"files": {}}', "", False),  # of an older program
         ('{"cluster": ["bergen"]}', "", False),
         ("[]", "", False),

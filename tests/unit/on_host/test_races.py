@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import alone, arming, runs, session, undo
+from tempo_infra.on_host import alone, arming, manifest, runs, session, undo
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.generation import switch
 from tempo_infra.on_host.journal import Entry, entries, record, was_kept
@@ -317,7 +317,7 @@ def test_a_healthy_change_whose_generation_is_gone_goes_back(
 ) -> None:
     armed = healthy(layout)
     (layout.generations / NEW / "manifest.json").unlink()
-    monkeypatch.setattr(undo, "check_health", lambda la, _, one, **__: undo.kept_services(la, one))
+    monkeypatch.setattr(undo, "check_health", lambda la, _, one, **__: manifest.of_generation(la, one))
     undo.settle(layout, armed, "the connection was lost")
     assert is_whole(layout) == "old"
 

@@ -213,7 +213,7 @@ def test_a_generation_whose_database_is_not_its_datas_owner_is_not_armed(
     (folder / "PG_VERSION").write_text("17\n")
     for generation, service in (("c" * 64, "postgresql"), ("d" * 64, "history"), ("b" * 64, "ui")):
         (layout.generations / generation).mkdir(parents=True, exist_ok=True)
-        services = {service: {"job": True}}  # so that no image has to be here
+        services = {service: {"image": "x", "job": True}}  # so that no image has to be here
         body = {"files": {}, "services": services, **({"users": named} if named else {})}
         (layout.generations / generation / "manifest.json").write_text(json.dumps(body))
     folder.chmod(0o700)

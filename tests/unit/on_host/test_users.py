@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tempo_infra.on_host.manifest import NONE, ManifestError, parse
 from tempo_infra.on_host.users import OF_IMAGES, OWN, PASSWD, Users, here, known
 
 OLD = json.dumps({"files": {}, "services": {}})
@@ -34,14 +35,14 @@ def _whoever_runs_the_tests_is_postgresqls_user() -> None:
     ],
 )
 def test_a_host_keeps_the_numbers_that_it_began_with(manifest: str, owner: int | None, users: Users) -> None:
-    assert here(manifest, owner) == users
+    assert here(parse(manifest).users if manifest else NONE.users, owner) == users
     assert known(users)
 
 
 @pytest.mark.parametrize("manifest", ["{", '{"users": {"root": 0}}', '{"users": {}}', '{"users": 3}'])
 def test_a_manifest_that_is_none_says_nobody(manifest: str) -> None:
-    with pytest.raises(ValueError, match=r".+"):
-        here(manifest, None)
+    with pytest.raises(ManifestError, match="can't be read"):
+        parse(manifest)
 
 
 @pytest.mark.parametrize("numbers", [(0, 1000, 1000), (999, 0, 1000), (999, 1000, 0), (999, 999, 999)])

@@ -81,7 +81,7 @@ def test_a_manifest_can_not_name_files_elsewhere(tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "db-1").mkdir(parents=True)
     names = ["../../precious", str(tmp_path / "precious")]
-    (out / "db-1" / "manifest.json").write_text(json.dumps({"files": dict.fromkeys(names)}))
+    (out / "db-1" / "manifest.json").write_text(json.dumps({"files": {key: {"sha256": ""} for key in names}}))
     tree.write(bundles(), out, whole=True)
     assert (tmp_path / "precious").exists()
 
@@ -203,7 +203,7 @@ def test_a_committed_manifest_removes_nothing_but_what_lies_there(tmp_path: Path
     precious.touch()
     named = ["../../precious", "../front-1/docker-compose.yml", str(precious), "etc", "", ".", "./x", "x//y"]
     manifest = tmp_path / "out/db-1/manifest.json"
-    manifest.write_text(json.dumps({"files": dict.fromkeys(named)}))
+    manifest.write_text(json.dumps({"files": {key: {"sha256": ""} for key in named}}))
     tree.write(bundles()[2:], tmp_path / "out", whole=False)
     assert precious.exists()
     assert tree.difference(bundles(), tmp_path / "out", whole=True) == ""
@@ -224,7 +224,7 @@ def test_nothing_is_written_where_anything_stands_in_the_way(tmp_path: Path, pla
     last = bundles()[-1].host
     (tmp_path / last / planted).parent.mkdir(parents=True)
     (tmp_path / last / planted).write_text("x")
-    (tmp_path / last / "manifest.json").write_text(json.dumps({"files": [planted]}))
+    (tmp_path / last / "manifest.json").write_text(json.dumps({"files": {planted: {"sha256": ""}}}))
     before = paths(tmp_path)
     with pytest.raises(InputError, match=f"{planted}: is a file, not a folder"):
         tree.write(bundles(), tmp_path, whole=True)
@@ -234,7 +234,7 @@ def test_nothing_is_written_where_anything_stands_in_the_way(tmp_path: Path, pla
 def test_a_folder_in_the_place_of_a_file_stands_in_the_way_too(tmp_path: Path) -> None:
     last = bundles()[-1].host
     (tmp_path / last / "docker-compose.yml").mkdir(parents=True)
-    (tmp_path / last / "manifest.json").write_text('{"files": []}')
+    (tmp_path / last / "manifest.json").write_text('{"files": {}}')
     with pytest.raises(InputError, match=r"docker-compose\.yml: is a folder, not a file"):
         tree.write(bundles(), tmp_path, whole=True)
     assert paths(tmp_path) == {f"{last}/manifest.json"}
