@@ -117,7 +117,7 @@ def history(
     output: Format = OutputFormat.TEXT,
     ask_sudo_password: AskSudo = False,
 ) -> None:
-    """List the runs of each host: when, who, how it ended, and what it changed.
+    """List the runs: when, who, and on each host how it ended and what it changed.
 
     Example: tempo-infra history -i inventory.yaml
     """
@@ -128,9 +128,7 @@ def history(
         answers, errors = ask_runs(fleet, hosts)
     if output is OutputFormat.JSON:
         typer.echo(as_json(answers))
-    for name, runs in answers.items() if output is OutputFormat.TEXT else ():
-        typer.echo(name)
-        for line in history_lines(runs):
-            typer.echo(f"  {line}")
+    for line in history_lines(answers) if output is OutputFormat.TEXT else ():
+        typer.echo(line)
     _tell_errors(errors)
     raise typer.Exit(exit_code(errors.values()))

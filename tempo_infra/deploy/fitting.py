@@ -10,17 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.components import COMPONENTS, of
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
+from tempo_infra.topology.stores import KEPT_BY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from tempo_infra.on_host.cluster_record import ClusterRecord, Member
     from tempo_infra.on_host.runs import Runs
 
-CLIENTS = {str(role) for role in TEMPORAL_ROLES}  # of the database
+STORES = {component for component, _ in KEPT_BY.values()}
+KEEPERS = {of(one).role for one in STORES}
+CLIENTS = {one.role for one in COMPONENTS if not STORES.isdisjoint(one.needs)} - KEEPERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,14 @@ def record_when(runs: Runs, host: str, generation: str) -> ClusterRecord | None:
 
 def _meet(one: Member, other: Member) -> bool:
     """Whether one of them has the database of the other: each has the other's address in its files then."""
-    return any(
-        Role.POSTGRESQL in a.roles and not CLIENTS.isdisjoint(b.roles)
-        for a, b in ((one, other), (other, one))
-        if one.name != other.name
+    return one.name != other.name and any(
+        keeps_a_store(a.roles) and not CLIENTS.isdisjoint(b.roles) for a, b in ((one, other), (other, one))
     )
+
+
+def keeps_a_store(roles: Collection[str]) -> bool:
+    """Whether a host of these roles has a database that others need."""
+    return not KEEPERS.isdisjoint(roles)
 
 
 def _differs(

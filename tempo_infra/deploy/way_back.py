@@ -119,7 +119,7 @@ def _before(way: WayBack, cluster: Cluster, name: str, past: run_back.Past, told
         way.errors.setdefault(name, _on_top(name, way.run, past.above(way.run)))
     elif change.before is None or (change.before == ZERO and not first):
         way.errors[name] = StepFailedError(f"nothing says what it was before run {way.run}", host=name)
-    elif first and name == cluster.database_host.name:
+    elif first and fitting.keeps_a_store(cluster.host(name).roles):
         what = f"run {way.run} was the first here: before it there was no database"
         remedy = "to stop everything, on all hosts:  tempo-infra rollback --to 0"
         way.errors[name] = StepFailedError(what, host=name, remedy=remedy)

@@ -1,4 +1,4 @@
-"""The runs of a host, as its journal tells them: when, by whom, how each ended, and what it changed."""
+"""The runs of a cluster, as its hosts' journals tell them: when, by whom, how each ended, what it changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.journal import NOTE, RESTART
 from tempo_infra.on_host.layout import ZERO
-from tempo_infra.report.wrapping import WIDTH, lines
+from tempo_infra.report.wrapping import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,18 @@ USUAL = ("health", "")  # why a change is kept, nearly always
 # Steps that only look, or wait: a run that did nothing else on a host has left it as it was.
 LOOKING = {
     *("preflight", "disk-speed", "local-login", "members-gone", "database-answers", "serving", "membership"),
-    *("postgres-ready", "login", "unused", "roles", "owners", "healthy", "still", "boot-id", "validate"),
+    *(
+        "postgres-ready",
+        "ring",
+        "login",
+        "unused",
+        "roles",
+        "owners",
+        "healthy",
+        "still",
+        "boot-id",
+        "validate",
+    ),
 }
 SAID = {"origin": "took note of the secrets file", "drain": "maintenance", "command": "a command was run"}
 
@@ -87,15 +98,43 @@ def _seen(found: list[Entry]) -> str:
     return "; ".join([*parts, *(SAID[step] for step in dict.fromkeys(e.step for e in found) if step in SAID)])
 
 
-def history_lines(runs: Runs) -> Iterator[str]:
-    """Yield a line for each run, and below it what it changed and why it ended so."""
-    for one in past(runs.entries):
-        named = one.result in DECIDED
-        words = f"{one.result} {one.generation[:12] or f'generation {ZERO}'}" if named else one.result
-        who = f"  {one.who}" if one.who else ""
-        yield f"{one.time}  {one.run}  {words}{who}"
-        for line in filter(None, (one.what, one.why and f"because: {one.why}")):
-            yield from lines(line, "    ", "      ", width=WIDTH - 2)  # two stand before it
+@dataclass(frozen=True, slots=True)
+class ClusterRun:
+    """One run, on the hosts that know of it."""
+
+    run: str
+    time: str  # of its last end, by the hosts' clocks
+    who: str
+    hosts: Mapping[str, Past]
+
+
+def cluster_runs(answers: Mapping[str, Runs]) -> list[ClusterRun]:
+    """Return the runs of all hosts, the newest last."""
+    found: dict[str, dict[str, Past]] = {}
+    for name, runs in answers.items():
+        for one in past(runs.entries):
+            found.setdefault(one.run, {})[name] = one
+    made = [
+        ClusterRun(
+            run,
+            max(one.time for one in hosts.values()),
+            next((one.who for one in hosts.values() if one.who), ""),
+            hosts,
+        )
+        for run, hosts in found.items()
+    ]
+    return sorted(made, key=lambda one: one.time)
+
+
+def history_lines(answers: Mapping[str, Runs]) -> Iterator[str]:
+    """Yield a line for each run, and below it how it ended on each host, what it changed there and why so."""
+    for one in cluster_runs(answers):
+        yield f"{one.time}  {one.run}  {one.who}".rstrip()
+        for name, here in one.hosts.items():
+            ended = f" {here.generation[:12] or f'generation {ZERO}'}" if here.result in DECIDED else ""
+            yield f"  {name:<12}{here.result}{ended}"
+            for line in filter(None, (here.what, here.why and f"because: {here.why}")):
+                yield from lines(line, "      ", "        ")
 
 
 def as_json(answers: Mapping[str, Runs]) -> str:

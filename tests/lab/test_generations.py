@@ -151,7 +151,7 @@ def test_generation_0_is_what_was_there_before_the_first_provision(made_by_hand:
     assert database.must(["cat", "/var/lib/tempo-infra/pgdata/PG_VERSION"]).strip() == "17"
 
     assert made_by_hand.run("status").out.count("(generation 0)") == len(lab.hosts)
-    assert made_by_hand.run("history").out.count("confirmed generation 0  ") == len(lab.hosts)
+    assert made_by_hand.run("history").out.count("confirmed generation 0\n") == len(lab.hosts)
     again = made_by_hand.run("rollback", "--to", "0", "--confirm-rollback", cluster.name)
     assert again.code == 0, again.said
     assert again.out.count("already") == len(lab.hosts), again.said

@@ -278,7 +278,7 @@ def test_any_line_of_a_journal_is_an_entry_or_none(lines: list[bytes]) -> None:
     runs = Runs(None, None, None, entries=entries)
     assert ending(runs, "r1").text
     assert len(list(past(runs.entries))) == len({entry.run for entry in entries})
-    assert len(list(history_lines(runs))) >= len({entry.run for entry in entries})
+    assert len(list(history_lines({"db-1": runs}))) >= len({entry.run for entry in entries})
 
 
 def test_a_crash_is_one_line_that_says_so_and_shows_no_value(monkeypatch: pytest.MonkeyPatch) -> None:

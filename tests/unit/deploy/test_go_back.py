@@ -1,9 +1,8 @@
-"""Which generation each host goes back to, and in which order; on hosts that answer from a script."""
+"""In which order hosts go back, and what becomes of who can not; on hosts that answer from a script."""
 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,17 +10,14 @@ from typing import Any
 
 import pytest
 
-from tempo_infra.deploy import way_back as way_back_module
 from tempo_infra.deploy.fitting import Fit
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.go_back import Gone, go_back
 from tempo_infra.deploy.kept import described
-from tempo_infra.deploy.way_back import WayBack, way_back
-from tempo_infra.errors import InputError
+from tempo_infra.deploy.way_back import WayBack
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Host
 from tempo_infra.on_host.cluster_record import ClusterRecord
-from tempo_infra.on_host.journal import Entry
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.runs import Runs
 from tempo_infra.on_host.steps import change
@@ -31,79 +27,6 @@ from tests.fakes import FakeHosts
 CLUSTER = load(Path(__file__).parents[3] / "inventory/oslo-trio.yaml")
 NAMES = sorted(host.name for host in CLUSTER.hosts)
 A, B, C = "0a" + "a" * 62, "0b" + "b" * 62, "cc" + "c" * 62
-KEPT = [Entry("r1", "confirm", "confirmed", A), Entry("r2", "confirm", "confirmed", B)]
-
-
-def way(runs: Runs, to: str | None, hosts: int = 1, **others: Any) -> WayBack:
-    """Hosts that all say the same of their runs, but for some."""
-    said = FakeHosts({}, answers={"runs": asdict(runs)}, answers_of=others)
-    with Fleet(said.open, lambda _: None) as fleet:
-        return way_back(fleet, CLUSTER, CLUSTER.hosts[:hosts], to)
-
-
-def test_a_host_of_another_cluster_goes_nowhere() -> None:
-    runs = Runs(B, B, B, entries=KEPT, cluster="bergen")
-    [error] = way(runs, None).errors.values()
-    assert "this host belongs to the cluster bergen, not to oslo" in error.what
-    assert way(replace(runs, cluster="oslo"), None).errors == {}
-
-
-@pytest.mark.parametrize(
-    ("current", "to", "wanted"),
-    [
-        (B, None, A),
-        (B, "0a", A),
-        (B, "0", ZERO),
-        (None, None, B),
-        (None, "0a", A),
-    ],
-)
-def test_a_host_goes_to_the_named_generation_or_to_the_one_before(
-    current: str | None, to: str | None, wanted: str
-) -> None:
-    found = way(Runs(current, current, current, zero=True, entries=KEPT), to)
-    assert list(found.to.values()) == [wanted]
-
-
-@pytest.mark.parametrize(
-    ("runs", "to", "says"),
-    [
-        (Runs(B, B, B, zero=True, entries=KEPT), "0b", f"is on {B[:12]} already"),
-        (Runs(B, B, B, entries=KEPT), "0", "has no generation 0"),
-        (Runs(None, None, None, zero=True, entries=KEPT), "0", "(generation 0) already"),
-        (Runs(None, None, None), "0", "(generation 0) already"),
-    ],
-)
-def test_a_host_that_stays_says_why(runs: Runs, to: str | None, says: str) -> None:
-    found = way(runs, to)
-    assert found.to == {}
-    assert [says in why for why in found.stay.values()] == [True]
-
-
-@pytest.mark.parametrize("to", ["cc", ""])
-def test_a_generation_that_no_host_knows_is_an_error(to: str) -> None:
-    with pytest.raises(InputError, match="no host has a confirmed generation"):
-        way(Runs(B, B, B, zero=True, entries=KEPT), to)
-
-
-def test_a_prefix_of_two_generations_is_an_error_of_the_host_that_has_them() -> None:
-    two = Runs(C, C, C, zero=True, entries=[*KEPT, Entry("r1", "confirm", "confirmed", "0bff")])
-    found = way(Runs(C, C, C, zero=True, entries=KEPT), "0b", 3, **{"db-1": asdict(two)})
-    assert {name: error.what for name, error in found.errors.items()} == {
-        "db-1": f"--to 0b: 2 generations begin so: {B[:12]}, 0bff"
-    }
-    assert set(found.to.values()) == {B}
-
-
-def test_a_journal_as_long_as_a_host_likes_is_read_in_a_time_that_grows_with_it() -> None:
-    def took(count: int) -> float:
-        entries = [Entry("r1", "confirm", "confirmed", f"{number:064x}") for number in range(count)]
-        runs, started = Runs(B, B, B, entries=entries), time.process_time()
-        way_back_module._target(runs, "0a")
-        return time.process_time() - started
-
-    few = min(took(1000) for _ in range(3))
-    assert min(took(16_000) for _ in range(3)) < 100 * few
 
 
 def test_a_host_that_answers_anything_while_it_is_put_back_keeps_no_other_from_it() -> None:

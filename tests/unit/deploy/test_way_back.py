@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tempo_infra.deploy import way_back as way_back_module
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.kept import described
 from tempo_infra.deploy.since import BY_HAND
@@ -220,3 +222,78 @@ def test_a_host_that_has_not_decided_yet_goes_nowhere() -> None:
 def test_a_run_that_nobody_knows_is_an_input_error() -> None:
     with pytest.raises(InputError, match="no run ffff has changed any of these hosts"):
         way(two_of_three(), "ffff")
+
+
+KEPT = [Entry("r1", "confirm", "confirmed", A), Entry("r2", "confirm", "confirmed", B)]
+
+
+def alike(runs: Runs, to: str | None, hosts: int = 1, **others: Any) -> WayBack:
+    """Hosts that all say the same of their runs, but for some."""
+    said = FakeHosts({}, answers={"runs": asdict(runs)}, answers_of=others)
+    with Fleet(said.open, lambda _: None) as fleet:
+        return way_back(fleet, CLUSTER, CLUSTER.hosts[:hosts], to)
+
+
+def test_a_host_of_another_cluster_goes_nowhere() -> None:
+    runs = Runs(B, B, B, entries=KEPT, cluster="bergen")
+    [error] = alike(runs, None).errors.values()
+    assert "this host belongs to the cluster bergen, not to oslo" in error.what
+    assert alike(replace(runs, cluster="oslo"), None).errors == {}
+
+
+@pytest.mark.parametrize(
+    ("current", "to", "wanted"),
+    [
+        (B, None, A),
+        (B, "0a", A),
+        (B, "0", ZERO),
+        (None, None, B),
+        (None, "0a", A),
+    ],
+)
+def test_a_host_goes_to_the_named_generation_or_to_the_one_before(
+    current: str | None, to: str | None, wanted: str
+) -> None:
+    found = alike(Runs(current, current, current, zero=True, entries=KEPT), to)
+    assert list(found.to.values()) == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("runs", "to", "says"),
+    [
+        (Runs(B, B, B, zero=True, entries=KEPT), "0b", f"is on {B[:12]} already"),
+        (Runs(B, B, B, entries=KEPT), "0", "has no generation 0"),
+        (Runs(None, None, None, zero=True, entries=KEPT), "0", "(generation 0) already"),
+        (Runs(None, None, None), "0", "(generation 0) already"),
+    ],
+)
+def test_a_host_that_stays_says_why(runs: Runs, to: str | None, says: str) -> None:
+    found = alike(runs, to)
+    assert found.to == {}
+    assert [says in why for why in found.stay.values()] == [True]
+
+
+@pytest.mark.parametrize("to", ["cc", ""])
+def test_a_generation_that_no_host_knows_is_an_error(to: str) -> None:
+    with pytest.raises(InputError, match="no host has a confirmed generation"):
+        alike(Runs(B, B, B, zero=True, entries=KEPT), to)
+
+
+def test_a_prefix_of_two_generations_is_an_error_of_the_host_that_has_them() -> None:
+    two = Runs(C, C, C, zero=True, entries=[*KEPT, Entry("r1", "confirm", "confirmed", "0bff")])
+    found = alike(Runs(C, C, C, zero=True, entries=KEPT), "0b", 3, **{"db-1": asdict(two)})
+    assert {name: error.what for name, error in found.errors.items()} == {
+        "db-1": f"--to 0b: 2 generations begin so: {B[:12]}, 0bff"
+    }
+    assert set(found.to.values()) == {B}
+
+
+def test_a_journal_as_long_as_a_host_likes_is_read_in_a_time_that_grows_with_it() -> None:
+    def took(count: int) -> float:
+        entries = [Entry("r1", "confirm", "confirmed", f"{number:064x}") for number in range(count)]
+        runs, started = Runs(B, B, B, entries=entries), time.process_time()
+        way_back_module._target(runs, "0a")
+        return time.process_time() - started
+
+    few = min(took(1000) for _ in range(3))
+    assert min(took(16_000) for _ in range(3)) < 100 * few
