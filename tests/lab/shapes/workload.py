@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from temporalio import activity, workflow
@@ -131,11 +132,7 @@ class Workload:
         end = time.monotonic() + END_S
         for id_ in self.accepted:
             try:
-                left_s = max(1.0, end - time.monotonic())
-                result = await asyncio.wait_for(
-                    self._ask(clients, lambda one, id_=id_: one.get_workflow_handle(id_).result(), left_s),
-                    left_s + CALL_S,
-                )
+                result = await self._ask(clients, partial(_result, id_), max(1.0, end - time.monotonic()))
             except TimeoutError as error:
                 result = f"no end: {error}"
             if result != "rested":
@@ -161,6 +158,10 @@ class Workload:
                     why = str(error) or type(error).__name__
             await asyncio.sleep(PAUSE_S)
         raise TimeoutError(why)
+
+
+async def _result(id_: str, client: Client) -> str:
+    return str(await client.get_workflow_handle(id_).result())
 
 
 async def _client(address: str) -> Client:
