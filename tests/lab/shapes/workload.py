@@ -83,7 +83,7 @@ class Workload:
 
     async def _run(self) -> None:
         clients = [await _client(one) for one in self.frontends]
-        works = [asyncio.create_task(_work(client)) for client in clients]
+        works = [asyncio.create_task(_work(one)) for one in self.frontends]
         try:
             plan = await self._schedule(clients)
             while not self._over.is_set():
@@ -131,22 +131,27 @@ class Workload:
     async def _account(self, clients: list[Client]) -> None:
         end = time.monotonic() + END_S
         for id_ in self.accepted:
+            left_s = max(1.0, end - time.monotonic())
             try:
-                result = await self._ask(clients, partial(_result, id_), max(1.0, end - time.monotonic()))
+                result = await self._ask(clients, partial(_result, id_), left_s, left_s)
             except TimeoutError as error:
                 result = f"no end: {error}"
             if result != "rested":
                 self.lost.append(f"{id_} {result}")
 
     async def _ask(
-        self, clients: list[Client], call: Callable[[Client], Awaitable[T]], call_s: float = CALL_S
+        self,
+        clients: list[Client],
+        call: Callable[[Client], Awaitable[T]],
+        call_s: float = CALL_S,
+        longest_s: float = 0.0,
     ) -> T | None:
         """Ask one frontend after the other until one answers; TimeoutError when none does for long.
 
         None for what an earlier call has done, whose answer was lost.
         """
-        began, why = time.monotonic(), "nobody was asked"
-        while time.monotonic() - began < self.longest_s:
+        end, why = time.monotonic() + (longest_s or self.longest_s), "nobody was asked"
+        while time.monotonic() < end:
             for client in clients:
                 try:
                     return await asyncio.wait_for(call(client), call_s)
@@ -168,19 +173,19 @@ async def _client(address: str) -> Client:
     return await Client.connect(f"{address}:7233", namespace=NAMESPACE, lazy=True)
 
 
-async def _work(client: Client) -> None:
+async def _work(address: str) -> None:
     """Poll by one frontend, for as long as there is one, then try again."""
     while True:
-        worker = Worker(
-            client,
-            task_queue=QUEUE,
-            workflows=[Beat],
-            activities=[rest],
-            workflow_runner=UnsandboxedWorkflowRunner(),
-            graceful_shutdown_timeout=timedelta(seconds=1),
-        )
-        with contextlib.suppress(Exception):
-            await worker.run()
+        with contextlib.suppress(RuntimeError, RPCError):
+            client = await Client.connect(f"{address}:7233", namespace=NAMESPACE)
+            await Worker(
+                client,
+                task_queue=QUEUE,
+                workflows=[Beat],
+                activities=[rest],
+                workflow_runner=UnsandboxedWorkflowRunner(),
+                graceful_shutdown_timeout=timedelta(seconds=1),
+            ).run()
         await asyncio.sleep(1)
 
 
