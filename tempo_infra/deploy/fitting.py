@@ -87,11 +87,11 @@ def record_when(runs: Runs, host: str, generation: str) -> ClusterRecord | None:
 def _meet(one: Member, other: Member) -> bool:
     """Whether one of them has the database of the other: each has the other's address in its files then."""
     return one.name != other.name and any(
-        keeps_a_store(a.roles) and not CLIENTS.isdisjoint(b.roles) for a, b in ((one, other), (other, one))
+        _keeps_a_store(a.roles) and not CLIENTS.isdisjoint(b.roles) for a, b in ((one, other), (other, one))
     )
 
 
-def keeps_a_store(roles: Collection[str]) -> bool:
+def _keeps_a_store(roles: Collection[str]) -> bool:
     """Whether a host of these roles has a database that others need."""
     return not KEEPERS.isdisjoint(roles)
 
