@@ -135,7 +135,9 @@ def with_shim() -> Change:
 
 def cases() -> list[Case]:
     old, failed, cut = frozenset({OLD}), frozenset({1}), frozenset({1, 3})
-    other = partial(Change.new, more=((r"version: 17\n", "version: 16\n"),))
+    other = partial(
+        Change.new, more=((r"version: 17\n", "version: 16\n"), ("postgres:17: sha", "postgres:16: sha"))
+    )
     schema = Moment("schema")
     history = partial(Change.new, templates=broken.history_ends_at_once())
     found = [
@@ -159,7 +161,7 @@ def cases() -> list[Case]:
         Case("PostgreSQL does not start with its settings", "trial start", untouched, old, failed,
              change=wants_what_is_not_there, after=Change.new(), says="PostgreSQL does not start"),
         Case("PostgreSQL of another major version", "plan", untouched, old, failed,
-             change=other, after=Change.new(), says="17"),
+             change=other, after=Change.new(), says="the data directory is PostgreSQL 17's"),
         Case("data folder is another, empty one", "plan", data_gone, old, failed),
         Case("fsync fails (EIO) in PostgreSQL", str(Moment("postgres-ready")), fsync_fails, old, failed,
              change=with_shim, after=Change.new()),
