@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from tempo_infra.components import COMPONENTS
+from tempo_infra.components.table import DB_PASSWORD
 from tempo_infra.deploy.answers import nonsense, read
 from tempo_infra.deploy.network import subnets
 from tempo_infra.deploy.obstacles import bindings
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import Login
 from tempo_infra.inventory.subnets import CANDIDATES
 from tempo_infra.on_host.state import HostState
 from tempo_infra.on_host.steps.reading import State
 from tempo_infra.on_host.users import known
 from tempo_infra.secrets import Found
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,14 +30,9 @@ if TYPE_CHECKING:
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
 
-PASSWORD_FILE = "db_password"  # noqa: S105 - a file's name, in the folder of each login
 COMPOSE = "docker-compose.yml"
 # Where each service is asked on its own host whether it serves.
-ASKED = {
-    str(Role.POSTGRESQL): POSTGRESQL_PORT,
-    **{str(role): PORTS[role].grpc for role in TEMPORAL_ROLES},
-    str(Role.UI): UI_PORT,
-}
+ASKED = {one.name: one.at(one.health.port) for one in COMPONENTS if one.health}
 
 
 def files_for(secrets: Secrets) -> dict[str, dict[str, str]]:
@@ -46,9 +41,7 @@ def files_for(secrets: Secrets) -> dict[str, dict[str, str]]:
     Every host has a reader: Temporal's services, or the schema job beside the database.
     """
     return {
-        login.reader: {PASSWORD_FILE: secrets[login.secret].value}
-        for login in Login
-        if login.secret in secrets
+        login.reader: {DB_PASSWORD: secrets[login.secret].value} for login in Login if login.secret in secrets
     }
 
 
@@ -76,7 +69,7 @@ class Digests:
 
 def place_of(login: Login) -> str:
     """Return where a host has the password of that login, in its folder of secrets."""
-    return f"{login.reader}/{PASSWORD_FILE}"
+    return f"{login.reader}/{DB_PASSWORD}"
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra.components import COMPONENTS
 from tempo_infra.deploy.namespaces import span
 from tempo_infra.report.wrapping import WIDTH, lines
 
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
 
 
 PATH = 46  # columns of a file's name
-# What stands still while a service is made anew.
-MEANWHILE = {
-    "postgresql": "no database meanwhile: every service waits, and tries again",
-    "history": "its shards move to others, or their workflows wait",
-    "matching": "its task queues are loaded anew",
-    "worker": "the cluster's own workflows pause",
-    "frontend": "clients and workers connect again",
-    "ui": "the web page is away",
-}
 
 
 def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
@@ -208,7 +200,8 @@ def _short(value: str) -> str:
 
 def _restart_lines(restart: Restart) -> Iterator[str]:
     yield from _wrapped(f"    restarts {restart.service}: {restart.why}", 6)
-    meanwhile = MEANWHILE.get(restart.service, "it is away meanwhile")
+    known = {one.name: one.restart for one in COMPONENTS}
+    meanwhile = known.get(restart.service) or "it is away meanwhile"
     yield from _wrapped(f"      {meanwhile}; {_took(restart)}", 6)
 
 
