@@ -20,12 +20,15 @@ from tests.lab.reliability.case import OLD, Case, Scene
 from tests.lab.reliability.machine import entry
 from tests.lab.reliability.watch import Moment
 
-# Prints a line for each row that the database said is committed; goes on through restarts.
-WRITES = """
-one() { docker exec $(docker ps -q -f label=com.docker.compose.service=postgresql) \
-  psql -XqU postgres -c "insert into marker default values" 2>/dev/null && echo committed || sleep 0.2; }
+# Prints a line for each row that the database said is committed; goes on through restarts. The line is psql's
+# own, once the statement is complete: how `docker exec` ends is the engine's word, not the database's.
+INSERT = "insert into marker default values returning 'committed'"
+WRITES = f"""
+one() {{ docker exec $(docker ps -q -f label=com.docker.compose.service=postgresql) \
+  psql -XqAtU postgres -c "{INSERT}" 2>/dev/null || sleep 0.2; }}
 while :; do one; done
 """
+NO_WRITES = "pkill -f 'while :[;] do one'; pkill -f '[p]sql -XqAtU postgres -c insert'; :"  # never itself
 DATA = "/srv/tempo/postgres"
 
 
@@ -45,8 +48,7 @@ def writes(scene: Scene) -> Iterator[None]:
     try:
         yield
     finally:
-        script = "pkill -f 'psql -XqU postgres' ; pkill -f 'while :; do one'; :"
-        scene.bed.host.exec(["sh", "-c", script])
+        scene.bed.host.exec(["sh", "-c", NO_WRITES])
         writer.terminate()
         thread.join()
         writer.wait()
