@@ -10,14 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.cluster import Role
+from tempo_infra.topology import store, stores
+from tempo_infra.topology.stores import KEPT_BY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tempo_infra.inventory.cluster import Cluster
 
-MAIN, VISIBILITY = "temporal", "temporal_visibility"
+MAIN, VISIBILITY = (KEPT_BY[name].database for name in (stores.DEFAULT, stores.VISIBILITY))
 ROLES = "postgres"  # where roles are changed
 QUEUE_THRESHOLD = 20_000  # dead rows; a queue's size says nothing about how fast it turns over
 
@@ -56,7 +57,7 @@ class TableSettings:
 
 def table_settings(cluster: Cluster) -> tuple[TableSettings, ...]:
     """Return what to set on the tables of both databases, in the order to set it."""
-    disk = cluster.with_role(Role.POSTGRESQL)[0].resources.disk.kind
+    disk = store(cluster).writer.resources.disk.kind
     threshold = QUEUE_THRESHOLD if disk != "hdd" else 2 * QUEUE_THRESHOLD
     queue = (("autovacuum_vacuum_scale_factor", "0"), ("autovacuum_vacuum_threshold", str(threshold)))
     often = ("autovacuum_vacuum_scale_factor", "0.05")
