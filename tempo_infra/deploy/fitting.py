@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.cluster_record import ClusterRecord, Member
     from tempo_infra.on_host.runs import Runs
 
-STORES = {component for component, _ in KEPT_BY.values()}
+STORES = {kept.component for kept in KEPT_BY.values()}
 KEEPERS = {of(one).role for one in STORES}
 CLIENTS = {one.role for one in COMPONENTS if not STORES.isdisjoint(one.needs)} - KEEPERS
 
