@@ -90,7 +90,8 @@ def _frontend(inventory: Path, address: str) -> Iterator[str]:
 def _answering(hosts: Sequence[Host]) -> Host:
     """Return a host whose frontend serves; where none does, the last one, whose error says what is wrong."""
     from tempo_infra.errors import UnreachableError
-    from tempo_infra.on_host.role_health import HEALTH_NAMES, ask
+    from tempo_infra.on_host.health import SERVICES
+    from tempo_infra.on_host.role_health import ask
     from tempo_infra.report.outcome import FRONTEND_PORT
     from tempo_infra.ssh import forward
 
@@ -98,7 +99,7 @@ def _answering(hosts: Sequence[Host]) -> Host:
     for host in some:
         try:
             with forward(host, (host.internal, FRONTEND_PORT)) as port:
-                why = ask("127.0.0.1", port, HEALTH_NAMES["frontend"])
+                why = ask("127.0.0.1", port, SERVICES["frontend"])
         except UnreachableError as error:
             why = error.what
         if why == "SERVING":

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.bootstrap import PACKAGES
 from tempo_infra.on_host.engine import COMPOSE_FLOOR, FLOOR
-from tempo_infra.render import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,12 +58,7 @@ def behind_the_bridge(host: Host, bundle: Bundle) -> list[str]:
 
     A UI beside its frontend is published by a program of the engine's, and asks its own host.
     """
-    body: Any = parse.yaml(bundle.file("docker-compose.yml").content.decode())
-    bridged = [
-        name
-        for name, one in body["services"].items()
-        if one.get("network_mode") != "host" and "tools" not in one.get("profiles", ())
-    ]
+    bridged = [name for name, one in bundle.instances.items() if not (one.shares_network or one.job)]
     return sorted(name for name in bridged if name != Role.UI or not host.has(Role.FRONTEND))
 
 

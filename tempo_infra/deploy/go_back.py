@@ -10,7 +10,7 @@ from tempo_infra.deploy import locks
 from tempo_infra.deploy.leave import living_off
 from tempo_infra.deploy.put_back import put_back
 from tempo_infra.deploy.resume import ask_runs
-from tempo_infra.deploy.steps import health_ports, note
+from tempo_infra.deploy.steps import note
 from tempo_infra.errors import InputError, StepFailedError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import belongs
@@ -170,7 +170,6 @@ def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
         digest=digest,
         seen=way.now[host.name],
         host=host.internal,
-        ports=health_ports(),
         take_over=[],
         grace_s=cluster.timing.decide_after_s,
         soak_s=cluster.timing.soak_s if digest != ZERO else 0.0,  # there nothing of ours has to last

@@ -13,14 +13,12 @@ from pydantic import TypeAdapter
 from tempo_infra.deploy.answers import nonsense, read
 from tempo_infra.deploy.network import subnets
 from tempo_infra.deploy.obstacles import bindings
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import Login
 from tempo_infra.inventory.subnets import CANDIDATES
 from tempo_infra.on_host.state import HostState
 from tempo_infra.on_host.steps.reading import State
 from tempo_infra.on_host.users import known
 from tempo_infra.secrets import Found
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,12 +30,6 @@ if TYPE_CHECKING:
 
 PASSWORD_FILE = "db_password"  # noqa: S105 - a file's name, in the folder of each login
 COMPOSE = "docker-compose.yml"
-# Where each service is asked on its own host whether it serves.
-ASKED = {
-    str(Role.POSTGRESQL): POSTGRESQL_PORT,
-    **{str(role): PORTS[role].grpc for role in TEMPORAL_ROLES},
-    str(Role.UI): UI_PORT,
-}
 
 
 def files_for(secrets: Secrets) -> dict[str, dict[str, str]]:
@@ -111,11 +103,10 @@ def read_state(
         secret_key=key.hex(),
         secret_uids=secret_owners(bundle),
         secrets_needed=sorted(name for name in wanted.wanted if name not in missing),
-        bindings=sorted(port for ports in bindings(bundle).values() for port in ports),
+        bindings=sorted(bindings(bundle)),
         subnets=sorted({*subnets(bundle), *CANDIDATES}),
         compose=bundle.file(COMPOSE).content.decode(),
         host=internal,
-        ports=dict(ASKED),
     )
     *_, answer = session.call([*first, question])
     state = read(_adapter(), answer, session.host, "state")

@@ -15,16 +15,14 @@ from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.obstacles import USERS_RISK, needed, nobodys
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.summary import of_plan
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Cluster, Role
+from tempo_infra.inventory.cluster import Cluster, Role
 from tempo_infra.inventory.logins import OWNER
 from tempo_infra.inventory.overrides import KERNEL_RISK
 from tempo_infra.on_host.containers import pull_s
-from tempo_infra.on_host.kernel_refuses import FOLDERS
 from tempo_infra.on_host.manifest import NAME as MANIFEST
-from tempo_infra.on_host.snapshot import values_in
 from tempo_infra.on_host.steps import change
 from tempo_infra.sizing.tables import MAIN, statements
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT, places
+from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -95,14 +93,10 @@ def preflight(work: Work) -> change.Preflight:
         forget=work.options.new_database,
         data_uid=work.bundle.users.postgresql,
         nobodys=nobodys(work.bundle, work.plan.seen, shared=USERS_RISK in work.cluster.accept),
-        kernel=values_in(_kernel_files(work.bundle)) if _insists(work) else {},
+        kernel=dict(work.bundle.manifest.kernel) if _insists(work) else {},
         cluster=work.cluster.name,
         renamed_from=work.options.renamed_from,
     )
-
-
-def _kernel_files(bundle: Bundle) -> list[str]:
-    return [file.content.decode() for file in bundle.files if file.path.startswith(FOLDERS)]
 
 
 def _insists(work: Work) -> bool:
@@ -187,7 +181,9 @@ def _start_all(work: Work, kept: list[str]) -> list[Step]:
 
 def _kept(work: Work) -> list[str]:
     """Return the services that run on a host beside its database."""
-    return [one.name for one in work.bundle.services if not one.job and one.role != "postgresql"]
+    return [
+        name for name, one in work.bundle.instances.items() if not one.job and one.component != "postgresql"
+    ]
 
 
 def _serving(work: Work, roles: Sequence[Role]) -> change.Serving:
@@ -258,18 +254,12 @@ def arm(work: Work) -> change.Arm:
         digest=work.plan.digest,
         seen=work.plan.seen,
         host=work.host.internal,
-        ports=health_ports(),
         take_over=list(work.plan.take_over),
         on_failure=work.options.on_failure,
         grace_s=work.cluster.timing.decide_after_s,
         soak_s=work.cluster.timing.soak_s,
         inventory=work.cluster.digest,
     )
-
-
-def health_ports() -> dict[str, int]:
-    """Return where a host asks its own containers, by role, should it have to decide by itself."""
-    return {str(role): PORTS[role].grpc for role in TEMPORAL_ROLES} | {str(Role.UI): UI_PORT}
 
 
 def healthy(work: Work) -> change.Healthy:
@@ -301,7 +291,7 @@ def pack(bundle: Bundle) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, content in (
             *((file.path, file.content) for file in bundle.files),
-            (MANIFEST, bundle.manifest),
+            (MANIFEST, bundle.manifest.text),
         ):
             entry = tarfile.TarInfo(path)
             entry.size = len(content)

@@ -56,6 +56,7 @@ class ServiceView:
     shm: str
     shares_network: bool  # it has the host's network, and binds the internal address itself
     ports: tuple[str, ...]  # published
+    binds: tuple[int, ...]  # what it listens on
     extra_hosts: tuple[str, ...]  # "name:address", where it reaches several frontends under one name
     health_address: str
     health_port: str
@@ -229,6 +230,7 @@ def service_view(
         shm=_mebibytes(container.shm_bytes or 0),
         shares_network=shares,
         ports=() if shares else tuple(f"{with_port(address, port)}:{port}" for port in ports),
+        binds=ports,
         extra_hosts=_frontend_hosts(cluster, host) if container.name in {"ui", "admin-tools"} else (),
         health_address=host.internal if shares else LOOPBACK,
         health_port=str(ports[0]) if ports else "",

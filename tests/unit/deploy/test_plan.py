@@ -12,8 +12,9 @@ from tempo_infra.deploy.plan import Action, plan_host
 from tempo_infra.inventory.cluster import Disk, Host, InstanceClass, Resources, Role, Ssh
 from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.engine_here import Unfit
+from tempo_infra.on_host.manifest import Instance
 from tempo_infra.on_host.state import Docker, HostState
-from tempo_infra.render.bundle import Bundle, File, Service
+from tempo_infra.render.bundle import Bundle, File
 
 HOST = Host(
     "db-1",
@@ -38,12 +39,12 @@ def bundle(conf: str = "a = 1\n", digest: str = "aaaaaaaaaaaa", sysctl: str = "k
         File(OWNED, sysctl.encode(), 0o644, 0, "applied by sysctl"),
         File(f"services/postgresql-{digest}/postgresql.conf", conf.encode(), 0o644, 0, "restarts postgresql"),
     )
-    services = (
-        Service("postgresql", "postgresql", "postgres:17"),
-        Service("ui", "ui", "ui"),
-        Service("schema", "postgresql", "admin-tools", job=True),
-    )
-    return Bundle("db-1", files, services)
+    instances = {
+        "postgresql": Instance("postgresql", "postgres:17", data={"major": "17"}),
+        "ui": Instance("ui", "ui"),
+        "schema": Instance("postgresql", "admin-tools", job=True),
+    }
+    return Bundle("db-1", files, instances)
 
 
 def container(service: str, *, running: bool = True) -> Container:
@@ -66,7 +67,7 @@ def after(made: Bundle) -> HostState:
         FRESH,
         generation=made.digest,
         confirmed=made.digest,
-        manifest=made.manifest.decode(),
+        manifest=made.manifest.text.decode(),
         installed={OWNED: made.file(OWNED).sha256},
         containers=[container("postgresql"), container("ui")],
         data_version="17",
@@ -106,7 +107,7 @@ def test_a_host_of_an_older_program_gets_the_clusters_name_with_its_next_change(
     old, new = bundle(), replace(bundle(), cluster="oslo")
     plan = plan_host(HOST, new, after(old), {})
     assert (plan.problems, plan.is_noop) == ((), True)
-    assert '"cluster": "oslo"' in new.manifest.decode()
+    assert '"cluster": "oslo"' in new.manifest.text.decode()
 
 
 def test_a_fresh_host_gets_everything_and_restarts_nothing() -> None:
@@ -282,4 +283,4 @@ def test_the_plan_holds_no_file_twice_after_a_service_folder_got_a_new_name() ->
     plan = plan_host(HOST, new, seen_from(after(old), old, new), {})
     paths = [change.path for change in plan.changes]
     assert len(paths) == len(set(paths))
-    assert json.loads(old.manifest)["files"].keys() != json.loads(new.manifest)["files"].keys()
+    assert json.loads(old.manifest.text)["files"].keys() != json.loads(new.manifest.text)["files"].keys()

@@ -247,7 +247,7 @@ def live(conf: str) -> Bundle:
 def reloaded(old: Bundle, new: Bundle, **changes: object) -> HostPlan:
     state = replace(
         well(),
-        manifest=old.manifest.decode(),
+        manifest=old.manifest.text.decode(),
         generation=old.digest,
         confirmed=old.digest,
         **changes,  # type: ignore[arg-type]  # a row's fields

@@ -18,8 +18,6 @@ def host(root: Path) -> Layout:
     for path, text in (
         ("proc/sys/vm/swappiness", "60\n"),
         ("sys/kernel/mm/thp", "always [madvise] never\n"),
-        ("new/" + CONF, "# why\nvm.swappiness = 1\n"),
-        ("new/etc/tmpfiles.d/60-x.conf", "w  /sys/kernel/mm/thp  -  -  -  -  never\n"),
     ):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
@@ -28,7 +26,7 @@ def host(root: Path) -> Layout:
 
 def kept(layout: Layout, *owned: str) -> Path:
     folder = layout.state / "runs/abc/before"
-    take(layout, folder, list(owned), layout.root / "new")
+    take(layout, folder, list(owned), ["proc/sys/vm/swappiness", "sys/kernel/mm/thp"])
     return folder
 
 
