@@ -172,7 +172,7 @@ def _data(host: Host, bundle: Bundle, state: HostState, *, new_database: bool) -
             "/srv/tempo/postgres holds no database, but PostgreSQL has run here: is its volume mounted? "
             "(If that data is lost for good, --new-database makes an empty one)"
         )
-    elif number is not None and state.data_version != (major := bundle.instances["postgresql"].data["major"]):
+    elif number is not None and state.data_version != (major := _major(bundle, state.data_version)):
         yield (
             f"the data directory is PostgreSQL {state.data_version}'s, the image is {major}: it can't start; "
             f"stay on {state.data_version} (postgres.version) until pg_upgrade or a dump has moved the data"
@@ -184,6 +184,11 @@ def _users(bundle: Bundle, state: HostState, *, shared: bool) -> Iterator[str]:
     for one in state.accounts.shared:
         if one.number in wanted:
             yield f"{one.words} (take it away there, or take the risk: accept: [{USERS_RISK}])"
+
+
+def _major(bundle: Bundle, here: str | None) -> str | None:
+    """Return PostgreSQL's major version by its image's tag; one without a tag is taken to fit."""
+    return bundle.instances[Role.POSTGRESQL.value].data.get("major", here)
 
 
 def _fixed_since(bundle: Bundle, state: HostState) -> Iterator[str]:

@@ -85,10 +85,10 @@ def fixed_by(server: Any) -> dict[str, str]:  # noqa: ANN401  # parsed YAML, a h
     }
 
 
-def _data(container: Container, image: str, server: Any) -> dict[str, str]:  # noqa: ANN401
+def _data(container: Container, image: str, server: Any) -> dict[str, str]:  # noqa: ANN401  # parsed YAML
     if container.name == Role.POSTGRESQL:
-        tag = image.rpartition("/")[2].split(":")[1].split("@")[0]
-        return {"major": tag.split(".")[0].split("-")[0]}
+        tag = image.rpartition("/")[2].partition("@")[0].partition(":")[2]
+        return {"major": tag.split(".")[0].split("-")[0]} if tag else {}
     return fixed_by(server) if server else {}
 
 

@@ -238,12 +238,25 @@ def test_what_stands_in_the_way_is_said_before_anything_is_changed(
 def server(shards: int) -> Bundle:
     text = f"persistence:\n  numHistoryShards: {shards}\n"
     file = File("services/history-aaaaaaaaaaaa/server.yaml", text.encode(), 0o644, 0, "restarts history")
-    return replace(bundle(), files=(*bundle().files, file))
+    history = Instance("history", "server", data={"shards": str(shards)})
+    return replace(
+        bundle(), files=(*bundle().files, file), instances={**bundle().instances, "history": history}
+    )
 
 
-def test_the_shard_count_of_a_cluster_that_has_started_is_fixed() -> None:
+@pytest.mark.parametrize("older", [False, True])
+def test_the_shard_count_of_a_cluster_that_has_started_is_fixed(*, older: bool) -> None:
+    """A manifest of format 1 does not say it: then the file does."""
     old, new = server(512), server(1024)
-    [problem] = plan_host(HOST, new, seen_from(after(old), old, new), {}).problems
+    state = seen_from(after(old), old, new)
+    if older:
+        body = json.loads(state.manifest)
+        services = {
+            name: {"role": one["component"], "image": one["image"], "job": one.get("job", False)}
+            for name, one in body.pop("instances").items()
+        }
+        state = replace(state, manifest=json.dumps({**body, "format": 1, "services": services}))
+    [problem] = plan_host(HOST, new, state, {}).problems
     assert problem == "temporal.shards is fixed at first start: the cluster has 512, the inventory says 1024"
     assert plan_host(HOST, new, replace(FRESH, data_version=None), {}).problems == ()
 

@@ -212,7 +212,7 @@ def test_the_timer_decides_about_a_change_whose_step_hangs(
     made = make(tmp_path, monkeypatch)
     monkeypatch.setattr(alone, "end_scope", lambda _: None)
     armed = guard.Armed(
-        "r1", "kari", guard.boot_id(made), NEW, OLD, "runs/r1/before", "p.zip", "10.0.0.1", {}, grace_s=3.0
+        "r1", "kari", guard.boot_id(made), NEW, OLD, "runs/r1/before", "p.zip", "10.0.0.1", grace_s=3.0
     )
     monkeypatch.setattr(snapshot, "put_back", lambda *_: None)
     guard.beat(made, "r1")

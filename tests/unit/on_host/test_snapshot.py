@@ -97,8 +97,8 @@ def test_the_value_that_was_in_force_is_kept_too_where_the_kernel_holds_one_of_t
     layout = host(tmp_path)
     for name, text in (("dirty_bytes", "0\n"), ("dirty_ratio", "20\n")):
         (tmp_path / "proc/sys/vm" / name).write_text(text)
-    (layout.root / "new" / CONF).write_text("vm.dirty_bytes = 1048576\n")
-    folder = kept(layout, CONF)
+    folder = layout.state / "runs/abc/before"
+    take(layout, folder, [CONF], ["proc/sys/vm/dirty_bytes"])
     (tmp_path / "proc/sys/vm/dirty_ratio").write_text("0\n")
     put_back(layout, folder)
     assert (tmp_path / "proc/sys/vm/dirty_ratio").read_text() == "20\n"
