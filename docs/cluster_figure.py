@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from tempo_infra.inventory.cluster import Role
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
+from tempo_infra import components
+from tempo_infra.components.component import Reach
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +90,7 @@ def figure(cluster: Cluster, settings: Settings) -> str:
 
 
 def outside(hosts: tuple[Host, ...]) -> list[tuple[str, Line]]:
-    grpc = PORTS[Role.FRONTEND].grpc
+    grpc = components.port("frontend", "grpc")
     return [
         ("you, and CI", Line(PERSON, "ssh, 22: tempo-infra, the UI through a tunnel", _all(hosts), at=0.72)),
         ("workers, clients", Line(CLIENTS, f"gRPC, {grpc}", _with(hosts, Role.FRONTEND), at=0.28)),
@@ -97,12 +98,19 @@ def outside(hosts: tuple[Host, ...]) -> list[tuple[str, Line]]:
 
 
 def inside(hosts: tuple[Host, ...]) -> list[Line]:
-    temporal = tuple(n for n, host in enumerate(hosts) if set(host.roles) & set(PORTS))
-    grpc = [ports.grpc for ports in PORTS.values()]
-    membership = [ports.membership for ports in PORTS.values()]
+    temporal = tuple(n for n, host in enumerate(hosts) if host.temporal_roles)
+    grpc = [components.port(role, "grpc") for role in TEMPORAL_ROLES]
+    membership = [components.port(role, "membership") for role in TEMPORAL_ROLES]
     ranges = f"gRPC, {min(grpc)} to {max(grpc)}; membership, {min(membership)} to {max(membership)}"
+    sql = components.port("postgresql", "sql")
     lines = [
-        Line(SQL, f"SQL, {POSTGRESQL_PORT}", _with(hosts, Role.POSTGRESQL), temporal, at=0.72),
+        Line(
+            SQL,
+            f"SQL, {sql}",
+            _with(hosts, Role.POSTGRESQL),
+            temporal,
+            at=0.72,
+        ),
         Line(MEMBERS, f"Temporal's services: {ranges}", temporal, at=0.28),
     ]
     return [line for line in lines if len({*line.to, *line.since}) > 1]
@@ -167,9 +175,8 @@ def _card(host: Host, settings: Settings, x: int, top: int, bottom: int) -> Iter
 
 
 def _port(role: Role) -> str:
-    if role is Role.UI:
-        return f"{UI_PORT}, loopback"
-    return str(POSTGRESQL_PORT if role is Role.POSTGRESQL else PORTS[role].grpc)
+    first, *_ = components.of(role).ports
+    return f"{first.number}, loopback" if first.reach is Reach.OPERATORS else str(first.number)
 
 
 def _memory(size: int) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tempo_infra import components
+from tempo_infra.components import COMPONENTS
+from tempo_infra.components.component import Reach
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.inventory.subnets import CANDIDATES
 from tempo_infra.on_host.armed import AFTER_UNIT, BOOT_UNIT, WANTS
 from tempo_infra.on_host.layout import PROJECT, Layout
 from tempo_infra.render import files
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -146,7 +148,8 @@ def _units() -> Iterator[str]:
 
 
 def _docker() -> Iterator[str]:
-    ports = sorted({port for one in PORTS.values() for port in one.all} | {POSTGRESQL_PORT, UI_PORT})
+    published = (port for one in COMPONENTS for port in one.ports if port.reach is not Reach.OWN_HOST)
+    ports = sorted(port.number for port in published)
     yield from (
         "",
         "## Docker",
@@ -156,7 +159,7 @@ def _docker() -> Iterator[str]:
         "no internal address; refused where a route, an address or another network has it. Images are pulled",
         "and never deleted. Ports are published on the internal address, the UI's on 127.0.0.1: those of the",
         f"host's roles, of {', '.join(map(str, ports))}",
-        f"({PORTS[Role.FRONTEND].http} only with `temporal.http_api`).",
+        f"({components.port('frontend', 'http')} only with `temporal.http_api`).",
         "",
         "No `daemon.json` is written, no engine restarted, no engine replaced. `--bootstrap` installs the",
         "distribution's own Docker packages where there is no engine, by `apt-get`.",

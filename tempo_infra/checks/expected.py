@@ -6,11 +6,13 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra import components
+from tempo_infra.components.component import Reach
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.sizing import size
 from tempo_infra.sizing.hugepages import reserved_bytes
-from tempo_infra.sizing.temporal import LOOPBACK, POSTGRESQL_PORT, UI_PORT, listening, places
+from tempo_infra.topology.instances import LOOPBACK, listening, members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,13 +42,10 @@ class EarlierSize:
 
 
 def ports_of(host: Host, cluster: Cluster) -> Mapping[int, str]:
-    """Return the ports that a host's services listen on, by the role that does."""
-    found = {port: role.value for role in host.temporal_roles for port in listening(cluster, role)}
-    if host.has(Role.POSTGRESQL):
-        found[POSTGRESQL_PORT] = Role.POSTGRESQL.value
-    if host.has(Role.UI):
-        found[UI_PORT] = Role.UI.value
-    return found
+    """Return the ports that a host's services listen on, by the component that does."""
+    return {
+        port.number: one.name for one in components.of_roles(host.roles) for port in listening(cluster, one)
+    }
 
 
 def _sized(host: Host, cluster: Cluster) -> dict[str, Any]:
@@ -108,8 +107,8 @@ class Expected:
             inventory=str(cluster.path),
             internal=host.internal,
             ports=ports_of(host, cluster),
-            members=tuple(places(cluster, lambda ports: ports.membership).values()),
-            ring=tuple(places(cluster, lambda ports: ports.grpc).values()),
+            members=tuple(members(cluster, "membership").values()),
+            ring=tuple(members(cluster, "grpc").values()),
             shards=cluster.temporal.shards,
             login=cluster.secrets.login.role,
             shares_network=cluster.shares_network,
@@ -118,7 +117,9 @@ class Expected:
 
     def address(self, port: int) -> str:
         """Return where that port of its services listens."""
-        return LOOPBACK if self.ports.get(port) == Role.UI else self.internal
+        owner = components.of(self.ports[port]).ports if port in self.ports else ()
+        local = any(one.number == port and one.reach is Reach.OPERATORS for one in owner)
+        return LOOPBACK if local else self.internal
 
     def limit(self, name: str) -> float:
         """Return a threshold of the class; KeyError when the catalogue of classes has none of that name."""

@@ -19,7 +19,7 @@ from tempo_infra.checks.finding import (
     skipped,
     unread,
 )
-from tempo_infra.sizing.temporal import LOOPBACK
+from tempo_infra.topology.instances import LOOPBACK
 
 if TYPE_CHECKING:
     from tempo_infra.checks.expected import Expected

@@ -14,6 +14,7 @@ import typer
 
 from tempo_infra import __version__, trees
 from tempo_infra.checks import read_facts
+from tempo_infra.components import port
 from tempo_infra.deploy.answers import harmless
 from tempo_infra.errors import InputError, TempoInfraError, cause
 from tempo_infra.inventory.cluster import Role
@@ -22,7 +23,7 @@ from tempo_infra.on_host.facts import THOROUGH, Facts, FactsOptions, collect
 from tempo_infra.on_host.probes.network import Peer
 from tempo_infra.on_host.probes.roles import RolePort
 from tempo_infra.on_host.wire import read_json
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +78,7 @@ def facts_options(
 
 def tailored(options: FactsOptions, host: Host, cluster: Cluster) -> FactsOptions:
     """Say whom a host of an inventory talks to, and which roles it should answer for."""
-    roles = tuple(RolePort(one.value, PORTS[one].grpc, PORTS[one].metrics) for one in host.temporal_roles)
+    roles = tuple(RolePort(one.value, port(one, "grpc"), port(one, "metrics")) for one in host.temporal_roles)
     workers = options.worker_metrics if host.has(Role.FRONTEND) else ()
     return replace(
         options,
@@ -103,15 +104,12 @@ def peers(host: Host, cluster: Cluster) -> tuple[Peer, ...]:
     """Return the ports of other hosts that Temporal's services on this one connect to; the database first."""
     if not host.temporal_roles:
         return ()
-    found = [
-        Peer(one.name, one.internal, POSTGRESQL_PORT, Role.POSTGRESQL.value)
-        for one in cluster.with_role(Role.POSTGRESQL)
-        if one is not host
-    ]
+    main = store(cluster)
+    found = [Peer(main.at.host, main.at.address, main.at.port, main.component)] * (main.writer != host)
     for one in cluster.hosts:
         for role in one.temporal_roles if one is not host else ():
-            found.append(Peer(one.name, one.internal, PORTS[role].grpc, role.value))
-            found.append(Peer(one.name, one.internal, PORTS[role].membership, f"{role.value} membership"))
+            found.append(Peer(one.name, one.internal, port(role, "grpc"), role.value))
+            found.append(Peer(one.name, one.internal, port(role, "membership"), f"{role.value} membership"))
     return tuple(found)
 
 

@@ -84,6 +84,7 @@ def status(
     inventory: InventoryFile = DEFAULT_INVENTORY,
     host: OnlyHosts = None,
     *,
+    output: Format = OutputFormat.TEXT,
     ask_sudo_password: AskSudo = False,
 ) -> None:
     """Show each host's generation, whether it is confirmed, a run that is not over, and what runs.
@@ -93,11 +94,13 @@ def status(
     It ends with 1 when a service does not serve, or a change is not confirmed.
     """
     from tempo_infra.deploy.resume import ask_status
-    from tempo_infra.report.runs import is_well, service_lines, status_line
+    from tempo_infra.report.runs import is_well, service_lines, status_json, status_line
 
     with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, hosts):
         answers, errors = ask_status(fleet, hosts)
-    for name, runs in answers.items():
+    if output is OutputFormat.JSON:
+        typer.echo(status_json(answers, errors))
+    for name, runs in answers.items() if output is OutputFormat.TEXT else ():
         typer.echo(f"{name:<12}{shown(status_line(runs))}")
         for line in service_lines(runs):
             typer.echo(f"{'':<12}{shown(line)}")

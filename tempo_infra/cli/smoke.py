@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tempo_infra.inventory.cluster import Host
+    from tempo_infra.inventory.cluster import Cluster
+    from tempo_infra.topology import Endpoint
     from tempo_infra.workload.smoke import Event, SmokeResult
 
 _UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -72,39 +73,37 @@ def _frontend(inventory: Path, address: str) -> Iterator[str]:
         yield address
         return
     from tempo_infra.inventory import load
-    from tempo_infra.inventory.cluster import Role
-    from tempo_infra.report.outcome import FRONTEND_PORT
     from tempo_infra.ssh import NoWayError, forward
+    from tempo_infra.topology import endpoints
 
-    host = _answering(load(inventory).with_role(Role.FRONTEND))
-    frontend = f"{host.internal}:{FRONTEND_PORT}"
+    cluster = load(inventory)
+    frontend = _answering(cluster, endpoints(cluster, "frontend"))
     try:
-        with forward(host, (host.internal, FRONTEND_PORT)) as port:
-            typer.echo(f"  through ssh to {host.name}, frontend {frontend}", err=True)
+        with forward(cluster.host(frontend.host), (frontend.address, frontend.port)) as port:
+            typer.echo(f"  through ssh to {frontend.host}, frontend {frontend}", err=True)
             yield f"127.0.0.1:{port}"
     except NoWayError as error:
         error.remedy += f";\n  or run smoke where the frontend is reachable, with --address {frontend}"
         raise
 
 
-def _answering(hosts: Sequence[Host]) -> Host:
-    """Return a host whose frontend serves; where none does, the last one, whose error says what is wrong."""
+def _answering(cluster: Cluster, frontends: Sequence[Endpoint]) -> Endpoint:
+    """Return a frontend that serves; where none does, the last one, whose error says what is wrong."""
     from tempo_infra.errors import UnreachableError
     from tempo_infra.on_host.health import SERVICES
     from tempo_infra.on_host.role_health import ask
-    from tempo_infra.report.outcome import FRONTEND_PORT
     from tempo_infra.ssh import forward
 
-    *some, last = hosts
-    for host in some:
+    *some, last = frontends
+    for one in some:
         try:
-            with forward(host, (host.internal, FRONTEND_PORT)) as port:
+            with forward(cluster.host(one.host), (one.address, one.port)) as port:
                 why = ask("127.0.0.1", port, SERVICES["frontend"])
         except UnreachableError as error:
             why = error.what
         if why == "SERVING":
-            return host
-        typer.echo(f"  {host.name}: its frontend does not serve ({shown(why)})", err=True)
+            return one
+        typer.echo(f"  {one.host}: its frontend does not serve ({shown(why)})", err=True)
     return last
 
 

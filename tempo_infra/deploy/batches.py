@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.cluster import Role
+from tempo_infra import components
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 10
 SHARE = 3  # a third
-NEEDS: Mapping[Role, frozenset[Role]] = {
-    Role.WORKER: frozenset({Role.HISTORY, Role.MATCHING, Role.FRONTEND})  # it runs workflows of its own
-}
-"""What serves only where others do, the database apart."""
 ORDER = list(Role)  # as they start: who is served by others comes after them
 
 
@@ -49,10 +46,16 @@ def late(
     for group in groups:
         for name in group:
             with_own = there.union(roles[name])
-            if lacking := tuple(one for one in roles[name] if not NEEDS.get(one, frozenset()) <= with_own):
+            if lacking := tuple(one for one in roles[name] if not _needs(one) <= with_own):
                 found[name] = lacking
         there.update(role for name in group for role in roles[name] if role not in found.get(name, ()))
     return found
+
+
+def _needs(role: Role) -> frozenset[Role]:
+    """Return Temporal's services without which another one of them doesn't serve."""
+    needed = components.of(role).needs
+    return frozenset(one for one in TEMPORAL_ROLES if one in needed)
 
 
 def of_files(names: Sequence[str]) -> list[list[str]]:

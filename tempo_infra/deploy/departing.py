@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tempo_infra import components
 from tempo_infra.deploy import locks
 from tempo_infra.deploy.departed import Departed, departed, newest
-from tempo_infra.deploy.maintain import ALONE, ONE_HOST
+from tempo_infra.deploy.maintain import ONE_HOST
 from tempo_infra.deploy.steps import note
 from tempo_infra.errors import InputError
 from tempo_infra.hints import hint
@@ -20,7 +21,6 @@ from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.on_host.cluster_record import Member
 from tempo_infra.on_host.departing import Found
 from tempo_infra.on_host.steps import change, reading, upkeep
-from tempo_infra.sizing.temporal import PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -118,7 +118,7 @@ class Departing:
         """Say what stands still from when these stop until others serve: roles that nobody else runs now."""
         starts = {plan.host: plan.starts for plan in plans}
         return [
-            f"{one.name} leaves: {role}: {ALONE[role]} until {', '.join(others)} serves"
+            f"{one.name} leaves: {role}: {components.of(role).alone} until {', '.join(others)} serves"
             for one in self.found
             for role in TEMPORAL_ROLES
             if role in (one.runs or ())
@@ -199,7 +199,7 @@ class Departing:
         addresses = [one.internal for one in gone]
         if not addresses:
             return []
-        port = PORTS[Role.FRONTEND].grpc
+        port = components.port("frontend", "grpc")
         stage: Stage = {
             name: [upkeep.OutOfRing(addresses, self.cluster.host(name).internal, port)]
             for name in self._frontends

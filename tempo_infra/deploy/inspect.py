@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from tempo_infra.components.table import DB_PASSWORD
 from tempo_infra.deploy.answers import nonsense, read
 from tempo_infra.deploy.network import subnets
 from tempo_infra.deploy.obstacles import bindings
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
 
-PASSWORD_FILE = "db_password"  # noqa: S105 - a file's name, in the folder of each login
 COMPOSE = "docker-compose.yml"
 
 
@@ -38,9 +38,7 @@ def files_for(secrets: Secrets) -> dict[str, dict[str, str]]:
     Every host has a reader: Temporal's services, or the schema job beside the database.
     """
     return {
-        login.reader: {PASSWORD_FILE: secrets[login.secret].value}
-        for login in Login
-        if login.secret in secrets
+        login.reader: {DB_PASSWORD: secrets[login.secret].value} for login in Login if login.secret in secrets
     }
 
 
@@ -68,7 +66,7 @@ class Digests:
 
 def place_of(login: Login) -> str:
     """Return where a host has the password of that login, in its folder of secrets."""
-    return f"{login.reader}/{PASSWORD_FILE}"
+    return f"{login.reader}/{DB_PASSWORD}"
 
 
 @cache

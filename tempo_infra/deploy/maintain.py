@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from tempo_infra import components
 from tempo_infra.deploy import locks
 from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.events import Progress, State
@@ -17,7 +18,7 @@ from tempo_infra.errors import HostKeyError, StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.on_host.draining import Done
 from tempo_infra.on_host.steps import change, reading, upkeep
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT
+from tempo_infra.topology import endpoints, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -104,9 +105,9 @@ class Maintenance:
     def _drain(self, host: Host) -> None:
         services = [role for role in ONE_HOST if Role(role) in host.roles]
         self._must({host.name: [*self._begin(), upkeep.Drain(services)]}, "it was not drained")
-        others = [one for one in self.cluster.with_role(Role.HISTORY) if one != host]
+        others = [str(at) for at in endpoints(self.cluster, "history") if at.host != host.name]
         if others:
-            step = upkeep.Owners([_history(one) for one in others], gone=host.internal)
+            step = upkeep.Owners(others, gone=host.internal)
             self._must({self._database: [step]}, "its work did not move")
 
     def _drain_everything(self) -> None:
@@ -173,8 +174,7 @@ class Maintenance:
 
     def _back(self, host: Host) -> None:
         if host.has(Role.POSTGRESQL):
-            ready = change.PostgresReady(host.internal, POSTGRESQL_PORT, BACK_S)
-            steps = [self._lock(LET_GO_S), change.Up(["postgresql"]), ready]
+            steps = [self._lock(LET_GO_S), change.Up(["postgresql"]), _ready(self.cluster, BACK_S)]
             self._must({host.name: steps}, "the database is not back")
             for group in BACK:
                 self._each(group, lambda services: [self._lock(), change.Up(services)])
@@ -192,7 +192,7 @@ class Maintenance:
 
     def _moved_back(self, host: Host) -> None:
         if host.has(Role.HISTORY, Role.POSTGRESQL):
-            owners = [_history(one) for one in self.cluster.with_role(Role.HISTORY)]
+            owners = [str(at) for at in endpoints(self.cluster, "history")]
             self._must({self._database: [upkeep.Owners(owners)]}, "shards are without an owner")
 
     def _each(self, group: Sequence[str], steps: Callable[[list[str]], list[Step]]) -> None:
@@ -216,7 +216,7 @@ class Maintenance:
 
     @property
     def _database(self) -> str:
-        return self.cluster.database_host.name
+        return store(self.cluster).writer.name
 
 
 def _told(name: str, error: TempoInfraError, otherwise: str) -> TempoInfraError:
@@ -226,16 +226,13 @@ def _told(name: str, error: TempoInfraError, otherwise: str) -> TempoInfraError:
 
 
 def _ready(cluster: Cluster, deadline_s: float) -> change.PostgresReady:
-    return change.PostgresReady(cluster.database_host.internal, POSTGRESQL_PORT, deadline_s)
+    at = store(cluster).at
+    return change.PostgresReady(at.address, at.port, deadline_s)
 
 
 def _serving(host: Host, deadline_s: float) -> change.Serving:
-    ports = {str(role): PORTS[role].grpc for role in host.temporal_roles}
+    ports = {str(role): components.port(role, "grpc") for role in host.temporal_roles}
     return change.Serving(host.internal, ports, deadline_s)
-
-
-def _history(host: Host) -> str:
-    return f"{host.internal}:{PORTS[Role.HISTORY].grpc}"
 
 
 def what_waits(cluster: Cluster, host: Host) -> list[str]:
@@ -251,13 +248,5 @@ def what_waits(cluster: Cluster, host: Host) -> list[str]:
         if others:
             lines.append(f"{role}: moves to {', '.join(others)}")
         else:
-            lines.append(f"{role}: {ALONE[role]} until it is back")
+            lines.append(f"{role}: {components.of(role).alone} until it is back")
     return lines
-
-
-ALONE = {
-    Role.FRONTEND: "the only one: clients and workers can't reach the cluster, they retry",
-    Role.HISTORY: "the only one: workflows wait",
-    Role.MATCHING: "the only one: tasks wait",
-    Role.WORKER: "the only one: Temporal's own background work waits",
-}

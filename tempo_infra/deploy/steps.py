@@ -8,9 +8,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tempo_infra import components
+from tempo_infra.components.table import DB_PASSWORD
 from tempo_infra.deploy.database_roles import roles_and_databases
 from tempo_infra.deploy.engine import behind_the_bridge
-from tempo_infra.deploy.inspect import PASSWORD_FILE, files_for, secret_owners
+from tempo_infra.deploy.inspect import files_for, secret_owners
 from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.obstacles import USERS_RISK, needed, nobodys
 from tempo_infra.deploy.options import USUAL, Options
@@ -21,18 +23,18 @@ from tempo_infra.inventory.overrides import KERNEL_RISK
 from tempo_infra.on_host.containers import pull_s
 from tempo_infra.on_host.manifest import NAME as MANIFEST
 from tempo_infra.on_host.steps import change
-from tempo_infra.sizing.tables import MAIN, statements
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, places
+from tempo_infra.sizing.tables import statements
+from tempo_infra.topology import store
+from tempo_infra.topology.instances import members as places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.inventory.cluster import Host
     from tempo_infra.on_host.steps.step import Step
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.secrets import Secrets
-    from tempo_infra.sizing.temporal import Ports
 
 
 SERVES_S = 150.0  # with history.acquireShardInterval as the server has it, history may need 65 s and more
@@ -122,6 +124,11 @@ def _up(work: Work, services: list[str], *, remove_orphans: bool = False) -> cha
     return change.Up(services, remove_orphans, sorted({*repaired, *work.plan.anew} & set(services)))
 
 
+def _database_ready(work: Work) -> change.PostgresReady:
+    at = store(work.cluster).at
+    return change.PostgresReady(at.address, at.port, deadline_s=120.0)
+
+
 def switch_files(work: Work) -> list[Step]:
     """Switch a host whose owned system files change and nothing else."""
     return [arm(work), _switch(work), healthy(work)]
@@ -135,7 +142,7 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
         _switch(work),
         change.Data(work.plan.new_data, work.options.new_database, work.bundle.users.postgresql),
         _up(work, ["postgresql"], remove_orphans=alone),  # else the others' step takes away what left
-        change.PostgresReady(work.host.internal, POSTGRESQL_PORT, deadline_s=120.0),
+        _database_ready(work),
         change.Sql(payload=roles_and_databases(secrets).encode()),
         change.Schema(deadline_s=work.cluster.timing.schema_s(work.plan.data_bytes)),
         *(
@@ -187,24 +194,25 @@ def _kept(work: Work) -> list[str]:
 
 
 def _serving(work: Work, roles: Sequence[Role]) -> change.Serving:
-    ports = {str(role): PORTS[role].grpc for role in roles}
+    ports = {str(role): components.port(role, "grpc") for role in roles}
     return change.Serving(work.host.internal, ports, deadline_s=SERVES_S)
 
 
 def _database_answers(cluster: Cluster) -> change.DatabaseAnswers:
-    return change.DatabaseAnswers(cluster.database_host.internal, POSTGRESQL_PORT, deadline_s=10.0)
+    at = store(cluster).at
+    return change.DatabaseAnswers(at.address, at.port, deadline_s=10.0)
 
 
 def login(cluster: Cluster) -> change.Login:
     """Try a real login over the network with the password file that the services will read."""
-    used = cluster.secrets.login
+    used, main = cluster.secrets.login, store(cluster)
     return change.Login(
-        host=cluster.database_host.internal,
-        port=POSTGRESQL_PORT,
-        database=MAIN,
+        host=main.at.address,
+        port=main.at.port,
+        database=main.database,
         role=used.role,
         acts_as=OWNER,
-        file=f"{used.reader}/{PASSWORD_FILE}",
+        file=f"{used.reader}/{DB_PASSWORD}",
     )
 
 
@@ -213,18 +221,18 @@ def members(cluster: Cluster, may_lack: Collection[tuple[str, Role]] = ()) -> ch
 
     `may_lack`: (host, role) that may be missing.
     """
-    expected, lack = _places(cluster, may_lack, lambda ports: ports.membership)
+    expected, lack = _places(cluster, may_lack, "membership")
     return change.Membership(expected, deadline_s=90.0, may_lack=lack)
 
 
 def ring(cluster: Cluster, host: Host, may_lack: Collection[tuple[str, Role]] = ()) -> change.Ring:
     """Compare the ring with the inventory, as this host's frontend sees it."""
-    expected, lack = _places(cluster, may_lack, lambda ports: ports.grpc)
-    return change.Ring(expected, lack, host.internal, PORTS[Role.FRONTEND].grpc)
+    expected, lack = _places(cluster, may_lack, "grpc")
+    return change.Ring(expected, lack, host.internal, components.port("frontend", "grpc"))
 
 
 def _places(
-    cluster: Cluster, may_lack: Collection[tuple[str, Role]], port: Callable[[Ports], int]
+    cluster: Cluster, may_lack: Collection[tuple[str, Role]], port: str
 ) -> tuple[list[str], list[str]]:
     """Return where every service of Temporal's is expected, and which of those may be missing."""
     found = places(cluster, port)

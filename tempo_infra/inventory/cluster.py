@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tempo_infra import components
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.addresses import split_port
 from tempo_infra.inventory.logins import Login
@@ -33,7 +34,7 @@ class Role(StrEnum):
 
 
 SCHEMA_S, SCHEMA_S_PER_GB = 300.0, 100.0
-TEMPORAL_ROLES = (Role.HISTORY, Role.MATCHING, Role.WORKER, Role.FRONTEND)
+TEMPORAL_ROLES = tuple(Role(one.name) for one in components.COMPONENTS if one.kind == "temporal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +177,14 @@ class Postgres:
     version: str  # the major: "17"
 
 
-def image_names(temporal: str, postgres: str, ui: str) -> tuple[str, ...]:
-    """Return the images of these versions, sorted; `ui` is empty where no host has it."""
-    names = {f"postgres:{postgres}", *(f"temporalio/{kind}:{temporal}" for kind in ("server", "admin-tools"))}
-    return tuple(sorted(names | ({f"temporalio/ui:{ui}"} if ui else set())))
+def image_names(roles: Iterable[str], versions: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the images of what hosts of these roles carry, and of what every cluster has, sorted.
+
+    `versions`: "temporal", "postgres" and "ui", as the inventory says them.
+    """
+    needed = (one.name for one in components.COMPONENTS if one.least)
+    carried = components.of_roles({*roles, *needed})
+    return tuple(sorted({one.image.format_map(versions) for one in carried}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +278,21 @@ class Cluster:
     @property
     def image_names(self) -> tuple[str, ...]:
         """The images that this cluster runs, as `images.digests` names them, sorted."""
-        ui = self.temporal.ui_version if self.with_role(Role.UI) else ""
-        return image_names(self.temporal.version, self.postgres.version, ui)
+        return image_names({role for host in self.hosts for role in host.roles}, self.versions)
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """The versions that images are chosen by."""
+        return {
+            "temporal": self.temporal.version,
+            "postgres": self.postgres.version,
+            "ui": self.temporal.ui_version,
+        }
+
+    @property
+    def options(self) -> frozenset[str]:
+        """What is open only where the inventory asks for it, and is asked for here."""
+        return frozenset({"http_api"} if self.temporal.http_api else ())
 
     @property
     def floating(self) -> tuple[str, ...]:

@@ -221,7 +221,7 @@ class TemporalSection(Section):
     )
     http_api: bool = Field(
         default=False,
-        description="Frontends answer HTTP too, on port 7243; like gRPC it asks nobody who he is.",
+        description=f"Frontends answer HTTP too, on port {words.HTTP_API}; as gRPC it asks nobody who he is.",
     )
 
 

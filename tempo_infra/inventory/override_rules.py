@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tempo_infra import components
 from tempo_infra.inventory import dynamic_config, parameters, words
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.document import Mapping, Scalar, Sequence, descend, mark_of
@@ -60,7 +61,7 @@ def of_what_runs(root: Node, wrong: frozenset[Loc]) -> Found:
             if role in words.POOL_ROLES and role not in roles:
                 yield (*loc, "pools", role), f"{host} has no role {role}"
         for name, _value in _values(root, (*loc, "memory")):
-            if name in words.CONTAINERS and name not in _containers(root, host, roles):
+            if name in words.CONTAINERS and name not in {one.name for one in components.of_roles(roles)}:
                 yield (*loc, "memory", name), f"{host} runs no {name}"
 
 
@@ -116,11 +117,3 @@ def _words(root: Node, *loc: str) -> frozenset[str]:
     node = descend(root, loc)
     items = node.items if isinstance(node, Sequence) else ()
     return frozenset(item.text for item in items if isinstance(item, Scalar))
-
-
-def _containers(root: Node, host: str, roles: frozenset[str]) -> set[str]:
-    """Return a host's containers: its roles, and the jobs that belong to two of them."""
-    names = [name for _, name in _places(root) if name]
-    fronts = [name for name in names if Role.FRONTEND in _words(root, "hosts", name, "roles")]
-    jobs = ["schema"] * (Role.POSTGRESQL in roles) + ["admin-tools"] * (fronts[:1] == [host])
-    return {*roles, *jobs}

@@ -196,8 +196,8 @@ def stale_digests(root: Node, wrong: frozenset[Loc] = frozenset()) -> list[Loc]:
     temporal, postgres, ui = (None if loc in wrong else _text(root, *loc) for loc in versions)
     if temporal is None or postgres is None or ui is None or not _roles_are_known(root, wrong):
         return []
-    has_ui = any(role == Role.UI for host, _ in _children(root, "hosts") for _, role in _roles(root, host))
-    names = image_names(temporal, postgres, ui if has_ui else "")
+    roles = {role for host, _ in _children(root, "hosts") for _, role in _roles(root, host)}
+    names = image_names(roles, {"temporal": temporal, "postgres": postgres, "ui": ui})
     return [loc for loc, _ in _children(root, *DIGESTS) if loc[-1] not in names]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import IPv4Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
+from tempo_infra import components
 from tempo_infra.errors import InputError
-from tempo_infra.inventory.cluster import Role
 
 if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Cluster, Host
@@ -53,7 +53,7 @@ def of_host(cluster: Cluster, host: Host) -> str:
 
 def used_by(cluster: Cluster, host: Host) -> tuple[str, ...]:
     """Return the network of a host's containers, unless all of them have the host's own."""
-    bridged = not cluster.shares_network or host.has(Role.UI)
+    bridged = not cluster.shares_network or any(not one.binds for one in components.of_roles(host.roles))
     return (of_host(cluster, host),) if bridged else ()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
+from tempo_infra.components import COMPONENTS, port
 from tempo_infra.inventory.addresses import split_port, ssh_address
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.countries import COUNTRIES
@@ -46,7 +47,8 @@ ACCEPTABLE = {
     "synchronous-commit-off": "acknowledged steps of workflows are lost when the database host fails",
 }
 POOL_ROLES = tuple(role.value for role in TEMPORAL_ROLES)
-CONTAINERS = (*ROLES, "schema", "admin-tools")
+HTTP_API = port("frontend", "http")
+CONTAINERS = tuple(one.name for one in COMPONENTS)
 LONGEST_VALUE = 400
 LONGEST_NAME = 100
 

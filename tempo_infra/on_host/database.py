@@ -6,7 +6,7 @@ import os
 import struct
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import data_folder, exchange, fit, identity, psql, reloading, users
 from tempo_infra.on_host.containers import why_not_running
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 LOCK_S, LOCK_PAUSE_S = 6.0, 2.0  # half of it for the lock: whoever comes after waits behind us
 LOCKED = "lock timeout"
 SSL_REQUEST = struct.pack("!II", 8, 80877103)  # PostgreSQL protocol, "SSLRequest"
+# Which database it is, as SQL; null where its file is none. The server opens that file at each call: on a
+# pipe its session would stand still for good, and not even pg_terminate_backend ends it. Pipes have no size.
+IDENTIFIER = (
+    "(select case when (pg_stat_file('global/pg_control')).size > 0"
+    " then (select system_identifier::text from pg_control_system()) end)"
+)
 
 
 def database_answers(args: change.DatabaseAnswers) -> dict[str, float]:
@@ -58,7 +64,7 @@ def why_silent(host: str, port: int, deadline_s: float) -> str:
 @dataclass(frozen=True)
 class Ready:
     seconds: float
-    system_identifier: str  # which database it is
+    system_identifier: Optional[str]  # which database it is; None where its own file of that is no file
     say: str = ""
 
 
@@ -78,17 +84,20 @@ def postgres_ready(layout: Layout, args: change.PostgresReady) -> Ready:
     return Ready(time.monotonic() - started, number, say)
 
 
-def _wait_for_query(deadline: float) -> str:
-    query = "select system_identifier::text as number from pg_control_system()"
+def _wait_for_query(deadline: float) -> Optional[str]:
+    query = f"select {IDENTIFIER} as number"
     while True:
         try:
-            return str(psql.ask(psql.database_container(), query, deadline_s=15)[0]["number"])
+            [row] = psql.ask(psql.database_container(), query, deadline_s=15)
         except StepError as error:
             if time.monotonic() > deadline:
                 raise StepError(
                     f"PostgreSQL accepts connections but does not answer a query: {error}"
                 ) from None
-        time.sleep(0.3)
+            time.sleep(0.3)
+        else:
+            number: Optional[str] = row["number"]
+            return number
 
 
 def sql(args: change.Sql, say: "Callable[[str], None]" = lambda _: None) -> "dict[str, list[str]]":

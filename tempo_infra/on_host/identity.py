@@ -42,8 +42,13 @@ def pinned(layout: Layout) -> Optional[Pin]:
         raise StepError(f"{layout.pin} can't be read: {error}") from error
 
 
-def keep(layout: Layout, run: str, answered: str) -> Pin:
+def keep(layout: Layout, run: str, answered: Optional[str]) -> Pin:
     """Pin the number of the server that answered, or compare it with the pinned one; then forbid another."""
+    if answered is None:
+        raise StepError(
+            "PostgreSQL answers, but global/pg_control in its data folder is no file any more",
+            remedy="look at it before PostgreSQL is started again: nothing can start without it",
+        )
     known = pinned(layout)
     if known is None:
         known = Pin(answered, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), run)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Iterable, Optional, Sequence
 
 from tempo_infra.on_host import fit, psql
-from tempo_infra.on_host.database import TEMPORALS
+from tempo_infra.on_host.database import IDENTIFIER, TEMPORALS
 from tempo_infra.on_host.probes import overrides, protobuf, refused
 from tempo_infra.on_host.probes.reading import Unread, attempt
 from tempo_infra.on_host.shell import StepError
@@ -29,7 +29,7 @@ ADMITTED = """
 """
 # to_jsonb: the column is not there before PostgreSQL 15.
 DATABASES = f"""
-select (select system_identifier::text from pg_control_system()) as identifier, d.datname::text as name,
+select {IDENTIFIER} as identifier, d.datname::text as name,
  pg_database_size(d.oid)::bigint as bytes, to_jsonb(d)->>'datcollversion' as version,
  to_jsonb(d)->>'datlocprovider' as provider,
  case when datname = 'postgres' then {overrides.QUERY} end as overrides,

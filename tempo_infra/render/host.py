@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tempo_infra import components
 from tempo_infra.inventory import subnets
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.users import OF_IMAGES, PASSWD
@@ -14,12 +15,9 @@ from tempo_infra.render.bundle import STATE, Bundle, File, OwnTemplate
 from tempo_infra.render.files import (
     COMPOSE,
     NAMESPACES,
-    READ_ANEW,
-    SERVICE_FILES,
     UNIT,
     service_digest,
     system_files,
-    template_folder,
 )
 from tempo_infra.render.floor import RISKS, Read, judged
 from tempo_infra.render.instances import instances, networks
@@ -38,10 +36,10 @@ from tempo_infra.render.roundtrip import check
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tempo_infra.components.component import ConfigFile
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.users import Users
     from tempo_infra.render.engine import Engine, Rendered
-    from tempo_infra.render.files import Spec
     from tempo_infra.sizing import Container, HostSettings
 
 
@@ -111,7 +109,7 @@ def bundle(
     return Bundle(
         host.name,
         tuple(sorted((one.file for one in made), key=lambda file: file.path)),
-        instances(compose, host, view_of_host, settings, servers),
+        instances(compose, host, view_of_host, servers),
         tuple(sorted({one.own for one in made if one.own}, key=lambda own: own.name)),
         cluster.name,
         users,
@@ -127,13 +125,14 @@ def _service_files(
     values: dict[str, object],
     view: views.ClusterView,
 ) -> list[Made]:
-    service, folder = container.name, template_folder(container.name)
+    component, service = components.of(container.name), container.name
+    folder = component.templates or service
     values = {**values, "database": views.DATABASE, "visibility_database": views.VISIBILITY_DATABASE}
     values["password_file"] = views.PASSWORD_FILE
-    if folder == "temporal":
+    if component.kind == "temporal":
         values["temporal"] = views.temporal_view(view, settings, Role(service))
     made = []
-    for spec in SERVICE_FILES.get(folder, ()):  # a template of just this service comes before the shared one
+    for spec in component.files:  # a template of just this service comes before the shared one
         names = (f"services/{service}/{spec.path}.j2", f"services/{folder}/{spec.path}.j2")
         made.append(_made(engine, cluster, spec, names, values, service))
     return made if all(one.polls for one in made) else [one.read_once() for one in made]
@@ -142,7 +141,7 @@ def _service_files(
 def _made(
     engine: Engine,
     cluster: Cluster,
-    spec: Spec,
+    spec: ConfigFile,
     templates: Sequence[str],
     values: dict[str, object],
     service: str = "",
@@ -162,14 +161,14 @@ def _made(
         return text, found, beyond, start, spec.path != SERVER or polls(read.found)
 
     text, found, beyond, start, polled = engine.render(name, values, taken)
-    effect, live = spec.effect.format(service=service), bool(service) and spec.path in READ_ANEW
+    effect, live = spec.effect.format(service=service), bool(service) and spec.reloaded
     file = File(spec.path, text.encode(), spec.mode, spec.uid, effect, live)
     accepted = RISKS[spec.path][0] if beyond else ""
     template = OwnTemplate(name, tuple(beyond), accepted) if own else None
     return Made(file, template, found, start.encode(), polled)
 
 
-def _read(rendered: Rendered, spec: Spec, values: Mapping[str, object]) -> Read:
+def _read(rendered: Rendered, spec: ConfigFile, values: Mapping[str, object]) -> Read:
     """Read a rendered file back. InputError for one that its reader on the host takes for something else."""
     found = check(rendered, spec.reader)
     if spec is COMPOSE:

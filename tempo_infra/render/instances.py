@@ -5,36 +5,33 @@ An operator's own template may name another image, port or mount than ours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
-from tempo_infra.inventory.addresses import with_port
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
-from tempo_infra.on_host.health import SERVICES, Grpc, Http, Postgres
+from tempo_infra import components
+from tempo_infra.components.component import Grpc, Http, Postgres
+from tempo_infra.on_host import health
 from tempo_infra.on_host.manifest import Instance
-from tempo_infra.sizing.temporal import LOOPBACK, PORTS, POSTGRESQL_PORT, UI_PORT
+from tempo_infra.topology.instances import LOOPBACK, address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tempo_infra.components.component import Component
     from tempo_infra.inventory.cluster import Host
     from tempo_infra.on_host.health import Health
     from tempo_infra.render.views import HostView, ServiceView
-    from tempo_infra.sizing import Container, HostSettings
 
 ANY = "0.0.0.0"  # noqa: S104 - read, not bound
 
 
 def instances(
-    compose: Mapping[str, Any], host: Host, view: HostView, settings: HostSettings, servers: Mapping[str, Any]
+    compose: Mapping[str, Any], host: Host, view: HostView, servers: Mapping[str, Any]
 ) -> dict[str, Instance]:
     """Return the containers by name; `compose` and `servers` (server.yaml by service) as they were parsed."""
-    views = {one.name: one for one in view.services}
     more = _files(compose)
     return {
-        one.name: _instance(
-            compose["services"][one.name], host, views[one.name], one, more, servers.get(one.name)
-        )
-        for one in settings.containers
+        one.name: _instance(compose["services"][one.name], host, one, more, servers.get(one.name))
+        for one in view.services
     }
 
 
@@ -42,23 +39,21 @@ def _instance(
     entry: Mapping[str, Any],
     host: Host,
     view: ServiceView,
-    container: Container,
     more: Mapping[str, str],
     server: Any,  # noqa: ANN401  # parsed YAML
 ) -> Instance:
-    shares = entry.get("network_mode") == "host"
-    by_itself = tuple(with_port(host.internal, port) for port in view.binds) if shares else ()
-    listens = tuple(_published(port) for port in entry.get("ports") or ()) or by_itself
+    component, shares = components.of(view.name), entry.get("network_mode") == "host"
+    published = {target: at for at, target in map(_published, entry.get("ports") or ())}
     image = str(entry["image"])
     return Instance(
-        component=container.role.value,
+        component=component.role,
         image=image,
-        job=container.job,
+        job=component.is_job,
         shares_network=shares,
-        listens=listens,
+        listens=view.binds if shares else tuple(published.values()),
         mounts=tuple(sorted(set(_mounts(entry, more)))),
-        health=None if container.job else _health(container.role, host.internal, listens),
-        data=_data(container, image, server),
+        health=_health(component, host, published),
+        data=_data(component, image, server),
     )
 
 
@@ -85,29 +80,38 @@ def fixed_by(server: Any) -> dict[str, str]:  # noqa: ANN401  # parsed YAML, a h
     }
 
 
-def _data(container: Container, image: str, server: Any) -> dict[str, str]:  # noqa: ANN401  # parsed YAML
-    if container.name == Role.POSTGRESQL:
+def _data(component: Component, image: str, server: Any) -> dict[str, str]:  # noqa: ANN401  # parsed YAML
+    if component.kind == "postgresql":
         tag = image.rpartition("/")[2].partition("@")[0].partition(":")[2]
         return {"major": tag.split(".")[0].split("-")[0]} if tag else {}
     return fixed_by(server) if server else {}
 
 
-def _health(role: Role, internal: str, listens: tuple[str, ...]) -> Health:
-    if role in TEMPORAL_ROLES:
-        return Grpc(internal, PORTS[role].grpc, SERVICES[role])
-    if role is Role.POSTGRESQL:
-        return Postgres(internal, POSTGRESQL_PORT)
-    if role is Role.UI:
-        address, _, port = next(iter(listens), f"{LOOPBACK}:{UI_PORT}").rpartition(":")
-        return Http(LOOPBACK if address == ANY else address, int(port))
-    raise ValueError(f"how {role} is asked whether it serves is not said")
+def _health(component: Component, host: Host, published: Mapping[str, str]) -> Health | None:
+    """Return how its host asks an instance: where its port is published, else where it listens by itself."""
+    asked = component.health
+    if asked is None:
+        return None
+    port = next(one for one in component.ports if one.name == asked.port)
+    at, _, number = published.get(str(port.number), f"{address(host, port)}:{port.number}").rpartition(":")
+    at = LOOPBACK if at == ANY else at
+    if isinstance(asked, Grpc):
+        return health.Grpc(at, int(number), asked.service)
+    if isinstance(asked, Http):
+        return health.Http(at, int(number))
+    if isinstance(asked, Postgres):
+        return health.Postgres(at, int(number))
+    assert_never(asked)
 
 
-def _published(port: Any) -> str:  # noqa: ANN401  # in compose's short form or its long one
+def _published(port: Any) -> tuple[str, str]:  # noqa: ANN401  # in compose's short form or its long one
+    """Return address:port on the host, and the port of the container."""
     if isinstance(port, dict):
-        return f"{port.get('host_ip') or ANY}:{port.get('published') or port['target']}"
-    place = str(port).partition("/")[0].rpartition(":")[0] or str(port)
-    return place if ":" in place else f"{ANY}:{place}"
+        target = str(port["target"])
+        return f"{port.get('host_ip') or ANY}:{port.get('published') or target}", target
+    place, _, target = str(port).partition("/")[0].rpartition(":")
+    place = place or target
+    return place if ":" in place else f"{ANY}:{place}", target
 
 
 def _mounts(entry: Mapping[str, Any], files: Mapping[str, str]) -> Iterator[str]:

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.inventory.dynamic_config import duration_s, is_live
 from tempo_infra.inventory.parameters import postgresql
-from tempo_infra.render.files import READ_ANEW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tempo_infra.render.files import Spec
+    from tempo_infra.components.component import ConfigFile
 
 # Of pg_settings: what a reload changes in sessions that are there, too. "backend" and "superuser-backend"
 # reach new sessions only, and Temporal keeps its own for an hour.
@@ -26,12 +25,12 @@ POLL_S = 10.0  # of `reloading.take_up`, which waits for two of them and some mo
 SAYS_SO = ("info", "debug")
 
 
-def started_with(spec: Spec, text: str, found: object, version: int) -> str:
+def started_with(spec: ConfigFile, text: str, found: object, version: int) -> str:
     """Return the part of a file that only a start takes up; all of it for a file that is read once.
 
     `found` is what its reader makes of the text.
     """
-    if spec.path not in READ_ANEW:
+    if not spec.reloaded:
         return text
     if not isinstance(found, dict):  # who may log in
         return ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
+from tempo_infra import components
 from tempo_infra.inventory import subnets
 from tempo_infra.inventory.addresses import with_port
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
@@ -13,17 +14,12 @@ from tempo_infra.inventory.logins import LOCAL, LOCAL_MAP, OWNER, Login
 from tempo_infra.on_host.users import OWN
 from tempo_infra.render.bundle import STATE
 from tempo_infra.sizing.settings import LOG_FILES, LOG_MIB, MIB
-from tempo_infra.sizing.temporal import (
-    LOOPBACK,
-    PLUGIN,
-    PORTS,
-    POSTGRESQL_PORT,
-    UI_PORT,
-    http_port,
-    listening,
-)
+from tempo_infra.sizing.temporal import PLUGIN
+from tempo_infra.topology import store
+from tempo_infra.topology.instances import LOOPBACK, address, listening
 
 if TYPE_CHECKING:
+    from tempo_infra.components.component import Component, Port
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.users import Users
     from tempo_infra.sizing import Container, HostSettings, Setting, Settings
@@ -56,7 +52,7 @@ class ServiceView:
     shm: str
     shares_network: bool  # it has the host's network, and binds the internal address itself
     ports: tuple[str, ...]  # published
-    binds: tuple[int, ...]  # what it listens on
+    binds: tuple[str, ...]  # address:port, where it listens
     extra_hosts: tuple[str, ...]  # "name:address", where it reaches several frontends under one name
     health_address: str
     health_port: str
@@ -91,6 +87,7 @@ class ClusterView:
     rpc_address: str  # host:port, the same in every cluster
     database: str  # host:port
     database_name: str  # by which the schema job reaches it
+    database_port: str
     shares_network: bool  # services have their host's own network
     subnet: str  # of the containers of the host that is rendered
     rpc: tuple[RpcView, ...]
@@ -146,7 +143,7 @@ def _numeric(address: str) -> tuple[int, int]:
 
 def frontend_address(cluster: Cluster) -> str:
     """Return where UI and command line find a frontend: gRPC takes one that answers of all of a name."""
-    addresses, port = addresses_of(cluster, Role.FRONTEND), PORTS[Role.FRONTEND].grpc
+    addresses, port = addresses_of(cluster, Role.FRONTEND), components.port("frontend", "grpc")
     return with_port(addresses[0], port) if len(addresses) == 1 else f"dns:///{FRONTENDS}:{port}"
 
 
@@ -157,8 +154,14 @@ def _frontend_hosts(cluster: Cluster, host: Host) -> tuple[str, ...]:
     return tuple(f"{FRONTENDS}:{one}" for one in own_last) if len(addresses) > 1 else ()
 
 
+def _rpc(cluster: Cluster, component: Component) -> RpcView:
+    http = (port.number for port in listening(cluster, component) if port.name == "http")
+    return RpcView(component.name, component.at("grpc"), component.at("membership"), next(http, 0))
+
+
 def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
-    subnet = subnets.of_host(cluster, cluster.database_host)
+    main = store(cluster)
+    subnet = subnets.of_host(cluster, main.writer)
     jobs = (Role.POSTGRESQL,) if cluster.shares_network else ()  # the schema job has its host's address then
     clients = (str(ip_network(one)) for one in addresses_of(cluster, *TEMPORAL_ROLES, *jobs))
     return ClusterView(
@@ -166,15 +169,13 @@ def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
         project=PROJECT,
         shards=settings.shards,
         frontend=frontend_address(cluster),
-        rpc_address=with_port(LOOPBACK, PORTS[Role.FRONTEND].grpc),
-        database=with_port(cluster.database_host.internal, POSTGRESQL_PORT),
-        database_name=cluster.database_host.internal if cluster.shares_network else Role.POSTGRESQL.value,
+        rpc_address=with_port(LOOPBACK, components.port("frontend", "grpc")),
+        database=str(main.at),
+        database_name=main.at.address if cluster.shares_network else main.component,
+        database_port=str(main.at.port),
         shares_network=cluster.shares_network,
         subnet=subnet,
-        rpc=tuple(
-            RpcView(role.value, ports.grpc, ports.membership, http_port(cluster, role) or 0)
-            for role, ports in PORTS.items()
-        ),
+        rpc=tuple(_rpc(cluster, components.of(role)) for role in sorted(TEMPORAL_ROLES)),
         clients=(*clients, subnet),
         owner=OWNER,
         login=cluster.secrets.login.role,
@@ -201,7 +202,7 @@ def temporal_view(view: ClusterView, settings: HostSettings, role: Role) -> Temp
         default=PoolView(PLUGIN, DATABASE, view.login, password, sized.max_conns),
         visibility=PoolView(PLUGIN, VISIBILITY_DATABASE, view.login, password, sized.visibility_max_conns),
         shares_network=view.shares_network,
-        metrics=with_port(LOOPBACK, PORTS[role].metrics),
+        metrics=with_port(LOOPBACK, components.port(role, "metrics")),
         dynamic=sized.dynamic,
     )
 
@@ -209,14 +210,14 @@ def temporal_view(view: ClusterView, settings: HostSettings, role: Role) -> Temp
 def service_view(
     cluster: Cluster, host: Host, container: Container, folders: dict[str, str], users: Users
 ) -> ServiceView:
-    ports = _ports(cluster, container)
-    address = LOOPBACK if container.role is Role.UI else host.internal  # the UI is reached through ssh
-    shares = cluster.shares_network and container.role is not Role.UI  # the UI can't be told what to bind
-    uid = _user(container, users)
+    component = components.of(container.name)
+    ports = listening(cluster, component)
+    shares = cluster.shares_network and component.binds
+    uid = int(getattr(users, component.user))
     return ServiceView(
         name=container.name,
-        kind=_kind(container),
-        image=cluster.images.reference(image(cluster, container)),
+        kind=component.kind,
+        image=cluster.images.reference(component.image.format_map(cluster.versions)),
         user=f"{uid}:{uid}",
         memory=_mebibytes(container.memory_bytes),
         cpus=container.cpus,
@@ -229,14 +230,14 @@ def service_view(
         log_files=str(LOG_FILES),
         shm=_mebibytes(container.shm_bytes or 0),
         shares_network=shares,
-        ports=() if shares else tuple(f"{with_port(address, port)}:{port}" for port in ports),
-        binds=ports,
-        extra_hosts=_frontend_hosts(cluster, host) if container.name in {"ui", "admin-tools"} else (),
+        ports=() if shares else tuple(_published(host, port) for port in ports),
+        binds=tuple(with_port(address(host, port), port.number) for port in ports),
+        extra_hosts=_frontend_hosts(cluster, host) if Role.FRONTEND in component.asks else (),
         health_address=host.internal if shares else LOOPBACK,
-        health_port=str(ports[0]) if ports else "",
+        health_port=str(ports[0].number) if ports else "",
         folder=_folder(folders, container.name),
         accounts=f"{_folder(folders, ACCOUNTS)}/passwd" if uid in OWN.numbers else "",
-        secrets=_secrets(cluster, container),
+        secrets=f"{STATE}/secrets/{cluster.secrets.login.reader}" if component.reads else "",
     )
 
 
@@ -244,22 +245,9 @@ def _folder(folders: dict[str, str], name: str) -> str:
     return f"{STATE}/services/{folders[name]}" if name in folders else ""
 
 
-def _user(container: Container, users: Users) -> int:
-    if container.name in {"ui", "admin-tools"}:  # they read no secret
-        return users.ui
-    return users.postgresql if container.name == "postgresql" else users.temporal
-
-
-def image(cluster: Cluster, container: Container) -> str:
-    """Return the image's name and tag, as the inventory's digests are keyed."""
-    temporal = cluster.temporal
-    if container.job:
-        return f"temporalio/admin-tools:{temporal.version}"
-    if container.role is Role.POSTGRESQL:
-        return f"postgres:{cluster.postgres.version}"
-    if container.role is Role.UI:
-        return f"temporalio/ui:{temporal.ui_version}"
-    return f"temporalio/server:{temporal.version}"
+def _published(host: Host, port: Port) -> str:
+    """Return a port as compose publishes it, on the address where it is reached."""
+    return f"{with_port(address(host, port), port.number)}:{port.number}"
 
 
 def data_folder() -> str:
@@ -270,26 +258,6 @@ def data_folder() -> str:
 def initdb_folder() -> str:
     """Return the folder that tells PostgreSQL's image whether it may make a database."""
     return f"{STATE}/initdb"
-
-
-def _kind(container: Container) -> str:
-    if container.job:
-        return "job"
-    return "temporal" if container.role in TEMPORAL_ROLES else container.role.value
-
-
-def _secrets(cluster: Cluster, container: Container) -> str:
-    """Return the folder of the reader; CLI and UI talk to the frontend, the superuser has no password."""
-    folder = f"{STATE}/secrets/{cluster.secrets.login.reader}"
-    return "" if container.name in {"ui", "admin-tools", "postgresql"} else folder
-
-
-def _ports(cluster: Cluster, container: Container) -> tuple[int, ...]:
-    if container.job:
-        return ()
-    if container.role in PORTS:
-        return listening(cluster, container.role)
-    return (POSTGRESQL_PORT,) if container.role is Role.POSTGRESQL else (UI_PORT,)
 
 
 def _mebibytes(size: int) -> str:

@@ -5,35 +5,21 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.deploy.difference import unified
+from tempo_infra.components import COMPONENTS
 from tempo_infra.deploy.namespaces import span
-from tempo_infra.deploy.restarts import drift
-from tempo_infra.on_host.state import Edited
 from tempo_infra.report.wrapping import WIDTH, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
-    from tempo_infra.deploy.namespaces import NamespaceChange
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.deploy.restarts import Restart
     from tempo_infra.deploy.run import Plan
     from tempo_infra.deploy.values import ValueChange
     from tempo_infra.errors import TempoInfraError
-    from tempo_infra.on_host.state import HostState
 
 
-MOST_FILES = 100  # of a host, which has no more of ours, that are compared with what was provisioned
 PATH = 46  # columns of a file's name
-# What stands still while a service is made anew.
-MEANWHILE = {
-    "postgresql": "no database meanwhile: every service waits, and tries again",
-    "history": "its shards move to others, or their workflows wait",
-    "matching": "its task queues are loaded anew",
-    "worker": "the cluster's own workflows pause",
-    "frontend": "clients and workers connect again",
-    "ui": "the web page is away",
-}
 
 
 def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
@@ -61,14 +47,14 @@ def plan_lines(plan: Plan, *, diffs: bool) -> Iterator[str]:
 def agreement_lines(plan: Plan) -> Iterator[str]:
     """Yield what a person agrees to: what happens on each host, without the files one by one."""
     yield from _departed_lines(plan)
-    for host in plan.changing:
+    for host in plan.hosts:
+        known = plan.warnings.get(host.host, ())
+        if host.is_noop and not known:
+            continue
         files = len(host.changes)
-        yield (
-            f"{host.host:<12}{_count(files, 'file')} change{'s' if files == 1 else ''}"
-            if files
-            else host.host
-        )
-        for note in host.notes:
+        count = f"{_count(files, 'file')} change{'s' if files == 1 else ''}"
+        yield f"{host.host:<12}{count}" if files else host.host
+        for note in (*host.notes, *known):
             yield from _wrapped(f"  ! {note}", 4)
         yield from _effect_lines(host)
     yield from _ends(plan)
@@ -214,7 +200,8 @@ def _short(value: str) -> str:
 
 def _restart_lines(restart: Restart) -> Iterator[str]:
     yield from _wrapped(f"    restarts {restart.service}: {restart.why}", 6)
-    meanwhile = MEANWHILE.get(restart.service, "it is away meanwhile")
+    known = {one.name: one.restart for one in COMPONENTS}
+    meanwhile = known.get(restart.service) or "it is away meanwhile"
     yield from _wrapped(f"      {meanwhile}; {_took(restart)}", 6)
 
 
@@ -275,42 +262,3 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "without": list(plan.without),
         "problems": [f"{where}: {problem}" for where, problem in (*plan.against, *plan.unasked)],
     }
-
-
-def drift_lines(
-    host: str,
-    state: HostState,
-    shipped: Mapping[str, str] | None = None,
-    namespaces: Sequence[NamespaceChange] = (),
-) -> Iterator[str]:
-    """Yield what differs on a host from what was provisioned there; nothing for a host without drift.
-
-    `shipped` has the texts of files as they are rendered now, by path: the host has only what is there.
-    """
-    differ = dict(state.edited)
-    for path, text in state.tampered.items():
-        before = (shipped or {}).get(path)
-        place = f"var/lib/tempo-infra/{path if path.startswith('services/') else f'current/{path}'}"
-        differ[place] = Edited(text if before is None else before, text)
-    found = [line for path in list(differ)[:MOST_FILES] for line in _drift(path, differ[path])]
-    if len(differ) > MOST_FILES:
-        found.append(f"  ~ {len(differ) - MOST_FILES} more files")
-    found += [f"  ~ {one}" for one in state.wrong]
-    found += [f"  ✗ {name}: {words}" for name, words in sorted(drift(state).items())]
-    found += [_namespace_drift(one) for one in namespaces]
-    if found:
-        yield host
-        yield from found
-
-
-def _namespace_drift(one: NamespaceChange) -> str:
-    if one.had_s is None:
-        return f"  - namespace {one.name} is not in Temporal"
-    return (
-        f"  ~ namespace {one.name} keeps {span(one.had_s)} in Temporal, {span(one.wanted_s)} was provisioned"
-    )
-
-
-def _drift(path: str, one: Edited) -> Iterator[str]:
-    yield f"  {'~' if one.found else '-'} /{path}"
-    yield from (f"      {line}" for line in unified(one.shipped, one.found, "provisioned", "on the host"))

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tempo_infra.hints import hint
-from tempo_infra.inventory.cluster import Role
+from tempo_infra.topology import endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.run import Lost, Outcome
     from tempo_infra.inventory.cluster import Cluster
 
-FRONTEND_PORT, UI_PORT, SSH_PORT = 7233, 8080, 22
+SSH_PORT = 22
 
 
 def outcome_lines(
@@ -75,7 +75,7 @@ def lost_lines(name: str, lost: Lost, run: str) -> Iterator[str]:
 
 def reach_lines(cluster: Cluster) -> Iterator[str]:
     """Yield how to reach the cluster, as commands to paste."""
-    first, *others = (f"{one.internal}:{FRONTEND_PORT}" for one in cluster.with_role(Role.FRONTEND))
+    first, *others = endpoints(cluster, "frontend")
     names = ", ".join(namespace.name for namespace in cluster.temporal.namespaces) or "none yet"
     if others:
         yield f"  reach it:  workers   {first}"
@@ -83,11 +83,12 @@ def reach_lines(cluster: Cluster) -> Iterator[str]:
         yield f"                       each serves all namespaces: {names}"
     else:
         yield f"  reach it:  workers   {first}, namespaces: {names}"
-    for host in cluster.with_role(Role.UI):
+    for ui in endpoints(cluster, "ui", "http"):
+        host = cluster.host(ui.host)
         login = f"{host.ssh.user}@{host.ssh.address}" + (
             f" -p {host.ssh.port}" if host.ssh.port != SSH_PORT else ""
         )
-        yield f"             UI        ssh -N -L 8080:127.0.0.1:{UI_PORT} {login}"
-        yield "                       then http://localhost:8080"
+        yield f"             UI        ssh -N -L {ui.port}:127.0.0.1:{ui.port} {login}"
+        yield f"                       then http://localhost:{ui.port}"
     yield f"             check it  {hint('check-host', cluster.path)}"
     yield f"             prove it  {hint('smoke', cluster.path)}"

@@ -1,7 +1,9 @@
-"""What a host's journal says, in lines for people."""
+"""How a host stands: its generation, what is undecided, what runs. In lines for people, and as JSON."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.condition import span, starts, trouble
@@ -9,10 +11,20 @@ from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from tempo_infra.errors import TempoInfraError
     from tempo_infra.on_host.condition import Container
     from tempo_infra.on_host.runs import Runs
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One that should run on a host, or runs there without being asked for."""
+
+    name: str
+    ok: bool
+    state: str  # in words
 
 
 def status_line(runs: Runs) -> str:
@@ -30,15 +42,21 @@ def status_line(runs: Runs) -> str:
     return f"{now}  {'confirmed' if runs.confirmed == runs.current else '! not confirmed'}{database}"
 
 
-def service_lines(runs: Runs) -> Iterator[str]:
-    """Yield a line for each service that should run: whether it does its work, and since when."""
-    if runs.unasked:
-        yield f"✗ nobody knows what runs: {runs.unasked}"
+def services(runs: Runs) -> Iterator[Service]:
+    """Yield each service: whether it does its work, and since when; none where the engine was silent."""
     at = {one.service: one for one in runs.containers}
     strays = set(at) if runs.current else set()  # else they are nobody's, as after `eject`
     for name in sorted({*runs.services, *strays}) if not runs.unasked else ():
         ok, words = _service(at.get(name), wanted=name in runs.services)
-        yield f"{'✓' if ok else '✗'} {name:<11} {words}"
+        yield Service(name, ok, words)
+
+
+def service_lines(runs: Runs) -> Iterator[str]:
+    """Yield a line for each service."""
+    if runs.unasked:
+        yield f"✗ nobody knows what runs: {runs.unasked}"
+    for one in services(runs):
+        yield f"{'✓' if one.ok else '✗'} {one.name:<11} {one.state}"
 
 
 def _service(one: Container | None, *, wanted: bool) -> tuple[bool, str]:
@@ -61,8 +79,31 @@ def is_well(runs: Runs) -> bool:
     return (
         decided
         and runs.phase not in ("held", "failed")
-        and not any(line.startswith("✗") for line in service_lines(runs))
+        and not runs.unasked
+        and all(one.ok for one in services(runs))
     )
+
+
+def status_json(answers: Mapping[str, Runs], errors: Mapping[str, TempoInfraError]) -> str:
+    """Return every host's state; `generation` is a digest, or null for none."""
+    hosts = {name: _host(runs) for name, runs in answers.items()}
+    said = {name: {"what": error.what, "remedy": error.remedy} for name, error in errors.items()}
+    return json.dumps({"schema": 1, "hosts": hosts, "errors": said}, indent=1)
+
+
+def _host(runs: Runs) -> dict[str, object]:
+    return {
+        "ok": is_well(runs),
+        "cluster": runs.cluster,
+        "generation": runs.current,
+        "confirmed": runs.current is not None and runs.confirmed == runs.current,
+        "phase": runs.phase,
+        "open_run": runs.open_run,
+        "decides_in_s": round(runs.decides_in_s, 1),
+        "database": runs.database,
+        "services_unknown": runs.unasked,
+        "services": [asdict(one) for one in services(runs)],
+    }
 
 
 def _without_a_generation(runs: Runs) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra import components
+from tempo_infra.inventory.cluster import Role
 from tempo_infra.sizing import hugepages
 from tempo_infra.sizing.breach import Breach, OverBudgetError
 from tempo_infra.sizing.overrides import effective
 from tempo_infra.sizing.settings import GIB, MIB, Container
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tempo_infra.inventory.cluster import Cluster, Host
 
 OS_RESERVE_FLOOR = 320 * MIB  # Debian with sshd, dockerd, containerd and the proxies of published ports
@@ -25,37 +24,6 @@ GO_SHARE = 0.85  # of the limit, for GOMEMLIMIT; the rest is stacks, text and wh
 SHARD_BYTES = 256 * 1024  # of the history service, a shard: queues, timers, caches of the shard itself
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What one kind of container needs at least, and its weight in what is left over (0: nothing more)."""
-
-    floor_mib: int
-    weight: int
-    pids: int
-    stop_grace_s: int
-    vcpu_share: float  # of the host's vCPUs
-    go: bool = True
-
-
-# The floors carry a small cluster. Measured with 512 shards, everything on one host of 2 GiB, 50 clients that
-# wait for one workflow each: PostgreSQL 194, history 191, the others 30 to 46 MiB; nothing was killed.
-KINDS: Mapping[str, _Kind] = {
-    "postgresql": _Kind(384, 16, 0, 120, 1.0, go=False),  # pids follow max_connections
-    "history": _Kind(320, 8, 1024, 60, 1.0),
-    "matching": _Kind(160, 4, 1024, 60, 1.0),
-    "worker": _Kind(160, 2, 1024, 60, 0.5),
-    "frontend": _Kind(192, 4, 1024, 60, 1.0),
-    "ui": _Kind(80, 0, 256, 10, 0.25),
-    "schema": _Kind(64, 0, 128, 10, 1.0),
-    "admin-tools": _Kind(128, 0, 128, 10, 1.0),
-}
-LEANS: Mapping[str, frozenset[str]] = {  # half as much again for what the class is for
-    "cpu": frozenset({"frontend", "matching"}),
-    "io": frozenset({"history"}),
-    "memory": frozenset({"postgresql"}),
-}
-
-
 def os_reserve_bytes(memory_bytes: int) -> int:
     """Return what stays for the operating system and the Docker engine."""
     return min(max(OS_RESERVE_FLOOR, memory_bytes // OS_RESERVE_SHARE), OS_RESERVE_CAP)
@@ -63,12 +31,7 @@ def os_reserve_bytes(memory_bytes: int) -> int:
 
 def container_names(host: Host) -> tuple[str, ...]:
     """Return the compose services of a host, in start order; the jobs come last."""
-    jobs = []
-    if host.has(Role.POSTGRESQL):
-        jobs.append("schema")
-    if host.has(Role.FRONTEND):
-        jobs.append("admin-tools")
-    return (*(role.value for role in host.roles), *jobs)
+    return tuple(one.name for one in components.of_roles(host.roles))
 
 
 def memory_shares(cluster: Cluster, host: Host) -> dict[str, int]:
@@ -120,33 +83,28 @@ def _beside(hugepages_bytes: int) -> str:
 
 
 def _container(cluster: Cluster, host: Host, name: str, size: int) -> Container:
-    kind = KINDS[name]
+    component = components.of(name)
     own = effective(cluster, host, "memory").get(name)
     return Container(
         name=name,
-        role=_role_of(name),
+        role=Role(component.role),
         memory_bytes=size,
-        cpus=max(0.25, round(host.resources.vcpu * kind.vcpu_share, 2)),
-        pids=kind.pids,
+        cpus=max(0.25, round(host.resources.vcpu * component.vcpu_share, 2)),
+        pids=component.pids,
         nofile=cluster.nofile,
-        stop_grace_s=kind.stop_grace_s,
+        stop_grace_s=component.stop_grace_s,
         reason=f"{size // MIB} of the host's {host.resources.memory_bytes // MIB} MiB",
         inputs=f"{host.name}: {host.resources.memory_bytes / GIB:.4g} GiB, {host.resources.vcpu} vCPU",
-        gomemlimit_bytes=int(size * GO_SHARE) // MIB * MIB if kind.go else None,
-        gogc=GOGC if name in TEMPORAL_ROLES else None,
+        gomemlimit_bytes=int(size * GO_SHARE) // MIB * MIB if component.go else None,
+        gogc=GOGC if component.kind == "temporal" else None,
         shm_bytes=min(max(size // 8 // MIB * MIB, 64 * MIB), GIB) if name == Role.POSTGRESQL else None,
-        job=name in {"schema", "admin-tools"},
+        job=component.is_job,
         written=cluster.place(*own.loc) if own else "",
     )
 
 
-def _role_of(name: str) -> Role:
-    jobs = {"schema": Role.POSTGRESQL, "admin-tools": Role.FRONTEND}
-    return jobs.get(name) or Role(name)
-
-
 def _floor(cluster: Cluster, name: str) -> int:
-    floor = KINDS[name].floor_mib * MIB
+    floor = components.of(name).memory.floor_mib * MIB
     if name != Role.HISTORY:
         return floor
     hosts = len(cluster.with_role(Role.HISTORY))
@@ -155,9 +113,9 @@ def _floor(cluster: Cluster, name: str) -> int:
 
 
 def _weight(host: Host, name: str) -> int:
-    """Twice the weight of the kind, three times where the host's class leans that way."""
-    leans = name in LEANS.get(host.instance_class.leans, frozenset())
-    return KINDS[name].weight * (3 if leans else 2)
+    """Twice the component's weight, three times where the host's class leans its way."""
+    memory = components.of(name).memory
+    return memory.weight * (3 if memory.leans == host.instance_class.leans else 2)
 
 
 def _too_small(cluster: Cluster, host: Host, floors: dict[str, int], own: dict[str, int]) -> OverBudgetError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from tempo_infra.components.table import POSTGRESQL
 from tempo_infra.inventory import parameters
 from tempo_infra.sizing.postgres import (
     RESERVED,
@@ -219,7 +220,7 @@ OPERATIONS: tuple[Rule, ...] = (
 )
 ADDRESS: tuple[Rule, ...] = (
     Rule("listen_addresses", _listen, "", _why_listen),
-    Rule("port", 5432, "", "the same on every host"),
+    Rule("port", POSTGRESQL.at("sql"), "", "the same on every host"),
     Rule("unix_socket_directories", "/var/run/postgresql", "", "a tmpfs of the container"),
 )
 RULES = (*CLIENTS, *MEMORY, *WAL, *DURABILITY, *VACUUM, *PLANNER, *OPERATIONS)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory import dynamic_config
-from tempo_infra.inventory.addresses import with_port
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.inventory.cluster import Role
 from tempo_infra.sizing.containers import SHARD_BYTES
 from tempo_infra.sizing.overrides import Override, effective, put_in
 from tempo_infra.sizing.settings import MIB, Setting, TemporalSettings, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from tempo_infra.inventory.cluster import Cluster, Host
 
@@ -47,51 +46,6 @@ NOTES: Mapping[str, str] = {
     "matching.numTaskqueueReadPartitions": "set it together with numTaskqueueWritePartitions",
     "history.shardIOConcurrency": "more than 1 only with SQL",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Where a service listens; the same on every host. The membership port must stay below 32768."""
-
-    grpc: int
-    membership: int
-    metrics: int  # on the loopback of the service's own container: no port of the host
-    http: int | None = None  # the HTTP API, where the inventory asks for it
-
-    @property
-    def all(self) -> tuple[int, ...]:
-        return tuple(port for port in (self.grpc, self.membership, self.http) if port is not None)
-
-
-PORTS: Mapping[Role, Ports] = {
-    Role.FRONTEND: Ports(7233, 6933, 9233, 7243),
-    Role.HISTORY: Ports(7234, 6934, 9234),
-    Role.MATCHING: Ports(7235, 6935, 9235),
-    Role.WORKER: Ports(7239, 6939, 9239),
-}
-UI_PORT = 8080
-LOOPBACK = "127.0.0.1"  # of its host: there the UI is published, and ssh forwards it
-POSTGRESQL_PORT = 5432
-
-
-def http_port(cluster: Cluster, role: Role) -> int | None:
-    """Return where a service answers HTTP; None: nowhere. It asks nobody for a name, as gRPC does not."""
-    return PORTS[role].http if cluster.temporal.http_api else None
-
-
-def listening(cluster: Cluster, role: Role) -> tuple[int, ...]:
-    """Return the ports of its host that a service listens on."""
-    http = http_port(cluster, role)
-    return tuple(port for port in PORTS[role].all if port != PORTS[role].http or port == http)
-
-
-def places(cluster: Cluster, port: Callable[[Ports], int]) -> dict[tuple[str, Role], str]:
-    """Return (host, role) -> "history 10.0.0.12:6934" of every service, by the port that is meant."""
-    return {
-        (host.name, role): f"{role} {with_port(host.internal, port(PORTS[role]))}"
-        for role in TEMPORAL_ROLES
-        for host in cluster.with_role(role)
-    }
 
 
 def temporal(

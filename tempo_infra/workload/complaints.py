@@ -6,12 +6,15 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from tempo_infra import sanitize
+from tempo_infra.components import port
 from tempo_infra.on_host.said import Row
 
 if TYPE_CHECKING:
     from tempo_infra.on_host.said import Table
 
 LONGEST: Final = 300
+FRONTEND_PORT: Final = port("frontend", "grpc")
+DATABASE_PORT: Final = port("postgresql", "sql")
 IS_IT_UP: Final = "is the cluster up?  check-host says, or `docker compose ps` on its host"
 _BEHIND: Final = "the frontend answers but not the services behind it: look at history and matching"
 _QUOTED: Final = re.compile(r'(?:message|error): "((?:[^"\\]|\\.)*)"')  # in Rust's words for an error
@@ -21,7 +24,7 @@ FRONTEND: Final[Table] = (
     Row("dns|lookup|name or service", "its name has no address: name the frontend by address, as HOST:PORT"),
     Row(
         "protocol|http2|frame|compression|content-type|unimplemented",
-        "something else answers there, no Temporal frontend: is the port right (7233)?",
+        f"something else answers there, no Temporal frontend: is the port right ({FRONTEND_PORT})?",
     ),
     Row("certificate|tls", "the frontend speaks TLS, which smoke does not"),
     Row("permission|unauthenticated|unauthorized", "the frontend wants a login, which smoke has not"),
@@ -34,7 +37,7 @@ BEHIND_IT: Final[Table] = (
     Row("RESOURCE_EXHAUSTED", "a limit of the cluster is reached: try later, or raise frontend.namespaceRPS"),
     Row("UNIMPLEMENTED", "this Temporal is too old for smoke, or something else answers there"),
     Row(
-        "sql|pq:|postgres|database|persistence|5432",
+        f"sql|pq:|postgres|database|persistence|{DATABASE_PORT}",
         "Temporal can't use its database: check-host of the database's host says why",
     ),
     Row("UNAVAILABLE|DEADLINE_EXCEEDED|INTERNAL|ABORTED|CANCELLED|UNKNOWN", _BEHIND),

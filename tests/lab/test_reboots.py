@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lab.hosts import Host, Lab
+from tempo_infra.components import port
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.steps import change
 from tempo_infra.on_host.steps.step import Step
-from tempo_infra.sizing.temporal import PORTS
 from tests.lab import invariants
 from tests.lab.conftest import Inventory, containers
 
@@ -56,7 +56,7 @@ def until_back(lab: Lab, inventory: Inventory, name: str) -> float:
         assert time.monotonic() < started + BACK_S, f"{name}: {set(containers(lab, name))} of {wanted}"
         time.sleep(0.5)
     host = load(inventory.path).host(name)
-    ports = {str(role): PORTS[role].grpc for role in host.temporal_roles}
+    ports = {str(role): port(role, "grpc") for role in host.temporal_roles}
     steps: list[Step] = [change.Serving(host=host.internal, ports=ports, deadline_s=BACK_S)] if ports else []
     if host.has(Role.POSTGRESQL):
         steps.insert(0, change.PostgresReady(host=host.internal, port=5432, deadline_s=BACK_S))

@@ -14,9 +14,9 @@ import pytest
 
 from lab import faults
 from lab.hosts import Host, Lab
+from tempo_infra.components import port
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.sizing.temporal import PORTS
 from tests.lab.conftest import Inventory
 
 pytestmark = pytest.mark.faults  # minutes on a busy machine
@@ -86,7 +86,7 @@ def frontend(lab: Lab, cluster: Inventory) -> Host:
 def stuck_worker(frontend: Host) -> Iterator[str]:
     """A worker on this machine, as its hosts see it: by the first address of their network."""
     here = ".".join([*frontend.internal_address.split(".")[:3], "1"])
-    address = f"{frontend.internal_address}:{PORTS[Role.FRONTEND].grpc}"
+    address = f"{frontend.internal_address}:{port('frontend', 'grpc')}"
     words = [sys.executable, "-c", WORKER, address, f"{here}:{METRICS_PORT}"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as worker:
         try:

@@ -15,9 +15,9 @@ import pytest
 
 from lab import faults
 from lab.hosts import Host, Lab
+from tempo_infra.components import port
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.sizing.temporal import POSTGRESQL_PORT
 from tests.lab.conftest import Inventory, containers
 
 pytestmark = pytest.mark.faults
@@ -112,7 +112,17 @@ def test_the_locks_of_a_host_that_vanished_are_free_soon(two: Two, statements: s
 @contextmanager
 def answered(database: Host, other: Host, *how: str) -> Iterator[None]:
     """Packets from there to the database are dropped, or answered in another way than by it."""
-    rule = ["FORWARD", "-s", other.internal_address, "-p", "tcp", "--dport", str(POSTGRESQL_PORT), "-j", *how]
+    rule = [
+        "FORWARD",
+        "-s",
+        other.internal_address,
+        "-p",
+        "tcp",
+        "--dport",
+        str(port("postgresql", "sql")),
+        "-j",
+        *how,
+    ]
     database.must(["iptables", "-w", "-I", *rule])
     try:
         yield

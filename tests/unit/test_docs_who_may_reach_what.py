@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tempo_infra.sizing.temporal import PORTS, POSTGRESQL_PORT, UI_PORT
+from tempo_infra.components import COMPONENTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/explanation/who-may-reach-what.md").read_text()
@@ -15,8 +15,8 @@ SSH = 22
 def test_every_port_has_its_row() -> None:
     rows = re.findall(r"^\| ([0-9, ]+) \|", PAGE, re.MULTILINE)
     named = [int(port) for row in rows for port in row.split(",")]
-    services = {port for one in PORTS.values() for port in (*one.all, one.metrics)}
-    assert sorted(named) == sorted({*services, POSTGRESQL_PORT, UI_PORT, SSH})
+    services = [port.number for one in COMPONENTS for port in one.ports]
+    assert sorted(named) == sorted([*services, SSH])
 
 
 def test_the_sentence_stands_where_people_look() -> None:

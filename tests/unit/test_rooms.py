@@ -14,22 +14,35 @@ from tests.unit.source import nodes
 PACKAGE = Path(__file__).parents[2] / "tempo_infra"
 
 EVERYTHING = {
-    "trees", "inventory", "sizing", "secrets", "render", "on_host", "ssh",
+    "trees", "components", "inventory", "topology", "sizing", "secrets", "render", "on_host", "ssh",
     "deploy", "checks", "workload", "report", "cli",
 }  # fmt: skip
 MAY_IMPORT = {
     "trees": set(),
-    "inventory": {"trees"},
-    "sizing": {"trees", "inventory"},
+    "components": set(),
+    "inventory": {"trees", "components"},
+    "topology": {"inventory", "components"},
+    "sizing": {"trees", "inventory", "components", "topology"},
     "secrets": {"trees"},
-    "render": {"trees", "sizing", "inventory", "on_host"},
+    "render": {"trees", "sizing", "inventory", "on_host", "components", "topology"},
     "on_host": set(),
     "ssh": {"trees", "inventory", "on_host"},
-    "deploy": {"trees", "inventory", "sizing", "render", "secrets", "ssh", "on_host", "checks"},
-    "checks": {"inventory", "sizing", "on_host"},
-    "workload": {"inventory", "secrets", "on_host"},
+    "deploy": {
+        "trees",
+        "components",
+        "inventory",
+        "topology",
+        "sizing",
+        "render",
+        "secrets",
+        "ssh",
+        "on_host",
+        "checks",
+    },
+    "checks": {"inventory", "sizing", "on_host", "components", "topology"},
+    "workload": {"inventory", "secrets", "on_host", "components"},
     # result types of checks, deploy and sizing; inventory names hosts and roles in them
-    "report": {"trees", "checks", "deploy", "inventory", "on_host", "sizing"},
+    "report": {"trees", "checks", "deploy", "inventory", "on_host", "sizing", "components", "topology"},
     "cli": EVERYTHING,
 }
 FOR_ALL = {"errors", "hints", "sanitize", "__version__"}  # not rooms

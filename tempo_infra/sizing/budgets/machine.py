@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.cluster import Role
-from tempo_infra.sizing import hugepages, temporal
+from tempo_infra import components
+from tempo_infra.sizing import hugepages
 from tempo_infra.sizing.breach import Breach
 from tempo_infra.sizing.budgets.rule import mib, pairs, rule
 from tempo_infra.sizing.settings import MIB
+from tempo_infra.topology.instances import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,9 +70,8 @@ def file_descriptors(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
 )
 def ports(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
     for host, sized in pairs(cluster, settings):
-        wanted = [port for role in host.temporal_roles for port in temporal.listening(cluster, role)]
-        wanted += [temporal.POSTGRESQL_PORT] * host.has(Role.POSTGRESQL)
-        wanted += [temporal.UI_PORT] * host.has(Role.UI)
+        carried = components.of_roles(host.roles)
+        wanted = [port.number for one in carried for port in listening(cluster, one)]
         own = next((one for one in sized.sysctl if one.name == "net.ipv4.ip_local_port_range"), None)
         low, high = map(int, own.text.split()) if own else EPHEMERAL
         taken = [port for port in wanted if low <= port <= high]

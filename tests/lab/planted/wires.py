@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from lab.relay import Relay
+from tempo_infra.components import port
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.sizing.temporal import PORTS
 from tests.lab.planted.fault import VM_ROLE, Fault, Plant, Site, done, nothing
 
-HISTORY = PORTS[Role.HISTORY]
+HISTORY = port("history", "grpc")
 CHAINS = ("OUTPUT", "FORWARD")  # of the host itself, and of its containers
-TAKEN = PORTS[Role.FRONTEND].grpc
+TAKEN = port("frontend", "grpc")
 
 
 def blocked(how: str) -> Plant:
@@ -21,7 +21,7 @@ def blocked(how: str) -> Plant:
     @contextmanager
     def plant(site: Site) -> Iterator[None]:
         [target] = site.cluster.with_role(Role.HISTORY)
-        rule = f"-p tcp -d {target.internal} --dport {HISTORY.grpc} -m conntrack --ctstate NEW -j {how}"
+        rule = f"-p tcp -d {target.internal} --dport {HISTORY} -m conntrack --ctstate NEW -j {how}"
         with ExitStack() as stack:
             for chain in CHAINS:
                 add, remove = f"iptables -w -I {chain} {rule}", f"iptables -w -D {chain} {rule}"
@@ -34,8 +34,8 @@ def blocked(how: str) -> Plant:
 @contextmanager
 def exposed(site: Site) -> Iterator[None]:
     """The service answers on the address that ssh uses, as with `ports: 7234:7234`."""
-    relay = Relay(site.rack_host.internal_address, HISTORY.grpc, address=site.rack_host.ssh_address)
-    relay.port = HISTORY.grpc
+    relay = Relay(site.rack_host.internal_address, HISTORY, address=site.rack_host.ssh_address)
+    relay.port = HISTORY
     with relay:
         yield
 

@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,19 @@ from tempo_infra.deploy.plan import HostPlan
 from tempo_infra.deploy.run import Plan
 from tempo_infra.deploy.since import Since
 
+LOCAL_MODES = 3  # in what tcgetattr returns
+
 
 @contextlib.contextmanager
 def terminal(typed: str = "") -> Iterator[int]:
-    """Put a terminal in place of stdin and stdout, at which that was typed; yield its other end."""
+    """Put a terminal in place of stdin and stdout, at which that was typed; yield its other end.
+
+    It does not echo: what was typed would be shown at any moment, in the middle of a line too.
+    """
     ours, theirs = pty.openpty()
+    modes = termios.tcgetattr(theirs)
+    modes[LOCAL_MODES] &= ~termios.ECHO
+    termios.tcsetattr(theirs, termios.TCSANOW, modes)
     os.write(ours, typed.encode())
     with (
         os.fdopen(theirs) as stdin,

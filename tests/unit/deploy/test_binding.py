@@ -15,7 +15,8 @@ from tempo_infra.deploy.run import Plan
 from tempo_infra.errors import InputError
 from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.state import Edited, HostState
-from tempo_infra.report.changes import drift_lines, plan_json
+from tempo_infra.report.changes import plan_json
+from tempo_infra.report.drift import drift_lines, drift_of
 from tests.unit.deploy.test_plan import FRESH, HOST, OWNED, after, bundle, seen_from
 
 SCHEMA = Path(__file__).parents[3] / "docs/reference/plan.schema.json"
@@ -95,7 +96,7 @@ def test_a_file_edited_where_containers_read_it_is_shown_refused_and_put_right_o
     assert not taken.is_noop
     assert not taken.files_only
     texts = {file.path: file.content.decode() for file in shipped.files}
-    lines = list(drift_lines("db-1", state, texts))
+    lines = list(drift_lines("db-1", drift_of(state, texts)))
     assert lines[1] == f"  ~ /var/lib/tempo-infra/{FOLDER}/postgresql.conf"
     assert "      +a = 5" in lines
 
@@ -119,5 +120,5 @@ def test_an_edited_file_is_refused_shown_and_taken_over_only_when_asked() -> Non
     assert taken.problems == ()
     assert taken.take_over == (OWNED,)
     assert "-k = 5" in taken.changes[0].diff
-    assert list(drift_lines("db-1", state))[:2] == ["db-1", f"  ~ /{OWNED}"]
-    assert list(drift_lines("db-1", after(shipped))) == []
+    assert list(drift_lines("db-1", drift_of(state)))[:2] == ["db-1", f"  ~ /{OWNED}"]
+    assert list(drift_lines("db-1", drift_of(after(shipped)))) == []

@@ -10,7 +10,7 @@ import pytest
 from tempo_infra.deploy.difference import MOST_CHARACTERS, unified
 from tempo_infra.deploy.plan import _diff
 from tempo_infra.on_host.state import Edited
-from tempo_infra.report.changes import MOST_FILES, drift_lines
+from tempo_infra.report.drift import MOST_FILES, drift_lines, drift_of
 from tests.unit.deploy.test_plan import FRESH
 
 
@@ -57,7 +57,7 @@ def test_what_is_too_long_costs_less_than_what_is_not() -> None:
 def test_a_hosts_drift_and_its_plan_are_bounded() -> None:
     one = Edited(comb(3000, "u"), comb(3000, "v"))
     edited = {f"etc/{n}": one for n in range(MOST_FILES + 5)}
-    lines = list(drift_lines("db-1", replace(FRESH, edited=edited)))
+    lines = list(drift_lines("db-1", drift_of(replace(FRESH, edited=edited))))
     assert lines.count(f"      {TOO_LONG}") == MOST_FILES
     assert lines[-1] == "  ~ 5 more files"
     assert _diff("x", one.shipped, one.found) == f"--- old/x\n+++ new/x\n{TOO_LONG}\n"

@@ -17,7 +17,8 @@ from tempo_infra.on_host.live import Live
 from tempo_infra.on_host.state import HostState
 from tempo_infra.on_host.steps import change
 from tempo_infra.render import render
-from tempo_infra.report.changes import drift_lines, plan_json, plan_lines
+from tempo_infra.report.changes import plan_json, plan_lines
+from tempo_infra.report.drift import drift_lines, drift_of
 from tempo_infra.sizing import size
 from tests.fakes import FakeHosts
 from tests.unit.deploy.test_rollout import INVENTORIES, SECRETS, edited, pinned, pushed
@@ -175,7 +176,7 @@ def test_drift_is_against_what_was_provisioned_not_what_the_inventory_says_now(
         rollout, hosts, _ = rolled(cluster, live, had=had)
         drift = rollout.namespace_drift("front-1", hosts.states)
         state = hosts.states["front-1"]
-        assert list(drift_lines("front-1", state, rollout.texts("front-1"), drift)) == lines
+        assert list(drift_lines("front-1", drift_of(state, rollout.texts("front-1"), drift))) == lines
 
 
 def test_a_host_that_makes_none_has_no_drift_of_them() -> None:

@@ -14,7 +14,8 @@ from tempo_infra.on_host.engine_here import Unfit
 from tempo_infra.on_host.ownership import Wrong
 from tempo_infra.on_host.state import Docker, HostState
 from tempo_infra.render.bundle import Bundle
-from tempo_infra.report.changes import drift_lines, plan_lines
+from tempo_infra.report.changes import plan_lines
+from tempo_infra.report.drift import drift_lines, drift_of
 from tests.unit.deploy.test_plan import HOST, after, bundle, container, seen_from
 from tests.unit.sizing.clusters import trio
 
@@ -50,7 +51,7 @@ def planned(state: HostState, new: Bundle | None = None) -> HostPlan:
 
 
 def said(state: HostState) -> str:
-    return "\n".join(drift_lines("db-1", state))
+    return "\n".join(drift_lines("db-1", drift_of(state)))
 
 
 def test_nothing_is_said_of_services_that_are_as_they_should_be() -> None:

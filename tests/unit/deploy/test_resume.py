@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tempo_infra.deploy.resume import ending
+from tempo_infra.errors import UnreachableError
+from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.journal import Entry
 from tempo_infra.on_host.runs import Runs
-from tempo_infra.report.runs import status_line
+from tempo_infra.report.runs import status_json, status_line
 
 A, B = "a" * 64, "b" * 64
 SWITCHED = Entry("r1", "switch", "done", B)
@@ -71,3 +75,43 @@ def test_the_state_of_another_run_is_not_told_as_this_ones() -> None:
 )
 def test_a_status_line_says_where_a_host_stands(runs: Runs, says: str) -> None:
     assert says in status_line(runs)
+
+
+def test_a_status_for_programs_says_what_the_lines_say() -> None:
+    down = Container(
+        "history", "c1", running=False, started_at="", image="server", state="exited", since_s=3.0
+    )
+    runs = {
+        "db-1": Runs(B, B, B, database="7712", cluster="shop"),
+        "history-1": Runs(
+            B,
+            None,
+            A,
+            open_run="r1",
+            phase="armed",
+            decides_in_s=7.04,
+            services=["history"],
+            containers=[down],
+        ),
+        "front-1": Runs(B, B, B, services=["ui"], unasked="no answer"),
+    }
+    said = json.loads(status_json(runs, {"extra-1": UnreachableError("no way", remedy="look")}))
+    assert said["errors"] == {"extra-1": {"what": "no way", "remedy": "look"}}
+    assert said["hosts"]["db-1"] == {
+        "ok": True,
+        "cluster": "shop",
+        "generation": B,
+        "confirmed": True,
+        "phase": "",
+        "open_run": "",
+        "decides_in_s": 0.0,
+        "database": "7712",
+        "services_unknown": "",
+        "services": [],
+    }
+    history = said["hosts"]["history-1"]
+    assert (history["ok"], history["confirmed"], history["open_run"]) == (False, False, "r1")
+    assert history["decides_in_s"] == 7.0
+    assert [(one["name"], one["ok"]) for one in history["services"]] == [("history", False)]
+    front = said["hosts"]["front-1"]
+    assert (front["ok"], front["services_unknown"], front["services"]) == (False, "no answer", [])

@@ -189,6 +189,10 @@ def test_a_host_is_told_only_what_it_runs() -> None:
     assert said.endswith("6 errors; nothing was contacted")
 
 
+def test_each_host_with_a_frontend_has_the_command_line() -> None:
+    on_second("frontend", "{memory: {admin-tools: 192MiB}}")
+
+
 def test_a_host_is_told_only_what_its_services_read() -> None:
     """By who reads it, not by its first word."""
     on_second("history", "{temporal: {frontend.searchAttributesNumberOfKeysLimit: 200}}")

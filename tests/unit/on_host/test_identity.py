@@ -55,6 +55,8 @@ def test_the_first_server_is_pinned_and_another_one_refused(tmp_path: Path) -> N
     with pytest.raises(StepError, match="answers as database 9000, but 7712 is pinned"):
         identity.keep(layout, "r3", "9000")
     assert identity.pinned(layout) == identity.keep(layout, "r4", "7712")
+    with pytest.raises(StepError, match="pg_control in its data folder is no file any more"):
+        identity.keep(layout, "r5", None)
 
 
 def test_a_record_that_is_damaged_stops_everything(tmp_path: Path) -> None:

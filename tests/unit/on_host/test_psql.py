@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tempo_infra.inventory import logins
-from tempo_infra.on_host import database, draining, engine, psql, retiring
+from tempo_infra.on_host import database, draining, engine, live, psql, retiring
 from tempo_infra.on_host.shell import Output, StepError
 from tempo_infra.on_host.steps import change, upkeep
 from tests.unit.source import nodes
@@ -318,6 +318,20 @@ def test_nothing_else_runs_a_client_of_postgresql() -> None:
         if any(_runs(text) or ("docker exec" in text and "psql" in text) for text in _texts(path))
     }
     assert found == {"on_host/psql.py", "on_host/trial_start.py"}
+
+
+def test_the_server_is_made_to_open_its_control_file_where_that_is_a_file_only() -> None:
+    """On a pipe its session would stand still for good, each time that somebody asks whether it serves."""
+    asking = {
+        path.relative_to(PACKAGE).as_posix(): sum("pg_control_" in text for text in _texts(path))
+        for path in PACKAGE.rglob("*.py")
+        if any("pg_control_" in text for text in _texts(path))
+    }
+    assert asking == {"on_host/database.py": 1}
+    guard, asked, _ = database.IDENTIFIER.partition("then (select system_identifier")
+    assert asked
+    assert "case when (pg_stat_file('global/pg_control')).size > 0" in guard
+    assert database.IDENTIFIER in live.DATABASES
 
 
 def test_what_people_are_told_to_type_is_not_the_superuser_in_temporals_databases() -> None:

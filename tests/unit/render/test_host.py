@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tempo_infra.checks.expected import Expected
+from tempo_infra.components import COMPONENTS, port
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import subnets
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
@@ -18,7 +19,6 @@ from tempo_infra.on_host.users import OF_IMAGES, OWN, Users
 from tempo_infra.render import Bundle, parse, render
 from tempo_infra.render import host as host_module
 from tempo_infra.sizing import size
-from tempo_infra.sizing.temporal import PORTS
 from tests.unit.sizing.clusters import ALL, cluster, host, solo, trio
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def test_the_membership_is_the_same_everywhere_but_for_the_own_address() -> None
     assert len(documents) == 4
     for name, role, document in documents:
         prometheus = document["global"].pop("metrics")["prometheus"]
-        assert prometheus["listenAddress"] == f"127.0.0.1:{PORTS[role].metrics}"  # no port of the host
+        assert prometheus["listenAddress"] == f"127.0.0.1:{port(role, 'metrics')}"  # no port of the host
         assert document["global"]["membership"].pop("broadcastAddress") == one.host(name).internal
         assert "publicClient" not in document  # frontends are found among the members
         assert document["clusterMetadata"]["clusterInformation"]["active"]["rpcAddress"] == "127.0.0.1:7233"
@@ -235,16 +235,16 @@ def test_namespaces_may_be_made_from_every_frontend() -> None:
 
 def test_metrics_take_no_port_that_a_service_listens_on() -> None:
     """Also where services share the host's network."""
-    taken = [port for ports in PORTS.values() for port in (*ports.all, ports.metrics)]
+    taken = [port.number for one in COMPONENTS for port in one.ports]
     assert len(taken) == len(set(taken))
 
 
 def test_all_services_are_listed_with_their_ports() -> None:
     services = temporal(bundle(trio(), "history-1"), "history")["services"]
     assert set(services) == {role.value for role in TEMPORAL_ROLES}
-    for role, ports in PORTS.items():
+    for role in TEMPORAL_ROLES:
         rpc = services[role.value]["rpc"]
-        assert (rpc["grpcPort"], rpc["membershipPort"]) == (ports.grpc, ports.membership)
+        assert (rpc["grpcPort"], rpc["membershipPort"]) == (port(role, "grpc"), port(role, "membership"))
         assert "httpPort" not in rpc
         assert rpc["bindOnIP"] == "0.0.0.0"
 

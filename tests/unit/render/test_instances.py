@@ -52,16 +52,16 @@ def test_on_the_hosts_own_network_nothing_is_published_and_all_but_the_ui_listen
 @pytest.mark.parametrize(
     ("port", "at"),
     [
-        ("10.0.0.1:7233:7233", "10.0.0.1:7233"),
-        ("10.0.0.1:7000:7233/tcp", "10.0.0.1:7000"),
-        ("8080:8080", "0.0.0.0:8080"),
-        (8080, "0.0.0.0:8080"),
-        ({"host_ip": "10.0.0.1", "published": "7000", "target": 7233}, "10.0.0.1:7000"),
-        ({"target": 7233, "published": 7000}, "0.0.0.0:7000"),
+        ("10.0.0.1:7233:7233", "10.0.0.1:7233 7233"),
+        ("10.0.0.1:7000:7233/tcp", "10.0.0.1:7000 7233"),
+        ("8081:8080", "0.0.0.0:8081 8080"),
+        (8080, "0.0.0.0:8080 8080"),
+        ({"host_ip": "10.0.0.1", "published": "7000", "target": 7233}, "10.0.0.1:7000 7233"),
+        ({"target": 7233, "published": 7000}, "0.0.0.0:7000 7233"),
     ],
 )
 def test_a_port_is_where_the_host_has_it(port: Any, at: str) -> None:
-    assert _published(port) == at
+    assert " ".join(_published(port)) == at
 
 
 def test_mounts_are_found_in_each_way_of_writing_them() -> None:

@@ -6,13 +6,13 @@ import re
 
 import pytest
 
+from tempo_infra.components import COMPONENTS
 from tempo_infra.inventory.parameters import VERSIONS, postgresql
 from tempo_infra.render import parse
-from tempo_infra.render.files import SERVICE_FILES
 from tempo_infra.render.parse import READERS
 from tempo_infra.render.reloadable import RELOADED, polls, started_with
 
-SPECS = {spec.path: spec for specs in SERVICE_FILES.values() for spec in specs}
+SPECS = {spec.path: spec for one in COMPONENTS for spec in one.files}
 
 
 def part(text: str, version: int = 17, path: str = "postgresql.conf") -> str:

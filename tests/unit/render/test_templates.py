@@ -6,14 +6,19 @@ import re
 
 import pytest
 
-from tempo_infra.render.files import COMPOSE, LIMITS, NAMESPACES, SERVICE_FILES, SYSCTL, THP, UNIT, WANTS
+from tempo_infra.components import COMPONENTS
+from tempo_infra.render.files import COMPOSE, LIMITS, NAMESPACES, SYSCTL, THP, UNIT, WANTS
 from tempo_infra.render.roundtrip import FILTERS
 from tempo_infra.render.templates import built_in
 
 PRINTED = re.compile(r"{{(.*?)}}", re.DOTALL)
 READERS = {
     **{f"{spec.path}.j2": spec.reader for spec in (COMPOSE, LIMITS, NAMESPACES, SYSCTL, THP, UNIT, WANTS)},
-    **{f"services/{s}/{spec.path}.j2": spec.reader for s, specs in SERVICE_FILES.items() for spec in specs},
+    **{
+        f"services/{one.templates or one.name}/{spec.path}.j2": spec.reader
+        for one in COMPONENTS
+        for spec in one.files
+    },
 }
 
 

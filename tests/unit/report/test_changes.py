@@ -20,7 +20,7 @@ from tempo_infra.inventory.load import loads
 from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.state import HostState
 from tempo_infra.render import render
-from tempo_infra.report.changes import plan_json, plan_lines
+from tempo_infra.report.changes import agreement_lines, plan_json, plan_lines
 from tempo_infra.report.wrapping import WIDTH
 from tempo_infra.sizing import size
 from tests.fakes import FakeHosts
@@ -170,3 +170,13 @@ def test_every_template_of_the_operators_stands_in_the_plan(tmp_path: Path) -> N
         "accepted": "",
     }
     jsonschema.validate(json.loads(json.dumps(plan_json(plan))), json.loads(SCHEMA.read_text()))
+
+
+def test_a_person_agrees_to_what_is_warned_of_as_well() -> None:
+    """Of each host, also of one that nothing else is done on."""
+    plan = planned(more_connections())
+    told = replace(plan, warnings={"db-1": ["its disk is nearly full"]})
+    new = [line for line in agreement_lines(told) if line not in list(agreement_lines(plan))]
+    assert new == ["  ! its disk is nearly full"]
+    idle = replace(told, hosts=tuple(replace(one, changes=(), restarts=()) for one in told.hosts))
+    assert [*agreement_lines(idle)][-2:-1] == ["  ! its disk is nearly full"]

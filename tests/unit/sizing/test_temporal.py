@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tempo_infra.components import COMPONENTS
+from tempo_infra.components.component import Reach
 from tempo_infra.inventory import dynamic_config
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.sizing import size
-from tempo_infra.sizing.temporal import PORTS
 from tests.unit.sizing.clusters import cluster, host, solo, trio
 
 if TYPE_CHECKING:
@@ -100,8 +101,9 @@ def test_a_sized_value_reaches_who_reads_it_and_nobody_else(version: str) -> Non
 
 
 def test_ports_are_distinct_and_fit_into_the_membership_table() -> None:
-    ports = [port for of_role in PORTS.values() for port in of_role.all]
-    assert set(PORTS) == set(TEMPORAL_ROLES)
+    rows = [one for one in COMPONENTS if one.kind == "temporal"]
+    ports = [port.number for one in rows for port in one.ports if port.reach is not Reach.OWN_HOST]
+    assert tuple(one.name for one in rows) == TEMPORAL_ROLES
     assert len(ports) == len(set(ports)) == 9
     assert max(ports) < 32768
 

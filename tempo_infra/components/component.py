@@ -1,0 +1,109 @@
+"""What is said of a service: the columns of the table of components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+class Reach(StrEnum):
+    """Who may reach a port."""
+
+    MEMBERS = "members"  # hosts of this cluster
+    CLIENTS = "clients"  # workers and clients, and hosts of this cluster
+    OPERATORS = "operators"  # by ssh alone: it is bound to the loopback of its host
+    OWN_HOST = "own host"  # it is bound to the loopback that the service itself has, and published nowhere
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """Where a service listens; the same on every host. It stays below 32768, where outgoing ones begin."""
+
+    name: str  # "grpc", "membership", "metrics", "http", "sql"
+    number: int
+    reach: Reach
+    option: str = ""  # of the inventory, with which alone it is open: "http_api"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a container needs at least, and its weight in what is left over (0: nothing more)."""
+
+    floor_mib: int
+    weight: int = 0
+    leans: str = ""  # with classes that lean this way ("cpu", "io", "memory") it gets half as much again
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """One kind of file. `{service}` in the effect is the service's name."""
+
+    path: str  # on the host, or within the service's folder
+    reader: str  # one of parse.READERS
+    effect: str
+    mode: int = 0o644  # no file holds a secret; containers read theirs as other users
+    uid: int = 0
+    reloaded: bool = False  # by the running service; the name of its folder does not say its whole content
+
+
+@dataclass(frozen=True, slots=True)
+class Grpc:
+    """Health that is asked of a service of gRPC's own health protocol, on the port of that name."""
+
+    service: str
+    port: str = "grpc"
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """Health that is an answer over HTTP."""
+
+    port: str = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """Health that is an answer of the database to a query."""
+
+    port: str = "sql"
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One service: the compose service of its name on each host that has its role."""
+
+    name: str
+    kind: Literal["postgresql", "temporal", "ui", "job"]  # how its container is started
+    role: str  # of the inventory, with which a host has it: its own name; of a job, that of another
+    image: str  # name and tag, with versions of the inventory: "postgres:{postgres}"
+    user: Literal["postgresql", "temporal", "ui"]  # whom it runs as: a field of on_host.users.Users
+    memory: Memory
+    pids: int  # 0: by its settings
+    stop_grace_s: int
+    vcpu_share: float = 1.0  # of the host's vCPUs
+    go: bool = True  # a Go program: it is told its memory
+    ports: tuple[Port, ...] = ()  # the first is the one that is asked whether it lives
+    files: tuple[ConfigFile, ...] = ()
+    templates: str = ""  # the folder of its files' templates, where it is not its own
+    reads: tuple[str, ...] = ()  # secrets
+    health: Grpc | Http | Postgres | None = None
+    needs: tuple[str, ...] = ()  # components that must serve, anywhere, before it can
+    asks: tuple[str, ...] = ()  # components whose endpoints it is told
+    binds: bool = True  # it can be told which address to bind; else it never has its host's own network
+    least: int = 0  # hosts of a cluster that have it
+    most: int | None = None
+    restart: str = ""  # what stands still while its container is recreated
+    alone: str = ""  # what stands still while the only one is away
+
+    @property
+    def is_job(self) -> bool:
+        """Whether it runs once when asked."""
+        return self.kind == "job"
+
+    def at(self, name: str) -> int:
+        """Return the number of the port of that name; KeyError when it has none."""
+        for port in self.ports:
+            if port.name == name:
+                return port.number
+        raise KeyError(f"{self.name} has no port {name!r}")
