@@ -8,16 +8,20 @@ import typer
 
 from tempo_infra.cli.exit_codes import exit_code
 from tempo_infra.cli.hints import shown
-from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts, Yes
+from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts, Yes, flag
 from tempo_infra.hints import hint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from tempo_infra.deploy.go_back import Gone, WayBack
+    from tempo_infra.deploy.go_back import Gone
+    from tempo_infra.deploy.run import Plan
+    from tempo_infra.deploy.way_back import WayBack
+    from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster
 
+STAYS = "stay as they are: data, schema, namespaces, logins, images that were pulled"
 DECIDES = (
     "a host that was switched decides by itself: healthy, it keeps the generation that it went to;",
     "  not healthy, it returns to the one that it came from; nothing is half done",
@@ -25,6 +29,14 @@ DECIDES = (
 
 
 def rollback(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            help="The run to take back (`history` lists them); the last one that changed something.",
+            metavar="[RUN]",
+            show_default=False,
+        ),
+    ] = None,
     inventory: InventoryFile = DEFAULT_INVENTORY,
     host: OnlyHosts = None,
     *,
@@ -44,42 +56,70 @@ def rollback(
             metavar="NAME",
         ),
     ] = None,
+    dry_run: Annotated[
+        bool, flag("--dry-run", help="Show what would be done, with each file's difference; change nothing.")
+    ] = False,
     yes: Yes = False,
     ask_sudo_password: AskSudo = False,
 ) -> None:
-    """Put hosts back on the generation before, files and containers; data and schema stay as they are.
+    """Take a run back on all hosts that it changed: files, containers; data and schema stay as they are.
 
-    Example: tempo-infra rollback -i inventory.yaml --host front-1
+    Example: tempo-infra rollback 7f3a9c01 -i inventory.yaml
 
-    On a terminal it shows from where to where and asks.
+    It shows what will be done, and asks on a terminal. A rollback is a run, too: taken back, it goes forward.
     """
     from tempo_infra.cli.confirmation import go_on
     from tempo_infra.cli.interrupt import stoppable
     from tempo_infra.cli.resume import reached
-    from tempo_infra.deploy.go_back import go_back, way_back
+    from tempo_infra.deploy.go_back import go_back
+    from tempo_infra.deploy.preview import preview
+    from tempo_infra.deploy.run_back import must_be_one
+    from tempo_infra.deploy.way_back import way_back
     from tempo_infra.on_host.layout import ZERO
 
-    if to == ZERO:
+    must_be_one(run, to)
+    if to == ZERO and not dry_run:
         _ask(inventory, host, confirm_rollback)
     with (
         reached(inventory, host, ask=ask_sudo_password) as (fleet, cluster, hosts),
         stoppable(*DECIDES, f"  what now:  {hint('status', inventory, host or ())}"),
     ):
-        way = way_back(fleet, cluster, hosts, to)
-        _refuse(way)
-        for name, why in way.stay.items():
-            typer.echo(f"{name:<12}{why}")
-        go_on(_ways(way), yes=yes or to == ZERO or not way.to)
+        way = way_back(fleet, cluster, hosts, to, run)
+        _refuse(way.errors)
+        plan, unable = preview(fleet, hosts, way.to)
+        _refuse(unable)
+        for line in _lines(way, plan, diffs=dry_run):
+            typer.echo(line)
+        if dry_run:
+            raise typer.Exit
+        go_on((), yes=yes or to == ZERO or not way.to)
         gone = go_back(fleet, cluster, hosts, way)
     _tell(gone, way, cluster, host or ())
     raise typer.Exit(exit_code(gone.errors.values(), failed=gone.stopped))
 
 
-def _ways(way: WayBack) -> Iterator[str]:
+def _lines(way: WayBack, plan: Plan, *, diffs: bool) -> Iterator[str]:
+    """Yield what will be done: which run, which hosts from where to where, what changes there."""
     from tempo_infra.on_host.journal import name_of
+    from tempo_infra.on_host.layout import ZERO
+    from tempo_infra.report.changes import plan_lines
+    from tempo_infra.report.wrapping import lines
 
+    if way.run and way.to:
+        yield f"takes back run {way.run} of {way.who}{f', {way.at}' if way.at else ''}"
     for name, generation in way.to.items():
-        yield f"{name:<12}from {name_of(way.now[name])} to {name_of(generation)}, its services as then"
+        stops = "; its services stop, its data stays" if generation == ZERO else ""
+        yield from lines(
+            f"from {name_of(way.now[name])} to {name_of(generation)}{stops}", f"{name:<12}", " " * 14
+        )
+    for name, why in way.stay.items():
+        yield from lines(why, f"{name:<12}", " " * 14)
+    if plan.hosts or plan.errors:
+        yield from plan_lines(plan, diffs=diffs)
+    for one in way.notes:
+        yield from lines(shown(one), "! ", "  ")
+    if way.to:
+        yield STAYS
 
 
 def _tell(gone: Gone, way: WayBack, cluster: Cluster, chosen: Sequence[str]) -> None:
@@ -110,9 +150,9 @@ def _ask(inventory: Path, names: list[str] | None, given: str | None) -> None:
     confirm(cluster.name, given, "--confirm-rollback")
 
 
-def _refuse(way: WayBack) -> None:
-    for name, error in way.errors.items():
+def _refuse(errors: Mapping[str, TempoInfraError]) -> None:
+    for name, error in errors.items():
         typer.echo(f"{name}: {shown(error.told)}", err=True)
-    if way.errors:
+    if errors:
         typer.echo("nothing was changed on any host", err=True)
-        raise typer.Exit(exit_code(way.errors.values()))
+        raise typer.Exit(exit_code(errors.values()))

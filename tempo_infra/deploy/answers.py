@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 USUAL_BYTES = MIB // 4  # of an event, and of what most steps answer
-STEPS_BYTES = {"facts": MIB, "state": 4 * MIB, "runs": 4 * MIB, "command": 4 * MIB, "clock": 4096}
+STEPS_BYTES = {
+    "kept-generation": 4 * MIB,
+    "facts": MIB,
+    "state": 4 * MIB,
+    "runs": 4 * MIB,
+    "command": 4 * MIB,
+    "clock": 4096,
+}
 WHOLE_TEXTS = {
     "manifest",
     "texts",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import secrets as randomness
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import locks
+from tempo_infra.deploy.kept import described
 from tempo_infra.deploy.leave import living_off
 from tempo_infra.deploy.put_back import put_back
 from tempo_infra.deploy.resume import ask_runs
+from tempo_infra.deploy.since import BY_HAND
 from tempo_infra.deploy.steps import note
 from tempo_infra.errors import InputError, StepFailedError
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.on_host import belongs
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.steps import change
@@ -24,24 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tempo_infra.deploy.fleet import Fleet
+    from tempo_infra.deploy.way_back import WayBack
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
-    from tempo_infra.on_host.runs import Runs
+    from tempo_infra.on_host.cluster_record import ClusterRecord
     from tempo_infra.on_host.steps.step import Step
-
-
-LISTED = "tempo-infra history lists them"
-SHOWN = 4  # of generations that begin alike
-
-
-@dataclass(frozen=True, slots=True)
-class WayBack:
-    """Where each host would go, and why some would not."""
-
-    to: dict[str, str]  # host -> generation
-    now: dict[str, str | None]  # host -> generation
-    stay: dict[str, str]  # host -> why it stays
-    errors: dict[str, TempoInfraError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,75 +55,22 @@ def says_otherwise(cluster: Cluster, way: WayBack) -> bool:
     return any(meant[name] != generation for name, generation in way.to.items())
 
 
-def way_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], to: str | None) -> WayBack:
-    """Find each host's generation: the named one (a prefix will do), or the one confirmed before this.
-
-    "0" is what was there before the first provision, and no prefix. InputError for a name that no host knows.
-    """
-    answers, unread = ask_runs(fleet, hosts)
-    errors = dict(unread) | {
-        name: StepFailedError(why, host=name)
-        for name, runs in answers.items()
-        if (why := belongs.why_not(runs.cluster, cluster.name))
-    }
-    targets: dict[str, str] = {}
-    stay: dict[str, str] = {}
-    known = [host for host in hosts if host.name in answers]
-    wanted, unclear = fleet.each(known, lambda host: _target(answers[host.name], to))
-    errors |= unclear
-    if to not in (None, ZERO) and not errors and not any(wanted.values()):
-        raise InputError(f"--to {to}: no host has a confirmed generation {to}", remedy=LISTED)
-    for name, found in wanted.items():
-        if found is None:
-            stay[name] = _why_not(to)
-        elif found == (answers[name].current or ZERO):
-            stay[name] = f"is on {name_of(found)} already"
-        else:
-            targets[name] = found
-    return WayBack(targets, {name: runs.current for name, runs in answers.items()}, stay, errors)
-
-
-def _why_not(to: str | None) -> str:
-    if to is None:
-        return "has no generation before this one; --to 0 is what was there before the first provision"
-    return f"has no {'' if to == ZERO else 'confirmed '}generation {to}"
-
-
-def _target(runs: Runs, to: str | None) -> str | None:
-    if to == ZERO:
-        return ZERO if runs.zero or runs.current is None else None
-    good: dict[str, None] = {}  # in the order in which they were confirmed last
-    for entry in runs.entries:
-        if entry.result == "confirmed" and entry.generation:
-            good.pop(entry.generation, None)
-            good[entry.generation] = None
-    if to is None:
-        before = [one for one in good if one != runs.current]
-        return before[-1] if before else None
-    found = [one for one in good if to and one.startswith(to)]
-    if len(found) > 1:
-        some = ", ".join(one[:12] for one in found[:SHOWN]) + (", …" if len(found) > SHOWN else "")
-        raise StepFailedError(f"--to {to}: {len(found)} generations begin so: {some}")
-    return found[0] if found else None
-
-
 def go_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack) -> Gone:
     """Go: the database first, then the others; confirmed when all are healthy, else all stay where they were.
 
-    To generation 0 the database goes last: the others need it until they have stopped. KeyboardInterrupt
-    ends it as a failure does.
+    Who goes to generation 0 has the database until it has stopped: such hosts come first of all, and the
+    database's own last. KeyboardInterrupt ends it as a failure does.
     """
     run = randomness.token_hex(4)
+    asked = [host for host in hosts if host.name in way.now]
     chosen = [host for host in hosts if host.name in way.to]
-    database = [host for host in chosen if host.has(Role.POSTGRESQL)]
-    others = [host for host in chosen if host not in database]
-    order = [others, database] if ZERO in way.to.values() else [database, others]
     begun: list[list[Host]] = []
-    if errors := _alone(cluster, way) or locks.take(fleet, chosen, run):
+    errors = _alone(cluster, way) or locks.take(fleet, asked if chosen else [], run)
+    if errors := errors or _moved(fleet, [host for host in asked if host not in chosen], way):
         return Gone(run, errors, dict.fromkeys(way.to, "as it was"))
     stopped = False
     try:
-        for group in order:
+        for group in _order(chosen, way):
             begun.append(group)
             if errors := fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group):
                 break
@@ -147,8 +82,54 @@ def go_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack)
     if errors or stopped:
         now, failures = _put_back(fleet, begun, errors, run)
         return Gone(run, {**errors, **failures}, now, stopped)
-    confirm = change.Confirm(run, "rolled back by hand", cluster.timing.soak_s)
-    return Gone(run, fleet.do({host.name: [confirm] for host in chosen}, chosen), {})
+    confirm = change.Confirm(run, BY_HAND, cluster.timing.soak_s)
+    errors = fleet.do({host.name: [confirm] for host in chosen}, chosen)
+    if chosen and not errors:
+        record = change.ClusterRecord(_record(cluster, way, run))
+        errors = fleet.do({host.name: [record] for host in asked}, asked)
+    return Gone(run, errors, {})
+
+
+def _order(chosen: Sequence[Host], way: WayBack) -> list[list[Host]]:
+    """Return the hosts of each stage."""
+    places: list[list[Host]] = [[], [], [], []]
+    for host in chosen:
+        database, away = host.has(Role.POSTGRESQL), way.to[host.name] == ZERO
+        places[(3 if database else 0) if away else (1 if database else 2)].append(host)
+    return [group for group in places if group]
+
+
+def _moved(fleet: Fleet, stay: Sequence[Host], way: WayBack) -> dict[str, TempoInfraError]:
+    """Say which hosts that stay are not what they were when the way was found: they are locked now.
+
+    Those that go look for themselves, when they are armed.
+    """
+    answers, errors = ask_runs(fleet, stay if way.to else [])
+    moved = {
+        name: StepFailedError(
+            f"was changed meanwhile: it is on {name_of(runs.current)}",
+            host=name,
+            remedy="nothing was changed; run the same command again",
+        )
+        for name, runs in answers.items()
+        if runs.current != way.now[name]
+    }
+    return {**errors, **moved}
+
+
+def _record(cluster: Cluster, way: WayBack, run: str) -> ClusterRecord:
+    """Return what the cluster is once all have gone."""
+    generations = {name: (way.to.get(name, now or ""), now or "") for name, now in way.now.items()}
+    made = described(cluster, run, generations, way.fit.inventory)
+    if way.fit.now is None:
+        return made
+    made = replace(made, alike=way.fit.now.alike, gone=way.fit.now.gone)
+    members = (
+        replace(one, generation=after, before=before)
+        for one in way.fit.members
+        for after, before in [generations.get(one.name, ("", ""))]
+    )
+    return replace(made, members=tuple(members)) if way.fit.members else made
 
 
 def _alone(cluster: Cluster, way: WayBack) -> dict[str, TempoInfraError]:
@@ -164,12 +145,13 @@ def _alone(cluster: Cluster, way: WayBack) -> dict[str, TempoInfraError]:
 
 def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
     digest = way.to[host.name]
+    internal = next((one.internal for one in way.fit.members if one.name == host.name), host.internal)
     arm = change.Arm(
         run=run,
         who=locks.who(),
         digest=digest,
         seen=way.now[host.name],
-        host=host.internal,
+        host=internal,  # that its services will have then
         take_over=[],
         grace_s=cluster.timing.decide_after_s,
         soak_s=cluster.timing.soak_s if digest != ZERO else 0.0,  # there nothing of ours has to last

@@ -49,18 +49,13 @@ def arm(layout: Layout, args: change.Arm) -> "dict[str, Optional[str]]":
     # Without a change that waits for a person, the current generation is the last that was kept or gone
     # back to; the journal may have been lost.
     previous = earlier.previous if earlier else now
-    if args.digest == ZERO and not snapshot.is_kept(layout.zero):
-        raise StepError(f"generation 0 is gone from {layout.generations}", remedy="nothing was switched")
     if earlier is None and previous is not None:
         _remember_images(layout, previous)
     good = history(layout)
     for generation in sorted({args.digest, previous or ZERO} - {ZERO}):
         images.have(layout, generation, kept=generation in good)
         _need_secrets(layout, generation)
-    if previous is not None and (why := temporal_version.too_far(layout, previous, args.digest)):
-        raise StepError(why, remedy="nothing was switched; go through the versions between them")
-    if why := _not_its_data(layout, args.digest):
-        raise StepError(why, remedy="nothing was switched; the way is forward: tempo-infra provision")
+    must_be_able(layout, args.digest, previous)
     before = _keep(layout, args, earlier)
     _keep_aside(layout, args)
     armed = guard.Armed(
@@ -82,6 +77,19 @@ def arm(layout: Layout, args: change.Arm) -> "dict[str, Optional[str]]":
     )
     guard.guard(layout, armed)
     return {"previous": previous}
+
+
+def must_be_able(layout: Layout, generation: str, previous: Optional[str]) -> None:
+    """Raise StepError when a generation that lies here could not run: nothing is changed, or waited for."""
+    if generation == ZERO:
+        if not snapshot.is_kept(layout.zero):
+            raise StepError(f"generation 0 is gone from {layout.generations}", remedy="nothing was switched")
+        return
+    _need_secrets(layout, generation)
+    if previous is not None and (why := temporal_version.too_far(layout, previous, generation)):
+        raise StepError(why, remedy="nothing was switched; go through the versions between them")
+    if why := _not_its_data(layout, generation):
+        raise StepError(why, remedy="nothing was switched; the way is forward: tempo-infra provision")
 
 
 def _remember_images(layout: Layout, generation: str) -> None:

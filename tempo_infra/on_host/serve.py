@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         draining,
         ejecting,
         generation,
+        kept_generation,
         leaving,
         login,
         namespaces,
@@ -47,7 +48,8 @@ else:
     cluster_record, containers = map(Later, ("cluster_record", "containers"))
     database, departing = map(Later, ("database", "departing"))
     disk_speed, draining, ejecting, ring = map(Later, ("disk_speed", "draining", "ejecting", "ring"))
-    generation, leaving, login = map(Later, ("generation", "leaving", "login"))
+    generation, kept_generation = map(Later, ("generation", "kept_generation"))
+    leaving, login = map(Later, ("leaving", "login"))
     namespaces, origin, preflight = map(Later, ("namespaces", "origin", "preflight"))
     retiring, runs, schema = map(Later, ("retiring", "runs", "schema"))
     secret_files, state, trial_start = map(Later, ("secret_files", "state", "trial_start"))
@@ -62,6 +64,7 @@ def _does(kind: "type[S]", do: "Callable[[Session, S], object]") -> "tuple[type[
 
 HANDLERS: "Mapping[type[Step], Handler]" = dict(
     (
+        _does(reading.KeptGeneration, lambda s, step: kept_generation.read(s.layout, step.digest)),
         _does(reading.State, lambda s, step: state.read_state(s.layout, step)),
         _does(reading.Facts, lambda s, step: s.facts(step)),
         _does(reading.Clock, lambda _, __: {"ns": time.time_ns()}),

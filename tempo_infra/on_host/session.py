@@ -42,11 +42,18 @@ Handler = Callable[["Session", Any], object]  # of one kind of step
 # Read only, or written by who decides, or a record by itself, or the end of the journal.
 UNWRITTEN = {
     *("lock", "unlock", "note", "state", "departed", "confirm", "rollback", "runs", "cluster-record"),
-    *("remove", "eject"),
+    *("remove", "eject", "kept-generation"),
 }
 PIECE_BYTES = 16 * 1024
 MEASURING = {"facts", "clock"}  # steps that change nothing
-READING = {"lock", "unlock", "state", "departed", *MEASURING}  # nor do these: they may end with the login
+READING = {
+    "lock",
+    "unlock",
+    "state",
+    "kept-generation",
+    "departed",
+    *MEASURING,
+}  # nor do these: they may end with the login
 IDLE_S = 30.0  # after these, a silent operator is gone: a link that is dead says nothing for hours
 SAID_S = 5.0  # for the last words of a program that ends in the middle of a step
 UNDECIDED_S = 86400.0  # an operator who asks for nothing more keeps a change undecided no longer than that

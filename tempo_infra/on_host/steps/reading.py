@@ -82,6 +82,14 @@ class Belongs(Step):
 
 
 @dataclass(frozen=True)
+class KeptGeneration(Step):
+    """Read a generation that lies here, and whether the host could go to it."""
+
+    MOST_S = 120.0  # 10 s to look at the data disk
+    digest: str
+
+
+@dataclass(frozen=True)
 class Roles(Step):
     """List who may log in to the database."""
 

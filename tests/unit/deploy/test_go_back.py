@@ -11,22 +11,27 @@ from typing import Any
 
 import pytest
 
-from tempo_infra.deploy import go_back as go_back_module
+from tempo_infra.deploy import way_back as way_back_module
+from tempo_infra.deploy.fitting import Fit
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.go_back import Gone, WayBack, go_back, way_back
+from tempo_infra.deploy.go_back import Gone, go_back
+from tempo_infra.deploy.kept import described
+from tempo_infra.deploy.way_back import WayBack, way_back
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Host
+from tempo_infra.on_host.cluster_record import ClusterRecord
 from tempo_infra.on_host.journal import Entry
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.runs import Runs
+from tempo_infra.on_host.steps import change
 from tempo_infra.on_host.steps.step import Step
 from tests.fakes import FakeHosts
 
 CLUSTER = load(Path(__file__).parents[3] / "inventory/oslo-trio.yaml")
 NAMES = sorted(host.name for host in CLUSTER.hosts)
 A, B, C = "0a" + "a" * 62, "0b" + "b" * 62, "cc" + "c" * 62
-KEPT = [Entry("r1", "confirm", "confirmed", one) for one in (A, B)]
+KEPT = [Entry("r1", "confirm", "confirmed", A), Entry("r2", "confirm", "confirmed", B)]
 
 
 def way(runs: Runs, to: str | None, hosts: int = 1, **others: Any) -> WayBack:
@@ -63,7 +68,6 @@ def test_a_host_goes_to_the_named_generation_or_to_the_one_before(
 @pytest.mark.parametrize(
     ("runs", "to", "says"),
     [
-        (Runs(A, A, A, zero=True, entries=KEPT[:1]), None, "--to 0 is what was there before the first"),
         (Runs(B, B, B, zero=True, entries=KEPT), "0b", f"is on {B[:12]} already"),
         (Runs(B, B, B, entries=KEPT), "0", "has no generation 0"),
         (Runs(None, None, None, zero=True, entries=KEPT), "0", "(generation 0) already"),
@@ -95,7 +99,7 @@ def test_a_journal_as_long_as_a_host_likes_is_read_in_a_time_that_grows_with_it(
     def took(count: int) -> float:
         entries = [Entry("r1", "confirm", "confirmed", f"{number:064x}") for number in range(count)]
         runs, started = Runs(B, B, B, entries=entries), time.process_time()
-        go_back_module._target(runs, None)
+        way_back_module._target(runs, "0a")
         return time.process_time() - started
 
     few = min(took(1000) for _ in range(3))
@@ -146,7 +150,7 @@ def test_to_generation_0_containers_go_and_nothing_has_to_last() -> None:
     hosts = FakeHosts({})
     gone(hosts, ZERO)
     steps = [step for step in hosts.steps_of("front-1") if step != "lock"]
-    assert steps == ["note", "arm", "switch", "before-ours", "healthy", "still", "confirm"]
+    assert steps == ["note", "arm", "switch", "before-ours", "healthy", "still", "confirm", "cluster-record"]
     soaks = {step.arguments["soak_s"] for _, step in hosts.given if step.name == "arm"}
     assert soaks == {0.0}
 
@@ -231,10 +235,68 @@ def test_the_database_does_not_go_to_generation_0_while_a_host_stays_that_has_no
     going: list[str], now: dict[str, str | None], left: str
 ) -> None:
     """A host whose generation 0 is gone stays as it is; the others may go only without the database."""
-    hosts = FakeHosts({})
+    runs = {name: asdict(Runs(one, one, one)) for name, one in now.items()}
+    hosts = FakeHosts({}, answers={"runs": {}}, answers_of=runs)
     found = WayBack(dict.fromkeys(going, ZERO), now, {})
     with Fleet(hosts.open, lambda _: None) as fleet:
         errors = go_back(fleet, CLUSTER, CLUSTER.hosts, found).errors
     told = {name: str(error) for name, error in errors.items()}
     assert {name: left in text for name, text in told.items()} == ({"db-1": True} if left else {})
     assert (hosts.asked == []) is bool(left)
+
+
+def recorded(hosts: FakeHosts) -> dict[str, ClusterRecord]:
+    """What each host was told that the cluster is, last."""
+    return {name: step.record for name, step in hosts.given if isinstance(step, change.ClusterRecord)}
+
+
+def test_all_hosts_learn_what_the_cluster_is_also_those_that_stay() -> None:
+    """The hosts as they were with these generations, and what the newest record knows of others."""
+    now = described(CLUSTER, "r2", dict.fromkeys(NAMES, (B, A)), "b" * 64)
+    gone = (replace(now.members[0], name="old-1", internal="10.0.0.77"),)
+    then = tuple(replace(one, internal="10.0.0.99") if one.name == "front-1" else one for one in now.members)
+    fit = Fit(then, replace(now, gone=gone), inventory="a" * 64)
+    found = WayBack({"db-1": A, "front-1": A}, dict.fromkeys(NAMES, B), {"history-1": "stays"}, fit=fit)
+    hosts = FakeHosts({}, answers={"runs": asdict(Runs(B, B, B))})
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        assert go_back(fleet, CLUSTER, CLUSTER.hosts, found).ok
+    assert sorted(recorded(hosts)) == NAMES
+    [record] = {id(one): one for one in recorded(hosts).values()}.values()
+    members = {one.name: (one.generation, one.before, one.internal) for one in record.members}
+    assert members == {
+        "db-1": (A, B, "10.0.0.13"),
+        "front-1": (A, B, "10.0.0.99"),
+        "history-1": (B, B, "10.0.0.12"),
+    }
+    assert (record.inventory, record.gone) == ("a" * 64, gone)
+    armed = {name: step.host for name, step in hosts.given if isinstance(step, change.Arm)}
+    assert armed == {"db-1": "10.0.0.13", "front-1": "10.0.0.99"}  # where its services listen then
+
+
+def test_a_host_that_goes_to_generation_0_goes_before_the_others_go_back_and_is_no_member_then() -> None:
+    now = described(CLUSTER, "r2", dict.fromkeys(NAMES, (B, A)), "")
+    fit = Fit(tuple(one for one in now.members if one.name != "history-1"), now)
+    found = WayBack({"db-1": A, "front-1": A, "history-1": ZERO}, dict.fromkeys(NAMES, B), {}, fit=fit)
+    hosts = FakeHosts({})
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        assert go_back(fleet, CLUSTER, CLUSTER.hosts, found).ok
+    assert order(hosts, "switch") == ["history-1", "db-1", "front-1"]
+    assert [one.name for one in recorded(hosts)["db-1"].members] == ["front-1", "db-1"]
+
+
+def test_a_host_that_stays_and_moved_meanwhile_ends_it_before_any_other_moves() -> None:
+    """A person has looked at the preview for a while, and nobody had the locks."""
+    hosts = FakeHosts({}, answers={"runs": asdict(Runs(C, C, C))})
+    found = WayBack({"db-1": A}, {"db-1": B, "history-1": B}, {"history-1": "stays"})
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        ended = go_back(fleet, CLUSTER, CLUSTER.hosts, found)
+    assert {name: error.what for name, error in ended.errors.items()} == {
+        "history-1": f"was changed meanwhile: it is on {C[:12]}"
+    }
+    assert {step for _, step in hosts.asked} == {"lock", "runs"}
+
+
+def test_where_a_host_did_not_confirm_nobody_is_told_of_a_cluster_that_is_not() -> None:
+    hosts = FakeHosts({}, fails={("history-1", "confirm")})
+    assert list(gone(hosts, A)) == ["history-1"]
+    assert recorded(hosts) == {}

@@ -10,9 +10,10 @@ import pytest
 
 from tempo_infra.deploy import locks
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.go_back import WayBack, go_back
+from tempo_infra.deploy.go_back import go_back
 from tempo_infra.deploy.options import Options
 from tempo_infra.deploy.rollout import Rollout
+from tempo_infra.deploy.way_back import WayBack
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Host
 from tests.fakes import FakeHosts

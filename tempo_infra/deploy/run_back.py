@@ -1,0 +1,128 @@
+"""Which run is taken back, where each of its hosts goes then, and how that fits what the others are.
+
+Pure: what hosts answered goes in. Each host's own journal says what a run did to it; the records of the
+cluster say what it was for: which other hosts there were, and where.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tempo_infra.deploy.since import BY_HAND
+from tempo_infra.errors import InputError
+from tempo_infra.on_host.journal import DECIDED
+from tempo_infra.on_host.layout import ZERO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tempo_infra.on_host.cluster_record import ClusterRecord
+    from tempo_infra.on_host.runs import Runs
+
+LISTED = "tempo-infra history lists the runs, and the generations (--to)"
+RUN = re.compile(r"[0-9a-f]{4,64}")  # the beginning of an id is enough
+GENERATION = re.compile(r"[0-9a-f]{1,64}")
+
+
+def must_be_one(run: str | None, to: str | None) -> None:
+    """Raise InputError for what can be neither a run nor a generation: no host has to be asked for that."""
+    if run is not None and to is not None:
+        raise InputError("RUN and --to exclude each other", remedy="a run, or a generation: not both")
+    if run is not None and not RUN.fullmatch(run):
+        raise InputError(f"{run!r} is no run: 4 to 8 characters of 0-9 and a-f", remedy=LISTED)
+    if to is not None and not GENERATION.fullmatch(to):
+        raise InputError(f"--to {to!r} is no generation: up to 64 characters of 0-9 and a-f", remedy=LISTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one run did to one host."""
+
+    run: str
+    before: str | None  # the generation until then; None: the journal does not go back so far
+    after: str
+    time: str
+    who: str
+    was_rollback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the runs made of one host, by its journal."""
+
+    changes: Mapping[str, Change]  # by run, the newest last
+    now: str  # generation
+    good: str | None  # the generation that was kept, or gone back to, last; None: the journal says of none
+    decided: str | None  # the last that a run has decided about: `good`, or one that was held
+
+    @property
+    def strays(self) -> bool:
+        """Whether the host is on a generation that no run has left it on, as when the link is gone."""
+        return self.good not in (None, ZERO) and self.now != self.decided
+
+    def is_on_top(self, run: str) -> bool:
+        """Whether the host is on what that run made, or was not changed by it."""
+        return run not in self.changes or self.now == self.changes[run].after
+
+    def above(self, run: str) -> list[str]:
+        """Return the runs to take back before this one, in that order; those that cancel out are left out."""
+        names = list(self.changes)
+        later = [self.changes[name] for name in names[names.index(run) + 1 :]]
+        first: dict[str, Change] = {}  # generation -> the first change that led to it
+        for one in later:
+            first.setdefault(one.after, one)
+        found: list[str] = []
+        now = self.now
+        while now != self.changes[run].after and now in first and len(found) < len(later):
+            found.append(first[now].run)
+            now = first[now].before or ZERO
+        return found
+
+
+def past(runs: Runs) -> Past:
+    """Read a journal for the runs that brought its host to another generation."""
+    good = decided = ZERO if runs.zero else None
+    found: dict[str, Change] = {}
+    held: Change | None = None
+    for entry in runs.entries:
+        if entry.result not in DECIDED:
+            continue
+        decided = entry.generation or ZERO
+        by_hand = entry.detail == BY_HAND
+        change = Change(entry.run, good, decided, entry.time, entry.who, by_hand) if decided != good else None
+        held = change if entry.result == "held" else None
+        if entry.result == "confirmed" and change is not None:
+            found.pop(entry.run, None)
+            found[entry.run] = change
+        if entry.result != "held":
+            good = decided
+    if held is not None:
+        found[held.run] = held
+    return Past(found, runs.current or ZERO, good, decided)
+
+
+def chosen(pasts: Mapping[str, Past], run: str | None) -> str:
+    """Return the run that is meant: the named one (the beginning of its id will do), or the last of all.
+
+    The last one is on top on each host that it changed; among several such, by the hosts' clocks. InputError.
+    """
+    if run is not None:
+        known = {name for one in pasts.values() for name in one.changes}
+        found = [run] if run in known else sorted(name for name in known if name.startswith(run))
+        if len(found) > 1:
+            raise InputError(f"{len(found)} runs begin with {run}: {', '.join(found[:4])}", remedy=LISTED)
+        if not found:
+            raise InputError(f"no run {run} has changed any of these hosts", remedy=LISTED)
+        return found[0]
+    last = {one.run: one.time for some in pasts.values() for one in list(some.changes.values())[-1:]}
+    on_top = [name for name in last if all(one.is_on_top(name) for one in pasts.values())]
+    if not on_top:
+        raise InputError("no run has changed any of these hosts", remedy=LISTED)
+    return max(on_top, key=lambda name: (last[name], name))
+
+
+def record_of(answers: Iterable[Runs], run: str) -> ClusterRecord | None:
+    """Return what hosts keep of a run."""
+    return next((one for runs in answers for one in reversed(runs.records) if one.run == run), None)
