@@ -65,7 +65,7 @@ demo: lab-up ## lab, provision, check-host and smoke: the whole way, then what t
 .PHONY: test
 test: UNIT := --hypothesis-profile test
 test: check lab-more servers browser ## everything that CI runs: lint, types, unit tests, and the tests on real hosts
-	$(BIN)/pytest tests/lab -m 'not vm and not faults and not sdks'
+	$(BIN)/pytest tests/lab -m 'not vm and not faults and not shapes and not sdks'
 
 .PHONY: browser
 browser: ## chromium, in which the tests open the HTML report
@@ -86,6 +86,11 @@ test-faults: lab-more test-check-host ## the same, and faults at every step of a
 	wait $$first && exit $$second
 	$(BIN)/pytest tests/lab/reliability -k many --reliability-table
 
+.PHONY: test-shapes
+test-shapes: venv ## clusters grow, shrink and move their roles while workflows run; two hours, on hosts of their own
+	$(LAB) up --hosts 8
+	$(BIN)/pytest tests/lab/shapes -s
+
 .PHONY: test-sdks
 test-sdks: venv ## worker snippets by the compilers of Go, Java and TypeScript
 	$(BIN)/pytest tests/lab -m sdks
@@ -96,7 +101,7 @@ test-vm-faults: lab-vm-up ## faults that need a kernel, clock and disks of their
 
 .PHONY: test-openssh
 test-openssh: lab-up ## the tests on real hosts once more, over the system's own ssh
-	TEMPO_LAB_TRANSPORT=openssh $(BIN)/pytest tests/lab -m 'not vm and not faults and not sdks' --ignore tests/lab/reliability
+	TEMPO_LAB_TRANSPORT=openssh $(BIN)/pytest tests/lab -m 'not vm and not faults and not shapes and not sdks' --ignore tests/lab/reliability
 
 .PHONY: test-vm
 test-vm: lab-vm-up ## what only a machine with a kernel of its own can show: limits, kernel settings, power cuts

@@ -41,14 +41,14 @@ def pages() -> dict[str, str]:
         "inventory.md": HEAD + inventory_page.page(),
         "checks.md": checks_page.page(),
         "faults.md": HEAD + faults_page.page(),
-        "footprint.md": HEAD + footprint.page([*_examples(), *_database_hosts()]),
+        "footprint.md": HEAD + footprint.page([*_examples(), *_database_classes()]),
         "budgets.md": HEAD + sizing_pages.budgets(),
-        "pgtune.md": HEAD + sizing_pages.beside_pgtune(_database_hosts()),
+        "pgtune.md": HEAD + sizing_pages.beside_pgtune(_database_classes()),
         "../images/cluster.svg": _figure(),
     }
 
 
-def _database_hosts() -> list[tuple[Cluster, Settings]]:
+def _database_classes() -> list[tuple[Cluster, Settings]]:
     """The example of three hosts, with database hosts of several sizes."""
     text = EXAMPLE.read_text()
     host = re.compile(r"(class: High-RAM\n.*\n.*resources: )\{.*\}\}")

@@ -12,6 +12,7 @@ from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.sizing import size
 from tempo_infra.sizing.hugepages import reserved_bytes
+from tempo_infra.topology import store
 from tempo_infra.topology.instances import LOOPBACK, listening, members
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Expected:
     class_name: str = ""
     roles: frozenset[Role] | None = None  # None: not known, so every role is possible
     resources: Resources | None = None  # None: nothing was declared
-    database_host: str = ""  # whose disk takes this host's durable writes
+    writer: str = ""  # whose disk takes this host's durable writes
     inventory: str = ""  # the file's name, for the commands of remedies
     internal: str = ""  # the address that its services bind
     ports: Mapping[int, str] = field(default_factory=dict)  # that its services listen on: 7234 -> "history"
@@ -103,7 +104,7 @@ class Expected:
             class_name=host.instance_class.name,
             roles=frozenset(host.roles),
             resources=host.resources,
-            database_host=cluster.database_host.name,
+            writer=store(cluster).writer.name,
             inventory=str(cluster.path),
             internal=host.internal,
             ports=ports_of(host, cluster),

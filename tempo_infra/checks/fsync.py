@@ -43,7 +43,7 @@ def lowered_without_data(finding: Finding, expected: Expected) -> Finding:
     """Warn at most, and say which disk counts: Temporal writes nothing durable to this one."""
     if finding.outcome not in (Outcome.WARN, Outcome.FAIL) or expected.keeps_the_data:
         return finding
-    database = expected.database_host or "the database host"
+    database = expected.writer or "the database host"
     remedy = f"Temporal doesn't wait for this disk; the one that counts is {database}'s"
     lowered = replace(finding, outcome=Outcome.WARN, remedy=remedy)
     return noting(lowered, f"its durable writes are flushed on {database}")

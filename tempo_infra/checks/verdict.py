@@ -53,7 +53,7 @@ def _figures(findings: Sequence[Finding], expected: Expected) -> str:
     wanted = ("disk.fsync", *FIGURES) if expected.keeps_the_data else FIGURES
     chosen = [one for name in wanted for one in findings if one.id == name]
     if not expected.keeps_the_data:
-        chosen += [one for one in findings if one.id == "net.rtt" and one.subject == expected.database_host]
+        chosen += [one for one in findings if one.id == "net.rtt" and one.subject == expected.writer]
     return ", ".join(
         _figure(one)
         for one in chosen
@@ -67,8 +67,8 @@ def _figure(one: Finding) -> str:
 
 
 def _writes(expected: Expected, database: Sequence[Finding]) -> str:
-    if expected.keeps_the_data or not expected.database_host:
+    if expected.keeps_the_data or not expected.writer:
         return ""
     measured = [one for one in database if one.id == "disk.fsync" and one.outcome is not Outcome.SKIP]
     figure = f": fsync {measured[0].found} there" if measured else ""
-    return f"its durable writes are flushed on {expected.database_host}{figure}"
+    return f"its durable writes are flushed on {expected.writer}{figure}"

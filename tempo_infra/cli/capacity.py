@@ -59,7 +59,7 @@ def capacity(
     load = _load(activities, payload, retention, peak_factor)
     found, fsync_ms = _carried(inventory, load, used)
     needed = sums.needed(goal, load, used, fsync_ms) if goal is not None else ()
-    words, paper = sums.store(goal, load, used) if goal is not None else ("", ())
+    words, paper = sums.which_store(goal, load, used) if goal is not None else ("", ())
     if output is OutputFormat.JSON:
         typer.echo(report.as_json((*needed, *paper), found, words, used))
         return

@@ -21,6 +21,7 @@ from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.on_host.cluster_record import Member
 from tempo_infra.on_host.departing import Found
 from tempo_infra.on_host.steps import change, reading, upkeep
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -48,9 +49,9 @@ def refuse_present(cluster: Cluster, chosen: Collection[Host], gone: Iterable[st
                     f"--gone {name}: {host.name} is in {cluster.path}",
                     remedy="take it out of the file first; nothing was contacted",
                 )
-        if cluster.database_host not in chosen:
+        if store(cluster).writer not in chosen:
             raise InputError(
-                f"--gone {name}: {cluster.database_host.name} has to shut it out, and is not among the hosts",
+                f"--gone {name}: {store(cluster).writer.name} has to shut it out, and is not among the hosts",
                 remedy="leave out --host; nothing was contacted",
             )
 
@@ -72,7 +73,7 @@ class Departing:
     def find(self, states: Mapping[str, HostState], *, lock: bool) -> dict[str, TempoInfraError]:
         """Find who left, and ask what runs there; the errors are of those that others are at work on."""
         self._frontends = [name for name, state in states.items() if state.ring]  # that say so
-        database = states.get(self.cluster.database_host.name)
+        database = states.get(store(self.cluster).writer.name)
         self._database_runs = bool(database and database.live.databases)
         self._record, asked = newest(states), self.options.gone
         found = {one.name: one for one in departed(self.cluster, states, asked)}
@@ -205,7 +206,7 @@ class Departing:
             for name in self._frontends
         }
         if self._database_runs:
-            stage.setdefault(self.cluster.database_host.name, []).append(upkeep.Silent(addresses))
+            stage.setdefault(store(self.cluster).writer.name, []).append(upkeep.Silent(addresses))
         return [stage]
 
     def shut_out(self) -> list[Step]:

@@ -20,6 +20,7 @@ from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.steps import change
 from tempo_infra.render import render
 from tempo_infra.sizing import size
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,7 +137,7 @@ def _alone(cluster: Cluster, way: WayBack) -> dict[str, TempoInfraError]:
     """Refuse to take the database to generation 0 while a host stays that has none, and lives off it."""
     at_zero = {name for name, digest in way.now.items() if digest is None}
     going = {name for name, digest in way.to.items() if digest == ZERO}
-    name = cluster.database_host.name
+    name = store(cluster).writer.name
     left = living_off(cluster, cluster.only(at_zero | going)) if name in going else []
     what = f"it holds the database of {', '.join(left)}, which would stay"
     remedy = "`remove` without --host takes the whole cluster away; nothing was changed"

@@ -11,6 +11,7 @@ from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.ejecting import Ejected
 from tempo_infra.on_host.leaving import Removed
 from tempo_infra.on_host.steps import upkeep
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +25,7 @@ def refuse_a_database_alone(cluster: Cluster, hosts: Sequence[Host]) -> None:
     """Raise InputError when the database host would go while others stay: each role lives off it."""
     if stay := living_off(cluster, hosts):
         raise InputError(
-            f"{cluster.database_host.name} holds the database of {', '.join(stay)}",
+            f"{store(cluster).writer.name} holds the database of {', '.join(stay)}",
             remedy="the whole cluster at once: leave out --host; "
             "a host that is gone for good is taken out of the inventory first",
         )
@@ -32,7 +33,7 @@ def refuse_a_database_alone(cluster: Cluster, hosts: Sequence[Host]) -> None:
 
 def refuse_to_leave(cluster: Cluster, host: Host) -> None:
     """Raise InputError for the host of the database: nothing moves its data to another one yet."""
-    if host == cluster.database_host:
+    if host == store(cluster).writer:
         raise InputError(
             f"{host.name} holds the database, and nothing moves that to another host yet",
             remedy="nothing was changed or contacted",
@@ -42,7 +43,7 @@ def refuse_to_leave(cluster: Cluster, host: Host) -> None:
 def living_off(cluster: Cluster, going: Collection[Host]) -> list[str]:
     """Return the hosts that would stay without their database when these go; none while that stays."""
     stay = [host.name for host in cluster.hosts if host not in going]
-    return stay if cluster.database_host in going else []
+    return stay if store(cluster).writer in going else []
 
 
 def remove(

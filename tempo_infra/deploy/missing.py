@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.deploy.departed import FRESH_S
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 def present(cluster: Cluster, chosen: Sequence[Host], without: Collection[str]) -> tuple[Host, ...]:
     """Return the chosen hosts that are not left out. InputError where nothing could be verified then."""
     away = {cluster.host(name).name for name in without}
-    if cluster.database_host.name in away:
+    if store(cluster).writer.name in away:
         raise InputError(
-            f"--without {cluster.database_host.name}: it holds the database, and nothing can be verified "
+            f"--without {store(cluster).writer.name}: it holds the database, and nothing can be verified "
             "without it",
             remedy="bring it back first; nothing was contacted",
         )
@@ -63,10 +64,10 @@ def needs_all(
         if one.service == Role.POSTGRESQL
         for port in one.ports
     }
-    wanted = cluster.database_host.internal
+    wanted = store(cluster).writer.internal
     if without and now and wanted not in now:
         why = (
             f"PostgreSQL's address would change from {', '.join(sorted(now))} to {wanted}, and "
             f"{', '.join(without)} would go on looking for it there: bring them back first, or take them out"
         )
-        yield cluster.database_host.name, why
+        yield store(cluster).writer.name, why

@@ -28,6 +28,7 @@ from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.steps import change
 from tempo_infra.render.bundle import own_used
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -131,14 +132,14 @@ class Rollout:
         )
 
     def _needs_all(self, states: Mapping[str, HostState]) -> Iterator[tuple[str, str]]:
-        database = states.get(self._cluster.database_host.name)
+        database = states.get(store(self._cluster).writer.name)
         return missing.needs_all(self._cluster, database, self._options.without)
 
     def _look_around(
         self, hosts: Sequence[Host], states: Mapping[str, HostState], *, lock: bool
     ) -> dict[str, TempoInfraError]:
         """See who else is in the cluster, and who is missing; the database host is asked in any case."""
-        database, seen = self._cluster.database_host, dict(states)
+        database, seen = store(self._cluster).writer, dict(states)
         if database not in hosts and any(host.temporal_roles for host in hosts):
             answers, _ = self._read([database])
             seen |= {name: state for name, (state, _) in answers.items()}
@@ -156,7 +157,7 @@ class Rollout:
 
     def _unasked(self, states: Mapping[str, HostState]) -> Iterator[str]:
         """Say what a cluster that has run did not say of its namespaces, and what nobody planned."""
-        database = states.get(self._cluster.database_host.name)
+        database = states.get(store(self._cluster).writer.name)
         yield from (f"PostgreSQL has {one}" for one in (database.live.overrides if database else ()))
         frontend = states.get(self._frontend)
         if self._wanted and frontend and frontend.last_good and not self._namespaces(states):
@@ -165,7 +166,7 @@ class Rollout:
 
     def _namespaces(self, states: Mapping[str, HostState]) -> Mapping[str, int]:
         """Return the live namespaces; none when the database was not read or did not say."""
-        database = states.get(self._cluster.database_host.name)
+        database = states.get(store(self._cluster).writer.name)
         return dict(database.live.namespaces) if database else {}
 
     def texts(self, host: str) -> dict[str, str]:
@@ -211,7 +212,7 @@ class Rollout:
             self._settings.host(host.name) if self._settings else None,
         )
         found = replace(found, restarts=restarts.with_history(found.restarts, host.name, states))
-        if host == self._cluster.database_host:
+        if host == store(self._cluster).writer:
             gone = digest([one.internal for one in self._departing.found])
             found = replace(found, state={**found.state, "departed": gone})
         if host.name == self._frontend:
@@ -277,7 +278,7 @@ class Rollout:
         now = {name: e.now for name, e in errors.items() if isinstance(e, StepFailedError) and e.now}
         unheard = {name for name, error in errors.items() if isinstance(error, UnreachableError)}
         left = [name for name in work if name in armed - now.keys() - unheard]
-        database = self._cluster.database_host.name
+        database = store(self._cluster).writer.name
         for group in (
             [name for name in left if name != database],
             [name for name in left if name == database],
@@ -321,7 +322,7 @@ class Rollout:
         """Return host -> steps for each stage. A stage begins when all hosts have ended the one before."""
         if not work:
             return self._departing.drained()
-        database, secrets = self._cluster.database_host.name, self._supply.secrets
+        database, secrets = store(self._cluster).writer.name, self._supply.secrets
         switched = {name: one for name, one in work.items() if not one.plan.keeps_generation}
         files = {name: one for name, one in switched.items() if one.plan.files_only}
         services = {name: one for name, one in switched.items() if name not in files}
@@ -364,7 +365,7 @@ class Rollout:
 
         Nothing is confirmed anywhere before all of this holds everywhere.
         """
-        database = self._cluster.database_host.name
+        database = store(self._cluster).writer.name
         last: dict[str, list[Step]] = {name: [] for name in (*switched, database)}
         if any(one.host.temporal_roles for one in services.values()):
             lack = missing.may_lack(self._cluster, self._before, services, self._options.without)

@@ -18,6 +18,7 @@ from tempo_infra.inventory import edit, load
 from tempo_infra.on_host.probes.logins import Role  # noqa: TC001 - pydantic reads the annotation
 from tempo_infra.on_host.steps import change, reading, upkeep
 from tempo_infra.secrets import SecretStore
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +65,7 @@ def retire(fleet: Fleet, cluster: Cluster, run: str) -> dict[str, TempoInfraErro
 
     Hosts first: a host without the old password refuses to go back to a generation that would need it.
     """
-    kept, database = cluster.secrets.login, cluster.database_host.name
+    kept, database = cluster.secrets.login, store(cluster).writer.name
     roles = retired_roles(kept)
     if refused := locks.take(fleet, cluster.hosts, run):
         return dict(refused)
@@ -84,7 +85,7 @@ def retire(fleet: Fleet, cluster: Cluster, run: str) -> dict[str, TempoInfraErro
 
 def others(fleet: Fleet, cluster: Cluster) -> tuple[Stranger, ...]:
     """Look who else may log in to the database, now; TempoInfraError when that can't be seen."""
-    host = cluster.database_host
+    host = store(cluster).writer
     answers, errors = fleet.ask({host.name: [reading.Roles()]}, cluster.hosts, Roles)
     for error in errors.values():
         raise error

@@ -11,6 +11,7 @@ from tempo_infra.errors import InputError, StepFailedError, UnreachableError
 from tempo_infra.on_host import belongs
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,7 +120,7 @@ def _before(way: WayBack, cluster: Cluster, name: str, past: run_back.Past, told
         way.errors.setdefault(name, _on_top(name, way.run, past.above(way.run)))
     elif change.before is None or (change.before == ZERO and not first):
         way.errors[name] = StepFailedError(f"nothing says what it was before run {way.run}", host=name)
-    elif first and name == cluster.database_host.name:
+    elif first and name == store(cluster).writer.name:
         what = f"run {way.run} was the first here: before it there was no database"
         remedy = "to stop everything, on all hosts:  tempo-infra rollback --to 0"
         way.errors[name] = StepFailedError(what, host=name, remedy=remedy)

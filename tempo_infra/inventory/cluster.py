@@ -272,10 +272,6 @@ class Cluster:
         return self.network == "host"
 
     @property
-    def database_host(self) -> Host:
-        return self.with_role(Role.POSTGRESQL)[0]
-
-    @property
     def image_names(self) -> tuple[str, ...]:
         """The images that this cluster runs, as `images.digests` names them, sorted."""
         return image_names({role for host in self.hosts for role in host.roles}, self.versions)

@@ -8,6 +8,7 @@ from tempo_infra.inventory.overrides import LOSES, SYSCTL
 from tempo_infra.sizing import pgtune
 from tempo_infra.sizing.budgets import BUDGETS
 from tempo_infra.sizing.coefficients import DEFAULTS, PLACES
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -87,7 +88,7 @@ def beside_pgtune(sized: Iterable[tuple[Cluster, Settings]]) -> str:
 
 
 def _beside(cluster: Cluster, settings: Settings) -> list[str]:
-    host = cluster.database_host
+    host = store(cluster).writer
     have, version = host.resources, int(cluster.postgres.version)
     ours = {one.name: one.text for one in settings.host(host.name).postgresql}
     tuned = pgtune.rules(have.memory_bytes, have.vcpu, have.disk.kind, int(ours["max_connections"]), version)

@@ -13,6 +13,7 @@ from tempo_infra.inventory import parameters
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.sizing.settings import GIB, MIB
 from tempo_infra.sizing.temporal import FRONTEND_RPS, PERSISTENCE_QPS
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -139,7 +140,7 @@ def shards_for(rate: float, fsync_ms: float, c: Coefficients) -> int:
     return min(max(1 << math.ceil(math.log2(max(wanted, 1))), LEAST_SHARDS), MOST_SHARDS)
 
 
-def store(goal: float, load: Load, c: Coefficients) -> tuple[str, tuple[Figure, ...]]:
+def which_store(goal: float, load: Load, c: Coefficients) -> tuple[str, tuple[Figure, ...]]:
     """Say which store carries the goal; where PostgreSQL no longer does, size Cassandra on paper."""
     peak = goal * load.peak_factor
     database = peak * transitions(load, c) * c["database_ms_per_transition"] / 1000 / c["cpu_share"]
@@ -171,7 +172,7 @@ def carried(cluster: Cluster, settings: Settings, load: Load, c: Coefficients) -
 
 def fsync_ms(cluster: Cluster) -> tuple[float, str]:
     """Return the database host's flush latency, and where it comes from."""
-    measured = cluster.database_host.measured
+    measured = store(cluster).writer.measured
     if measured and measured.fsync_p50_ms:
         return measured.fsync_p50_ms, f"measured {measured.date}"
     return DEFAULT_FSYNC_MS, "not measured, the class's limit"
@@ -196,7 +197,7 @@ def _cpu_ms(cluster: Cluster, host: Host, c: Coefficients) -> float:
 
 
 def _database(cluster: Cluster, settings: Settings, load: Load, c: Coefficients) -> Iterator[Limit]:
-    host = cluster.database_host
+    host = store(cluster).writer
     each = transitions(load, c)
     latency, where = fsync_ms(cluster)
     flushes = c["commits_per_flush"] / (latency / 1000) / c["commits_per_transition"] / each
@@ -241,7 +242,7 @@ def _dynamic(settings: tuple[Setting, ...], name: str, default: float) -> float:
 
 
 def _max_wal(cluster: Cluster, settings: Settings) -> float:
-    setting = settings.host(cluster.database_host.name).setting("max_wal_size")
+    setting = settings.host(store(cluster).writer.name).setting("max_wal_size")
     return parameters.in_base(int(cluster.postgres.version), "max_wal_size", setting.text) if setting else 0.0
 
 

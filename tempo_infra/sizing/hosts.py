@@ -9,6 +9,7 @@ from tempo_infra.sizing import hugepages, instead, kernel, overrides, postgres, 
 from tempo_infra.sizing.containers import containers, memory_shares, os_reserve_bytes
 from tempo_infra.sizing.overrides import effective, put_in
 from tempo_infra.sizing.settings import HostSettings, Settings
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def compute(cluster: Cluster) -> Settings:
     """Return the settings of every host. OverBudgetError where not even the least fits."""
-    database = cluster.database_host
+    database = store(cluster).writer
     limit_bytes = memory_shares(cluster, database)[Role.POSTGRESQL]
     pool = postgres.visibility_pool(cluster, limit_bytes, database.resources.vcpu)
     mains = postgres.pools(cluster, pool)
@@ -35,7 +36,7 @@ def compute(cluster: Cluster) -> Settings:
 
 
 def _postgresql(cluster: Cluster, limit_bytes: int, connections: Setting) -> tuple[Setting, ...]:
-    host = cluster.database_host
+    host = store(cluster).writer
     given = postgres_lines.Given(limit_bytes, host.resources, host, own_network=not cluster.shares_network)
     sized = postgres_lines.postgresql(given, connections, cluster.postgres.version)
     found = put_in(cluster, sized, effective(cluster, host, "postgresql"), postgres_lines.MANUAL)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.inventory import dynamic_config, parameters
 from tempo_infra.sizing import pgtune
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,7 +54,7 @@ MATTERS: Mapping[str, str] = {
 
 def postgresql(settings: Iterable[Setting], cluster: Cluster) -> tuple[Setting, ...]:
     """Return the lines of postgresql.conf with what others would say."""
-    host, version = cluster.database_host, int(cluster.postgres.version)
+    host, version = store(cluster).writer, int(cluster.postgres.version)
     found = tuple(settings)
     connections = next((int(float(one.text)) for one in found if one.name == "max_connections"), 200)
     tuned = pgtune.rules(

@@ -21,6 +21,7 @@ from tempo_infra.inventory.overrides import (
 from tempo_infra.inventory.problems import Problem, refuse
 from tempo_infra.inventory.words import ACCEPTABLE
 from tempo_infra.sizing.settings import Setting
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -84,7 +85,7 @@ def _instead(cluster: Cluster, setting: Setting, override: Override) -> Setting:
 
 def known(cluster: Cluster) -> Known:
     """Return what values are judged by."""
-    postgresql = effective(cluster, cluster.database_host, "postgresql")
+    postgresql = effective(cluster, store(cluster).writer, "postgresql")
     loaded = (text_of(postgresql[name].value) for name in parameters.LOADING if name in postgresql)
     return Known(
         cluster.postgres.version, cluster.temporal.version, cluster.accept, parameters.libraries_in(loaded)
@@ -112,11 +113,11 @@ def check(cluster: Cluster) -> None:
 def risks(cluster: Cluster) -> tuple[str, ...]:
     """Return the accepted risks that are really taken, one line each, for a plan to show."""
     taken = []
-    database = effective(cluster, cluster.database_host, "postgresql")
+    database = effective(cluster, store(cluster).writer, "postgresql")
     setting = database.get("synchronous_commit")
     if setting is not None and is_off(text_of(setting.value)):
         taken.append(
-            f"{RISK}: steps that Temporal was told are done are lost when {cluster.database_host.name} fails"
+            f"{RISK}: steps that Temporal was told are done are lost when {store(cluster).writer.name} fails"
             f" ({cluster.place(*setting.loc)})"
         )
     taken += [

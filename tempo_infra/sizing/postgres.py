@@ -8,6 +8,7 @@ from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.sizing.breach import Breach, OverBudgetError
 from tempo_infra.sizing.overrides import effective
 from tempo_infra.sizing.settings import GIB, MIB, Setting
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Cluster, Host
@@ -68,11 +69,11 @@ def visibility_pool(cluster: Cluster, limit_bytes: int, vcpu: int) -> int:
             return pool
     count = connections_needed(cluster, POOL_FLOOR)
     wanted = memory_wanted_bytes(limit_bytes, vcpu, count)
-    place = cluster.place("hosts", cluster.database_host.name, "resources", "memory")
+    place = cluster.place("hosts", store(cluster).writer.name, "resources", "memory")
     raise OverBudgetError(
         Breach(
             budget="database-memory",
-            host=cluster.database_host.name,
+            host=store(cluster).writer.name,
             over=f"{(wanted - limit_bytes) // MIB + 1} MiB",
             lines=(
                 (

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.cluster import Role
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ class TableSettings:
 
 def table_settings(cluster: Cluster) -> tuple[TableSettings, ...]:
     """Return what to set on the tables of both databases, in the order to set it."""
-    disk = cluster.with_role(Role.POSTGRESQL)[0].resources.disk.kind
+    disk = store(cluster).writer.resources.disk.kind
     threshold = QUEUE_THRESHOLD if disk != "hdd" else 2 * QUEUE_THRESHOLD
     queue = (("autovacuum_vacuum_scale_factor", "0"), ("autovacuum_vacuum_threshold", str(threshold)))
     often = ("autovacuum_vacuum_scale_factor", "0.05")

@@ -10,6 +10,7 @@ from tempo_infra.inventory.cluster import Role
 from tempo_infra.sizing.containers import SHARD_BYTES
 from tempo_infra.sizing.overrides import Override, effective, put_in
 from tempo_infra.sizing.settings import MIB, Setting, TemporalSettings, Value
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,7 +126,7 @@ def _with_notes(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
 
 def database_requests(cluster: Cluster) -> int:
     """Return how many persistence requests/s the database host is taken to carry."""
-    return cluster.database_host.resources.vcpu * REQUESTS_PER_VCPU
+    return store(cluster).writer.resources.vcpu * REQUESTS_PER_VCPU
 
 
 def _persistence_qps(cluster: Cluster, role: Role) -> tuple[Setting, ...]:
@@ -137,7 +138,7 @@ def _persistence_qps(cluster: Cluster, role: Role) -> tuple[Setting, ...]:
     own = max(PERSISTENCE_QPS[role] * allowed // total // QPS_STEP * QPS_STEP, 2 * QPS_STEP)
     reason = f"{total}/s of all hosts would be more than {QPS_HEADROOM} x what the database carries"
     inputs = (
-        f"{cluster.database_host.name}: {cluster.database_host.resources.vcpu} vCPU x {REQUESTS_PER_VCPU}/s"
+        f"{store(cluster).writer.name}: {store(cluster).writer.resources.vcpu} vCPU x {REQUESTS_PER_VCPU}/s"
     )
     return (Setting(f"{role}.persistenceMaxQPS", own, "", reason, CONSTANTS, inputs),)
 

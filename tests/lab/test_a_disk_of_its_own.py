@@ -9,6 +9,7 @@ import pytest
 
 from lab.hosts import Host, Lab
 from tempo_infra.inventory import load
+from tempo_infra.topology import store
 from tests.lab.conftest import BRISK, Inventory, Variants, containers
 from tests.lab.test_preflight import less_memory
 
@@ -35,7 +36,7 @@ def full(host: Host) -> Iterator[None]:
 def test_a_full_disk_is_refused_before_anything_is_touched(
     lab: Lab, brisk: Inventory, variant: Variants
 ) -> None:
-    host = lab.host(load(brisk.path).database_host.name)
+    host = lab.host(store(load(brisk.path)).writer.name)
     changed = variant(BRISK, less_memory(host))
     before = {name: one["Id"] for name, one in containers(lab, host.name).items()}
     with full(host):
@@ -48,7 +49,7 @@ def test_a_full_disk_is_refused_before_anything_is_touched(
 def test_after_a_boot_without_the_disk_nothing_is_made_and_with_it_all_goes_on(
     lab: Lab, brisk: Inventory
 ) -> None:
-    host = lab.host(load(brisk.path).database_host.name)
+    host = lab.host(store(load(brisk.path)).writer.name)
     database = containers(lab, host.name)["postgresql"]["Id"]
     target = host.must(["readlink", LINK]).strip()
     host.must(["sh", "-c", f"mv {FOLDER} {FOLDER}-away && mkdir {FOLDER} && echo '{FSTAB}' >> /etc/fstab"])

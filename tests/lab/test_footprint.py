@@ -10,6 +10,7 @@ import pytest
 from docs.footprint import Place, places
 from lab.hosts import Host, Lab
 from tempo_infra.inventory import load
+from tempo_infra.topology import store
 from tests.lab.conftest import Inventory
 
 pytestmark = pytest.mark.faults
@@ -61,7 +62,7 @@ def test_a_provision_touches_what_the_page_lists_and_a_removal_takes_it_away(
         assert stray == [], host.name
         assert before[host.name].keys() <= files(host).keys(), "nothing of others is taken away"
         lasting = [
-            p for p in listed if p.lasts and (host.name == cluster.database_host.name or not p.database_only)
+            p for p in listed if p.lasts and (host.name == store(cluster).writer.name or not p.database_only)
         ]
         missing = [p.path for p in lasting if not any(is_at(path, p) for path in touched)]
         assert missing == ["/var/lib/tempo-infra/taken-over"], host.name

@@ -11,6 +11,7 @@ import pytest
 
 from lab.hosts import Host, Lab
 from tempo_infra.inventory import load
+from tempo_infra.topology import store
 from tests.lab import invariants
 from tests.lab.conftest import Inventory, Variants, containers, starts
 
@@ -127,7 +128,7 @@ def test_generation_0_is_what_was_there_before_the_first_provision(made_by_hand:
     """Files with their mode, absent ones, live kernel values; no container of ours; data stays. Whoever asks
     is told so, and a provision after it finds the data."""
     cluster, host = load(made_by_hand.path), lab.host("front-1")
-    database = lab.host(cluster.database_host.name)
+    database = lab.host(store(cluster).writer.name)
     assert "vm.swappiness = 42" not in host.must(["cat", OWNED])
     before = starts(lab)
     refused = made_by_hand.run("rollback", "--to", "0")

@@ -11,6 +11,7 @@ import pytest
 from lab.hosts import Host, Lab
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.topology import instances, store
 from tests.lab import invariants
 from tests.lab.conftest import Inventory, containers, starts
 
@@ -35,7 +36,7 @@ def back(brisk: Inventory) -> Iterator[Inventory]:
 
 
 def sql(lab: Lab, inventory: Inventory, statement: str) -> str:
-    host = lab.host(load(inventory.path).database_host.name)
+    host = lab.host(store(load(inventory.path)).writer.name)
     label = "label=com.docker.compose.service=postgresql"
     id_ = host.must(["docker", "ps", "-q", "-f", label]).strip()
     return host.must(["docker", "exec", id_, "psql", "-XqAtU", "postgres", "-c", statement]).strip()
@@ -70,7 +71,7 @@ def swappiness(host: Host) -> str:
 def test_a_removed_host_has_nothing_of_ours_but_data_and_the_next_provision_finds_it(
     back: Inventory, lab: Lab
 ) -> None:
-    name, database = load(back.path).name, lab.host(load(back.path).database_host.name)
+    name, database = load(back.path).name, lab.host(store(load(back.path)).writer.name)
     identifier = sql(lab, back, IDENTIFIER)
     sql(lab, back, "create table if not exists kept (); insert into kept default values")
     before = {
@@ -112,14 +113,14 @@ def test_an_ejected_cluster_lives_by_docker_alone_and_can_be_taken_back(back: In
         assert left - {"initdb", "pgdata", "taken-over"} == {
             "README.md", "docker-compose.yml", "secrets", "services",
         }, host.name  # fmt: skip
-    order = [cluster.database_host.name, *(h.name for h in cluster.hosts if not h.has(Role.POSTGRESQL))]
+    order = [store(cluster).writer.name, *(h.name for h in cluster.hosts if not h.has(Role.POSTGRESQL))]
     for name in reversed(order):
         lab.host(name).must(["sh", "-c", f"cd {STATE} && docker compose down"], timeout=180)
         assert containers(lab, name) == {}
     for name in order:
         lab.host(name).must(["sh", "-c", f"cd {STATE} && docker compose up -d"], timeout=180)
     smokes(back)
-    host = lab.host(cluster.with_role(Role.FRONTEND)[0].name)
+    host = lab.host(instances(cluster, Role.FRONTEND)[0].host.name)
     wanted = set(containers(lab, host.name))
     host.reboot()
     end = time.monotonic() + 90

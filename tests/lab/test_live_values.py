@@ -14,6 +14,7 @@ from tempo_infra.report import explain
 from tempo_infra.report.explain import Line
 from tempo_infra.sizing import size
 from tempo_infra.sizing.tables import table_settings
+from tempo_infra.topology import instances
 from tests.lab.conftest import Inventory, containers
 from tests.lab.test_namespaces import RUN
 
@@ -208,7 +209,7 @@ def limit(running: Running, service: str, name: str) -> float:
 
 def test_namespaces_keep_workflows_as_long_as_they_should(lab: Lab, cluster: Inventory) -> None:
     found = load(cluster.path)
-    front = lab.host(found.with_role(Role.FRONTEND)[0].name)
+    front = lab.host(instances(found, Role.FRONTEND)[0].host.name)
     for one in found.temporal.namespaces:
         said = json.loads(front.must([*RUN, "describe", "-n", one.name, "-o", "json"]))
         assert said["config"]["workflowExecutionRetentionTtl"] == f"{one.retention_hours * 3600}s"

@@ -40,7 +40,7 @@ def test_an_unknown_host_key_is_refused_before_login_and_trust_pins_it(
     assert offered is not None
     assert f"tempo-infra trust -i {other.path} db-1" in ran.said
     wrong = other.run("trust db-1", "--fingerprint", "SHA256:wrong")
-    assert wrong.code == 2
+    assert wrong.code == 3
     assert unpinned.read_text() == "# nothing pinned\n"
     assert other.run("trust db-1", "--fingerprint", offered[0]).code == 0
     assert other.run("plan", "--host", "db-1").code in {0, 1}

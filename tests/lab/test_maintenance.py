@@ -20,6 +20,7 @@ from lab.hosts import Lab
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.ssh import forward
+from tempo_infra.topology import instances, store
 from tempo_infra.workload.smoke import SmokeResult, run_smoke
 from tests.lab import invariants
 from tests.lab.conftest import BRISK, COMMAND, Inventory, Ran, containers
@@ -56,7 +57,7 @@ def two(both: Inventory) -> Inventory:
 
 
 def owned(lab: Lab, inventory: Inventory, host: str) -> int:
-    database = lab.host(load(inventory.path).database_host.name)
+    database = lab.host(store(load(inventory.path)).writer.name)
     id_ = database.must(["docker", "ps", "-q", "-f", "label=com.docker.compose.service=postgresql"]).strip()
     statement = OWNED.format(lab.host(host).internal_address)
     words = ["docker", "exec", id_, "psql", "-XqAtU", "postgres", "-d", "temporal", "-c", statement]
@@ -68,7 +69,7 @@ def under_load(inventory: Inventory, retry_s: float, *words: str) -> tuple[Smoke
 
     A refused card is tried three times, `retry_s` apart: so long do workflows go on while hosts come and go.
     """
-    front, done = load(inventory.path).with_role(Role.FRONTEND)[0], list[Ran]()
+    front, done = instances(load(inventory.path), Role.FRONTEND)[0].host, list[Ran]()
     maintenance = threading.Thread(target=lambda: done.append(inventory.run("maintain", *words)))
     with forward(front, (front.internal, 7233)) as port:
         result = run_smoke(
@@ -125,7 +126,7 @@ def test_a_command_runs_on_each_drained_host_one_at_a_time(two: Inventory, lab: 
 def test_for_the_database_host_everything_stops_in_order_and_no_workflow_is_lost(
     two: Inventory, lab: Lab
 ) -> None:
-    name = load(two.path).database_host.name
+    name = store(load(two.path)).writer.name
     result, ran = under_load(two, 40.0, name, "--reboot")
     assert ran.code == 0, ran.said
     assert "every service on every host stops in order" in ran.out

@@ -11,6 +11,7 @@ import pytest
 from lab.hosts import Host, Lab
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.topology import instances, store
 from tests.lab.conftest import Inventory, Variants, containers, starts
 
 COMPOSE = ["docker", "compose", "-f", "/var/lib/tempo-infra/current/docker-compose.yml", "--profile", "tools"]
@@ -55,8 +56,8 @@ class Temporal:
 def temporal(cluster: Inventory, lab: Lab) -> Iterator[Temporal]:
     """The shared cluster, whose namespaces are put right at the end."""
     found = load(cluster.path)
-    front = found.with_role(Role.FRONTEND)[0].name
-    yield Temporal(lab.host(front), lab.host(found.database_host.name), lab)
+    front = instances(found, Role.FRONTEND)[0].host.name
+    yield Temporal(lab.host(front), lab.host(store(found).writer.name), lab)
     cluster.provision()
 
 

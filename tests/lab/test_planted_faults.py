@@ -16,6 +16,7 @@ from lab.expected import Known, beyond
 from lab.hosts import Lab
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Cluster, Role
+from tempo_infra.topology import instances
 from tests.lab.conftest import Inventory, Variants
 from tests.lab.planted import RACK
 from tests.lab.planted.fault import Fault, Site
@@ -34,7 +35,7 @@ def ask(inventory: Inventory, host: str, *words: str) -> FINDINGS:
 
 
 def host_of(fault: Fault, cluster: Cluster) -> str:
-    return cluster.with_role(Role(fault.where))[0].name
+    return instances(cluster, Role(fault.where))[0].host.name
 
 
 def judge(fault: Fault, findings: FINDINGS, known: Mapping[str, Known]) -> None:

@@ -16,6 +16,7 @@ import pytest
 from lab.hosts import Host, Lab
 from tempo_infra.inventory import load
 from tempo_infra.inventory.logins import LOCAL, Login
+from tempo_infra.topology import store
 from tests.lab.conftest import Inventory, containers
 
 FILE = "/tmp/planted"  # in the database's container
@@ -116,7 +117,7 @@ class Database:
 
 @pytest.fixture
 def database(cluster: Inventory, lab: Lab) -> Iterator[Database]:
-    found = Database(lab.host(load(cluster.path).database_host.name), lab)
+    found = Database(lab.host(store(load(cluster.path)).writer.name), lab)
     found.owner(WITNESS)
     yield found
     found.owner("drop schema planted cascade")

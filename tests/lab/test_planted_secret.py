@@ -25,6 +25,7 @@ import pytest
 from lab.hosts import Host, Lab
 from tempo_infra.inventory import load
 from tempo_infra.secrets import SecretStore
+from tempo_infra.topology import store
 from tests.lab.conftest import BRISK, COMMAND, DEADLINE_S, Inventory, containers
 
 pytestmark = pytest.mark.faults
@@ -161,7 +162,7 @@ def of_process(pid: int) -> Iterator[str]:
 def test_no_process_shows_one_while_services_are_made_anew(
     planted: Inventory, lab: Lab, marks: set[str]
 ) -> None:
-    host, own = lab.host(load(planted.path).database_host.name), list[str]()
+    host, own = lab.host(store(load(planted.path)).writer.name), list[str]()
     with less(planted, host) as changed, watched(host) as found:
         run = subprocess.Popen(
             [COMMAND, "provision", "-i", changed.path],
@@ -211,7 +212,7 @@ run()
 
 @pytest.mark.parametrize("shown", ["", "1"])
 def test_a_crash_in_the_middle_shows_none(planted: Inventory, lab: Lab, marks: set[str], shown: str) -> None:
-    with less(planted, lab.host(load(planted.path).database_host.name)) as changed:
+    with less(planted, lab.host(store(load(planted.path)).writer.name)) as changed:
         done = subprocess.run(
             [sys.executable, "-c", CRASH, "provision", "-i", changed.path],
             capture_output=True, text=True, check=False, timeout=DEADLINE_S,

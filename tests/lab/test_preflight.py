@@ -26,6 +26,7 @@ from tempo_infra.on_host.users import OWN
 from tempo_infra.render import Bundle, render
 from tempo_infra.secrets import SecretStore
 from tempo_infra.sizing import size
+from tempo_infra.topology import instances, store
 from tests.lab import invariants
 from tests.lab.conftest import BRISK, Inventory, Ran, Variants, containers
 
@@ -98,7 +99,7 @@ class Ground:
 
 @pytest.fixture
 def ground(lab: Lab, brisk: Inventory) -> Iterator[Ground]:
-    ground = Ground(lab, brisk, lab.host(load(brisk.path).database_host.name))
+    ground = Ground(lab, brisk, lab.host(store(load(brisk.path)).writer.name))
     yield ground
     assert invariants.problems(ground.host.container) == []
 
@@ -188,7 +189,7 @@ def test_a_port_that_a_stranger_took_is_named_with_its_owner(
     ground: Ground, lab: Lab, variant: Variants
 ) -> None:
     """Our own service is down and something else has its port: compose would fail half way."""
-    name = load(ground.inventory.path).with_role(Role.UI)[0].name
+    name = instances(load(ground.inventory.path), Role.UI)[0].host.name
     ground.host = host = lab.host(name)
     id_ = host.must(["docker", "ps", "-q", "-f", "label=com.docker.compose.service=ui"]).strip()
     host.must(["docker", "stop", "-t", "2", id_])

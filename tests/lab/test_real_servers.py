@@ -15,6 +15,7 @@ from tempo_infra.inventory import load, parameters
 from tempo_infra.inventory.cluster import Cluster, Postgres
 from tempo_infra.render import parse, render
 from tempo_infra.sizing import hugepages, size
+from tempo_infra.topology import store
 from tests.lab.throwaway import USER, ask, data_folder, run, started
 from tests.unit.sizing.clusters import trio
 
@@ -47,7 +48,7 @@ def test_there_are_servers_of_every_major() -> None:
 
 def conf_of(cluster: Cluster, version: int) -> str:
     one = replace(cluster, postgres=Postgres(str(version)))
-    bundle = next(each for each in render(one, size(one)) if each.host == one.database_host.name)
+    bundle = next(each for each in render(one, size(one)) if each.host == store(one).writer.name)
     return next(file for file in bundle.files if file.logical.endswith("postgresql.conf")).content.decode()
 
 

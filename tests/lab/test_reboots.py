@@ -19,6 +19,7 @@ from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.steps import change
 from tempo_infra.on_host.steps.step import Step
+from tempo_infra.topology import instances, store
 from tests.lab import invariants
 from tests.lab.conftest import Inventory, containers
 
@@ -99,8 +100,8 @@ def test_after_each_of_many_reboots_of_all_hosts_at_once_every_service_is_back(
 def late(request: pytest.FixtureRequest, cluster: Inventory, lab: Lab) -> Iterator[Host]:
     """A host whose internal address appears 20 s after its boot."""
     inventory = load(cluster.path)
-    temporal = inventory.with_role(Role.FRONTEND)[0]
-    name = (temporal if request.param == "a host of Temporal" else inventory.database_host).name
+    temporal = instances(inventory, Role.FRONTEND)[0].host
+    name = (temporal if request.param == "a host of Temporal" else store(inventory).writer).name
     host = lab.host(name)
     address = f"{host.internal_address}/24"
     host.exec(["tee", UNIT], input=LATE)

@@ -29,6 +29,7 @@ from tempo_infra.render import render
 from tempo_infra.render.bundle import Bundle, File
 from tempo_infra.secrets import Secret, SecretStore, scram_sha_256
 from tempo_infra.sizing import size
+from tempo_infra.topology import instances, store
 from tests.lab import invariants
 from tests.lab.conftest import BRISK, Inventory, Ran, containers
 from tests.lab.moments import begun, decided, ended, file_changes, journal_says, reached
@@ -58,15 +59,15 @@ class Bed:
 
     @property
     def database(self) -> Host:
-        return self.lab.host(self.cluster.database_host.name)
+        return self.lab.host(store(self.cluster).writer.name)
 
     @property
     def history(self) -> Host:
-        return self.lab.host(self.cluster.with_role(Role.HISTORY)[-1].name)
+        return self.lab.host(instances(self.cluster, Role.HISTORY)[-1].host.name)
 
     @property
     def front(self) -> Host:
-        return self.lab.host(self.cluster.with_role(Role.FRONTEND)[0].name)
+        return self.lab.host(instances(self.cluster, Role.FRONTEND)[0].host.name)
 
     def sql(self, statement: str) -> list[str]:
         label = "label=com.docker.compose.service=postgresql"
@@ -129,7 +130,7 @@ def login(bed: Bed, one: Login, password: str) -> None:
     """Try a password over the network from a history host. StepFailedError when the server refuses it."""
     bed.history.must(["install", "-d", "-m", "700", TRIED])
     bed.history.exec(["tee", f"{TRIED}/it"], input=password)
-    server = bed.cluster.database_host.internal
+    server = store(bed.cluster).writer.internal
     step = change.Login(server, 5432, "temporal", role=one.role, acts_as=OWNER, file="tried/it")
     try:
         with open_session(bed.cluster.host(bed.history.name), Sudo()) as session:
@@ -262,7 +263,7 @@ def test_a_cluster_of_one_login_goes_forward_and_can_go_back_until_the_first_rot
 
 def test_a_wrong_password_is_found_before_any_service_is_switched(bed: Bed) -> None:
     """Somebody sets another password in the database: what a restart would find out too late."""
-    used, database = bed.login, bed.cluster.database_host.name
+    used, database = bed.login, store(bed.cluster).writer.name
     changed = bed.inventory.path.with_name("inventory-rotation-less.yaml")
     changed.write_text(re.sub(r"memory: 4GiB", "memory: 3GiB", bed.inventory.path.read_text()))
     others = [word for host in bed.cluster.hosts if host.name != database for word in ("--host", host.name)]

@@ -14,6 +14,7 @@ from tempo_infra.inventory import load
 from tempo_infra.on_host.steps import change
 from tempo_infra.render import parse, render
 from tempo_infra.sizing import size
+from tempo_infra.topology import store
 from tests.lab.conftest import Inventory, containers
 
 # The parent ends first, so process 1 has the child to bury: one that fails, one that is killed.
@@ -44,7 +45,7 @@ def plant_strays(host: Host, container: str) -> bool:
 
 @pytest.fixture
 def database(cluster: Inventory, lab: Lab) -> Host:
-    return lab.host(load(cluster.path).database_host.name)
+    return lab.host(store(load(cluster.path)).writer.name)
 
 
 def test_strays_in_its_container_do_not_disturb_postgresql(database: Host, lab: Lab) -> None:

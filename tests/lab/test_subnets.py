@@ -9,6 +9,7 @@ import pytest
 
 from lab.hosts import Host, Lab
 from tempo_infra.inventory import load
+from tempo_infra.topology import store
 from tests.lab.conftest import BRISK, Inventory, Variants, containers
 
 pytestmark = pytest.mark.faults
@@ -67,7 +68,7 @@ def ids(lab: Lab, host: Host) -> dict[str, str]:
 def test_who_has_the_addresses_is_named_and_nothing_is_touched(
     lab: Lab, chosen: Inventory, plant: Plant, says: str
 ) -> None:
-    host = lab.host(load(chosen.path).database_host.name)
+    host = lab.host(store(load(chosen.path)).writer.name)
     before = subnet(host), ids(lab, host)
     with plant(host):
         ran = chosen.run("provision")

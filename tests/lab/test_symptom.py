@@ -17,6 +17,7 @@ from lab.hosts import Host, Lab
 from tempo_infra.components import port
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.topology import instances, store
 from tests.lab.conftest import Inventory
 
 pytestmark = pytest.mark.faults  # minutes on a busy machine
@@ -79,7 +80,7 @@ def standing(found: dict[str, dict[str, Any]], words: str) -> str:
 
 @pytest.fixture
 def frontend(lab: Lab, cluster: Inventory) -> Host:
-    return lab.host(load(cluster.path).with_role(Role.FRONTEND)[0].name)
+    return lab.host(instances(load(cluster.path), Role.FRONTEND)[0].host.name)
 
 
 @contextmanager
@@ -137,7 +138,7 @@ def names(found: dict[str, dict[str, Any]], queue: str) -> bool:
 
 def test_slow_durable_writes_are_found_by_the_databases_own_counters(cluster: Inventory, lab: Lab) -> None:
     """The lab's image can hold back each fsync; the container is made anew with that switched on."""
-    host = lab.host(load(cluster.path).with_role(Role.POSTGRESQL)[0].name)
+    host = lab.host(store(load(cluster.path)).writer.name)
     slow = '{services: {postgresql: {environment: {LAB_SLOW_FSYNC: "1"}}}}'
     up = "up -d --no-deps --wait postgresql"
     host.must(["sh", "-c", "cat > /root/slow.yml"], input=slow)

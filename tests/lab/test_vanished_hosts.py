@@ -18,6 +18,7 @@ from lab.hosts import Host, Lab
 from tempo_infra.components import port
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.topology import store
 from tests.lab.conftest import Inventory, containers
 
 pytestmark = pytest.mark.faults
@@ -36,7 +37,7 @@ class Two:
 
     def __init__(self, lab: Lab, inventory: Inventory) -> None:
         self.lab, self.cluster = lab, load(inventory.path)
-        self.database = lab.host(self.cluster.database_host.name)
+        self.database = lab.host(store(self.cluster).writer.name)
         others = [host.name for host in self.cluster.with_role(Role.HISTORY)]
         self.other = lab.host(next(name for name in others if name != self.database.name))
 

@@ -11,6 +11,7 @@ import pytest
 from lab.hosts import Host, Lab
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.topology import instances
 from tests.lab.conftest import OVER_BOTH, Inventory, Variants
 
 NAME = "said"  # a login of its own: the lab's stay as they are
@@ -22,7 +23,7 @@ CHANGES = [("user: deploy", f"user: {NAME}")]
 @pytest.fixture(scope="module")
 def host(lab: Lab, inventory: Inventory) -> Iterator[Host]:
     """The first host with a frontend, with that login."""
-    found = lab.host(load(inventory.path).with_role(Role.FRONTEND)[0].name)
+    found = lab.host(instances(load(inventory.path), Role.FRONTEND)[0].host.name)
     sh(
         found,
         f"useradd -m -s /bin/bash {NAME}; echo '{NAME} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{NAME}",

@@ -12,6 +12,7 @@ import pytest
 from lab.hosts import Lab
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.topology import store
 from tests.lab.conftest import BRISK, Inventory, Ran, Variants, containers, starts
 
 OLD_S = 160  # from then on a service that does not serve is no longer one that is starting
@@ -194,7 +195,7 @@ def test_a_parameter_that_the_server_reads_anew_restarts_nothing_forward_and_bac
     back: Inventory, lab: Lab, variant: Variants
 ) -> None:
     """What is live is asked of the server itself."""
-    host = load(back.path).database_host.name
+    host = store(load(back.path)).writer.name
     before, was = starts(lab), live(lab, host, "log_min_duration_statement")
     other = variant(BRISK, settings("log_min_duration_statement", "123ms"), name="reads")
     plan = other.run("plan", "--format", "json", "--no-diff")

@@ -11,6 +11,7 @@ from tempo_infra.sizing.budgets.rule import dynamic, line, mib, pool_levers, rul
 from tempo_infra.sizing.containers import memory_shares
 from tempo_infra.sizing.overrides import effective
 from tempo_infra.sizing.settings import MIB
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def connections(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
     wanted = total + postgres.TOOLS + reserved
     if wanted <= allowed:
         return
-    database = cluster.database_host
+    database = store(cluster).writer
     own = effective(cluster, database, "postgresql").get("max_connections")
     place = f" (override, {cluster.place(*own.loc)})" if own else ""
     lines += [
@@ -64,7 +65,7 @@ def connections(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
     why="a backend is killed for memory, and with it every connection",
 )
 def memory(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
-    host = cluster.database_host
+    host = store(cluster).writer
     limit = memory_shares(cluster, host)[Role.POSTGRESQL]
     clients = line(cluster, settings, "max_connections")
     workers = line(cluster, settings, "autovacuum_max_workers")
@@ -98,7 +99,7 @@ def memory(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
     why="PostgreSQL stops when its log has no room",
 )
 def wal_disk(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
-    host = cluster.database_host
+    host = store(cluster).writer
     largest, least = line(cluster, settings, "max_wal_size"), line(cluster, settings, "min_wal_size")
     wanted, allowed = 2 * largest + least, int(host.resources.disk.size_bytes * DISK_SHARE)
     if wanted > allowed:
@@ -119,7 +120,7 @@ def wal_sizes(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
     if least > largest:
         lines = (("min_wal_size", mib(least)), ("max_wal_size", mib(largest)))
         levers = ("postgresql.max_wal_size", "postgresql.min_wal_size")
-        yield Breach("wal-sizes", cluster.database_host.name, mib(least - largest), lines, levers)
+        yield Breach("wal-sizes", store(cluster).writer.name, mib(least - largest), lines, levers)
 
 
 @rule(
@@ -139,7 +140,7 @@ def persistence(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
     floor = 2 * temporal.QPS_STEP * len(lines)  # the least that each one gets
     if total <= max(allowed, floor):
         return
-    database = cluster.database_host
+    database = store(cluster).writer
     place = cluster.place("hosts", database.name, "resources", "vcpu")
     carries = f"{temporal.QPS_HEADROOM} x {database.resources.vcpu} vCPU x {temporal.REQUESTS_PER_VCPU}/s"
     lines += [("wanted", f"{total}/s"), (f"{database.name}: {carries} ({place})", f"{allowed}/s")]

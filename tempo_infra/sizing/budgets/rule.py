@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from tempo_infra.inventory import dynamic_config, parameters
 from tempo_infra.sizing.overrides import effective
 from tempo_infra.sizing.settings import MIB
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ def pairs(cluster: Cluster, settings: Settings) -> Iterator[tuple[Host, HostSett
 def line(cluster: Cluster, settings: Settings, name: str) -> int:
     """Return a line of postgresql.conf in bytes, seconds or plain; without it, the server's default."""
     version = int(cluster.postgres.version)
-    found = settings.host(cluster.database_host.name).setting(name)
+    found = settings.host(store(cluster).writer.name).setting(name)
     text = found.text if found else parameters.postgresql(version)[name].default
     return int(parameters.in_base(version, name, text))
 

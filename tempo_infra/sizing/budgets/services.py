@@ -9,6 +9,7 @@ from tempo_infra.sizing import temporal
 from tempo_infra.sizing.breach import Breach
 from tempo_infra.sizing.budgets.rule import dynamic, mib, pairs, rule
 from tempo_infra.sizing.containers import SHARD_BYTES
+from tempo_infra.topology import endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,8 +66,8 @@ def pollers(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
     if wanted > allowed:
         lines.append((f"wanted ({cluster.place('temporal', 'pollers')})", str(wanted)))
         levers = ("temporal.frontend.namespaceCount", "pollers")
-        first = cluster.with_role(Role.FRONTEND)[0].name
-        yield Breach("pollers", first, str(wanted - allowed), tuple(lines), levers)
+        name, *_ = (at.host for at in endpoints(cluster, Role.FRONTEND))  # all of them carry it
+        yield Breach("pollers", name, str(wanted - allowed), tuple(lines), levers)
 
 
 @rule(

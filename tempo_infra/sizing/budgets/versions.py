@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.sizing.breach import Breach
 from tempo_infra.sizing.budgets.rule import rule
 from tempo_infra.sizing.temporal import PLUGIN
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,4 +57,4 @@ def versions(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
         *(("known to go together", str(one)) for one in WINDOWS),
     )
     warning = newer and int(cluster.postgres.version) in newest.postgresql
-    yield Breach("versions", cluster.database_host.name, "a version", lines, ("versions",), warning=warning)
+    yield Breach("versions", store(cluster).writer.name, "a version", lines, ("versions",), warning=warning)

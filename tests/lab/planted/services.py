@@ -226,7 +226,10 @@ FAULTS = (
         "SIGSTOP to the server: its port is open, the container runs",
         frozen_role,
         fast=True,
-        may={"container.state": "unhealthy after a minute"},
+        may={
+            "container.state": "unhealthy after a minute",
+            "temporal.members": "the ring loses who is silent, after some seconds",
+        },
     ),
     Fault(
         "image by its tag alone",

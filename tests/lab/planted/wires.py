@@ -58,6 +58,7 @@ def routed(site: Site) -> Iterator[None]:
         yield
 
 
+NOT_IN_THE_RING = {"temporal.members": "the ring loses who can't be reached, after some seconds"}
 FAULTS = (
     Fault(
         "workers that can't reach the frontend",
@@ -76,6 +77,7 @@ FAULTS = (
         "a firewall on the frontend's host resets new connections to the history service",
         blocked("REJECT --reject-with tcp-reset"),
         fast=True,
+        may=NOT_IN_THE_RING,
     ),
     Fault(
         "firewall that drops",
@@ -84,6 +86,7 @@ FAULTS = (
         "fail",
         "a firewall on the frontend's host drops new connections to the history service",
         blocked("DROP"),
+        may=NOT_IN_THE_RING,
     ),
     Fault(
         "route into the containers' network",

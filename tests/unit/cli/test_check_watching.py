@@ -28,6 +28,7 @@ from tempo_infra.inventory import load
 from tempo_infra.on_host.facts import FactsOptions
 from tempo_infra.on_host.probes.reading import Reading
 from tempo_infra.report.result import CheckRun, HostResult
+from tempo_infra.topology import store
 from tests.unit.checks.hosts import having, healthy
 from tests.unit.cli.test_check_host import kept, tempo_infra
 
@@ -150,7 +151,7 @@ def test_a_host_is_told_whom_it_talks_to() -> None:
     assert {one.what for one in found if one.host == "front-1"} >= {"frontend", "matching membership"}
     assert all(one.needed for one in found)
     assert others(history, cluster) == ()
-    database = cluster.database_host
+    database = store(cluster).writer
     assert peers(database, cluster) == ()
     assert {(one.host, one.needed) for one in others(database, cluster)} == {
         ("front-1", False),

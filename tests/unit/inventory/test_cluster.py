@@ -8,6 +8,7 @@ from tempo_infra.errors import InputError
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.inventory.scaffold import example
+from tempo_infra.topology import store
 from tests.unit.inventory.texts import cluster
 
 TRIO = load(example("oslo-trio.yaml"))
@@ -36,7 +37,7 @@ def test_a_reference_names_registry_and_digest() -> None:
 
 
 def test_hosts_by_name_and_role() -> None:
-    assert TRIO.host("db-1") is TRIO.database_host
+    assert TRIO.host("db-1") is store(TRIO).writer
     assert [host.name for host in TRIO.with_role(Role.HISTORY, Role.UI)] == ["front-1", "history-1"]
     assert [host.name for host in TRIO.only(["db-1", "front-1"])] == ["front-1", "db-1"]
     assert TRIO.only(None) == TRIO.hosts

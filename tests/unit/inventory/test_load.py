@@ -16,6 +16,7 @@ from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.inventory.load import loads
 from tempo_infra.sizing import size
+from tempo_infra.topology import store
 from tests.unit.inventory.texts import EXAMPLES, FILE, VALID, changed, cluster, refusal
 
 BAD = Path(__file__).parent / "bad"
@@ -35,7 +36,7 @@ def test_every_example_is_valid(path: Path) -> None:
     found = load(path)
     assert found.path == path
     assert found.hosts
-    assert found.database_host.has(Role.POSTGRESQL)
+    assert store(found).writer.has(Role.POSTGRESQL)
 
 
 @pytest.mark.parametrize("path", BAD_FILES, ids=lambda path: path.stem)

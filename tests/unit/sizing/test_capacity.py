@@ -15,7 +15,7 @@ from tempo_infra.cli.main import app
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Cluster, Measured, Role
 from tempo_infra.sizing import size
-from tempo_infra.sizing.capacity import Limit, Load, carried, needed, store
+from tempo_infra.sizing.capacity import Limit, Load, carried, needed, which_store
 from tempo_infra.sizing.coefficients import DEFAULTS, Coefficients, measured
 from tests.unit.sizing.clusters import ALL, cluster, host, solo, trio
 
@@ -121,7 +121,7 @@ def test_group_commit_counts() -> None:
     ("goal", "words", "figures"), [(100, "PostgreSQL: ", 0), (2000, "not PostgreSQL: ", 2)]
 )
 def test_it_says_when_postgresql_is_no_longer_the_store(goal: float, words: str, figures: int) -> None:
-    said, paper = store(goal, Load(), C)
+    said, paper = which_store(goal, Load(), C)
     assert said.startswith(words)
     assert "the article says 5,000" in said
     assert len(paper) == figures

@@ -14,6 +14,7 @@ from tempo_infra.sizing import Setting, postgres, size
 from tempo_infra.sizing.postgres_lines import Given, postgresql
 from tempo_infra.sizing.settings import GIB, MIB
 from tempo_infra.sizing.tables import statements
+from tempo_infra.topology import store
 from tests.unit.sizing.clusters import ALL, cluster, host, solo, trio
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def settings_of(one: Cluster) -> dict[str, Setting]:
-    sized = size(one).host(one.database_host.name).postgresql
+    sized = size(one).host(store(one).writer.name).postgresql
     return {setting.name: setting for setting in sized}
 
 

@@ -27,7 +27,6 @@ def listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socke
         server.listen(0)
         monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
         monkeypatch.setenv("HOME", str(tmp_path))
-        monkeypatch.setattr(agent, "ANSWER_S", 0.3)
         yield server
 
 
@@ -54,7 +53,10 @@ def hangs(_: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("how", [hangs, drips])
-def test_an_agent_that_hangs_is_said_to_hang(listening: socket.socket, how: Says) -> None:
+def test_an_agent_that_hangs_is_said_to_hang(
+    listening: socket.socket, how: Says, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "ANSWER_S", 0.3)
     says(listening, how)
     error = outcome(lambda: target.identities(where()))
     assert isinstance(error, InputError)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,9 @@ from tempo_infra.inventory.cluster import Cluster, Role
 from tempo_infra.topology import endpoints, instances, store
 from tempo_infra.topology.instances import address, listening, members
 from tests.unit.sizing.clusters import cluster, host, trio
+from tests.unit.source import nodes
+
+ROOT = Path(__file__).parents[3]
 
 
 def two_frontends() -> Cluster:
@@ -81,3 +87,33 @@ def test_members_are_temporal_s_services_and_nothing_else() -> None:
     found = members(trio(), "membership")
     assert {role for _, role in found} == {Role.HISTORY, Role.MATCHING, Role.WORKER, Role.FRONTEND}
     assert found["history-1", Role.HISTORY] == "history 10.0.0.12:6934"
+
+
+def places_in_a_list(path: Path) -> set[str]:
+    """Where a module takes a host by its place in a list, or by a name that means one host for ever."""
+    if not re.search(r"database_host|with_role", path.read_text()):
+        return set()
+    return {
+        f"{path.name}:{node.lineno}"
+        for node in nodes(path)
+        if (isinstance(node, ast.Attribute) and node.attr == "database_host")
+        or (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.value, ast.Call)
+            and isinstance(node.value.func, ast.Attribute)
+            and node.value.func.attr == "with_role"
+        )
+    }
+
+
+@pytest.mark.parametrize("room", ["tempo_infra", "docs", "tests", "bench", "lab"])
+def test_who_does_something_is_asked_by_component(room: str) -> None:
+    assert set[str]().union(*map(places_in_a_list, sorted((ROOT / room).rglob("*.py")))) == set()
+
+
+@pytest.mark.parametrize(
+    "text", ["cluster.database_host", "cluster.with_role(Role.UI)[0]", "a.with_role(x)[-1]"]
+)
+def test_a_place_in_a_list_is_found(tmp_path: Path, text: str) -> None:
+    (tmp_path / "module.py").write_text(f"name = {text}.name\n")
+    assert places_in_a_list(tmp_path / "module.py") == {"module.py:1"}
