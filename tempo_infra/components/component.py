@@ -74,7 +74,9 @@ class Component:
     """One service: the compose service of its name on each host that has its role."""
 
     name: str
-    kind: Literal["postgresql", "temporal", "ui", "job"]  # how its container is started
+    kind: Literal[
+        "postgresql", "temporal", "ui", "job", "service"
+    ]  # how it is started; a service: as its row says
     role: str  # of the inventory, with which a host has it: its own name; of a job, that of another
     image: str  # name and tag, with versions of the inventory: "postgres:{postgres}"
     user: Literal["postgresql", "temporal", "ui"]  # whom it runs as: a field of on_host.users.Users
@@ -88,6 +90,8 @@ class Component:
     templates: str = ""  # the folder of its files' templates, where it is not its own
     reads: tuple[str, ...] = ()  # secrets
     health: Grpc | Http | Postgres | None = None
+    command: tuple[str, ...] = ()  # of a service; empty: its image's own
+    environment: tuple[tuple[str, str], ...] = ()  # of a service
     needs: tuple[str, ...] = ()  # components that must serve, anywhere, before it can
     asks: tuple[str, ...] = ()  # components whose endpoints it is told
     binds: bool = True  # it can be told which address to bind; else it never has its host's own network

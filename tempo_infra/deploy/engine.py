@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.cluster import Role
+from tempo_infra import components
+from tempo_infra.components.component import Reach
 from tempo_infra.on_host.bootstrap import PACKAGES
 from tempo_infra.on_host.engine import COMPOSE_FLOOR, FLOOR
 
@@ -56,10 +57,21 @@ def _none(state: HostState, *, bootstrap: bool) -> Iterator[str]:
 def behind_the_bridge(host: Host, bundle: Bundle) -> list[str]:
     """Return the services that reach others, or are reached, by rules that the engine makes.
 
-    A UI beside its frontend is published by a program of the engine's, and asks its own host.
+    One that operators alone reach is published by a program of the engine's: beside all that it asks, as a UI
+    beside its frontend, it needs no rules.
     """
     bridged = [name for name, one in bundle.instances.items() if not (one.shares_network or one.job)]
-    return sorted(name for name in bridged if name != Role.UI or not host.has(Role.FRONTEND))
+    return sorted(set(bridged) - _inside(host))
+
+
+def _inside(host: Host) -> set[str]:
+    carried = components.of_roles(host.roles)
+    here = {one.name for one in carried}
+    return {
+        one.name
+        for one in carried
+        if one.asks and here.issuperset(one.asks) and all(port.reach is Reach.OPERATORS for port in one.ports)
+    }
 
 
 def version(text: str) -> tuple[int, ...]:

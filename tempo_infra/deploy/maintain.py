@@ -34,11 +34,14 @@ LET_GO_S = 15.0  # in which the program of a session that was ended lets go of i
 POLL_S = 2.0
 BROUGHT_BACK = "the host was brought back"
 NOT_BACK = "look at its console at the provider; once it is up, its own services start by themselves"
+KNOWN = frozenset({"postgresql", *TEMPORAL_ROLES})
+AT_THE_EDGE = tuple(one.name for one in components.COMPONENTS if not one.is_job and one.name not in KNOWN)
+"""What none of Temporal's services needs, the UI among it: it goes first and comes back last."""
 # On one host: what others need least goes first; the frontend last, so that the others can still be asked.
-ONE_HOST = ("ui", "worker", "matching", "history", "frontend")
+ONE_HOST = (*AT_THE_EDGE, "worker", "matching", "history", "frontend")
 # When the database goes, everything goes: first what brings work in, last what writes it down.
-EVERYWHERE = (("ui", "worker", "frontend"), ("matching",), ("history",))
-BACK = (("history", "matching"), ("frontend",), ("worker", "ui"))
+EVERYWHERE = ((*AT_THE_EDGE, "worker", "frontend"), ("matching",), ("history",))
+BACK = (("history", "matching"), ("frontend",), ("worker", *AT_THE_EDGE))
 
 
 @dataclass(frozen=True, slots=True)

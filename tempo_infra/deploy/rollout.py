@@ -326,9 +326,7 @@ class Rollout:
         switched = {name: one for name, one in work.items() if not one.plan.keeps_generation}
         files = {name: one for name, one in switched.items() if one.plan.files_only}
         services = {name: one for name, one in switched.items() if name not in files}
-        temporal = {
-            name: one for name, one in services.items() if one.host.temporal_roles or one.host.has(Role.UI)
-        }
+        temporal = {name: one for name, one in services.items() if steps.beside_the_database(one)}
         groups = batches.batches([(one.host, one.plan) for one in temporal.values()])
         there = (host for host in self._cluster.hosts if host.name not in self._options.without)
         running = batches.running(there, {name: one.plan.starts for name, one in work.items()})

@@ -136,7 +136,7 @@ def switch_files(work: Work) -> list[Step]:
 
 def start_database(work: Work, secrets: Secrets) -> list[Step]:
     """Switch the database host and bring PostgreSQL up to its own answer, with its roles and schema."""
-    alone = not (work.host.temporal_roles or work.host.has(Role.UI))
+    alone = not beside_the_database(work)
     steps = [
         arm(work),
         _switch(work),
@@ -162,7 +162,7 @@ def start_temporal(
     database write the same row, and all but one of them end.
     """
     roles = work.host.temporal_roles
-    kept = _kept(work)
+    kept = beside_the_database(work)
     # The UI asks the frontend only.
     steps = [_database_answers(work.cluster), login(work.cluster)] if roles else []
     steps += [] if switched else [arm(work), _switch(work)]
@@ -177,7 +177,7 @@ def start_temporal(
 
 def start_late(work: Work) -> list[Step]:
     """Bring up what had to wait for services of other hosts, until all of the host serves."""
-    return _start_all(work, _kept(work))
+    return _start_all(work, beside_the_database(work))
 
 
 def _start_all(work: Work, kept: list[str]) -> list[Step]:
@@ -186,7 +186,7 @@ def _start_all(work: Work, kept: list[str]) -> list[Step]:
     return [up, *([_serving(work, roles)] if roles else []), healthy(work)]
 
 
-def _kept(work: Work) -> list[str]:
+def beside_the_database(work: Work) -> list[str]:
     """Return the services that run on a host beside its database."""
     return [
         name for name, one in work.bundle.instances.items() if not one.job and one.component != "postgresql"

@@ -22,15 +22,21 @@ if TYPE_CHECKING:
 Value = str | int | float | bool
 
 
-class Role(StrEnum):
-    """What a host runs. The order of the members is the order in which roles start."""
+if TYPE_CHECKING:
 
-    POSTGRESQL = "postgresql"
-    HISTORY = "history"
-    MATCHING = "matching"
-    WORKER = "worker"
-    FRONTEND = "frontend"
-    UI = "ui"
+    class Role(StrEnum):
+        """What a host runs: a component that is no job. Named here are those that code asks for by name."""
+
+        POSTGRESQL = "postgresql"
+        HISTORY = "history"
+        MATCHING = "matching"
+        WORKER = "worker"
+        FRONTEND = "frontend"
+        UI = "ui"
+
+else:  # the table's, in its order: in that they start
+    _ROLES = [one.name for one in components.COMPONENTS if not one.is_job]
+    Role = StrEnum("Role", {name.upper().replace("-", "_"): name for name in _ROLES}, module=__name__)
 
 
 SCHEMA_S, SCHEMA_S_PER_GB = 300.0, 100.0

@@ -32,6 +32,7 @@ from tempo_infra.render.keys import (
 )
 from tempo_infra.render.reloadable import polls, started_with
 from tempo_infra.render.roundtrip import check
+from tempo_infra.sizing.tables import MAIN, VISIBILITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,7 +128,7 @@ def _service_files(
 ) -> list[Made]:
     component, service = components.of(container.name), container.name
     folder = component.templates or service
-    values = {**values, "database": views.DATABASE, "visibility_database": views.VISIBILITY_DATABASE}
+    values = {**values, "database": MAIN, "visibility_database": VISIBILITY}
     values["password_file"] = views.PASSWORD_FILE
     if component.kind == "temporal":
         values["temporal"] = views.temporal_view(view, settings, Role(service))

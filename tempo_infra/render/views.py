@@ -14,6 +14,7 @@ from tempo_infra.inventory.logins import LOCAL, LOCAL_MAP, OWNER, Login
 from tempo_infra.on_host.users import OWN
 from tempo_infra.render.bundle import STATE
 from tempo_infra.sizing.settings import LOG_FILES, LOG_MIB, MIB
+from tempo_infra.sizing.tables import MAIN, VISIBILITY
 from tempo_infra.sizing.temporal import PLUGIN
 from tempo_infra.topology import store
 from tempo_infra.topology.instances import LOOPBACK, address, listening
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from tempo_infra.sizing import Container, HostSettings, Setting, Settings
 
 PROJECT = "tempo-infra"  # of Docker Compose; fixed, containers and networks are found by it
-DATABASE = "temporal"
-VISIBILITY_DATABASE = "temporal_visibility"
 PASSWORD_FILE = "/run/secrets/tempo-infra/db_password"  # noqa: S105  # in Temporal's containers
 FRONTENDS = "frontends"  # in containers, the name of all frontends where there are several
 ACCOUNTS = "accounts"  # the folder of the one file that all containers with numbers of our own have
@@ -34,7 +33,7 @@ ACCOUNTS = "accounts"  # the folder of the one file that all containers with num
 
 @dataclass(frozen=True, slots=True)
 class ServiceView:
-    """One container. `kind` is "temporal", "postgresql", "ui" or "job"."""
+    """One container. `kind` is "temporal", "postgresql", "ui", "job" or "service"."""
 
     name: str
     kind: str
@@ -59,6 +58,8 @@ class ServiceView:
     folder: str  # on the host; "" when it has no files of its own
     accounts: str  # the file on the host that is its /etc/passwd; "" for the image's own
     secrets: str  # on the host; "" when it reads none
+    command: tuple[str, ...]  # of a service
+    environment: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +160,16 @@ def _rpc(cluster: Cluster, component: Component) -> RpcView:
     return RpcView(component.name, component.at("grpc"), component.at("membership"), next(http, 0))
 
 
+def _log_in(cluster: Cluster, database: str) -> set[Role]:
+    """Return the roles whose hosts log in to it. A job comes from the bridge, where it has one."""
+    needing = (one for one in components.COMPONENTS if database in one.needs)
+    return {Role(one.role) for one in needing if not one.is_job or cluster.shares_network}
+
+
 def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
     main = store(cluster)
     subnet = subnets.of_host(cluster, main.writer)
-    jobs = (Role.POSTGRESQL,) if cluster.shares_network else ()  # the schema job has its host's address then
-    clients = (str(ip_network(one)) for one in addresses_of(cluster, *TEMPORAL_ROLES, *jobs))
+    clients = (str(ip_network(one)) for one in addresses_of(cluster, *_log_in(cluster, main.component)))
     return ClusterView(
         name=cluster.name,
         project=PROJECT,
@@ -199,8 +205,8 @@ def temporal_view(view: ClusterView, settings: HostSettings, role: Role) -> Temp
     password = PASSWORD_FILE
     return TemporalView(
         role=role.value,
-        default=PoolView(PLUGIN, DATABASE, view.login, password, sized.max_conns),
-        visibility=PoolView(PLUGIN, VISIBILITY_DATABASE, view.login, password, sized.visibility_max_conns),
+        default=PoolView(PLUGIN, MAIN, view.login, password, sized.max_conns),
+        visibility=PoolView(PLUGIN, VISIBILITY, view.login, password, sized.visibility_max_conns),
         shares_network=view.shares_network,
         metrics=with_port(LOOPBACK, components.port(role, "metrics")),
         dynamic=sized.dynamic,
@@ -238,6 +244,8 @@ def service_view(
         folder=_folder(folders, container.name),
         accounts=f"{_folder(folders, ACCOUNTS)}/passwd" if uid in OWN.numbers else "",
         secrets=f"{STATE}/secrets/{cluster.secrets.login.reader}" if component.reads else "",
+        command=component.command,
+        environment=component.environment,
     )
 
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.topology import store
+from tempo_infra.topology import store, stores
+from tempo_infra.topology.stores import KEPT_BY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tempo_infra.inventory.cluster import Cluster
 
-MAIN, VISIBILITY = "temporal", "temporal_visibility"
+MAIN, VISIBILITY = (KEPT_BY[name].database for name in (stores.DEFAULT, stores.VISIBILITY))
 ROLES = "postgres"  # where roles are changed
 QUEUE_THRESHOLD = 20_000  # dead rows; a queue's size says nothing about how fast it turns over
 

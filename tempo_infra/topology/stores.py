@@ -13,8 +13,20 @@ if TYPE_CHECKING:
     from tempo_infra.topology.instances import Endpoint
 
 DEFAULT, VISIBILITY = "default", "visibility"
-KEPT_BY = {DEFAULT: ("postgresql", "temporal"), VISIBILITY: ("postgresql", "temporal_visibility")}
-"""Component and database of each store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Which component keeps a store, in which database."""
+
+    component: str
+    database: str
+
+
+KEPT_BY = {
+    DEFAULT: Kept("postgresql", "temporal"),
+    VISIBILITY: Kept("postgresql", "temporal_visibility"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +43,11 @@ def store(cluster: Cluster, name: str = DEFAULT) -> Store:
     """Return a store. InputError for another name, and where not one instance alone takes its writes."""
     if name not in KEPT_BY:
         raise InputError(f"no store {name!r}", remedy=f"known are {', '.join(KEPT_BY)}")
-    component, database = KEPT_BY[name]
-    found = instances(cluster, component)
+    kept = KEPT_BY[name]
+    found = instances(cluster, kept.component)
     if len(found) != 1:
         raise InputError(
-            f"{cluster.path}: {len(found)} hosts have the role {component}",
+            f"{cluster.path}: {len(found)} hosts have the role {kept.component}",
             remedy=f"the {name} store needs one that takes its writes",
         )
-    return Store(component, database, found[0].host, found[0].at("sql"))
+    return Store(kept.component, kept.database, found[0].host, found[0].at("sql"))
