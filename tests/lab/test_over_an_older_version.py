@@ -1,4 +1,4 @@
-"""A host that an earlier version provisioned: nothing restarts, and going back leads to what that one made."""
+"""A host of an earlier version: nothing restarts, and going back leads to what that one made."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Earlier:
 
 @pytest.fixture
 def hosts(lab: Lab, inventory: Inventory, variant: Variants, earlier: Earlier) -> Iterator[Inventory]:
-    """Hosts with empty disks that the earlier version provisioned; this version's cluster again afterwards."""
+    """Hosts that the earlier version provisioned from nothing; afterwards they are this one's again."""
     lab.reset()
     made = variant(BRISK, name="earlier")
     ran = earlier.run("provision", made)
