@@ -45,6 +45,7 @@ def places() -> tuple[Place, ...]:
         Place(str(layout.journal), "what was done to this host, by whom"),
         Place(str(layout.pin), "which database lives here", database_only=True),
         Place(str(layout.initdb), "what the image needs to make a new database, or not", database_only=True),
+        Place(str(layout.pgdata), "a link to its data, which its container mounts", database_only=True),
         Place(str(layout.kernel_before), "kernel values of before the first provision"),
         Place(str(layout.compose_version), "which compose is here, until its files change"),
         Place(str(layout.lock), "a flock of the run that is at work"),

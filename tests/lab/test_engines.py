@@ -20,6 +20,11 @@ from tests.lab.conftest import Inventory, Variants, containers
 
 pytestmark = pytest.mark.faults
 ENGINE = "docker.io docker-cli docker-compose"
+STORAGE = """[storage]
+driver = "vfs"
+runroot = "/run/containers/storage"
+graphroot = "/var/lib/containers/storage"
+"""
 APT = "apt-get -o DPkg::Lock::Timeout=120 -qy"
 
 
@@ -55,6 +60,8 @@ def settings(host: Host, text: str) -> None:
 
 
 def podman(host: Host) -> None:
+    """With storage that it can use on a lab host's disk: with that of its own it starts there only once."""
+    shell(host, f"mkdir -p /etc/containers; printf %s {quote(STORAGE)} > /etc/containers/storage.conf")
     shell(host, f"apt-get update -q; {APT} install --no-install-recommends podman podman-docker")
     shell(host, "systemctl start podman.socket; test -S $(readlink -f /run/docker.sock)")
 

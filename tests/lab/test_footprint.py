@@ -53,6 +53,8 @@ def test_a_provision_touches_what_the_page_lists_and_a_removal_takes_it_away(
 ) -> None:
     cluster = load(inventory.path)
     lab.reset()
+    written = inventory.run("secrets rekey")  # a file of an older version says nothing of where it comes from
+    assert written.code == 0 or "there is no secrets file" in written.said, written.said
     before = {host.name: files(host) for host in lab.hosts}
     inventory.provision()
     listed = places()

@@ -20,12 +20,15 @@ from tests.lab.reliability.case import OLD, Case, Scene
 from tests.lab.reliability.machine import entry
 from tests.lab.reliability.watch import Moment
 
-# Prints a line for each row that the database said is committed; goes on through restarts.
-WRITES = """
-one() { docker exec $(docker ps -q -f label=com.docker.compose.service=postgresql) \
-  psql -XqU postgres -c "insert into marker default values" 2>/dev/null && echo committed || sleep 0.2; }
+# Prints a line for each row that the database said is committed; goes on through restarts. The line is psql's
+# own, once the statement is complete: how `docker exec` ends is the engine's word, not the database's.
+INSERT = "insert into marker default values returning 'committed'"
+WRITES = f"""
+one() {{ docker exec $(docker ps -q -f label=com.docker.compose.service=postgresql) \
+  psql -XqAtU postgres -c "{INSERT}" 2>/dev/null || sleep 0.2; }}
 while :; do one; done
 """
+NO_WRITES = "pkill -f 'while :[;] do one'; pkill -f '[p]sql -XqAtU postgres -c insert'; :"  # never itself
 DATA = "/srv/tempo/postgres"
 
 
@@ -45,8 +48,7 @@ def writes(scene: Scene) -> Iterator[None]:
     try:
         yield
     finally:
-        script = "pkill -f 'psql -XqU postgres' ; pkill -f 'while :; do one'; :"
-        scene.bed.host.exec(["sh", "-c", script])
+        scene.bed.host.exec(["sh", "-c", NO_WRITES])
         writer.terminate()
         thread.join()
         writer.wait()
@@ -135,7 +137,9 @@ def with_shim() -> Change:
 
 def cases() -> list[Case]:
     old, failed, cut = frozenset({OLD}), frozenset({1}), frozenset({1, 3})
-    other = partial(Change.new, more=((r"version: 17\n", "version: 16\n"),))
+    other = partial(
+        Change.new, more=((r"version: 17\n", "version: 16\n"), ("postgres:17: sha", "postgres:16: sha"))
+    )
     schema = Moment("schema")
     history = partial(Change.new, templates=broken.history_ends_at_once())
     found = [
@@ -159,7 +163,7 @@ def cases() -> list[Case]:
         Case("PostgreSQL does not start with its settings", "trial start", untouched, old, failed,
              change=wants_what_is_not_there, after=Change.new(), says="PostgreSQL does not start"),
         Case("PostgreSQL of another major version", "plan", untouched, old, failed,
-             change=other, after=Change.new(), says="17"),
+             change=other, after=Change.new(), says="the data directory is PostgreSQL 17's"),
         Case("data folder is another, empty one", "plan", data_gone, old, failed),
         Case("fsync fails (EIO) in PostgreSQL", str(Moment("postgres-ready")), fsync_fails, old, failed,
              change=with_shim, after=Change.new()),
