@@ -72,7 +72,7 @@ def _summary(bundles: Sequence[Bundle]) -> str:
     width = max(len(bundle.host) for bundle in bundles)
     return "".join(
         f"{bundle.host:<{width}}  {bundle.digest[:12]}  {len(bundle.files)} files: "
-        f"{', '.join(service.name for service in bundle.services)}\n"
+        f"{', '.join(bundle.instances)}\n"
         for bundle in bundles
     )
 

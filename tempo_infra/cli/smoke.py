@@ -90,14 +90,15 @@ def _frontend(inventory: Path, address: str) -> Iterator[str]:
 def _answering(cluster: Cluster, frontends: Sequence[Endpoint]) -> Endpoint:
     """Return a frontend that serves; where none does, the last one, whose error says what is wrong."""
     from tempo_infra.errors import UnreachableError
-    from tempo_infra.on_host.role_health import HEALTH_NAMES, ask
+    from tempo_infra.on_host.health import SERVICES
+    from tempo_infra.on_host.role_health import ask
     from tempo_infra.ssh import forward
 
     *some, last = frontends
     for one in some:
         try:
             with forward(cluster.host(one.host), (one.address, one.port)) as port:
-                why = ask("127.0.0.1", port, HEALTH_NAMES["frontend"])
+                why = ask("127.0.0.1", port, SERVICES["frontend"])
         except UnreachableError as error:
             why = error.what
         if why == "SERVING":

@@ -95,8 +95,8 @@ class Component:
     needs: tuple[str, ...] = ()  # components that must serve, anywhere, before it can
     asks: tuple[str, ...] = ()  # components whose endpoints it is told
     binds: bool = True  # it can be told which address to bind; else it never has its host's own network
-    least: int = 0  # hosts of a cluster that have it
-    most: int | None = None
+    least: Literal[0, 1] = 0  # hosts of a cluster that have it
+    most: Literal[1] | None = None
     restart: str = ""  # what stands still while its container is recreated
     alone: str = ""  # what stands still while the only one is away
 

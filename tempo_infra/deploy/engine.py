@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tempo_infra import components
 from tempo_infra.components.component import Reach
 from tempo_infra.on_host.bootstrap import PACKAGES
 from tempo_infra.on_host.engine import COMPOSE_FLOOR, FLOOR
-from tempo_infra.render import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,12 +60,7 @@ def behind_the_bridge(host: Host, bundle: Bundle) -> list[str]:
     One that operators alone reach is published by a program of the engine's: beside all that it asks, as a UI
     beside its frontend, it needs no rules.
     """
-    body: Any = parse.yaml(bundle.file("docker-compose.yml").content.decode())
-    bridged = [
-        name
-        for name, one in body["services"].items()
-        if one.get("network_mode") != "host" and "tools" not in one.get("profiles", ())
-    ]
+    bridged = [name for name, one in bundle.instances.items() if not (one.shares_network or one.job)]
     return sorted(set(bridged) - _inside(host))
 
 

@@ -12,7 +12,7 @@ from tempo_infra.deploy.leave import living_off
 from tempo_infra.deploy.put_back import put_back
 from tempo_infra.deploy.resume import ask_runs
 from tempo_infra.deploy.since import BY_HAND
-from tempo_infra.deploy.steps import health_ports, note
+from tempo_infra.deploy.steps import note
 from tempo_infra.errors import InputError, StepFailedError
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.journal import name_of
@@ -153,7 +153,6 @@ def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
         digest=digest,
         seen=way.now[host.name],
         host=internal,  # that its services will have then
-        ports=health_ports(),
         take_over=[],
         grace_s=cluster.timing.decide_after_s,
         soak_s=cluster.timing.soak_s if digest != ZERO else 0.0,  # there nothing of ours has to last

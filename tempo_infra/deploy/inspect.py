@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from tempo_infra.components import COMPONENTS
 from tempo_infra.components.table import DB_PASSWORD
 from tempo_infra.deploy.answers import nonsense, read
 from tempo_infra.deploy.network import subnets
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from tempo_infra.secrets import Secrets
 
 COMPOSE = "docker-compose.yml"
-# Where each service is asked on its own host whether it serves.
-ASKED = {one.name: one.at(one.health.port) for one in COMPONENTS if one.health}
 
 
 def files_for(secrets: Secrets) -> dict[str, dict[str, str]]:
@@ -104,11 +101,10 @@ def read_state(
         secret_key=key.hex(),
         secret_uids=secret_owners(bundle),
         secrets_needed=sorted(name for name in wanted.wanted if name not in missing),
-        bindings=sorted(port for ports in bindings(bundle).values() for port in ports),
+        bindings=sorted(bindings(bundle)),
         subnets=sorted({*subnets(bundle), *CANDIDATES}),
         compose=bundle.file(COMPOSE).content.decode(),
         host=internal,
-        ports=dict(ASKED),
     )
     *_, answer = session.call([*first, question])
     state = read(_adapter(), answer, session.host, "state")

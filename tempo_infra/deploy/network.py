@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.subnets import CANDIDATES
 from tempo_infra.on_host.compose_network import differs
 from tempo_infra.on_host.subnets import problems
-from tempo_infra.render import parse
-from tempo_infra.render.files import COMPOSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,15 +17,7 @@ if TYPE_CHECKING:
 
 def wanted(bundle: Bundle) -> dict[str, list[str]]:
     """Return network -> its pinned IPv4 subnets; nothing where every service has the host's own network."""
-    body: Any = parse.yaml(bundle.file(COMPOSE.path).content.decode())
-    if all(one.get("network_mode") == "host" for one in body["services"].values()):
-        return {}
-    networks = {name: (one or {}).get("ipam") or {} for name, one in (body.get("networks") or {}).items()}
-    found = {
-        name: [str(one.get("subnet", "")) for one in ipam.get("config") or ()]
-        for name, ipam in networks.items()
-    }
-    return {name: [one for one in told if "/" in one and ":" not in one] for name, told in found.items()}
+    return {name: list(pinned) for name, pinned in bundle.networks.items()}
 
 
 def subnets(bundle: Bundle) -> list[str]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tempo_infra.deploy import engine, network
+from tempo_infra.deploy import answers, engine, network
 from tempo_infra.deploy.answers import manifest
 from tempo_infra.hints import hint
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import accounts, belongs, data_folder, identity
 from tempo_infra.on_host.condition import startable
+from tempo_infra.on_host.manifest import OLDER
 from tempo_infra.on_host.users import OWN
-from tempo_infra.render import parse
+from tempo_infra.render.instances import fixed_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tempo_infra.deploy.options import Options
     from tempo_infra.inventory.cluster import Cluster, Host
@@ -80,7 +81,7 @@ def nobodys(bundle: Bundle, generation: str | None, *, shared: bool) -> list[int
     """
     if generation is not None or shared:
         return []
-    database = any(service.role == Role.POSTGRESQL.value for service in bundle.services)
+    database = any(one.component == Role.POSTGRESQL.value for one in bundle.instances.values())
     return sorted(accounts.readers(bundle.users, database=database).keys() & set(OWN.numbers))
 
 
@@ -90,40 +91,22 @@ def needed(bundle: Bundle) -> tuple[int, int]:
     return 2 * payload + SPARE_BYTES, 2 * len(bundle.files) + SPARE_FILES
 
 
-def bindings(bundle: Bundle) -> dict[str, list[str]]:
-    """Return service -> address:port on the host, from the compose file."""
-    services = compose_services(bundle.file("docker-compose.yml").content.decode())
-    return {
-        name: [str(port).rpartition(":")[0] for port in one.get("ports", ())]
-        for name, one in services.items()
-        if one.get("ports")
-    }
+def bindings(bundle: Bundle) -> list[str]:
+    """Return address:port that services listen on, on their host."""
+    return [port for one in bundle.instances.values() for port in one.listens]
 
 
 def to_bind(bundle: Bundle, state: HostState) -> list[str]:
     """Return address:port that nothing of ours listens on yet."""
     holding = [one for one in state.containers if one.running or not startable(one)]  # a paused one does
     ours = {port for container in holding for port in container.ports}
-    return sorted(port for one in bindings(bundle).values() for port in one if port not in ours)
-
-
-def compose_services(text: str) -> dict[str, Any]:
-    """Return the services of a compose file; ValueError, KeyError or TypeError when it is none."""
-    body: Any = parse.yaml(text)
-    services: dict[str, Any] = body["services"]
-    return services
+    return sorted(port for port in bindings(bundle) if port not in ours)
 
 
 def fixed_values(bundles: Sequence[Bundle]) -> Fixed:
-    """Read what is fixed from the rendered server.yaml of any host: an own template may say another name."""
-    for file in (file for bundle in bundles for file in bundle.files if file.path.endswith("/server.yaml")):
-        body: Any = parse.yaml(file.content.decode())
-        stores = body["persistence"].get("datastores", {})
-        return Fixed(
-            body["persistence"]["numHistoryShards"],
-            body.get("clusterMetadata", {}).get("currentClusterName", ""),
-            tuple(sorted({one["sql"]["databaseName"] for one in stores.values()})),
-        )
+    """Return what is fixed, by any server of Temporal's: an own template may say another name."""
+    for one in (one.data for bundle in bundles for one in bundle.instances.values() if "shards" in one.data):
+        return Fixed(int(one["shards"]), one["cluster"], tuple(one["databases"].split()))
     return Fixed()
 
 
@@ -189,7 +172,7 @@ def _data(host: Host, bundle: Bundle, state: HostState, *, new_database: bool) -
             "/srv/tempo/postgres holds no database, but PostgreSQL has run here: is its volume mounted? "
             "(If that data is lost for good, --new-database makes an empty one)"
         )
-    elif number is not None and state.data_version != (major := _major(bundle)):
+    elif number is not None and state.data_version != (major := _major(bundle, state.data_version)):
         yield (
             f"the data directory is PostgreSQL {state.data_version}'s, the image is {major}: it can't start; "
             f"stay on {state.data_version} (postgres.version) until pg_upgrade or a dump has moved the data"
@@ -203,25 +186,30 @@ def _users(bundle: Bundle, state: HostState, *, shared: bool) -> Iterator[str]:
             yield f"{one.words} (take it away there, or take the risk: accept: [{USERS_RISK}])"
 
 
-def _major(bundle: Bundle) -> str:
-    image = next(one.image for one in bundle.services if one.name == "postgresql")
-    tag = image.rpartition("/")[2].split(":")[1].split("@")[0]
-    return tag.split(".")[0].split("-")[0]
-
-
-SHARDS = re.compile(r"^ *numHistoryShards: *([0-9]{1,9})", re.MULTILINE)  # also a host's: linear, short
+def _major(bundle: Bundle, here: str | None) -> str | None:
+    """Return PostgreSQL's major version by its image's tag; one without a tag is taken to fit."""
+    return bundle.instances[Role.POSTGRESQL.value].data.get("major", here)
 
 
 def _fixed_since(bundle: Bundle, state: HostState) -> Iterator[str]:
     """Refuse another shard count than the last generation's: Temporal would ignore it in silence."""
-    old = {found[1] for text in state.texts.values() if (found := SHARDS.search(text))}
-    new = {
-        found[1]
-        for file in bundle.files
-        if file.path.endswith("server.yaml") and (found := SHARDS.search(file.content.decode()))
-    }
-    if old and old != new:
+    old, new = _shards(_data_before(state)), _shards([one.data for one in bundle.instances.values()])
+    if old and new and old != new:
         yield _other_shards(", ".join(sorted(old)), ", ".join(sorted(new)))
+
+
+def _shards(found: Iterable[Mapping[str, str]]) -> set[str]:
+    return {one["shards"] for one in found if "shards" in one}
+
+
+def _data_before(state: HostState) -> Iterator[Mapping[str, str]]:
+    """Yield what the last generation's services were fixed to; of format 1, where their files differ."""
+    shipped = manifest(state)
+    yield from (one.data for one in shipped.instances.values())
+    for path, text in state.texts.items() if shipped.format == OLDER else ():
+        if path.endswith("/server.yaml"):
+            with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):  # edited, or cut
+                yield fixed_by(answers.yaml(text))
 
 
 def _other_shards(was: str, wanted: str) -> str:

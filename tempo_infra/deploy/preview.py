@@ -17,7 +17,7 @@ from tempo_infra.on_host.kept_generation import KeptGeneration
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.steps import reading
 from tempo_infra.on_host.wire import read_json
-from tempo_infra.render.bundle import Bundle, File, Service
+from tempo_infra.render.bundle import Bundle, File
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,16 +43,16 @@ def preview(
     going = [host for host in hosts if to.get(host.name, ZERO) != ZERO and host.name in kept]
     bundles, damaged = fleet.each(going, lambda one: bundle_of(one.name, kept[one.name], to[one.name]))
     there = [host for host in going if host.name in bundles]
-    plans, failed = fleet.each(there, lambda host: _plan(fleet, host, bundles[host.name]))
+    plans, failed = fleet.each(there, lambda host: _plan(fleet, host, bundles[host.name], to[host.name]))
     return Plan(tuple(plans.values()), failed, {}), errors | damaged
 
 
-def _plan(fleet: Fleet, host: Host, bundle: Bundle) -> HostPlan:
+def _plan(fleet: Fleet, host: Host, bundle: Bundle, digest: str) -> HostPlan:
     state, _ = read_state(fleet.session(host), bundle, Supply({}), host.internal)
     made = plan_host(host, bundle, replace(state, tampered={}), {}, OVERWRITES)
     shared = {file.path for file in bundle.files if file.path.startswith("services/")}
     edited = sorted(shared & state.tampered.keys())
-    return replace(made, problems=(), notes=(*made.notes, *map(_stays_edited, edited)))
+    return replace(made, digest=digest, problems=(), notes=(*made.notes, *map(_stays_edited, edited)))
 
 
 def _stays_edited(path: str) -> str:
@@ -73,7 +73,4 @@ def bundle_of(host: str, kept: KeptGeneration, digest: str) -> Bundle:
         )
     except (ValueError, KeyError, RecursionError):
         raise damaged from None
-    services = tuple(
-        Service(name, one.component, one.image, job=one.job) for name, one in made.instances.items()
-    )
-    return Bundle(host, files, services, cluster=made.cluster, users=made.users)
+    return Bundle(host, files, made.instances, cluster=made.cluster, users=made.users, networks=made.networks)

@@ -9,7 +9,6 @@ from tempo_infra.deploy import answers
 from tempo_infra.deploy.answers import manifest
 from tempo_infra.deploy.engine import version
 from tempo_infra.deploy.network import moves
-from tempo_infra.deploy.obstacles import compose_services
 from tempo_infra.on_host.condition import span, startable, starts, trouble
 from tempo_infra.render.bundle import logical
 
@@ -60,14 +59,14 @@ def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -
     so is whose container runs but does not do its work.
     """
     edited = {folder.partition("/")[2].rpartition("-")[0] for folder in repaired}
-    new = compose_services(bundle.file("docker-compose.yml").content.decode())
+    new = _services_of(bundle.file("docker-compose.yml").content.decode())
     old_text = state.texts.get("docker-compose.yml")
     old = _services_of(old_text) if old_text else new if state.manifest else {}
     network = moves(bundle, state)
-    moved = {name for name, one in new.items() if network and one.get("network_mode") != "host"}
+    moved = {name for name in new if network and not bundle.instances[name].shares_network}
     at = {container.service: container for container in state.containers}
     had = manifest(state).instances if state.docker.engine else {}
-    kept = [service.name for service in bundle.services if not service.job]
+    kept = [name for name, one in bundle.instances.items() if not one.job]
     found = {name: words for name in kept if (words := trouble(at[name]) if name in at else _gone(name, had))}
     restarts = []
     for name in kept:
@@ -181,7 +180,7 @@ def only_by_version(found: Services, state: HostState) -> bool:
 
 
 def _services_of(text: str) -> Mapping[str, Any]:
-    """Read the old compose file; what can't be read (edited, cut) is nobody's."""
+    """Return what a compose file says of each service; what can't be read (edited, cut) is nobody's."""
     try:
         pairs = list(answers.yaml(text)["services"].items())
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy.inspect import ASKED
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.runs import Runs
 from tempo_infra.on_host.steps import reading
@@ -38,7 +37,7 @@ def ask_runs(
 
 def ask_status(fleet: Fleet, hosts: Sequence[Host]) -> tuple[dict[str, Runs], Mapping[str, TempoInfraError]]:
     """As `ask_runs`, with what runs there and whether it serves."""
-    steps = {host.name: [reading.Runs(host=host.internal, ports=dict(ASKED))] for host in hosts}
+    steps = {host.name: [reading.Runs(host=host.internal)] for host in hosts}
     return fleet.ask(steps, hosts, Runs)
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra import components
-from tempo_infra.components import COMPONENTS
-from tempo_infra.components.component import Grpc, Http
 from tempo_infra.components.table import DB_PASSWORD
 from tempo_infra.deploy.database_roles import roles_and_databases
 from tempo_infra.deploy.engine import behind_the_bridge
@@ -23,9 +21,7 @@ from tempo_infra.inventory.cluster import Cluster, Role
 from tempo_infra.inventory.logins import OWNER
 from tempo_infra.inventory.overrides import KERNEL_RISK
 from tempo_infra.on_host.containers import pull_s
-from tempo_infra.on_host.kernel_refuses import FOLDERS
 from tempo_infra.on_host.manifest import NAME as MANIFEST
-from tempo_infra.on_host.snapshot import values_in
 from tempo_infra.on_host.steps import change
 from tempo_infra.sizing.tables import statements
 from tempo_infra.topology import store
@@ -99,14 +95,10 @@ def preflight(work: Work) -> change.Preflight:
         forget=work.options.new_database,
         data_uid=work.bundle.users.postgresql,
         nobodys=nobodys(work.bundle, work.plan.seen, shared=USERS_RISK in work.cluster.accept),
-        kernel=values_in(_kernel_files(work.bundle)) if _insists(work) else {},
+        kernel=dict(work.bundle.manifest.kernel) if _insists(work) else {},
         cluster=work.cluster.name,
         renamed_from=work.options.renamed_from,
     )
-
-
-def _kernel_files(bundle: Bundle) -> list[str]:
-    return [file.content.decode() for file in bundle.files if file.path.startswith(FOLDERS)]
 
 
 def _insists(work: Work) -> bool:
@@ -196,7 +188,9 @@ def _start_all(work: Work, kept: list[str]) -> list[Step]:
 
 def beside_the_database(work: Work) -> list[str]:
     """Return the services that run on a host beside its database."""
-    return [one.name for one in work.bundle.services if not one.job and one.role != "postgresql"]
+    return [
+        name for name, one in work.bundle.instances.items() if not one.job and one.component != "postgresql"
+    ]
 
 
 def _serving(work: Work, roles: Sequence[Role]) -> change.Serving:
@@ -268,18 +262,12 @@ def arm(work: Work) -> change.Arm:
         digest=work.plan.digest,
         seen=work.plan.seen,
         host=work.host.internal,
-        ports=health_ports(),
         take_over=list(work.plan.take_over),
         on_failure=work.options.on_failure,
         grace_s=work.cluster.timing.decide_after_s,
         soak_s=work.cluster.timing.soak_s,
         inventory=work.cluster.digest,
     )
-
-
-def health_ports() -> dict[str, int]:
-    """Return where a host asks its own containers, by role, should it have to decide by itself."""
-    return {one.name: one.at(one.health.port) for one in COMPONENTS if isinstance(one.health, Grpc | Http)}
 
 
 def healthy(work: Work) -> change.Healthy:
@@ -311,7 +299,7 @@ def pack(bundle: Bundle) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, content in (
             *((file.path, file.content) for file in bundle.files),
-            (MANIFEST, bundle.manifest),
+            (MANIFEST, bundle.manifest.text),
         ):
             entry = tarfile.TarInfo(path)
             entry.size = len(content)

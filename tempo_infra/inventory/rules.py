@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
+from tempo_infra.components import COMPONENTS
 from tempo_infra.inventory import addresses, override_rules, subnets
 from tempo_infra.inventory.catalogue import built_in
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role, image_names
+from tempo_infra.inventory.cluster import image_names
 from tempo_infra.inventory.document import Mapping, Node, Scalar, Sequence, descend, mark_of
 from tempo_infra.inventory.problems import Loc, Mark, Problem, did_you_mean, quoted
 
@@ -62,29 +63,21 @@ def _roles(root: Node, host: Loc) -> list[tuple[Loc, str]]:
     return [(loc, node.text) for loc, node in _children(root, *host, "roles") if isinstance(node, Scalar)]
 
 
-def _one_database(root: Node, wrong: frozenset[Loc]) -> Found:
-    places = [
-        loc
-        for host, _ in _children(root, "hosts")
-        for loc, role in _roles(root, host)
-        if role == Role.POSTGRESQL
-    ]
-    for loc in places[1:]:
-        if loc[:2] != places[0][:2]:
-            yield (
-                loc,
-                f"a second database host: {places[0][1]} is one, and exactly one is supported for now",
-            )
-    if not places and _roles_are_known(root, wrong):
-        yield ("hosts",), "no host has the role postgresql; exactly one needs it"
-
-
-def _every_temporal_role(root: Node, wrong: frozenset[Loc]) -> Found:
-    have = {role for host, _ in _children(root, "hosts") for _, role in _roles(root, host)}
-    if _roles_are_known(root, wrong):
-        for role in TEMPORAL_ROLES:
-            if role not in have:
-                yield ("hosts",), f"no host has the role {role}; at least one needs it"
+def _hosts_of_each_role(root: Node, wrong: frozenset[Loc]) -> Found:
+    """As many as the component's row says: at least so many, and at most."""
+    places = [found for host, _ in _children(root, "hosts") for found in _roles(root, host)]
+    for row in (one for one in COMPONENTS if not one.is_job):
+        first, *others = [loc for loc, role in places if role == row.name] or [()]
+        if row.most == 1:
+            for loc in others:
+                if loc[:2] != first[:2]:
+                    yield (
+                        loc,
+                        f"a second {row.name} host: {first[1]} is one, and exactly one is supported for now",
+                    )
+        if row.least and not first and _roles_are_known(root, wrong):
+            some = "exactly one" if row.most == 1 else "at least one"
+            yield ("hosts",), f"no host has the role {row.name}; {some} needs it"
 
 
 def _roles_are_known(root: Node, wrong: frozenset[Loc]) -> bool:
@@ -202,8 +195,7 @@ def stale_digests(root: Node, wrong: frozenset[Loc] = frozenset()) -> list[Loc]:
 
 
 RULES: tuple[Callable[[Node, frozenset[Loc]], Found], ...] = (
-    _one_database,
-    _every_temporal_role,
+    _hosts_of_each_role,
     _roles_once,
     _addresses_once,
     _internal_is_private,

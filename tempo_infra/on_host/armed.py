@@ -45,8 +45,7 @@ class Armed:
     previous: Optional[str]  # the last confirmed one; None: nothing of ours was here
     before: str  # folder in the state folder with what lay under /etc
     program: str  # file in the state folder
-    host: str  # internal address, asked for health
-    ports: "dict[str, int]"  # role -> gRPC port
+    host: str  # internal address, asked for health where a generation names none
     on_failure: str = "rollback"
     phase: str = "armed"  # "healthy", "restored" (files, by a boot), "held" or "failed" (a person decides)
     grace_s: float = 60.0

@@ -67,7 +67,6 @@ def arm(layout: Layout, args: change.Arm) -> "dict[str, Optional[str]]":
         before=before,
         program=program.save(layout),
         host=args.host,
-        ports=args.ports,
         on_failure=args.on_failure,
         grace_s=args.grace_s,
         soak_s=args.soak_s,
@@ -101,7 +100,7 @@ def _remember_images(layout: Layout, generation: str) -> None:
 
 def _need_secrets(layout: Layout, generation: str) -> None:
     """Refuse a generation whose password a rotation has retired: its services could not log in."""
-    for source in sorted(mounts.named_by(layout.generations / generation / "docker-compose.yml")):
+    for source in sorted(mounts.of_generation(layout, generation)):
         if source.startswith(f"{layout.secrets}/") and not Path(source).exists():
             raise StepError(
                 f"generation {generation[:12]} reads {source}, which a rotation of the password took away",
@@ -119,21 +118,20 @@ def _not_its_data(layout: Layout, generation: str) -> str:
 
 def _keep(layout: Layout, args: change.Arm, earlier: Optional[Armed]) -> str:
     """Keep what the change could overwrite and return the folder of that, in the state folder."""
-    new, wanted = layout.generations / args.digest, _owned(layout, args.digest)
-    shipped = _shipped(layout)
+    wanted, shipped, kernel = _owned(layout, args.digest), _shipped(layout), _kernel(layout, args.digest)
     live = manifest.of_generation(layout, args.digest).live if layout.current.is_symlink() else {}
     if earlier is not None:  # what that one has changed must go back too, whatever comes on top of it
         folder = layout.state / earlier.before
-        values = snapshot.add(layout, folder, {*wanted, *live}, new)
+        values = snapshot.add(layout, folder, {*wanted, *live}, kernel)
     elif not layout.current.is_symlink():
         folder = layout.zero
         shutil.rmtree(folder, ignore_errors=True)  # of a first run before this one: nothing of it is in force
-        values = snapshot.take(layout, folder, wanted, new, beside=[layout.plain_compose_file])
+        values = snapshot.take(layout, folder, wanted, kernel, beside=[layout.plain_compose_file])
     else:
         folder = layout.runs / args.run / "before"
-        values = snapshot.take(layout, folder, {*wanted, *shipped, *live}, new)
+        values = snapshot.take(layout, folder, {*wanted, *shipped, *live}, kernel)
     if layout.zero.is_dir() and (first := set(wanted) - set(shipped) - snapshot.paths(layout.zero)):
-        snapshot.add(layout, layout.zero, first, new)  # files that are ours from now on only
+        snapshot.add(layout, layout.zero, first, kernel)  # files that are ours from now on only
     remember(layout, values)
     return str(folder.relative_to(layout.state))
 
@@ -164,6 +162,13 @@ def _owned(layout: Layout, generation: str) -> "dict[str, str]":
         return dict.fromkeys(snapshot.paths(layout.zero), "")
     owned = manifest.of_generation(layout, generation).owned
     return {path: one.sha256 for path, one in owned.items()}
+
+
+def _kernel(layout: Layout, generation: str) -> "set[str]":
+    """Return the kernel values that going there may change, by their paths."""
+    zero = snapshot.values(layout.zero) if generation == ZERO else {}
+    wanted = manifest.of_generation(layout, generation).kernel
+    return {*wanted, *manifest.current(layout).kernel, *zero}
 
 
 def _shipped(layout: Layout) -> "dict[str, str]":

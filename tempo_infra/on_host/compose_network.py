@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import subnets
+from tempo_infra.on_host import manifest, subnets
 from tempo_infra.on_host.shell import StepError, must
 
 if TYPE_CHECKING:
@@ -24,6 +24,13 @@ def differs(ours: "dict[str, list[str]]", wanted: "dict[str, list[str]]") -> boo
 
 
 def _wanted(layout: Layout) -> "dict[str, list[str]]":
+    found = manifest.current(layout)
+    if found.format == manifest.OLDER:
+        return _asked(layout)
+    return {name: list(subnets_) for name, subnets_ in found.networks.items()}
+
+
+def _asked(layout: Layout) -> "dict[str, list[str]]":
     words = ["docker", "compose", "-f", str(layout.compose_file), "config", "--format", "json"]
     try:
         body = json.loads(must(words, deadline_s=30).out)

@@ -12,16 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.on_host import engine
-from tempo_infra.on_host.later import Later
+from tempo_infra.on_host.health import why_silent
 
 if TYPE_CHECKING:
-    from typing import Mapping
+    from typing import Mapping, Optional
 
-    from tempo_infra.on_host import database, role_health, ui_health
-else:
-    database, role_health, ui_health = map(Later, ("database", "role_health", "ui_health"))
+    from tempo_infra.on_host.health import Health
 
-POSTGRESQL, UI = "postgresql", "ui"
 ASK_S = 3.0
 AGAIN_S, PAUSE_S = 10.0, 1.0  # a busy host may answer late once: so long it is asked again
 STARTS_S = 150.0  # younger than this it may be starting: history waits for its shards for 65 s and more
@@ -48,14 +45,6 @@ class Container:
     config: str = ""  # digest of what it was made from, as compose wrote it
     image_id: str = ""  # that it was made from, likewise
     compose: str = ""  # the version that made it
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Where services are asked whether they serve; nothing is asked without a host."""
-
-    host: str = ""
-    ports: "Mapping[str, int]" = field(default_factory=dict)  # by service
 
 
 def of(inspected: "dict[str, Any]") -> Container:
@@ -91,34 +80,23 @@ def _age_s(moment: str) -> float:
     return max(0.0, time.time() - then) if then > 0 else 0.0
 
 
-def asked(found: "list[Container]", ask: Ask) -> "list[Container]":
-    """Ask the services of those that run whether they serve, side by side."""
+def asked(found: "list[Container]", questions: "Mapping[str, Health]") -> "list[Container]":
+    """Ask those that run whether they serve, side by side; one without a question is not asked."""
     from concurrent.futures import ThreadPoolExecutor
 
-    if not ask.host or not found:
+    if not questions or not found:
         return found
     with ThreadPoolExecutor(max_workers=len(found)) as pool:
-        return list(pool.map(lambda one: _asked(one, ask), found))
+        return list(pool.map(lambda one: _asked(one, questions.get(one.service)), found))
 
 
-def _asked(one: Container, ask: Ask) -> Container:
-    if not one.running or one.service not in ask.ports:
+def _asked(one: Container, question: "Optional[Health]") -> Container:
+    if not one.running or question is None:
         return one
     until = time.monotonic() + AGAIN_S
-    while (silent := _why_silent(one, ask)) and one.since_s > STARTS_S and time.monotonic() < until:
+    while (silent := why_silent(question, ASK_S)) and one.since_s > STARTS_S and time.monotonic() < until:
         time.sleep(PAUSE_S)
     return replace(one, silent=silent[:MOST_WORDS])
-
-
-def _why_silent(one: Container, ask: Ask) -> str:
-    """Return why a service does not serve, empty when it does."""
-    port = ask.ports[one.service]
-    if one.service == POSTGRESQL:
-        return str(database.why_silent(ask.host, port, deadline_s=ASK_S))
-    if one.service == UI:
-        return str(ui_health.ask(*ui_health.place_of(one.ports, port)))
-    word = str(role_health.ask(ask.host, port, role_health.HEALTH_NAMES[one.service], ASK_S))
-    return "" if word == "SERVING" else word
 
 
 def startable(one: Container) -> bool:
@@ -169,7 +147,7 @@ def span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def ours(ask: Ask, *, deadline_s: float) -> "list[Container]":
+def ours(questions: "Mapping[str, Health]", *, deadline_s: float) -> "list[Container]":
     """Return our containers by service, those that do not run too; StepError when the engine does not say."""
     found = [of(one) for one in engine.containers(stopped=True, deadline_s=deadline_s)]
-    return asked(sorted(found, key=lambda one: one.service), ask)
+    return asked(sorted(found, key=lambda one: one.service), questions)

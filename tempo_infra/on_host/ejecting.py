@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.steps import upkeep
 
 UNIT = "etc/systemd/system/tempo-infra.service"
-MANAGED = re.compile(r"\A# Managed by tempo-infra.*\n")
+MANAGED = "# Managed by tempo-infra"
 YOURS = "# Left by `tempo-infra eject`; yours from here on.\n"
 
 README = """# The services of this host, without tempo-infra
@@ -87,7 +86,7 @@ def eject(layout: Layout, args: upkeep.Eject) -> Ejected:
         )
     shipped, text = manifest.current(layout), layout.compose_file.read_text()
     services = shipped.kept
-    replace_file(plain, MANAGED.sub(YOURS, text).encode(), 0o644)
+    replace_file(plain, _yours(text).encode(), 0o644)
     sources = _read_on(plain)
     for ours in (layout.current, layout.generations):
         if mounts.holds(ours, sources):
@@ -99,6 +98,11 @@ def eject(layout: Layout, args: upkeep.Eject) -> Ejected:
     _leave_unit(layout, plain)
     _forget(layout, sources)
     return Ejected(str(plain), services)
+
+
+def _yours(text: str) -> str:
+    """Let a file's first line say whose it is from here on."""
+    return YOURS + text.partition("\n")[2] if text.startswith(MANAGED) else text
 
 
 def _readme(layout: Layout, args: upkeep.Eject, shipped: manifest.Manifest, services: "list[str]") -> str:
@@ -118,7 +122,7 @@ def _leave_unit(layout: Layout, plain: Path) -> None:
     """Let the unit read the plain file; its text is the person's from here on."""
     unit = layout.root / UNIT
     if unit.is_file():
-        text = MANAGED.sub(YOURS, unit.read_text()).replace(str(layout.compose_file), str(plain))
+        text = _yours(unit.read_text()).replace(str(layout.compose_file), str(plain))
         replace_file(unit, text.encode(), 0o644)
         run(["systemctl", "daemon-reload"], deadline_s=60)
 

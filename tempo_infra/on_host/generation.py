@@ -24,7 +24,6 @@ from tempo_infra.on_host.kernel_before import give_back
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.leftovers import sweep
 from tempo_infra.on_host.shell import StepError, run
-from tempo_infra.on_host.snapshot import kernel_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -165,10 +164,9 @@ def switch(layout: Layout, args: change.Switch) -> Switched:
     if args.digest == ZERO:
         return _switch_to_zero(layout)
     generation = layout.generations / args.digest
-    wanted = _switched(manifest.read(generation))
-    shipped = _switched(manifest.current(layout))
+    coming, going = manifest.read(generation), manifest.current(layout)
+    wanted, shipped = _switched(coming), _switched(going)
     _refuse_when_moved(layout, args.found)
-    before = _kernel_names(layout, shipped)
     installed = []
     for path, entry in sorted(wanted.items()):
         content = (generation / path).read_bytes()
@@ -182,10 +180,10 @@ def switch(layout: Layout, args: change.Switch) -> Switched:
     removed = sorted(path for path in gone if layout.installed(path).exists())
     for path in removed:
         remove_file(layout.installed(path))
-    give_back(layout, before - _kernel_names(layout, wanted))
+    give_back(layout, going.kernel.keys() - coming.kernel.keys())
     replace_symlink(layout.current, f"generations/{args.digest}")
     _reload_units((*installed, *removed))
-    refused = _apply(layout, sorted(wanted))
+    refused = _apply(layout, sorted(wanted), coming.kernel)
     if refused and args.insist:
         raise StepError(f"the kernel refuses settings: {'; '.join(refused)}", remedy=kernel_refuses.REMEDY)
     return Switched(installed, removed, f"without {'; '.join(refused)}" if refused else "")
@@ -200,13 +198,13 @@ def _is_as_shipped(target: Path, content: bytes, mode: int, uid: int = 0) -> boo
 
 def _switch_to_zero(layout: Layout) -> Switched:
     """Put files and kernel values back as they were before the first provision; no generation is current."""
-    shipped = manifest.current(layout).owned
-    ours = _kernel_names(layout, shipped)
+    going = manifest.current(layout)
+    shipped = going.owned
     kept = snapshot.paths(layout.zero)
     for path in sorted(shipped.keys() - kept):
         remove_file(layout.installed(path))
     snapshot.put_back(layout, layout.zero)
-    give_back(layout, ours - snapshot.values(layout.zero).keys())
+    give_back(layout, going.kernel.keys() - snapshot.values(layout.zero).keys())
     remove_file(layout.current)
     _reload_units(shipped)
     installed = sorted(path for path in kept if layout.installed(path).is_file())
@@ -217,11 +215,6 @@ def _reload_units(changed: "Iterable[str]") -> None:
     """Have systemd read its units anew when one of them changed; a boot reads them anyway."""
     if any(path.startswith("etc/systemd/") for path in changed):
         run(["systemctl", "daemon-reload"], deadline_s=60)
-
-
-def _kernel_names(layout: Layout, owned: "Iterable[str]") -> "set[str]":
-    targets = [layout.installed(path) for path in owned if path.startswith("etc/")]
-    return kernel_names(target.read_text(errors="replace") for target in targets if target.is_file())
 
 
 def _switched(one: manifest.Manifest) -> "dict[str, Entry]":
@@ -237,7 +230,7 @@ def _refuse_when_moved(layout: Layout, found: dict[str, str | None]) -> None:
             raise StepError(f"/{path} changed since the plan was made", remedy="run `tempo-infra plan` again")
 
 
-def _apply(layout: Layout, owned: list[str]) -> list[str]:
+def _apply(layout: Layout, owned: list[str], kernel: "Mapping[str, str]") -> list[str]:
     """Bring owned kernel settings to life and read them back; what is not in force, with what was said."""
     said = []
     for path in owned:
@@ -251,5 +244,5 @@ def _apply(layout: Layout, owned: list[str]) -> list[str]:
         output = run(words, deadline_s=20)
         if output.returncode != 0:
             said.append(f"/{path}: {output.last_words}")
-    refused = kernel_refuses.afterwards(layout, owned)
+    refused = kernel_refuses.afterwards(layout, kernel)
     return [*refused, *said] if refused else []

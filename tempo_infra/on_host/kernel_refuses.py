@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host.snapshot import live_value, values_in
+from tempo_infra.on_host.snapshot import live_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
     from tempo_infra.on_host.layout import Layout
 
-FOLDERS = ("etc/sysctl.d/", "etc/tmpfiles.d/")  # whose files set kernel values
 REMEDY = (
     "in a container that is sold as a host (LXC, OpenVZ) they are the machine's: order a virtual machine, or "
     "go on without them: accept: [kernel-settings]"
 )
 
 
-def beforehand(layout: Layout, wanted: "dict[str, str]") -> "Iterator[str]":
+def beforehand(layout: Layout, wanted: "Mapping[str, str]") -> "Iterator[str]":
     """Say which values could not be set; nothing is written. Names are paths without the slash."""
     for name, value in wanted.items():
         live = live_value(layout, name)
@@ -31,10 +30,8 @@ def beforehand(layout: Layout, wanted: "dict[str, str]") -> "Iterator[str]":
             yield f"{_shown(name)} can't be set to {value}, it is {live}: {why}"
 
 
-def afterwards(layout: Layout, files: "Iterable[str]") -> "list[str]":
-    """Return what the kernel keeps otherwise than the owned files say: refused, or bent to what it allows."""
-    targets = (layout.installed(path) for path in files if path.startswith(FOLDERS))
-    wanted = values_in(target.read_text(errors="replace") for target in targets if target.is_file())
+def afterwards(layout: Layout, wanted: "Mapping[str, str]") -> "list[str]":
+    """Return what the kernel keeps otherwise than the generation says: refused, or bent to what it allows."""
     live = {name: live_value(layout, name) for name in wanted}
     return [
         f"{_shown(name)} is {live[name] or 'not there'}, not {value}"

@@ -17,7 +17,7 @@ from tempo_infra.on_host.kernel_before import before as values_before
 from tempo_infra.on_host.shell import StepError, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tempo_infra.on_host.layout import Layout
@@ -49,7 +49,7 @@ def remove(layout: Layout, args: upkeep.Remove) -> Removed:
     shipped, state = manifest.current(layout), _has_state(layout)
     owned = {path: one.sha256 for path, one in shipped.owned.items()}
     services = down()
-    put_back, left, same = _put_live_values_back(layout, owned)
+    put_back, left, same = _put_live_values_back(layout, shipped.kernel)
     files, aside = _take_files_away(layout, args.run, owned)
     _forget_state(layout)
     for words in (["daemon-reload"], ["reset-failed", "tempo-infra*"]):
@@ -74,7 +74,7 @@ def refuse_open_run(layout: Layout) -> None:
 
 
 def _put_live_values_back(
-    layout: Layout, owned: "Iterable[str]"
+    layout: Layout, ours: "Mapping[str, str]"
 ) -> "tuple[dict[str, str], list[str], dict[str, str]]":
     """Give kernel values back as they were before the first provision, where nobody changed them since.
 
@@ -82,8 +82,6 @@ def _put_live_values_back(
     administrator, or left by an earlier `eject`.
     """
     before = {name: " ".join(value.split()) for name, value in values_before(layout).items()}
-    texts = [layout.installed(path) for path in owned]
-    ours = snapshot.values_in([path.read_text(errors="replace") for path in texts if path.is_file()])
     put_back: "dict[str, str]" = {}
     left: "list[str]" = []
     same: "dict[str, str]" = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import shutil
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import manifest
+from tempo_infra.on_host.manifest import ManifestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +63,8 @@ def _owned(layout: Layout) -> "set[str]":
     found: "set[str]" = set()
     for generation in _children(layout.generations):
         if (generation / manifest.NAME).is_file() and not TEMPORARY.match(generation.name):
-            found |= manifest.read(generation).owned.keys()
+            with contextlib.suppress(ManifestError):  # a later version's: that one knows them
+                found |= manifest.read(generation).owned.keys()
     return found
 
 

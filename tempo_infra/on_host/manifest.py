@@ -6,9 +6,10 @@ The text is canonical JSON, and its sha256 is the generation's name: what is equ
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple
 
+from tempo_infra.on_host import format_1, health
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.users import OF_IMAGES, OWN, Users
@@ -16,11 +17,12 @@ from tempo_infra.on_host.users import OF_IMAGES, OWN, Users
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tempo_infra.on_host.health import Health
     from tempo_infra.on_host.layout import Layout
 
 NAME = "manifest.json"
-FORMAT = 1
-OWNED, SERVICES = "etc/", "services/"
+FORMAT, OLDER = 2, 1  # that is written; that is read as well
+OWNED = "etc/"
 
 
 class ManifestError(StepError, ValueError):
@@ -49,17 +51,25 @@ class Instance:
     component: str  # "history"
     image: str  # full reference
     job: bool = False  # runs once when asked, is not kept running
+    shares_network: bool = False  # with its host: it publishes nothing, and listens by itself
+    listens: "Tuple[str, ...]" = ()  # address:port of its host
+    mounts: "Tuple[str, ...]" = ()  # what it has of its host, by path
+    health: "Optional[Health]" = None  # a job is not asked
+    data: "Mapping[str, str]" = field(default_factory=dict)  # what its first start has fixed: "shards"
 
 
 @dataclass(frozen=True)
 class Manifest:
     """The files of a generation by path, and its containers by name."""
 
+    format: int = FORMAT
     host: str = ""
     cluster: str = ""  # the inventory's name for it; empty: an older program made it
     users: Users = OWN  # whom its containers run as
     files: "Mapping[str, Entry]" = field(default_factory=dict)
     instances: "Mapping[str, Instance]" = field(default_factory=dict)
+    networks: "Mapping[str, Tuple[str, ...]]" = field(default_factory=dict)  # name -> pinned subnets
+    kernel: "Mapping[str, str]" = field(default_factory=dict)  # values that its files set, by path
 
     @property
     def owned(self) -> "dict[str, Entry]":
@@ -76,20 +86,21 @@ class Manifest:
         """The containers that are kept running, sorted."""
         return sorted(name for name, one in self.instances.items() if not one.job)
 
+    def questions(self, host: str) -> "dict[str, Health]":
+        """Return how each container is asked whether it serves; `host`: its internal address."""
+        return {name: health.at(one.health, host) for name, one in self.instances.items() if one.health}
+
     @property
     def text(self) -> bytes:
-        files = {path: _as_json(one) for path, one in self.files.items()}
-        services = {
-            name: {"role": one.component, "image": one.image, "job": one.job}
-            for name, one in self.instances.items()
-        }
         body = {
             "format": FORMAT,
             "cluster": self.cluster,
             "host": self.host,
             "users": asdict(self.users),
-            "files": files,
-            "services": services,
+            "files": {path: _entry_json(one) for path, one in self.files.items()},
+            "instances": {name: _instance_json(one) for name, one in self.instances.items()},
+            "networks": dict(self.networks),
+            "kernel": dict(self.kernel),
         }
         return (json.dumps(body, indent=1, sort_keys=True) + "\n").encode()
 
@@ -97,9 +108,23 @@ class Manifest:
 NONE = Manifest()
 
 
-def _as_json(entry: Entry) -> "dict[str, Any]":
+def _entry_json(entry: Entry) -> "dict[str, Any]":
     found = {"sha256": entry.sha256, "mode": f"{entry.mode:04o}", "uid": entry.uid, "effect": entry.effect}
     return {**found, "live": True} if entry.live else found
+
+
+def _instance_json(one: Instance) -> "dict[str, Any]":
+    found = {
+        "component": one.component,
+        "image": one.image,
+        "job": one.job,
+        "shares_network": one.shares_network,
+        "listens": one.listens,
+        "mounts": one.mounts,
+        "health": health.as_json(one.health) if one.health else None,
+        "data": dict(one.data),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def parse(text: "bytes | str") -> Manifest:
@@ -117,25 +142,50 @@ def of(body: Any) -> Manifest:  # noqa: ANN401 - JSON
     One that names no users is from before there were numbers of our own.
     """
     try:
-        _must_be_known(body.get("format", FORMAT))
+        version = _known(body.get("format", OLDER))
         users = body.get("users")
+        instances = (
+            {_word(name): _older(name, one) for name, one in body.get("services", {}).items()}
+            if version == OLDER
+            else {_word(name): _instance(one) for name, one in body["instances"].items()}
+        )
         return Manifest(
+            format=version,
             host=_word(body.get("host", "")),
             cluster=_word(body.get("cluster", "")),
             users=OF_IMAGES if users is None else Users(**{key: _number(one) for key, one in users.items()}),
             files={_word(path): _entry(one) for path, one in body["files"].items()},
-            instances={
-                _word(name): Instance(_word(one.get("role", name)), _word(one["image"]), _flag(one["job"]))
-                for name, one in body.get("services", {}).items()
-            },
+            instances=instances,
+            networks={_word(name): _words(one) for name, one in body.get("networks", {}).items()},
+            kernel={_word(name): _word(one) for name, one in body.get("kernel", {}).items()},
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ManifestError(f"{type(error).__name__}: {error}") from error
 
 
-def _must_be_known(version: object) -> None:
-    if version != FORMAT:
-        raise ValueError(f"it has format {str(version)[:20]}: a later version wrote it")
+def _known(version: object) -> int:
+    for one in (FORMAT, OLDER):
+        if version == one:
+            return one
+    raise ValueError(f"it has format {str(version)[:20]}: a later version wrote it")
+
+
+def _older(name: str, one: "dict[str, Any]") -> Instance:
+    component, job = _word(one.get("role", name)), _flag(one["job"])
+    return Instance(component, _word(one["image"]), job, health=format_1.health(name, job=job))
+
+
+def _instance(one: "dict[str, Any]") -> Instance:
+    return Instance(
+        component=_word(one["component"]),
+        image=_word(one["image"]),
+        job=_flag(one.get("job", False)),
+        shares_network=_flag(one.get("shares_network", False)),
+        listens=_words(one.get("listens", [])),
+        mounts=_words(one.get("mounts", [])),
+        health=health.of(one["health"]) if "health" in one else None,
+        data={_word(name): _word(value) for name, value in one.get("data", {}).items()},
+    )
 
 
 def _entry(one: "dict[str, Any]") -> Entry:
@@ -154,6 +204,12 @@ def _word(value: Any) -> str:  # noqa: ANN401 - JSON
     return value
 
 
+def _words(value: Any) -> "Tuple[str, ...]":  # noqa: ANN401 - JSON
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"{str(value)[:20]!r} is no list")
+    return tuple(_word(one) for one in value)
+
+
 def _number(value: Any) -> int:  # noqa: ANN401 - JSON
     if not isinstance(value, int):
         raise TypeError(f"{str(value)[:20]!r} is no number")
@@ -168,7 +224,8 @@ def _flag(value: Any) -> bool:  # noqa: ANN401 - JSON
 
 def read(folder: Path) -> Manifest:
     """Read that of a generation's folder. OSError, ManifestError."""
-    return parse((folder / NAME).read_bytes())
+    found = parse((folder / NAME).read_bytes())
+    return replace(found, kernel=format_1.kernel(folder)) if found.format == OLDER else found
 
 
 def of_generation(layout: Layout, generation: str) -> Manifest:

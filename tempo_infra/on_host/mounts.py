@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Iterable
 
-from tempo_infra.on_host import engine
+from tempo_infra.on_host import engine, manifest
 from tempo_infra.on_host.shell import StepError, must
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tempo_infra.on_host.layout import Layout
 
 
 def mounted() -> "set[str]":
@@ -29,6 +31,14 @@ def named_by(file: Path) -> "set[str]":
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StepError(f"{file}: compose did not say what it mounts") from error
     return binds | {str(one["file"]) for one in files if one.get("file")}
+
+
+def of_generation(layout: Layout, generation: str) -> "set[str]":
+    """Return what the containers of a generation have mounted; one of format 1 does not say it itself."""
+    found = manifest.of_generation(layout, generation)
+    if found.format == manifest.OLDER:
+        return named_by(layout.generations / generation / "docker-compose.yml")
+    return {source for one in found.instances.values() for source in one.mounts}
 
 
 def holds(path: Path, sources: "Iterable[str]") -> bool:

@@ -11,21 +11,15 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import grpc_call, reloading
 from tempo_infra.on_host.containers import restart_counts, why_not_running
+from tempo_infra.on_host.health import SERVICES, Grpc
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from tempo_infra.on_host.layout import Layout
     from tempo_infra.on_host.steps import change
 
-# The names under which the server registers its roles (go.temporal.io/server, service/*/fx.go).
-HEALTH_NAMES = {
-    "frontend": "temporal.api.workflowservice.v1.WorkflowService",
-    "history": "temporal.api.workflowservice.v1.HistoryService",
-    "matching": "temporal.api.workflowservice.v1.MatchingService",
-    "worker": "temporal.api.workflowservice.v1.WorkerService",
-}
 STATUS = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 LOOK_EVERY_S, CRASHES = 2.0, 5
@@ -36,27 +30,33 @@ MOST_BYTES = 64 * 1024  # an answer is a few hundred
 
 def role_health(layout: Layout, args: change.Serving) -> dict[str, float]:
     """Wait until every role says SERVING; the seconds that each one took."""
+    asked = {role: Grpc(args.host, port, SERVICES[role]) for role, port in args.ports.items()}
+    return wait(layout, asked, args.deadline_s)
+
+
+def wait(layout: Layout, questions: "Mapping[str, Grpc]", deadline_s: float) -> dict[str, float]:
+    """Wait until every service says SERVING; the seconds that each one took."""
     started = time.monotonic()
-    waiting, seconds = dict(args.ports), {}
+    waiting, seconds = dict(questions), {}
     last = dict.fromkeys(waiting, "not asked")
     look, restarts = started + LOOK_EVERY_S, restart_counts()
     while waiting:
-        for role, port in list(waiting.items()):
-            last[role] = ask(args.host, port, HEALTH_NAMES[role])
+        for role, one in list(waiting.items()):
+            last[role] = ask(one.host, one.port, one.service)
             if last[role] == "SERVING":
                 seconds[role] = time.monotonic() - started
                 del waiting[role]
         if waiting and time.monotonic() > look:
             look = time.monotonic() + LOOK_EVERY_S
             refuse_crash_loop(layout, waiting, restarts)
-        if waiting and time.monotonic() - started > args.deadline_s:
+        if waiting and time.monotonic() - started > deadline_s:
             role = min(waiting)
             raise StepError(
-                f"{role} does not serve after {args.deadline_s:g} s: {last[role]}; "
+                f"{role} does not serve after {deadline_s:g} s: {last[role]}; "
                 f"its log ends: {why_not_running(layout, role)}"
             )
         time.sleep(0.25 if waiting else 0)
-    reloading.take_up(args.ports)
+    reloading.take_up(questions)
     return seconds
 
 

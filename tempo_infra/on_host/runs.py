@@ -12,7 +12,7 @@ from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import condition, manifest, snapshot, undo
 from tempo_infra.on_host.belongs import cluster_here
 from tempo_infra.on_host.cluster_record import ClusterRecord, records
-from tempo_infra.on_host.condition import Ask, Container
+from tempo_infra.on_host.condition import Container  # noqa: TC001 - readers of Runs need the type
 from tempo_infra.on_host.identity import pinned
 from tempo_infra.on_host.journal import Entry, confirmed, entries, last_good
 from tempo_infra.on_host.lock import HostLock, holder
@@ -64,7 +64,7 @@ def read_runs(layout: Layout, args: reading.Runs) -> Runs:
         time.sleep(LOOK_EVERY_S)
     armed = guard.read(layout)
     is_open = armed is not None and armed.phase in guard.OPEN
-    kept, found, unasked = _services(layout, Ask(args.host, args.ports))
+    kept, found, unasked = _services(layout, args.host)
     left_s = armed.grace_s - guard.silent_s(layout, armed.run) if armed is not None and is_open else 0.0
     return Runs(
         current=layout.current.resolve().name if layout.current.is_symlink() else None,
@@ -85,18 +85,18 @@ def read_runs(layout: Layout, args: reading.Runs) -> Runs:
     )
 
 
-def _services(layout: Layout, ask: Ask) -> "tuple[list[str], list[Container], str]":
+def _services(layout: Layout, host: str) -> "tuple[list[str], list[Container], str]":
     """Return what should run, what there is, and why the engine did not say that."""
-    if not ask.host:
+    if not host:
         return [], [], ""
     try:
-        kept = manifest.current(layout).kept
+        found = manifest.current(layout)
     except (OSError, ManifestError) as error:
         return [], [], str(error)
     try:
-        return kept, condition.ours(ask, deadline_s=ENGINE_S), ""
+        return found.kept, condition.ours(found.questions(host), deadline_s=ENGINE_S), ""
     except StepError as error:
-        return kept, [], str(error)
+        return found.kept, [], str(error)
 
 
 def _newest(found: "list[Entry]") -> "list[Entry]":

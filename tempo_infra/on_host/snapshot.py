@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
 from tempo_infra.on_host.durable import fsync_folder, make_folder, remove_file, replace_file, write_new
+from tempo_infra.on_host.kernel_files import FOLDERS, plain, values_in
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
     from tempo_infra.on_host.layout import Layout
 
-LIVE = re.compile(r"^\s*-?([a-z0-9_.\-/]+)\s*=[ \t]*(.*?)\s*$", re.MULTILINE)  # a line of sysctl.d
-WRITTEN = re.compile(  # a line of tmpfiles.d
-    r"^w\S*[ \t]+(/sys/\S+|/proc/sys/\S+)(?:[ \t]+\S+){4}[ \t]+(.*?)[ \t]*$", re.MULTILINE
-)
 BODY = "before.json"  # in a snapshot: what it speaks of
 MORE = "more-"  # folders in a snapshot that later runs have added
 # Of each pair the kernel holds one; the other reads 0 then and can't be written back.
@@ -38,11 +35,16 @@ class Kept:
 
 
 def take(
-    layout: Layout, folder: Path, owned: "Iterable[str]", new: Path, beside: "Iterable[Path]" = ()
+    layout: Layout,
+    folder: Path,
+    owned: "Iterable[str]",
+    kernel: "Iterable[str]",
+    beside: "Iterable[Path]" = (),
 ) -> "dict[str, str]":
-    """Keep the owned files and the live kernel values that they, or the new ones, speak of; return those.
+    """Keep the owned files, and kernel values as they are now; return those.
 
-    `new` holds the files that come; `beside` are others that are kept by their name, where they are there.
+    `kernel` names the values that the change sets; those that the files here set, somebody else's too, are
+    kept as well. `beside` are other files that are kept by their name, where they are there.
     """
     temporary = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -60,12 +62,11 @@ def take(
             kept[path] = Kept(status.st_mode & 0o7777, status.st_uid, status.st_gid)
             make_folder((temporary / path).parent, 0o700)
             write_new(temporary / path, content, 0o600)
-            texts += [content.decode(errors="replace")] if path.startswith("etc/") else []
-    texts += [path.read_text(errors="replace") for path in (new / "etc").rglob("*") if path.is_file()]
+            texts += [content.decode(errors="replace")] if path.startswith(FOLDERS) else []
     for file in beside:
         if file.is_file():
             write_new(temporary / file.name, file.read_bytes(), 0o600)
-    live = _live(layout, texts)
+    live = _live(layout, {*kernel, *values_in(texts)})
     body = {"files": {path: asdict(one) for path, one in kept.items()}, "live": live}
     write_new(temporary / BODY, json.dumps(body, sort_keys=True, indent=1).encode(), 0o600)
     for inner in sorted({p for p in temporary.rglob("*") if p.is_dir()} | {temporary}, reverse=True):
@@ -75,9 +76,9 @@ def take(
     return live
 
 
-def add(layout: Layout, folder: Path, owned: "Iterable[str]", new: Path) -> "dict[str, str]":
+def add(layout: Layout, folder: Path, owned: "Iterable[str]", kernel: "Iterable[str]") -> "dict[str, str]":
     """Keep, within a snapshot, what it does not speak of yet; return the live values as `take` does."""
-    return take(layout, folder / f"{MORE}{len(_parts(folder))}", set(owned) - paths(folder), new)
+    return take(layout, folder / f"{MORE}{len(_parts(folder))}", set(owned) - paths(folder), kernel)
 
 
 def _parts(folder: Path) -> "list[Path]":
@@ -162,25 +163,11 @@ def _is(target: Path, content: bytes, kept: Kept) -> bool:
     return same and target.read_bytes() == content
 
 
-def kernel_names(texts: "Iterable[str]") -> "set[str]":
-    """Return the kernel values that files of sysctl.d and tmpfiles.d speak of, as paths below the root."""
-    return set(values_in(texts))
-
-
-def _live(layout: Layout, texts: "list[str]") -> "dict[str, str]":
-    names = kernel_names(texts)
+def _live(layout: Layout, kernel: "Iterable[str]") -> "dict[str, str]":
+    names = set(kernel)
     names |= {INSTEAD[name] for name in names if name in INSTEAD}
     values = {name: live_value(layout, name) for name in sorted(names)}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def values_in(texts: "Iterable[str]") -> "dict[str, str]":
-    """Return the kernel values that files of sysctl.d and tmpfiles.d set, by their path without the slash."""
-    found = {}
-    for text in texts:
-        found.update({"proc/sys/" + _slashes(key): _plain(value) for key, value in LIVE.findall(text)})
-        found.update({path.lstrip("/"): value for path, value in WRITTEN.findall(text)})
-    return found
 
 
 def live_value(layout: Layout, name: str) -> "Optional[str]":
@@ -190,13 +177,4 @@ def live_value(layout: Layout, name: str) -> "Optional[str]":
     except OSError:
         return None
     chosen = re.search(r"\[(\w+)\]", value)  # "always [madvise] never"
-    return chosen[1] if chosen else _plain(value)
-
-
-def _plain(value: str) -> str:
-    return " ".join(value.split())  # the kernel shows several numbers with tabs between
-
-
-def _slashes(key: str) -> str:
-    """Apply the rule of sysctl: the first separator decides which one it is; the other stands for itself."""
-    return key if "/" in key.partition(".")[0] else key.translate(str.maketrans("./", "/."))
+    return chosen[1] if chosen else plain(value)

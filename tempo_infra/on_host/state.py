@@ -33,7 +33,7 @@ from tempo_infra.on_host.bootstrap import os_id
 from tempo_infra.on_host.changed import Changes, read_changes
 from tempo_infra.on_host.cluster_record import ClusterRecord, latest
 from tempo_infra.on_host.compose_version import compose_version, configs
-from tempo_infra.on_host.condition import Ask, Container
+from tempo_infra.on_host.condition import Container  # noqa: TC001 - readers of HostState need the type
 from tempo_infra.on_host.engine_here import Unfit  # noqa: TC001 - readers of HostState need the type
 from tempo_infra.on_host.journal import confirmed, last_good, restarts
 from tempo_infra.on_host.leftovers import find
@@ -48,6 +48,7 @@ from tempo_infra.on_host.users import OWN, Users, here
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tempo_infra.on_host.health import Health
     from tempo_infra.on_host.layout import Layout
     from tempo_infra.on_host.manifest import Entry
     from tempo_infra.on_host.steps import reading
@@ -141,8 +142,9 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
     data = data_folder.look_or_why(layout)
     docker = _docker(layout)
     listening = ports.taken(args.bindings)
+    questions = provisioned.questions(args.host) if args.host else {}
     answers = docker.engine is not None and not docker.unfit
-    containers = _containers(listening, Ask(args.host, args.ports)) if answers else []
+    containers = _containers(listening, questions) if answers else []
     images = _images(args.images) if answers else {}
     made = configs(layout, args.compose) if docker.compose else {}
     current = _text(layout.compose_file)
@@ -184,7 +186,7 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
         data_problem=data.problem,
         data_free_bytes=data.free_bytes,
         live=_live(containers),
-        ring=_ring(containers, args),
+        ring=_ring(containers, questions),
         taken={one: who.name for one, who in listening.items() if who.container not in ours},
         read_only=sorted({*preflight.read_only(layout), *([data.read_only] if data.read_only else [])}),
         subnets=subnets.asked(args.subnets, deadline_s=ASK_S, has_engine=answers),
@@ -295,20 +297,21 @@ def _live(containers: list[Container]) -> live.Live:
     return live.read(database) if database else live.Live()
 
 
-def _ring(containers: list[Container], args: reading.State) -> list[str]:
+def _ring(containers: list[Container], questions: "Mapping[str, Health]") -> list[str]:
     """Return the ring's members; none where no frontend of this host answers."""
-    if not args.host or not any(one.service == "frontend" and one.running for one in containers):
+    frontend = questions.get("frontend")
+    if frontend is None or not any(one.service == "frontend" and one.running for one in containers):
         return []
     try:
-        return ring.read(args.host, args.ports["frontend"])
+        return ring.read(frontend.host, frontend.port)
     except (OSError, Unread):
         return []
 
 
-def _containers(listening: "dict[str, ports.Holder]", ask: Ask) -> list[Container]:
+def _containers(listening: "dict[str, ports.Holder]", questions: "Mapping[str, Health]") -> list[Container]:
     """Return our containers; one on the host's own network publishes nothing, and listens by itself."""
     try:
-        found = condition.ours(ask, deadline_s=ASK_S)
+        found = condition.ours(questions, deadline_s=ASK_S)
     except StepError:
         return []
     return [

@@ -12,6 +12,7 @@ from tempo_infra.on_host.role_health import LOOK_EVERY_S, refuse_crash_loop
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
+    from tempo_infra.on_host.health import Http
     from tempo_infra.on_host.layout import Layout
 
 STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})\b")
@@ -24,19 +25,16 @@ NO_MORE = (b"\r\n", b"\n", b"")
 ASK_S, LONGEST_S = 3.0, 60.0  # it is there in a second or two, or not at all
 
 
-def place(port: int) -> "tuple[str, int]":
-    """Return where the UI's container is published; earlier versions used another address."""
+def place(question: Http) -> "tuple[str, int]":
+    """Return where to ask; a generation of format 1 does not say it, so there its container is looked at."""
+    if question.host:
+        return question.host, question.port
     found = engine.containers(stopped=True, deadline_s=ENGINE_S)
-    return place_of([at for one in found if engine.service_of(one) == "ui" for at in engine.bound(one)], port)
-
-
-def place_of(bound: "list[str]", port: int) -> "tuple[str, int]":
-    """Return where to ask a UI that is published there."""
-    for address in bound:
+    for address in (at for one in found if engine.service_of(one) == "ui" for at in engine.bound(one)):
         host, _, number = address.rpartition(":")
         if number.isdigit():
             return (LOOPBACK if host in ANY else host), int(number)
-    return LOOPBACK, port
+    return LOOPBACK, question.port
 
 
 def ui_answers(layout: Layout, host: str, port: int, deadline_s: float) -> None:

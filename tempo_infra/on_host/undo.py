@@ -19,6 +19,7 @@ from tempo_infra.on_host.containers import (
 )
 from tempo_infra.on_host.durable import remove_file, replace_symlink
 from tempo_infra.on_host.garbage import tidy
+from tempo_infra.on_host.health import Grpc, Http, Postgres
 from tempo_infra.on_host.journal import Entry, in_journal, name_of, record, was_kept
 from tempo_infra.on_host.later import Later
 from tempo_infra.on_host.layout import PROJECT
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 else:
     database, role_health, ui_health = map(Later, ("database", "role_health", "ui_health"))
 
-POSTGRES_PORT = 5432
 HEALTH_DEADLINE_S, AGAIN_S, LOOK_EVERY_S = 120.0, 30.0, 2.0
 RESTORE_S, PAUSE_S = 900.0, 15.0  # Docker may need minutes after a boot; then a person is needed
 
@@ -43,17 +43,18 @@ def check_health(
     layout: Layout, armed: Armed, generation: str, deadline_s: float = HEALTH_DEADLINE_S
 ) -> None:
     """Ask the database and every role of a generation themselves; StepError names who does not serve."""
-    wanted = manifest.of_generation(layout, generation).kept
+    found = manifest.of_generation(layout, generation)
+    wanted, questions = found.kept, found.questions(armed.host)
     if not wanted:
         return
-    if "postgresql" in wanted:
-        database.postgres_ready(layout, change.PostgresReady(armed.host, POSTGRES_PORT, deadline_s))
-    ports = {role: port for role, port in armed.ports.items() if role in wanted}
-    ui = ports.pop("ui", None)
-    if ports:
-        role_health.role_health(layout, change.Serving(armed.host, ports, deadline_s))
-    if ui is not None:
-        ui_health.ui_answers(layout, *ui_health.place(ui), deadline_s)
+    for one in questions.values():
+        if isinstance(one, Postgres):
+            database.postgres_ready(layout, change.PostgresReady(one.host, one.port, deadline_s))
+    if roles := {name: one for name, one in questions.items() if isinstance(one, Grpc)}:
+        role_health.wait(layout, roles, deadline_s)
+    for one in questions.values():
+        if isinstance(one, Http):
+            ui_health.ui_answers(layout, *ui_health.place(one), deadline_s)
     missing = sorted(set(wanted) - set(running(layout)))
     if missing:
         raise StepError(f"not running: {', '.join(missing)}")

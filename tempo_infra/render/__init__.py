@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.users import OWN
-from tempo_infra.render.bundle import Bundle, File, Service, own_used
+from tempo_infra.render.bundle import Bundle, File, own_used
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.users import Users
     from tempo_infra.sizing import Settings
 
-__all__ = ["Bundle", "File", "Service", "own_used", "render"]
+__all__ = ["Bundle", "File", "own_used", "render"]
 
 
 def render(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host.manifest import Entry, Instance, Manifest
+from tempo_infra.on_host.kernel_files import FOLDERS, values_in
+from tempo_infra.on_host.manifest import Entry, Manifest
 from tempo_infra.on_host.users import OWN, Users
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from tempo_infra.on_host.manifest import Instance
 
 STATE = "/var/lib/tempo-infra"  # on the host; its layout is in docs/explanation
 
@@ -47,16 +50,6 @@ class File:
     def logical(self) -> str:
         """The path without the digest of a service's folder, so that two generations can be compared."""
         return logical(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One container of the compose project."""
-
-    name: str  # "postgresql", "history", …
-    role: str  # the inventory's role that it serves
-    image: str  # full reference
-    job: bool = False  # runs once when asked, is not kept running
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +104,16 @@ class Bundle:
 
     host: str
     files: tuple[File, ...]
-    services: tuple[Service, ...]
+    instances: Mapping[str, Instance]  # the containers, by name
     own: tuple[OwnTemplate, ...] = ()  # that were used, sorted by name
     cluster: str = ""  # the inventory's name for it
     users: Users = OWN  # whom its containers run as
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> pinned IPv4 subnets
 
     @cached_property
-    def manifest(self) -> bytes:
-        """Canonical JSON; the digest of a bundle is its hash."""
+    def manifest(self) -> Manifest:
+        """What the host is told of it; its text's hash is the digest of the bundle."""
+        kernel = [one.content.decode() for one in self.files if one.path.startswith(FOLDERS)]
         return Manifest(
             host=self.host,
             cluster=self.cluster,
@@ -126,16 +121,18 @@ class Bundle:
             files={
                 one.path: Entry(one.sha256, one.mode, one.uid, one.effect, one.live) for one in self.files
             },
-            instances={one.name: Instance(one.role, one.image, one.job) for one in self.services},
-        ).text
+            instances=self.instances,
+            networks=self.networks,
+            kernel=values_in(kernel),
+        )
 
     @cached_property
     def digest(self) -> str:
-        return hashlib.sha256(self.manifest).hexdigest()
+        return hashlib.sha256(self.manifest.text).hexdigest()
 
     @property
     def images(self) -> tuple[str, ...]:
-        return tuple(sorted({service.image for service in self.services}))
+        return tuple(sorted({one.image for one in self.instances.values()}))
 
     def file(self, path: str) -> File:
         return next(file for file in self.files if file.path == path)

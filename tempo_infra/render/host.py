@@ -11,7 +11,7 @@ from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.users import OF_IMAGES, PASSWD
 from tempo_infra.render import views
 from tempo_infra.render.anew import written
-from tempo_infra.render.bundle import STATE, Bundle, File, OwnTemplate, Service
+from tempo_infra.render.bundle import STATE, Bundle, File, OwnTemplate
 from tempo_infra.render.files import (
     COMPOSE,
     NAMESPACES,
@@ -20,6 +20,7 @@ from tempo_infra.render.files import (
     system_files,
 )
 from tempo_infra.render.floor import RISKS, Read, judged
+from tempo_infra.render.instances import instances, networks
 from tempo_infra.render.keys import (
     check_compose,
     check_dynamic,
@@ -45,11 +46,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A rendered file, the images that it names, and the operator's template that made it, if one did."""
+    """A rendered file, and the operator's template that made it, if one did."""
 
     file: File
-    images: Mapping[str, str]  # by service
     own: OwnTemplate | None
+    read: Any = None  # compose and server.yaml, as they were read back
     start: bytes = b""  # what of it only a start of its service takes up
     polls: bool = True  # who is started with it takes up what changes in the others
 
@@ -60,6 +61,7 @@ class Made:
         return replace(self, file=replace(self.file, path=f"{folder}/{self.file.path}"))
 
 
+SERVER = "server.yaml"
 MANAGED = "Managed by tempo-infra; a change made here is shown as drift and not kept."
 
 
@@ -84,31 +86,35 @@ def bundle(
     }
     made: list[Made] = []
     folders: dict[str, str] = {}
+    servers: dict[str, Any] = {}  # server.yaml by service
     for container in settings.containers:
         own = _service_files(engine, cluster, settings, container, values, view)
         if own:
             folder = f"{container.name}-{service_digest([(one.file, one.start) for one in own])}"
             folders[container.name] = folder
+            servers[container.name] = next((one.read for one in own if one.file.path == SERVER), None)
             made += [
                 replace(one, file=replace(one.file, path=f"services/{folder}/{one.file.path}")) for one in own
             ]
     if users != OF_IMAGES:
         file = File("passwd", PASSWD.encode(), 0o644, 0, "restarts all services")
         folders[views.ACCOUNTS] = f"{views.ACCOUNTS}-{service_digest([(file, file.content)])}"
-        made.append(Made(file, {}, None).moved(f"services/{folders[views.ACCOUNTS]}"))
-    values["host"] = views.host_view(cluster, host, settings, folders, users)
+        made.append(Made(file, None).moved(f"services/{folders[views.ACCOUNTS]}"))
+    view_of_host = views.host_view(cluster, host, settings, folders, users)
+    values["host"] = view_of_host
     values["data_folder"], values["initdb_folder"] = views.data_folder(), views.initdb_folder()
     values["namespaces"] = views.namespaces_of(cluster, host)
     specs = (COMPOSE, *system_files(settings), *((NAMESPACES,) if values["namespaces"] else ()))
     made += [_made(engine, cluster, spec, (f"{spec.path}.j2",), values) for spec in specs]
-    images = next(one.images for one in made if one.file.path == COMPOSE.path)
+    compose = next(one.read for one in made if one.file.path == COMPOSE.path)
     return Bundle(
         host.name,
         tuple(sorted((one.file for one in made), key=lambda file: file.path)),
-        _services(settings, images),
+        instances(compose, host, view_of_host, servers),
         tuple(sorted({one.own for one in made if one.own}, key=lambda own: own.name)),
         cluster.name,
         users,
+        networks(compose),
     )
 
 
@@ -147,20 +153,20 @@ def _made(
     # Not in the other process: the tables that are loaded for it are there for all then.
     meant = _read(engine.ours(templates[-1], values), spec, values) if own else None
 
-    def taken(rendered: Rendered) -> tuple[str, Mapping[str, str], Sequence[str], str, bool]:
+    def taken(rendered: Rendered) -> tuple[str, Any, Sequence[str], str, bool]:
         read = _read(rendered, spec, values)
-        images = _images(read.found) if spec is COMPOSE else {}
+        found = read.found if spec is COMPOSE or spec.path == SERVER else None
         beyond = judged(cluster, spec.path, rendered.template, read, meant) if meant else ()
         text = written(MANAGED, rendered, read.found, spec.reader) if meant else read.text
         start = started_with(spec, text, read.found, int(str(values["postgres_version"])))
-        return text, images, beyond, start, spec.path != "server.yaml" or polls(read.found)
+        return text, found, beyond, start, spec.path != SERVER or polls(read.found)
 
-    text, images, beyond, start, polled = engine.render(name, values, taken)
+    text, found, beyond, start, polled = engine.render(name, values, taken)
     effect, live = spec.effect.format(service=service), bool(service) and spec.reloaded
     file = File(spec.path, text.encode(), spec.mode, spec.uid, effect, live)
     accepted = RISKS[spec.path][0] if beyond else ""
     template = OwnTemplate(name, tuple(beyond), accepted) if own else None
-    return Made(file, images, template, start.encode(), polled)
+    return Made(file, template, found, start.encode(), polled)
 
 
 def _read(rendered: Rendered, spec: ConfigFile, values: Mapping[str, object]) -> Read:
@@ -168,7 +174,7 @@ def _read(rendered: Rendered, spec: ConfigFile, values: Mapping[str, object]) ->
     found = check(rendered, spec.reader)
     if spec is COMPOSE:
         check_compose(found, rendered.template, views.PROJECT, _names(values["host"]))
-    if spec.path == "server.yaml":
+    if spec.path == SERVER:
         refuse_template(rendered.text, rendered.template)
         check_temporal(found, rendered.template)
     if spec.path == "dynamic.yaml":
@@ -183,20 +189,3 @@ def _read(rendered: Rendered, spec: ConfigFile, values: Mapping[str, object]) ->
 
 def _names(host: object) -> set[str]:
     return {service.name for service in host.services} if isinstance(host, views.HostView) else set()
-
-
-def _images(compose: Any) -> Mapping[str, str]:  # noqa: ANN401  # parsed YAML
-    return {name: str(service.get("image")) for name, service in compose["services"].items()}
-
-
-def _services(settings: HostSettings, images: Mapping[str, str]) -> tuple[Service, ...]:
-    """Return the containers; what is pulled and shown is the image that the compose file really names."""
-    return tuple(
-        Service(
-            name=container.name,
-            role=container.role.value,
-            image=images[container.name],
-            job=container.job,
-        )
-        for container in settings.containers
-    )

@@ -28,7 +28,7 @@ MOST_LINES = 5000  # of two files, to be compared line by line: a few of them ta
 
 def contents(bundle: Bundle) -> Files:
     """Return every file of a host by its path, with the manifest."""
-    return {file.path: file.content for file in bundle.files} | {MANIFEST: bundle.manifest}
+    return {file.path: file.content for file in bundle.files} | {MANIFEST: bundle.manifest.text}
 
 
 def write(bundles: Sequence[Bundle], folder: Path, *, whole: bool) -> None:

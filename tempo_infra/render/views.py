@@ -51,6 +51,7 @@ class ServiceView:
     shm: str
     shares_network: bool  # it has the host's network, and binds the internal address itself
     ports: tuple[str, ...]  # published
+    binds: tuple[str, ...]  # address:port, where it listens
     extra_hosts: tuple[str, ...]  # "name:address", where it reaches several frontends under one name
     health_address: str
     health_port: str
@@ -236,6 +237,7 @@ def service_view(
         shm=_mebibytes(container.shm_bytes or 0),
         shares_network=shares,
         ports=() if shares else tuple(_published(host, port) for port in ports),
+        binds=tuple(with_port(address(host, port), port.number) for port in ports),
         extra_hosts=_frontend_hosts(cluster, host) if Role.FRONTEND in component.asks else (),
         health_address=host.internal if shares else LOOPBACK,
         health_port=str(ports[0].number) if ports else "",

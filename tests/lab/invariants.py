@@ -195,7 +195,8 @@ def containers_run_from_the_same_generation(seen: Look) -> Iterator[str]:
         return
     hashes = dict(line.split() for line in seen["hashes"].splitlines())
     manifest = seen["manifest"]
-    kept = {name for name, one in manifest["services"].items() if not one["job"]}
+    services = manifest["services"] if manifest["format"] == 1 else manifest["instances"]
+    kept = {name for name, one in services.items() if not one.get("job")}
     yield from (f"{name} does not run" for name in sorted(kept - running.keys()))
     yield from (f"{name} is not of this generation" for name in sorted(running.keys() - kept))
     yield from (

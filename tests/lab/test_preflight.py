@@ -76,7 +76,7 @@ class Ground:
                     )
                     for file in files
                 )
-            return Bundle(bundle.host, files, bundle.services)
+            return replace(bundle, files=files)
 
         bundles = [edit(bundle) for bundle in render(cluster, size(cluster))]
         store = SecretStore.open(cluster.secrets)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tempo_infra.on_host.health import SERVICES
 from tempo_infra.on_host.probes.reading import Unread
-from tempo_infra.on_host.role_health import HEALTH_NAMES, ask
+from tempo_infra.on_host.role_health import ask
 
 TIMEOUT_S = 3.0
 
@@ -29,6 +30,5 @@ def read(address: str, ports: "tuple[RolePort, ...]") -> "tuple[RoleHealth, ...]
     if not address or not ports:
         raise Unread("no Temporal role of this host is known", not_wanted=True)
     return tuple(
-        RoleHealth(one.role, one.port, ask(address, one.port, HEALTH_NAMES[one.role], TIMEOUT_S))
-        for one in ports
+        RoleHealth(one.role, one.port, ask(address, one.port, SERVICES[one.role], TIMEOUT_S)) for one in ports
     )

@@ -152,7 +152,6 @@ class Arm(Step):
     digest: str
     seen: Optional[str]  # the generation that was current when the plan was made
     host: str
-    ports: "dict[str, int]"
     take_over: "list[str]"  # owned files that someone else wrote: copies of them stay on the host
     on_failure: str = "rollback"
     grace_s: float = 60.0

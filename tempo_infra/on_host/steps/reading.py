@@ -26,7 +26,6 @@ class State(Step):
     secrets_needed: "list[str]" = field(default_factory=list)  # of the names, those that services read
     compose: str = ""  # the wanted compose file
     host: str = ""  # internal address; empty: no service is asked whether it serves
-    ports: "dict[str, int]" = field(default_factory=dict)  # service -> where it is asked
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,6 @@ class Runs(Step):
     run: str = ""  # only this one; empty: all
     wait_s: float = 0.0  # for this run to be over
     host: str = ""  # internal address; empty: no service is asked whether it serves
-    ports: "dict[str, int]" = field(default_factory=dict)  # service -> where it is asked
 
 
 @dataclass(frozen=True)

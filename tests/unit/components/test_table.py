@@ -14,14 +14,15 @@ from tempo_infra.components import COMPONENTS
 from tempo_infra.components.component import Component, Grpc, Reach
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.on_host.role_health import HEALTH_NAMES
+from tempo_infra.on_host.format_1 import PORTS as OLDER
+from tempo_infra.on_host.health import SERVICES
 from tempo_infra.on_host.users import Users
 from tests.unit.source import nodes
 
 ROOT = Path(__file__).parents[3]
 TABLE = "tempo_infra/components/table.py"
 PORTS = {port.number for one in COMPONENTS for port in one.ports}
-ELSEWHERE = {"tempo_infra/on_host/undo.py": {5432}}  # the host's program can't read the table
+ELSEWHERE = {"tempo_infra/on_host/format_1.py": {5432, 8080, *OLDER.values()}}  # where versions before asked
 
 
 def sources() -> list[Path]:
@@ -95,9 +96,7 @@ def test_needs_make_an_order() -> None:
 
 
 def test_what_a_host_asks_over_grpc_is_what_the_table_says() -> None:
-    assert {
-        one.name: one.health.service for one in COMPONENTS if isinstance(one.health, Grpc)
-    } == HEALTH_NAMES
+    assert {one.name: one.health.service for one in COMPONENTS if isinstance(one.health, Grpc)} == SERVICES
 
 
 def test_who_reads_no_secret_runs_as_another_than_who_does() -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from tempo_infra.deploy import namespaces, restarts, values
 from tempo_infra.deploy.answers import yaml
-from tempo_infra.deploy.obstacles import SHARDS
 from tests.unit.deploy.test_plan import FRESH
 
 DEEP = "services: " + "[" * 30_000
@@ -79,8 +78,3 @@ def test_what_yaml_or_postgresql_writes_with_escapes_steers_no_terminal() -> Non
 def test_what_is_of_another_shape_has_no_values(text: str) -> None:
     assert values._values("services/history/server.yaml", text) == {}
     assert values._values("services/history/dynamic.yaml", text) == {}
-
-
-def test_a_shard_count_is_looked_for_once() -> None:
-    assert SHARDS.search("a:\n  numHistoryShards: 4096\n")[1] == "4096"  # type: ignore[index]
-    assert SHARDS.search("\n" * 300_000) is None  # each line was once gone through to the end of all

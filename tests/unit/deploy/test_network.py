@@ -24,7 +24,10 @@ def on(subnet: str, mode: str = "") -> Bundle:
         text = text.replace("{image", f"{{network_mode: {mode}, image")
     text += f"networks:\n  default:\n    ipam:\n      config:\n        - subnet: {subnet}\n"
     file = File("docker-compose.yml", text.encode(), 0o644, 0, "recreates")
-    return replace(made, files=(file, *(one for one in made.files if one.path != file.path)))
+    instances = {name: replace(one, shares_network=mode == "host") for name, one in made.instances.items()}
+    files = (file, *(one for one in made.files if one.path != file.path))
+    networks = {} if mode == "host" else {"default": (subnet,)}
+    return replace(made, files=files, instances=instances, networks=networks)
 
 
 def has(state: HostState, *, ours: str = "", by: tuple[str, ...] = ()) -> HostState:

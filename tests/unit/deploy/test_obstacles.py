@@ -98,7 +98,7 @@ def single() -> Bundle:
 
 def test_a_strangers_port_stands_in_the_way_and_our_own_does_not() -> None:
     made, cluster = single(), load(SINGLE)
-    ui = next(port for port in obstacles.bindings(made)["ui"])
+    [ui] = made.instances["ui"].listens
     state = replace(FRESH, addresses=[cluster.hosts[0].internal], taken={ui: "nginx (pid 12)"})
     found = obstacles.problems(cluster.hosts[0], made, state, Allowed())
     assert found == (f"port {ui} is taken by nginx (pid 12): stop it, or give it another port",)

@@ -12,8 +12,9 @@ from tempo_infra.deploy.plan import Action, plan_host
 from tempo_infra.inventory.cluster import Disk, Host, InstanceClass, Resources, Role, Ssh
 from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.engine_here import Unfit
+from tempo_infra.on_host.manifest import Instance
 from tempo_infra.on_host.state import Docker, HostState
-from tempo_infra.render.bundle import Bundle, File, Service
+from tempo_infra.render.bundle import Bundle, File
 
 HOST = Host(
     "db-1",
@@ -38,12 +39,12 @@ def bundle(conf: str = "a = 1\n", digest: str = "aaaaaaaaaaaa", sysctl: str = "k
         File(OWNED, sysctl.encode(), 0o644, 0, "applied by sysctl"),
         File(f"services/postgresql-{digest}/postgresql.conf", conf.encode(), 0o644, 0, "restarts postgresql"),
     )
-    services = (
-        Service("postgresql", "postgresql", "postgres:17"),
-        Service("ui", "ui", "ui"),
-        Service("schema", "postgresql", "admin-tools", job=True),
-    )
-    return Bundle("db-1", files, services)
+    instances = {
+        "postgresql": Instance("postgresql", "postgres:17", data={"major": "17"}),
+        "ui": Instance("ui", "ui"),
+        "schema": Instance("postgresql", "admin-tools", job=True),
+    }
+    return Bundle("db-1", files, instances)
 
 
 def container(service: str, *, running: bool = True) -> Container:
@@ -66,7 +67,7 @@ def after(made: Bundle) -> HostState:
         FRESH,
         generation=made.digest,
         confirmed=made.digest,
-        manifest=made.manifest.decode(),
+        manifest=made.manifest.text.decode(),
         installed={OWNED: made.file(OWNED).sha256},
         containers=[container("postgresql"), container("ui")],
         data_version="17",
@@ -106,7 +107,7 @@ def test_a_host_of_an_older_program_gets_the_clusters_name_with_its_next_change(
     old, new = bundle(), replace(bundle(), cluster="oslo")
     plan = plan_host(HOST, new, after(old), {})
     assert (plan.problems, plan.is_noop) == ((), True)
-    assert '"cluster": "oslo"' in new.manifest.decode()
+    assert '"cluster": "oslo"' in new.manifest.text.decode()
 
 
 def test_a_fresh_host_gets_everything_and_restarts_nothing() -> None:
@@ -237,12 +238,25 @@ def test_what_stands_in_the_way_is_said_before_anything_is_changed(
 def server(shards: int) -> Bundle:
     text = f"persistence:\n  numHistoryShards: {shards}\n"
     file = File("services/history-aaaaaaaaaaaa/server.yaml", text.encode(), 0o644, 0, "restarts history")
-    return replace(bundle(), files=(*bundle().files, file))
+    history = Instance("history", "server", data={"shards": str(shards)})
+    return replace(
+        bundle(), files=(*bundle().files, file), instances={**bundle().instances, "history": history}
+    )
 
 
-def test_the_shard_count_of_a_cluster_that_has_started_is_fixed() -> None:
+@pytest.mark.parametrize("older", [False, True])
+def test_the_shard_count_of_a_cluster_that_has_started_is_fixed(*, older: bool) -> None:
+    """A manifest of format 1 does not say it: then the file does."""
     old, new = server(512), server(1024)
-    [problem] = plan_host(HOST, new, seen_from(after(old), old, new), {}).problems
+    state = seen_from(after(old), old, new)
+    if older:
+        body = json.loads(state.manifest)
+        services = {
+            name: {"role": one["component"], "image": one["image"], "job": one.get("job", False)}
+            for name, one in body.pop("instances").items()
+        }
+        state = replace(state, manifest=json.dumps({**body, "format": 1, "services": services}))
+    [problem] = plan_host(HOST, new, state, {}).problems
     assert problem == "temporal.shards is fixed at first start: the cluster has 512, the inventory says 1024"
     assert plan_host(HOST, new, replace(FRESH, data_version=None), {}).problems == ()
 
@@ -282,4 +296,4 @@ def test_the_plan_holds_no_file_twice_after_a_service_folder_got_a_new_name() ->
     plan = plan_host(HOST, new, seen_from(after(old), old, new), {})
     paths = [change.path for change in plan.changes]
     assert len(paths) == len(set(paths))
-    assert json.loads(old.manifest)["files"].keys() != json.loads(new.manifest)["files"].keys()
+    assert json.loads(old.manifest.text)["files"].keys() != json.loads(new.manifest.text)["files"].keys()

@@ -26,7 +26,7 @@ SYSCTL = "etc/sysctl.d/60-tempo-infra.conf"
 
 def kept(bundle: Bundle = BUNDLE, **texts: str) -> KeptGeneration:
     found = {file.path: file.content.decode() for file in bundle.files}
-    return KeptGeneration(bundle.manifest.decode(), found | texts)
+    return KeptGeneration(bundle.manifest.text.decode(), found | texts)
 
 
 def other() -> Bundle:
@@ -42,7 +42,7 @@ def test_a_generation_that_lies_on_a_host_is_read_as_what_was_rendered(bundle: B
     found = bundle_of(bundle.host, kept(bundle), bundle.digest)
     assert (found.digest, found.manifest, found.users) == (bundle.digest, bundle.manifest, bundle.users)
     assert {one.path: one for one in found.files} == {one.path: one for one in bundle.files}
-    assert set(found.services) == set(bundle.services)
+    assert found.instances == bundle.instances
 
 
 @pytest.mark.parametrize(

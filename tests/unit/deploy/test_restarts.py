@@ -178,8 +178,8 @@ def test_the_plan_says_why_a_service_is_started() -> None:
 @pytest.mark.parametrize(("state", "holds"), [("paused", True), ("restarting", True), ("exited", False)])
 def test_a_container_that_holds_its_ports_is_not_in_its_own_way(state: str, holds: bool) -> None:
     one = replace(by_compose("ui"), running=False, state=state, ports=["10.0.0.13:8080"])
-    text = bundle().files[0].content.replace(b"{image: ui}", b'{image: ui, ports: ["10.0.0.13:8080:8080"]}')
-    wanted = replace(bundle(), files=(replace(bundle().files[0], content=text), *bundle().files[1:]))
+    listens = replace(bundle().instances["ui"], listens=("10.0.0.13:8080",))
+    wanted = replace(bundle(), instances={**bundle().instances, "ui": listens})
     plan = planned(replace(well(), containers=[by_compose("postgresql"), one]), wanted)
     assert plan.bind == (() if holds else ("10.0.0.13:8080",))
 
@@ -248,7 +248,7 @@ def live(conf: str) -> Bundle:
 def reloaded(old: Bundle, new: Bundle, **changes: object) -> HostPlan:
     state = replace(
         well(),
-        manifest=old.manifest.decode(),
+        manifest=old.manifest.text.decode(),
         generation=old.digest,
         confirmed=old.digest,
         **changes,  # type: ignore[arg-type]  # a row's fields

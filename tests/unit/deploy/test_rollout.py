@@ -56,16 +56,16 @@ def pushed(cluster: Cluster, bundles: tuple[Bundle, ...]) -> dict[str, HostState
     states = {}
     record = described(cluster, "r0", {one.host: (one.digest, "") for one in bundles}, cluster.digest)
     for host, made in zip(cluster.hosts, bundles, strict=True):
-        kept = [service for service in made.services if not service.job]
+        kept = [(name, one.image) for name, one in made.instances.items() if not one.job]
         states[host.name] = replace(
             FRESH,
             addresses=[host.internal],
             generation=made.digest,
             confirmed=made.digest,
-            manifest=made.manifest.decode(),
+            manifest=made.manifest.text.decode(),
             installed={file.path: file.sha256 for file in made.files if file.path.startswith("etc/")},
             containers=[
-                Container(one.name, one.name, running=True, started_at="", image=one.image) for one in kept
+                Container(name, name, running=True, started_at="", image=image) for name, image in kept
             ],
             data_version="17",
             system_identifier="7712",

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tempo_infra.on_host import condition, database, role_health
-from tempo_infra.on_host.condition import Ask, Container, asked, of, span, starts, trouble
+from tempo_infra.on_host.condition import Container, asked, of, span, starts, trouble
+from tempo_infra.on_host.health import SERVICES, Grpc, Postgres
 
 RUNS = Container("history", "1", running=True, started_at="", image="i", since_s=7200.0)
 DOWN = replace(RUNS, running=False, since_s=180.0)
@@ -132,13 +133,16 @@ def test_services_that_run_are_asked_and_only_a_late_one_again(monkeypatch: pyte
             replace(DOWN, service="worker"),
             replace(RUNS, service="own"),
         ],
-        Ask("10.0.0.1", {"history": 1, "matching": 2, "postgresql": 3, "worker": 4}),
+        {
+            "postgresql": Postgres("10.0.0.1", 3),
+            **{name: Grpc("10.0.0.1", 1, SERVICES[name]) for name in ("history", "matching", "worker")},
+        },
     )
     assert [one.silent for one in found] == ["timed out", "", "refused", "", ""]
     assert times["history"] > 3
     assert (times["matching"], times["postgresql"]) == (3, 1)
 
 
-def test_without_a_host_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_question_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(role_health, "ask", lambda *_: "refused")
-    assert asked([RUNS], Ask(ports={"history": 1})) == [RUNS]
+    assert asked([RUNS], {}) == [RUNS]

@@ -34,7 +34,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 def changed(layout: Layout) -> None:
     """From arming to the confirmation, as a run does it."""
-    arm = change.Arm("r1", "someone", NEW, OLD, "10.0.0.1", {}, [])
+    arm = change.Arm("r1", "someone", NEW, OLD, "10.0.0.1", [])
     arming.arm(layout, arm)
     record(layout, Entry("r1", "switch", "started", NEW))
     switch(layout, change.Switch(NEW, {}))
@@ -96,7 +96,7 @@ def test_a_power_cut_at_every_change_of_the_file_system(layout: Layout, tmp_path
 
 def test_a_second_cut_while_the_host_goes_back(layout: Layout, tmp_path: Path) -> None:
     def switched() -> None:
-        arming.arm(layout, change.Arm("r1", "someone", NEW, OLD, "10.0.0.1", {}, []))
+        arming.arm(layout, change.Arm("r1", "someone", NEW, OLD, "10.0.0.1", []))
         record(layout, Entry("r1", "switch", "started", NEW))
         switch(layout, change.Switch(NEW, {}))
 

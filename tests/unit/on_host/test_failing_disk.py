@@ -27,7 +27,7 @@ pytestmark = pytest.mark.thorough
 
 RUN = "r1"
 STEPS = [
-    change.Arm(RUN, "x", NEW, OLD, "10.0.0.1", {}, [], grace_s=0.0),
+    change.Arm(RUN, "x", NEW, OLD, "10.0.0.1", [], grace_s=0.0),
     change.Switch(digest=NEW, found={}),
     change.Healthy(run=RUN),
     change.Confirm(run=RUN, why="health"),

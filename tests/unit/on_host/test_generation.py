@@ -28,7 +28,7 @@ def bundle(**texts: str) -> Bundle:
     }
     contents.update({name.replace("__", "/").replace("_dot_", "."): text for name, text in texts.items()})
     files = tuple(File(path, text.encode(), 0o644, 0, "") for path, text in sorted(contents.items()))
-    return Bundle("db-1", files, ())
+    return Bundle("db-1", files, {})
 
 
 def args(made: Bundle, archive: bytes) -> change.Stage:
@@ -214,9 +214,7 @@ def test_a_snapshot_puts_back_what_a_server_reads_anew(tmp_path: Path) -> None:
     switch(layout, change.Switch(old.digest, {}))
     staged(layout, new)
     kept = layout.runs / "r1/before"
-    snapshot.take(
-        layout, kept, manifest.of_generation(layout, new.digest).live, layout.generations / new.digest
-    )
+    snapshot.take(layout, kept, manifest.of_generation(layout, new.digest).live, ())
     switch(layout, change.Switch(new.digest, {}))
     written = (layout.state / LIVE).stat().st_mtime_ns
     snapshot.put_back(layout, kept)

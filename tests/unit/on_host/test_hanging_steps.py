@@ -212,7 +212,7 @@ def test_the_timer_decides_about_a_change_whose_step_hangs(
     made = make(tmp_path, monkeypatch)
     monkeypatch.setattr(alone, "end_scope", lambda _: None)
     armed = guard.Armed(
-        "r1", "kari", guard.boot_id(made), NEW, OLD, "runs/r1/before", "p.zip", "10.0.0.1", {}, grace_s=3.0
+        "r1", "kari", guard.boot_id(made), NEW, OLD, "runs/r1/before", "p.zip", "10.0.0.1", grace_s=3.0
     )
     monkeypatch.setattr(snapshot, "put_back", lambda *_: None)
     guard.beat(made, "r1")
@@ -250,7 +250,7 @@ alone.deadline(Layout(Path(sys.argv[1])), "r1")
 """
     (layout.root / "proc/sys/kernel/random").mkdir(parents=True)
     (layout.root / "proc/sys/kernel/random/boot_id").write_text("b")
-    change = guard.Armed("r1", "kari", "b", NEW, OLD, "x", "p.zip", "10.0.0.1", {}, grace_s=0.1)
+    change = guard.Armed("r1", "kari", "b", NEW, OLD, "x", "p.zip", "10.0.0.1", grace_s=0.1)
     guard.write(layout, change)
     done = subprocess.run(
         [sys.executable, "-c", words, str(layout.root)],
@@ -273,7 +273,7 @@ def test_a_run_that_goes_on_for_long_is_watched_by_a_new_program(
     monkeypatch.setattr(guard, "WATCH_S", 0.0)
     (layout.root / "proc/sys/kernel/random").mkdir(parents=True)
     (layout.root / "proc/sys/kernel/random/boot_id").write_text("b")
-    guard.write(layout, guard.Armed("r1", "k", "b", NEW, OLD, "x", "p.zip", "10.0.0.1", {}, grace_s=0.1))
+    guard.write(layout, guard.Armed("r1", "k", "b", NEW, OLD, "x", "p.zip", "10.0.0.1", grace_s=0.1))
     guard.beat(layout, "r1")
     assert alone.deadline(layout, "r1") == alone.AGAIN
 
@@ -285,7 +285,7 @@ def test_what_the_host_starts_by_itself_has_an_end(
     """And one that lets a decision come to its own end first."""
     asked: list[list[str]] = []
     monkeypatch.setattr(guard, "must", lambda words, **_: asked.append(words))
-    armed = guard.Armed("r1", "k", "b", NEW, OLD, "x", "p.zip", "10.0.0.1", {}, grace_s=9.0, soak_s=soak_s)
+    armed = guard.Armed("r1", "k", "b", NEW, OLD, "x", "p.zip", "10.0.0.1", grace_s=9.0, soak_s=soak_s)
     guard._start_timer(layout, armed)
     texts = guard._units(layout, armed)
     [runtime] = [word for word in asked[0] if word.startswith("--property=RuntimeMaxSec=")]
@@ -329,7 +329,7 @@ def test_putting_containers_back_has_an_end(layout: Layout, monkeypatch: pytest.
         return "the engine hangs"
 
     monkeypatch.setattr(undo, "_containers_once", once)
-    armed = guard.Armed("r1", "k", "b", NEW, None, "x", "p.zip", "10.0.0.1", {})
+    armed = guard.Armed("r1", "k", "b", NEW, None, "x", "p.zip", "10.0.0.1")
     with pytest.raises(StepError, match="the engine hangs"):
         undo._restore_containers(layout, armed, lambda _: None)
     assert 1 < len(tries) < 8

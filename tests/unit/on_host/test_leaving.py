@@ -86,9 +86,13 @@ def layout(tmp_path: Path) -> Layout:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     files = {path: {"sha256": hashlib.sha256(text.encode()).hexdigest()} for path, text in shipped.items()}
-    services = {"history": {"image": "h", "job": False}, "schema": {"image": "s", "job": True}}
+    instances = {
+        "history": {"component": "history", "image": "h"},
+        "schema": {"component": "postgresql", "image": "s", "job": True},
+    }
+    kernel = {"proc/sys/vm/swappiness": "1", "proc/sys/vm/dirty_bytes": "100"}
     found = Layout(tmp_path)
-    manifest = {"cluster": "oslo", "files": files, "services": services}
+    manifest = {"format": 2, "cluster": "oslo", "files": files, "instances": instances, "kernel": kernel}
     (found.generations / DIGEST / "manifest.json").write_text(json.dumps(manifest))
     found.current.symlink_to(f"generations/{DIGEST}")
     record(found, Entry("r0", "confirm", "confirmed", DIGEST))

@@ -77,3 +77,12 @@ def test_what_guards_an_open_change_is_none(layout: Layout) -> None:
     put(layout, f"{STATE}/reserve", "run/tempo-infra-r1", "etc/systemd/system/tempo-infra-boot.service")
     guard.write(layout, ARMED)
     assert find(layout) == []
+
+
+def test_a_generation_that_a_later_version_made_keeps_nobody_from_looking(layout: Layout) -> None:
+    """After a rollback to what an earlier version made, its program goes on here."""
+    later = layout.generations / "b/manifest.json"
+    later.parent.mkdir()
+    later.write_text(json.dumps({"format": 99, "files": {}}))
+    put(layout, f"etc/sysctl.d/.60-tempo-infra.conf.{HEX}")
+    assert [path.name for path in find(layout)] == [f".60-tempo-infra.conf.{HEX}"]

@@ -46,7 +46,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 
 def switched(layout: Layout, grace_s: float = 0.0) -> guard.Armed:
-    arm = change.Arm(RUN, "someone", NEW, OLD, "10.0.0.1", {}, [], grace_s=grace_s)
+    arm = change.Arm(RUN, "someone", NEW, OLD, "10.0.0.1", [], grace_s=grace_s)
     arming.arm(layout, arm)
     record(layout, Entry(RUN, "switch", "started", NEW))
     switch(layout, change.Switch(NEW, {}))
@@ -368,7 +368,7 @@ def test_a_change_on_top_of_a_held_one_goes_back_whole(layout: Layout) -> None:
         json.dumps({"files": dict.fromkeys([*manifest["files"], added], entry), "services": {}})
     )
     (folder / "docker-compose.yml").write_text("services: {}\n")
-    arming.arm(layout, change.Arm("r2", "someone", third, NEW, "10.0.0.1", {}, []))
+    arming.arm(layout, change.Arm("r2", "someone", third, NEW, "10.0.0.1", []))
     record(layout, Entry("r2", "switch", "started", third))
     switch(layout, change.Switch(third, {}))
     assert (layout.root / added).read_text() == "third"

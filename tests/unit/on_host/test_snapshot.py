@@ -18,8 +18,6 @@ def host(root: Path) -> Layout:
     for path, text in (
         ("proc/sys/vm/swappiness", "60\n"),
         ("sys/kernel/mm/thp", "always [madvise] never\n"),
-        ("new/" + CONF, "# why\nvm.swappiness = 1\n"),
-        ("new/etc/tmpfiles.d/60-x.conf", "w  /sys/kernel/mm/thp  -  -  -  -  never\n"),
     ):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
@@ -28,7 +26,7 @@ def host(root: Path) -> Layout:
 
 def kept(layout: Layout, *owned: str) -> Path:
     folder = layout.state / "runs/abc/before"
-    take(layout, folder, list(owned), layout.root / "new")
+    take(layout, folder, list(owned), ["proc/sys/vm/swappiness", "sys/kernel/mm/thp"])
     return folder
 
 
@@ -99,8 +97,8 @@ def test_the_value_that_was_in_force_is_kept_too_where_the_kernel_holds_one_of_t
     layout = host(tmp_path)
     for name, text in (("dirty_bytes", "0\n"), ("dirty_ratio", "20\n")):
         (tmp_path / "proc/sys/vm" / name).write_text(text)
-    (layout.root / "new" / CONF).write_text("vm.dirty_bytes = 1048576\n")
-    folder = kept(layout, CONF)
+    folder = layout.state / "runs/abc/before"
+    take(layout, folder, [CONF], ["proc/sys/vm/dirty_bytes"])
     (tmp_path / "proc/sys/vm/dirty_ratio").write_text("0\n")
     put_back(layout, folder)
     assert (tmp_path / "proc/sys/vm/dirty_ratio").read_text() == "20\n"

@@ -65,7 +65,7 @@ def test_nothing_is_armed_for_a_jump_whoever_orders_it(
     monkeypatch.setattr(arming, "_need_secrets", lambda *_: None)
     holding(layout, a_host.OLD, "temporalio/server:1.31.2")
     holding(layout, a_host.NEW, "temporalio/server:1.33.0")
-    args = change.Arm("r1", "me", a_host.NEW, a_host.OLD, "10.0.0.1", {}, [])
+    args = change.Arm("r1", "me", a_host.NEW, a_host.OLD, "10.0.0.1", [])
     with pytest.raises(StepError, match=r"from Temporal 1\.31 to 1\.33"):
         arming.arm(layout, args)
     assert not layout.armed.exists()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tempo_infra.on_host import engine, ui_health
+from tempo_infra.on_host.health import Http
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.ui_health import ask, place, ui_answers
@@ -66,7 +67,8 @@ def test_it_is_asked_where_its_container_is_published(
 ) -> None:
     ours = [container("frontend", ("10.0.0.11", "7233")), container("ui", *bindings)]
     monkeypatch.setattr(engine, "containers", lambda **_: ours)
-    assert place(8080) == where
+    assert place(Http("", 8080)) == where
+    assert place(Http("10.0.0.9", 1)) == ("10.0.0.9", 1)  # its generation says it
 
 
 def test_nobody_there_is_said_with_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

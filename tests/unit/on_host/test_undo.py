@@ -32,7 +32,6 @@ ARMED = guard.Armed(
     before="runs/r1/before",
     program="program-x.zip",
     host="10.0.0.1",
-    ports={},
 )
 
 
@@ -46,7 +45,7 @@ def host(root: Path, armed: guard.Armed = ARMED, boot_id: str = "boot-1") -> Lay
     ):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
-    take(layout, layout.state / armed.before, [CONF], layout.generations / ("b" * 64))
+    take(layout, layout.state / armed.before, [CONF], ())
     layout.installed(CONF).write_text("new\n")
     layout.current.symlink_to(f"generations/{'b' * 64}")
     guard.write(layout, armed)
@@ -69,7 +68,7 @@ def test_a_file_that_can_not_be_put_back_is_named_and_keeps_nothing_else_from_it
 ) -> None:
     """Somebody has made a folder of it. What a person reads then: all but what is named is as it was."""
     layout = host(tmp_path)
-    take(layout, layout.state / "runs/r2/before", [CONF, *OTHERS], layout.generations / ("b" * 64))
+    take(layout, layout.state / "runs/r2/before", [CONF, *OTHERS], ())
     layout.installed(CONF).write_text("new\n")
     (tmp_path / "proc/sys/vm").mkdir(parents=True)
     (tmp_path / "proc/sys/vm/swappiness").write_text("1")
@@ -167,7 +166,7 @@ def test_nothing_is_armed_over_an_open_run_or_a_host_that_moved(tmp_path: Path, 
     layout = host(tmp_path)
     (layout.generations / ("b" * 64)).mkdir(exist_ok=True)
     with pytest.raises(StepError, match=says):
-        arm(layout, change.Arm("r2", "other", "d" * 64, seen, "10.0.0.1", {}, []))
+        arm(layout, change.Arm("r2", "other", "d" * 64, seen, "10.0.0.1", []))
     state = guard.read(layout)
     assert state is not None
     assert state.run == "r1"
@@ -227,7 +226,7 @@ def test_a_generation_whose_database_is_not_its_datas_owner_is_not_armed(
     (layout.generations / ("b" * 64) / "docker-compose.yml").write_text("services: {}\n")
     current = layout.current.resolve().name if layout.current.is_symlink() else None
     with pytest.raises(StepError, match=f"belongs to user {other}"):
-        arm(layout, change.Arm("r2", "other", "c" * 64, current, "10.0.0.1", {}, []))
+        arm(layout, change.Arm("r2", "other", "c" * 64, current, "10.0.0.1", []))
     assert guard.read(layout) is None
 
 
@@ -242,5 +241,5 @@ def test_a_generation_whose_password_a_rotation_retired_is_not_armed(tmp_path: P
         (folder / "docker-compose.yml").write_text(f"source: {layout.secrets}/temporal\n")
     current = layout.current.resolve().name if layout.current.is_symlink() else None
     with pytest.raises(StepError, match="which a rotation of the password took away"):
-        arm(layout, change.Arm("r2", "other", digest, current, "10.0.0.1", {}, []))
+        arm(layout, change.Arm("r2", "other", digest, current, "10.0.0.1", []))
     assert guard.read(layout) is None

@@ -62,7 +62,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 def begin(layout: Layout, run: str, digest: str) -> None:
     now = layout.current.resolve().name if layout.current.is_symlink() else None
-    arming.arm(layout, change.Arm(run, "someone", digest, now, "10.0.0.1", {}, []))
+    arming.arm(layout, change.Arm(run, "someone", digest, now, "10.0.0.1", []))
     record(layout, Entry(run, "switch", "started", digest))
     switch(layout, change.Switch(digest, {}))
 

@@ -113,7 +113,7 @@ def test_each_container_runs_as_its_user_and_knows_its_name(users: Users, names:
         assert len(mounted) == (uid in OWN.numbers)
         assert all(one["read_only"] for one in mounted)
     assert made.users == users
-    assert json.loads(made.manifest)["users"] == asdict(users)
+    assert json.loads(made.manifest.text)["users"] == asdict(users)
 
 
 def test_secrets_are_mounted_where_their_reader_runs_alone() -> None:
@@ -165,7 +165,7 @@ def test_jobs_never_start_by_themselves() -> None:
         assert service.get("profiles") == (["tools"] if job else None)
         assert service["restart"] == ("no" if job else "unless-stopped")
         assert ("healthcheck" in service) is not job
-    assert {service.name for service in found.services if service.job} == {"schema", "admin-tools"}
+    assert {name for name, one in found.instances.items() if one.job} == {"schema", "admin-tools"}
 
 
 def test_mounts_are_folders_that_must_be_there() -> None:

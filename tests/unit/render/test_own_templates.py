@@ -299,7 +299,7 @@ def test_what_is_accepted_is_what_the_manifest_says(tmp_path: Path) -> None:
     """What is pulled, shown and compared is the image that runs."""
     own(tmp_path, COMPOSE, ("    image: {{ service.image | compose }}", "    image: registry.example/x:1"))
     found = rendered(tmp_path, "own-compose")
-    assert {service.image for service in found.services} == {"registry.example/x:1"}
+    assert {one.image for one in found.instances.values()} == {"registry.example/x:1"}
     assert own_used([found])[0].risk.startswith(
         "own-compose: more than the inventory means, by the own template"
     )

@@ -41,7 +41,7 @@ def planned(text: str, restarts: dict[str, list[float]] | None = None) -> Plan:
         FRESH,
         generation=old.digest,
         confirmed=old.digest,
-        manifest=old.manifest.decode(),
+        manifest=old.manifest.text.decode(),
         addresses=[cluster.hosts[index].internal],
         installed={file.path: file.sha256 for file in old.files if file.path.startswith("etc/")},
         containers=[Container("postgresql", "id", running=True, started_at="", image="")],
