@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.addresses import with_port
+from tempo_infra.on_host import fit
 from tempo_infra.on_host.condition import span
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _rings(states: Iterable[HostState]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for role, _, at in (one.partition(" ") for state in states for one in state.ring):
         with contextlib.suppress(ValueError):  # what a host says is only said
-            found.setdefault(str(ip_address(at.rpartition(":")[0].strip("[]"))), set()).add(role)
+            found.setdefault(fit.address(at.rpartition(":")[0].strip("[]")), set()).add(role)
     return found
 
 

@@ -7,14 +7,13 @@ operator's program and says what that knew; what a host itself went through stan
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import os
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Optional
 
-from tempo_infra.on_host import untrusted
+from tempo_infra.on_host import fit, untrusted
 from tempo_infra.on_host.durable import make_folder, remove_file, replace_file
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.shell import StepError
@@ -48,7 +47,7 @@ class Member:
 
     def __post_init__(self) -> None:
         _must(self.name, NAME)
-        ipaddress.ip_address(self.internal)
+        fit.address(self.internal)
         for role in self.roles:
             _must(role, NAME)
         for generation in (self.generation, self.before):

@@ -75,8 +75,12 @@ def remembered(
         ((f"history {GONE}:7234",), (), (), (OLD,), [("history-2", ("history",), None)]),
         (("history [fd00::44]:7234",), (), (), (), [("fd00::44", ("history",), None)]),
         (("history x:7234", "", "history"), (), (), (), []),  # nonsense of a host is passed over
+        (("history fe80::1%$(id>x):7234", "history [fe80::1%eth0]:7234"), (), (), (), []),
     ],
-    ids=["nobody", "ring", "row-let-in", "row", "let-in", "record", "ring-and-record", "ipv6", "nonsense"],
+    ids=[
+        *("nobody", "ring", "row-let-in", "row", "let-in", "record", "ring-and-record", "ipv6", "nonsense"),
+        "zone",
+    ],
 )
 def test_who_is_in_the_cluster_and_not_in_the_file(
     ring: tuple[str, ...],

@@ -97,6 +97,7 @@ NONSENSE = {
     "two of a name": spoil(members=[asdict(FRONT), asdict(FRONT)]),
     "too many": spoil(members=[asdict(replace(FRONT, name=f"h{n}")) for n in range(1001)]),
     "address": spoil_member(internal="10.0.0.311"),
+    "a statement in its zone": spoil_member(internal="fe80::1%'::text) or ('a' = 'a"),
     "role": spoil_member(roles=["front end"]),
     "generation": spoil_member(generation="b" * 12),
     "before": spoil_member(before="latest"),
