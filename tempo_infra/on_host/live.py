@@ -58,8 +58,11 @@ class Heard:
     """A member of Temporal's by its row in the database, and since when that was not renewed."""
 
     role: str
-    address: str  # IP literal
+    address: str  # IP literal; ValueError for what is none
     ago_s: int
+
+    def __post_init__(self) -> None:
+        fit.address(self.address)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,10 @@ class Live:
     admitted: "list[str]" = field(default_factory=list)  # addresses that pg_hba.conf lets in, each by itself
     refused: "list[str]" = field(default_factory=list)  # addresses whose logins it has just refused
     unasked: str = ""  # why something of this could not be asked, or what was unfit
+
+    def __post_init__(self) -> None:
+        for one in (*self.admitted, *self.refused):
+            fit.address(one)
 
 
 def read(container: str) -> Live:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from tempo_infra.deploy import answers
 from tempo_infra.on_host import psql
@@ -207,3 +208,18 @@ def test_what_is_unfit_and_what_could_not_be_asked_are_both_said(monkeypatch: py
     assert read("c0ffee").unasked == (
         "1 of Temporal's clusters with a name that no inventory can have; not let in"
     )
+
+
+@pytest.mark.parametrize("address", ["$(id>x)", "front-1", "", "fe80::1%$(id>x)", "10.0.0.12; id"])
+def test_an_answer_with_an_address_that_is_none_is_none(address: str) -> None:
+    """A host that left is called by its address, in a command to paste."""
+    fit = {"role": "history", "address": "10.0.0.12", "ago_s": 7}
+    adapter = TypeAdapter(Live)
+    assert adapter.validate_python({"members": [fit], "admitted": ["fd00::1"]}).members[0].ago_s == 7
+    for answer in (
+        {"members": [fit | {"address": address}]},
+        {"admitted": [address]},
+        {"refused": [address]},
+    ):
+        with pytest.raises(ValidationError):
+            adapter.validate_python(answer)
