@@ -322,6 +322,29 @@ def test_who_was_not_reached_is_remembered_until_it_was_stopped(there: bool, lef
         assert sorted(one.name for one in departing.remembered()) == left
 
 
+@pytest.mark.parametrize(
+    "ssh",
+    [
+        *("", "a@b:c:d", "a@b:0", "a@b[", "@10.0.0.9:22", "10.0.0.9:22"),
+        *(
+            "x;id@10.0.0.9:22",
+            "a@$(id>x):22",
+            "-oProxyCommand=x@b:22",
+            "a@-oProxyCommand=x:22",
+            "a@[fe80::1%$(id)]:22",
+        ),
+    ],
+)
+def test_who_is_reached_by_no_way_that_an_inventory_has_is_not_asked(ssh: str) -> None:
+    cluster, _, seen = states()
+    remembered(seen, replace(OLD, ssh=ssh))
+    rollout, hosts, fleet = begun(seen, Options(gone=("history-2",)), answers=answering("history"))
+    with fleet:
+        plan = rollout.plan(cluster.hosts, lock=True)
+    assert [(one.name, one.ssh, one.runs) for one in plan.departed] == [("history-2", "", None)]
+    assert hosts.steps_of("history-2") == []
+
+
 def test_what_stands_still_until_another_host_serves_is_said() -> None:
     cluster, _, seen = states()
     remembered(seen, OLD)
