@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tempo_infra.deploy import answers
 from tempo_infra.on_host import psql
-from tempo_infra.on_host.live import Heard, Live, of_rows, read
+from tempo_infra.on_host.live import MOST_MEMBERS, Heard, Live, of_rows, read
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.steps import reading
 from tempo_infra.on_host.wire import encode, read_frame
@@ -102,6 +102,23 @@ def test_temporals_tables_are_asked_where_they_are(monkeypatch: pytest.MonkeyPat
 )
 def test_a_row_of_a_member_that_none_can_be_is_left_out(row: dict[str, object]) -> None:
     assert of_rows(members=[row]).members == []
+
+
+NOBODIES = [{"role": None, "address": str(number), "heard_s": 7} for number in range(MOST_MEMBERS)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "in_part"),
+    [(NOBODIES, True), (NOBODIES[1:], False), (StepError("integer out of range"), True)],
+    ids=["as many as are asked for", "fewer", "none"],
+)
+def test_members_that_are_not_all_are_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]] | StepError, *, in_part: bool
+) -> None:
+    """Whoever has the password can write rows that push the others out of the answer."""
+    ask, _ = answering(DATABASES, CLUSTERS, NAMESPACES, rows)
+    monkeypatch.setattr(psql, "ask", ask)
+    assert read("c0ffee").in_part is in_part
 
 
 def test_a_server_without_temporals_database_is_not_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
