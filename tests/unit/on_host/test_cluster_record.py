@@ -96,6 +96,8 @@ NONSENSE = {
     "a number": spoil(cluster=7),
     "two of a name": spoil(members=[asdict(FRONT), asdict(FRONT)]),
     "too many": spoil(members=[asdict(replace(FRONT, name=f"h{n}")) for n in range(1001)]),
+    "too many gone": spoil(gone=[asdict(replace(FRONT, internal=f"10.0.1.{n}")) for n in range(51)]),
+    "too many roles": spoil_member(roles=["history"] * 17),
     "address": spoil_member(internal="10.0.0.311"),
     "a statement in its zone": spoil_member(internal="fe80::1%'::text) or ('a' = 'a"),
     "role": spoil_member(roles=["front end"]),
