@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tempo_infra import __version__
 from tempo_infra.checks.finding import Finding, Outcome
@@ -10,7 +10,7 @@ from tempo_infra.report import plots
 from tempo_infra.report.escaping import markup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tempo_infra.report.result import CheckRun, HostResult
 
@@ -124,9 +124,17 @@ def _host(host: HostResult) -> Iterator[str]:
 
 def _plots(host: HostResult) -> str:
     writes = [one.evidence for one in host.findings if one.id == "disk.fsync"]
-    drawn = [draw(one) for one in writes for draw in (plots.bursts, plots.distribution)]
-    drawn += [plots.steal(one.evidence) for one in host.findings if one.id == "cpu.steal"]
+    drawn = [_drawn(draw, one) for one in writes for draw in (plots.bursts, plots.distribution)]
+    drawn += [_drawn(plots.steal, one.evidence) for one in host.findings if one.id == "cpu.steal"]
     return f"<div class=plots>{''.join(drawn)}</div>\n" if any(drawn) else ""
+
+
+def _drawn(draw: Callable[[Mapping[str, Any]], str], evidence: Mapping[str, Any]) -> str:
+    """Draw what a host has measured; numbers that nothing can be make no picture, and end no report."""
+    try:
+        return draw(evidence)
+    except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError):
+        return ""
 
 
 def _list(findings: Sequence[Finding]) -> Iterator[str]:

@@ -142,6 +142,25 @@ def test_html_draws_what_was_measured_and_nothing_else() -> None:
     assert "<svg" not in written(ReportFormat.HTML, hostile())
 
 
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        {"distribution": [{"up_to_us": 1.0, "n": 1}, {"up_to_us": 2.0, "n": -1}]},
+        {"distribution": [{"up_to_us": 1e300, "n": 2**64}]},
+        {"distribution": [{}], "bursts": [{"p50_us": 1e-320}]},
+        {"bursts": [{"p50_us": 5e-324, "p99_us": -1.0, "max_us": 2.0**64}]},
+        {"bursts": 7, "distribution": None},
+    ],
+    ids=["sum", "large", "lacking", "small", "kind"],
+)
+def test_numbers_that_nothing_can_be_hide_no_other_host(evidence: dict[str, object]) -> None:
+    bad = Finding(outcome=Outcome.FAIL, id="disk.fsync", evidence=evidence)
+    hosts = (HostResult("history-1", "", findings=(bad,)), *run().hosts)
+    text = written(ReportFormat.HTML, CheckRun(hosts, 1))
+    assert all(f"<h2>{one.name}" in text for one in hosts)
+    assert text.endswith("</body></html>\n")
+
+
 def test_html_shows_round_trips_between_hosts_as_a_matrix() -> None:
     finding = Finding(outcome=Outcome.PASS, id="net.rtt", evidence={"peer": "db-1", "p50_ms": 0.42})
     hosts = (HostResult("history-1", "", findings=(finding,)), HostResult("db-1", ""))
