@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple
 
 from tempo_infra.on_host import format_1, health
@@ -251,3 +252,31 @@ def current(layout: Layout) -> Manifest:
         return read(layout.current)
     except FileNotFoundError:
         return NONE
+
+
+def leaving(layout: Layout) -> Manifest:
+    """Read that of the current generation to go away from it: the way out of a damaged one must be open.
+
+    Where it can't be read, the files that lie in the generation say which of them are installed, and what
+    they set. OSError.
+    """
+    try:
+        return read(layout.current)
+    except (FileNotFoundError, ManifestError):
+        return _of_files(layout.current) if layout.current.is_symlink() else NONE
+
+
+def _of_files(folder: Path) -> Manifest:
+    found = (path for path in (folder / OWNED).rglob("*") if path.is_file() and not path.is_symlink())
+    digests = {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in found}
+    owned = {path: Entry(digest) for path, digest in sorted(digests.items())}
+    return Manifest(format=OLDER, files=owned, kernel=format_1.kernel(folder))
+
+
+def is_damaged(layout: Layout, generation: str) -> bool:
+    """Whether a generation lies here and nobody can read what it is. OSError."""
+    try:
+        of_generation(layout, generation)
+    except (FileNotFoundError, ManifestError):
+        return (layout.generations / generation).is_dir()
+    return False
