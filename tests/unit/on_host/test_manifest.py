@@ -36,7 +36,6 @@ WHOLE = Manifest(
     kernel={"proc/sys/vm/swappiness": "1"},
 )
 NO_NUMBERS = (float("inf"), float("nan"), 1.0, True, None)
-ENTRY: dict[str, object] = {"sha256": "x"}
 ASKED: dict[str, object] = {"kind": "grpc", "host": "x", "port": 1, "service": "s"}
 OLDER = {
     "format": 1,
@@ -134,11 +133,12 @@ def test_compose_is_asked_for_the_mounts_of_format_1_only(
         ({"networks": {"default": [1]}}, "'1' is no text"),
         ({"format": True}, "it has format True"),
         *(
-            ({"files": {"etc/b": {**ENTRY, **one}}}, why)
-            for one, why in (
-                *(({"uid": uid}, "is no number of a user") for uid in (*NO_NUMBERS, "0", -1, 1 << 32)),
-                *(({"mode": mode}, "is no mode") for mode in ("4755", "-755", "0o644", "00644", "0648", "")),
+            ({"files": {"etc/b": {"sha256": "x", key: one}}}, why)
+            for key, why, wrong in (
+                ("uid", "is no number of a user", (*NO_NUMBERS, "0", -1, 1 << 32)),
+                ("mode", "is no mode", ("4755", "-755", "0o644", "00644", "0648", "")),
             )
+            for one in wrong
         ),
         *(({"users": {"postgresql": one}}, "is no number of a user") for one in (*NO_NUMBERS, -1)),
         *(
