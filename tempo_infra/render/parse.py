@@ -24,6 +24,7 @@ PGCONF_LINE = re.compile(
 )
 PGCONF_ESCAPE = re.compile(r"''|\\([0-7]{1,3}|.)")
 FIELDS = re.compile(r"[A-Za-z0-9_.:/,+=$ \t-]*")
+OCTAL = "01234567"
 PGCONF_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -203,6 +204,8 @@ def _unescape(found: re.Match[str]) -> str:
     escaped = found[1]
     if escaped is None:
         return "'"
-    if escaped.isdigit():
+    if escaped[0] in OCTAL:
+        if not 0 < int(escaped, 8) < 128:  # noqa: PLR2004 - ASCII
+            raise ValueError(f"\\{escaped}: the server takes eight bits of it; write the character itself")
         return chr(int(escaped, 8))
     return PGCONF_LETTERS.get(escaped, escaped)

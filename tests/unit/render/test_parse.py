@@ -29,6 +29,18 @@ def test_postgresql_conf_refuses_what_the_server_refuses(line: str) -> None:
         parse.pgconf(line)
 
 
+@pytest.mark.parametrize("escape", [r"\564", r"\400", r"\777", r"\351", r"\200", r"\000", r"\0"])
+def test_an_escape_that_the_server_takes_for_another_character_is_refused(escape: str) -> None:
+    """Eight bits for three digits: '/bin/\\564rue' is /bin/true there, what follows \\400 is not read."""
+    with pytest.raises(ValueError, match="takes eight bits of it"):
+        parse.pgconf(f"archive_command = '/bin/{escape}rue'")
+
+
+@pytest.mark.parametrize(("escape", "read"), [(r"\164", "t"), (r"\11", "\t"), (r"\9", "9"), (r"\²", "²")])
+def test_an_escape_that_is_read_alike_is_taken(escape: str, read: str) -> None:
+    assert parse.pgconf(f"a = '{escape}'") == {"a": read}
+
+
 @pytest.mark.parametrize("reader", [parse.pgconf, parse.sysctl])
 def test_a_name_stands_there_once(reader: object) -> None:
     assert callable(reader)
