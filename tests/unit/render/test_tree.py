@@ -253,3 +253,12 @@ def test_a_name_makes_no_line_of_a_diff(tmp_path: Path) -> None:
     (tmp_path / "db-1").mkdir()
     (tmp_path / "db-1/x\n+++ b").write_text("y")
     assert "\n+++ b\n" not in tree.difference(bundles(), tmp_path, whole=True)
+
+
+def test_a_file_in_the_place_of_the_services_folder_is_shown_as_one(tmp_path: Path) -> None:
+    tree.write(bundles(), tmp_path, whole=True)
+    folder = tmp_path / "front-1" / "services"
+    folder.rename(tmp_path / "db-1" / "moved")
+    folder.write_text("planted\n")
+    found = tree.difference(bundles(), tmp_path, whole=True)
+    assert "--- a/front-1/services\n+++ /dev/null\n@@ -1 +0,0 @@\n-planted\n" in found
