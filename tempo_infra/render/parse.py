@@ -93,14 +93,21 @@ def compose(text: str) -> object:
 
 
 def pgconf(text: str) -> dict[str, str]:
-    """Read postgresql.conf as the server does. ValueError for a line it refuses or a name given twice."""
+    """Read postgresql.conf as the server does. ValueError for a line it refuses or a name given twice.
+
+    The server takes any letters for a name, small or large, and the last of two lines in silence.
+    """
     found: dict[str, str] = {}
+    spelt: dict[str, str] = {}
     for number, line in _lines(text):
         match = PGCONF_LINE.fullmatch(line)
         if match is None:
             raise ValueError(f"line {number}: {line!r} is not `name = value`")
-        if match["name"] in found:
-            raise ValueError(f"line {number}: {match['name']} stands there twice")
+        name = match["name"]
+        if (first := spelt.get(name.casefold())) is not None:
+            other = "" if first == name else f", as {first} too"
+            raise ValueError(f"line {number}: {name} stands there twice{other}")
+        spelt[name.casefold()] = name
         found[match["name"]] = _unquote(match["value"])
     return found
 

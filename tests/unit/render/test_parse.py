@@ -48,6 +48,12 @@ def test_a_name_stands_there_once(reader: object) -> None:
         reader("a = 1\na = 2\n")
 
 
+def test_a_parameter_is_the_same_in_small_and_large_letters() -> None:
+    with pytest.raises(ValueError, match="line 2: Fsync stands there twice, as fsync too"):
+        parse.pgconf("fsync = on\nFsync = on\n")
+    assert parse.pgconf("Fsync = on\n") == {"Fsync": "on"}
+
+
 def test_sysctl() -> None:
     assert parse.sysctl("# why\nvm.swappiness = 1\n\nnet.ipv4.ip_local_port_range=1024 65535\n") == {
         "vm.swappiness": "1",
