@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tempo_infra.inventory.problems import Problem
 
 MOST_CHARACTERS = 1 << 20  # of a file in YAML; none that is rendered is longer
+LONGEST_LIMIT = 1000  # bytes of a line of limits.d: pam_limits takes 1023 for one
 BLANK = " \t"  # all that is one for the programs on a host; Python knows 27 more
 PGCONF_LINE = re.compile(
     r"(?P<name>[A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*"
@@ -151,7 +152,14 @@ def words(text: str) -> list[list[str]]:
 
 
 def limits(text: str) -> list[list[str]]:
-    """Read limits.d, where a comment may stand behind the words."""
+    """Read limits.d, where a comment may stand behind the words. ValueError for a line that is too long.
+
+    To the pam_limits of Debian 12 (1.5.2) the rest of one is a line of its own, a comment's too; to that of
+    Debian 13 (1.7.0) it is not.
+    """
+    for number, line in _numbered(text):
+        if len(line.encode()) > LONGEST_LIMIT:
+            raise ValueError(f"line {number}: longer than {LONGEST_LIMIT} bytes")
     return [_split(line.partition("#")[0]) for _, line in _lines(text)]
 
 

@@ -68,6 +68,14 @@ def test_words_leave_comments_out() -> None:
     ]
 
 
+@pytest.mark.parametrize("filler", ["x" * 1022, "\u00e9" * 511])
+def test_a_comment_is_no_longer_than_what_reads_limits_takes_for_a_line(filler: str) -> None:
+    """pam_limits 1.5.2 puts `* hard core 4242` in force here: its buffer ends before it."""
+    with pytest.raises(ValueError, match="line 2: longer than 1000 bytes"):
+        parse.limits(f"# a\n#{filler}* hard core 4242\n")
+    assert parse.limits(f"#{'x' * 999}\n* hard core 0\n") == [["*", "hard", "core", "0"]]
+
+
 def test_broken_yaml_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="flow node"):
         parse.yaml("a: [")
