@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     Golden = Callable[[str, Mapping[str, bytes]], None]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's `&`: operators here get Ctrl-C all the same
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GOLDEN = Path(__file__).parent / "unit" / "golden"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import getpass
 import io
 import os
@@ -100,7 +101,23 @@ def run() -> None:
     _speak_utf8()
     _be_somebody()
     with at_once() as leaving:
-        _run(leaving)
+        try:
+            _run(leaving)
+        except SystemExit as end:
+            _end_beside_the_sdk(end)
+            raise
+
+
+def _end_beside_the_sdk(end: SystemExit) -> None:
+    """End without taking the interpreter apart where Temporal's SDK was used.
+
+    Its own threads may call Python meanwhile, which aborts the program after all was said (exit code -6).
+    """
+    if "temporalio" in sys.modules and isinstance(end.code, int):
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(end.code)
 
 
 def _run(leaving: AtOnce) -> None:

@@ -26,7 +26,6 @@ from tempo_infra.cli.options import (
     flag,
 )
 from tempo_infra.errors import UnreachableError
-from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -178,4 +177,6 @@ def _away(plan: Plan, cluster: Cluster | None) -> list[str]:
     away = [name for name, error in plan.errors.items() if isinstance(error, UnreachableError)]
     if cluster is None or not plan.hosts or len(away) < len(plan.errors):
         return []
+    from tempo_infra.topology import store
+
     return [] if store(cluster).writer.name in away else away

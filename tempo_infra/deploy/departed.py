@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory.addresses import with_port
+from tempo_infra.inventory.addresses import split_port, ssh_address, with_port
+from tempo_infra.inventory.words import user_name
+from tempo_infra.on_host import fit
 from tempo_infra.on_host.condition import span
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def departed(
         Departed(
             *_called(known.get(address), address, taken),
             roles=known[address].roles if address in known else _sorted(rings, heard, address),
-            ssh=known[address].ssh if address in known else "",
+            ssh=_way_to(known[address]) if address in known else "",
             rings=tuple(sorted(rings.get(address, ()))),
             heard_s=min(heard[address].values()) if address in heard else None,
             knocks=address not in taking_part,
@@ -108,6 +109,17 @@ def departed(
 
 def _called(known: Member | None, address: str, taken: Collection[str]) -> tuple[str, str]:
     return (known.name if known and known.name not in taken else address), address
+
+
+def _way_to(one: Member) -> str:
+    """Return how ssh reaches it; empty where that is none that an inventory could have."""
+    user, _, place = one.ssh.rpartition("@")
+    try:
+        ssh_address(split_port(place)[0])
+        user_name(user)
+    except ValueError:  # what a host says is only said
+        return ""
+    return one.ssh
 
 
 def _sorted(
@@ -121,7 +133,7 @@ def _rings(states: Iterable[HostState]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for role, _, at in (one.partition(" ") for state in states for one in state.ring):
         with contextlib.suppress(ValueError):  # what a host says is only said
-            found.setdefault(str(ip_address(at.rpartition(":")[0].strip("[]"))), set()).add(role)
+            found.setdefault(fit.address(at.rpartition(":")[0].strip("[]")), set()).add(role)
     return found
 
 

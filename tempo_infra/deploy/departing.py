@@ -18,7 +18,7 @@ from tempo_infra.errors import InputError
 from tempo_infra.hints import hint
 from tempo_infra.inventory.addresses import split_port
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
-from tempo_infra.on_host.cluster_record import Member
+from tempo_infra.on_host.cluster_record import MOST_GONE, Member
 from tempo_infra.on_host.departing import Found
 from tempo_infra.on_host.steps import change, reading, upkeep
 from tempo_infra.topology import store
@@ -148,7 +148,8 @@ class Departing:
         before = self._record.gone if self._record else ()
         now = [Member(one.name, one.internal, one.roles, "", "", one.ssh) for one in self.found if one.ssh]
         found = {one.internal: one for one in (*before, *now)}
-        return tuple(one for address, one in found.items() if address not in here | stopped)
+        left = [one for address, one in found.items() if address not in here | stopped]
+        return tuple(left[-MOST_GONE:])  # this run's last
 
     @property
     def refused(self) -> list[tuple[str, str]]:

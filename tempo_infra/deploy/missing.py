@@ -36,7 +36,7 @@ def present(cluster: Cluster, chosen: Sequence[Host], without: Collection[str]) 
 
 def members_before(database: HostState | None) -> Members | None:
     """Return who takes part by the database's rows; None where it did not say."""
-    if database is None or not database.live.databases:
+    if database is None or not database.live.databases or database.live.in_part:
         return None
     return {(row.role, row.address) for row in database.live.members if row.ago_s < FRESH_S}
 

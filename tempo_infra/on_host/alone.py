@@ -95,9 +95,8 @@ def _decide(layout: Layout, run: str, why: str) -> int:
     lock.acquire(run, "the host itself", wait_s=guard.LOCK_WAIT_S)
 
     def leave(_: str, after_s: float) -> None:
-        lock.drop()
         print(f"not decided in {after_s:g} s: something hangs; begun anew", file=sys.stderr)  # noqa: T201  # systemd's journal keeps it
-        gone.end(AGAIN)
+        gone.end(AGAIN, last=lock.drop)
 
     try:
         with Watch(lambda _: None, leave) as watch:

@@ -7,14 +7,13 @@ operator's program and says what that knew; what a host itself went through stan
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import os
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Optional
 
-from tempo_infra.on_host import untrusted
+from tempo_infra.on_host import fit, untrusted
 from tempo_infra.on_host.durable import make_folder, remove_file, replace_file
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.shell import StepError
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
 SUFFIX = ".json"
 KEPT = 50  # runs
 MOST_MEMBERS = 1000
-MOST_BYTES = 512 * 1024  # of one record: 1000 members have less
+MOST_GONE = 50  # that may come back
+MOST_ROLES = 16  # of a member
+MOST_BYTES = 512 * 1024  # of one record: 1000 members and those that are gone have less
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")  # of a host, a role, a run
 DIGEST = re.compile(r"[0-9a-f]{64}")
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
@@ -48,7 +49,9 @@ class Member:
 
     def __post_init__(self) -> None:
         _must(self.name, NAME)
-        ipaddress.ip_address(self.internal)
+        fit.address(self.internal)
+        if len(self.roles) > MOST_ROLES:
+            raise ValueError("roles that no host has")
         for role in self.roles:
             _must(role, NAME)
         for generation in (self.generation, self.before):
@@ -83,7 +86,7 @@ class ClusterRecord:
         if self.inventory:
             _must(self.inventory, DIGEST)
         names = {one.name for one in self.members}
-        if len(names) < len(self.members) or len(names) > MOST_MEMBERS:
+        if len(names) < len(self.members) or len(names) > MOST_MEMBERS or len(self.gone) > MOST_GONE:
             raise ValueError("members that no cluster has")
 
     @classmethod

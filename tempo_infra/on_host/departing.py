@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable
 
-from tempo_infra.on_host import containers, psql, which_engine
+from tempo_infra.on_host import containers, fit, psql, which_engine
 from tempo_infra.on_host.belongs import cluster_here
 from tempo_infra.on_host.database import TEMPORALS, YOUNG_S
 from tempo_infra.on_host.network_addresses import addresses
@@ -83,4 +82,4 @@ def end_sessions(args: change.EndSessions) -> Ended:
 
 def _quoted(wanted: "list[str]", cast: str = "") -> str:
     """Return addresses as SQL; ValueError for what is none."""
-    return ", ".join(f"'{ipaddress.ip_address(one)}'{cast}" for one in wanted)
+    return ", ".join(f"'{fit.address(one)}'{cast}" for one in wanted)

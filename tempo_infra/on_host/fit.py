@@ -24,10 +24,18 @@ def is_number(value: object) -> bool:
 def is_address(value: object) -> bool:
     """Whether it is an IP literal."""
     try:
-        ipaddress.ip_address(str(value))
+        address(value)
     except ValueError:
         return False
     return True
+
+
+def address(value: object) -> str:
+    """Return an IP literal. ValueError, also for one with a zone: that may be any text, a statement too."""
+    found = str(ipaddress.ip_address(str(value)))
+    if "%" in found:
+        raise ValueError("an address with a zone is no member's")
+    return found
 
 
 def text(value: object, longest: int = LONGEST) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.on_host.shell import STARTING
 
 if TYPE_CHECKING:
-    from typing import Iterator
+    from typing import Callable, Iterator
 
 _HUNG_UP = getattr(select, "POLLRDHUP", 0)
 LOOK_S, NEVER_S = 2.0, 1e6
@@ -45,13 +45,15 @@ def ended_with(descriptor: int) -> "Iterator[None]":
         os.close(say_done)
 
 
-def end(code: int = 1) -> None:
+def end(code: int = 1, *, last: "Callable[[], None]" = lambda: None) -> None:
     """Kill the programs that were started, and go, in one breath: no other thread does anything any more.
 
     One that waits for a killed program would go on with its work. So none starts another program from here
-    on, and from the first kill to the end nothing gives the interpreter out of its hand.
+    on, and from the first kill to the end nothing gives the interpreter out of its hand. `last` does: it
+    comes just before.
     """
     STARTING.acquire(timeout=LOOK_S)
+    last()
     children = _children()
     sys.setswitchinterval(NEVER_S)
     for child in children:  # the first of a group of its own, or still in ours: between its fork and that

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
@@ -21,8 +22,13 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.steps import change
 
 
+RUN = re.compile(r"[A-Za-z0-9._-]{0,64}")
+
+
 @dataclass(frozen=True)
 class Entry:
+    """A line of the journal. ValueError for a run's id that is none: it is shown in commands to paste."""
+
     run: str  # the run's id
     step: str
     result: str  # "started", "done", "failed", "confirmed", "rolled back" or "held"
@@ -33,6 +39,15 @@ class Entry:
     login: str = ""  # as this host knows by itself
     seconds: float = 0.0  # how long it took, where that is worth knowing later
     inventory: str = ""  # sha256 of the text that a confirmed generation was made from
+
+    def __post_init__(self) -> None:
+        must_be_run(self.run)
+
+
+def must_be_run(text: str) -> None:
+    """Raise ValueError for what can't be a run's id; nothing is no run, and may be."""
+    if not RUN.fullmatch(text):
+        raise ValueError("no run's id")
 
 
 FIELDS = {one.name for one in fields(Entry)}

@@ -18,6 +18,7 @@ ASK_S = 20.0
 # NamespaceDetail's info and config, NamespaceInfo's state and name, NamespaceConfig's retention, its seconds.
 SHARDS = 2
 INFO, CONFIG, STATE, NAME, RETENTION, SECONDS = 1, 2, 2, 3, 1, 1
+MOST_MEMBERS = 1000  # rows; more are written by somebody who wants others to be left out
 KNOWN_H = 48  # for so long Temporal itself keeps the row of a member that is gone
 DELETED = 3  # enums.v1.NamespaceState
 
@@ -46,8 +47,9 @@ select case role when 1 then 'frontend' when 2 then 'history' when 3 then 'match
  min(extract(epoch from (now() at time zone 'utc') - last_heartbeat))::integer as heard_s
 from public.cluster_membership
 where last_heartbeat > (now() at time zone 'utc') - interval '{KNOWN_H} h'
-group by role, rpc_address order by role, rpc_address limit 1000
-"""  # noqa: S608 - a constant
+ and last_heartbeat < (now() at time zone 'utc') + interval '{KNOWN_H} h'
+group by role, rpc_address order by role, rpc_address limit {MOST_MEMBERS}
+"""  # noqa: S608 - constants
 NAMESPACES = """
 select encode(data, 'hex') as data from public.namespaces where length(data) < 16384 limit 5000
 """
@@ -58,8 +60,11 @@ class Heard:
     """A member of Temporal's by its row in the database, and since when that was not renewed."""
 
     role: str
-    address: str  # IP literal
+    address: str  # IP literal; ValueError for what is none
     ago_s: int
+
+    def __post_init__(self) -> None:
+        fit.address(self.address)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,11 @@ class Live:
     admitted: "list[str]" = field(default_factory=list)  # addresses that pg_hba.conf lets in, each by itself
     refused: "list[str]" = field(default_factory=list)  # addresses whose logins it has just refused
     unasked: str = ""  # why something of this could not be asked, or what was unfit
+    in_part: bool = False  # `members` are not all: it did not say, or there are too many
+
+    def __post_init__(self) -> None:
+        for one in (*self.admitted, *self.refused):
+            fit.address(one)
 
 
 def read(container: str) -> Live:
@@ -94,6 +104,7 @@ def read(container: str) -> Live:
     except StepError as error:
         unasked = "; ".join(filter(None, (str(error), error.remedy)))
     found = of_rows(*said)
+    found = replace(found, in_part=bool(unasked) or any(len(rows) >= MOST_MEMBERS for rows in said[3:]))
     knocking = attempt(lambda: [one.address for one in refused.read(container)])
     found = replace(found, refused=knocking.value or [])
     return replace(found, unasked="; ".join(filter(None, (found.unasked, unasked))))

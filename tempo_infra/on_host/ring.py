@@ -6,7 +6,6 @@ others. So the ring is asked for, by the call that `tdbg membership list-gossip`
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from typing import TYPE_CHECKING
 
@@ -52,7 +51,7 @@ def _address(member: bytes) -> str:
     text = b"".join(protobuf.texts(member, IDENTITY)).decode(errors="replace")
     host, _, port = text.rpartition(":")
     try:
-        ipaddress.ip_address(host.strip("[]"))
+        fit.address(host.strip("[]"))
         return f"{host}:{int(port)}"
     except ValueError:
         raise Unread(f"the ring has a member at {fit.text(text)}") from None

@@ -14,7 +14,7 @@ from tempo_infra.on_host.belongs import cluster_here
 from tempo_infra.on_host.cluster_record import ClusterRecord, records
 from tempo_infra.on_host.condition import Container  # noqa: TC001 - readers of Runs need the type
 from tempo_infra.on_host.identity import pinned
-from tempo_infra.on_host.journal import Entry, confirmed, entries, last_good
+from tempo_infra.on_host.journal import Entry, confirmed, entries, last_good, must_be_run
 from tempo_infra.on_host.lock import HostLock, holder
 from tempo_infra.on_host.manifest import ManifestError
 from tempo_infra.on_host.scope import end_scope
@@ -50,6 +50,9 @@ class Runs:
     containers: "list[Container]" = field(default_factory=list)  # where they were asked for
     unasked: str = ""  # why the engine did not say which containers there are
     records: "list[ClusterRecord]" = field(default_factory=list)  # of the cluster, the newest last
+
+    def __post_init__(self) -> None:
+        must_be_run(self.open_run)
 
     @property
     def record(self) -> Optional[ClusterRecord]:

@@ -125,13 +125,12 @@ class Session:
 
         A change under way is decided by the timer, which hears nothing more.
         """
-        self._lock.drop()
         what = f"not done after {after_s:g} s: something on this host hangs"
         self._say_to.reply(Reply([], step, what, remedy=HANGS, left=True), wait_s=SAID_S)
         last = threading.Thread(target=self._journal, args=(step, "failed", "", what), daemon=True)
         last.start()  # its disk may be what hangs
         last.join(SAID_S)
-        gone.end()
+        gone.end(last=self._lock.drop)  # the step may still be at work until then: nobody else is
 
     def _forgotten(self) -> bool:
         """Whether an operator who is there has asked for nothing for so long that he, too, hangs."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,9 +21,6 @@ from lab.paths import Home
 from lab.vm.spec import NAME as VM_NAME
 from tempo_infra.inventory import load
 from tests.lab import claims
-
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's `&`: operators here get Ctrl-C all the same
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CHECKOUT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("tempo-infra")

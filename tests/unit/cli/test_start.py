@@ -9,8 +9,6 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.thorough
-
 HEAVY = {"paramiko", "jinja2", "pydantic", "temporalio", "psutil", "yaml", "pyrage"}
 SPARE_S = 0.030  # the start may cost this much more CPU than importing typer
 
@@ -32,6 +30,7 @@ def test_printing_the_version_imports_nothing_heavy() -> None:
     assert HEAVY.isdisjoint(json.loads(out[1]))
 
 
+@pytest.mark.thorough
 def test_the_start_costs_little_more_than_typer_itself() -> None:
     ours = _cpu_seconds("import tempo_infra.cli.main")
     typer = _cpu_seconds("import typer, typer.main")
@@ -44,3 +43,17 @@ def test_the_collector_is_not_told_to_look_through_everything_at_the_end() -> No
         "atexit.register(lambda: print(gc.get_freeze_count() > 0))\nspare()\nprint(gc.isenabled())"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["True", "True"]
+
+
+@pytest.mark.parametrize(("sdk", "after"), [("temporalio", ""), ("none", "taken apart\n")])
+def test_beside_the_sdks_threads_the_interpreter_is_not_taken_apart(sdk: str, after: str) -> None:
+    """They abort a program that has said everything: it would end with a signal instead of its exit code."""
+    code = (
+        "import atexit, sys, types, typer\nfrom tempo_infra.cli import main\n"
+        f"sys.modules[{sdk!r}] = types.ModuleType({sdk!r})\n"
+        "atexit.register(lambda: print('taken apart'))\nmain.app = app = typer.Typer()\n"
+        "@app.command()\ndef ends() -> None:\n    print('said')\n    raise typer.Exit(3)\n"
+        "sys.argv = ['tempo-infra']\nmain.run()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, f"said\n{after}")

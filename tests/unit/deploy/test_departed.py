@@ -17,7 +17,7 @@ from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.run import Plan
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Cluster
-from tempo_infra.on_host.cluster_record import ClusterRecord, Member
+from tempo_infra.on_host.cluster_record import MOST_GONE, ClusterRecord, Member
 from tempo_infra.on_host.live import Heard, Live
 from tempo_infra.on_host.state import HostState
 from tempo_infra.render.bundle import Bundle
@@ -75,8 +75,12 @@ def remembered(
         ((f"history {GONE}:7234",), (), (), (OLD,), [("history-2", ("history",), None)]),
         (("history [fd00::44]:7234",), (), (), (), [("fd00::44", ("history",), None)]),
         (("history x:7234", "", "history"), (), (), (), []),  # nonsense of a host is passed over
+        (("history fe80::1%$(id>x):7234", "history [fe80::1%eth0]:7234"), (), (), (), []),
     ],
-    ids=["nobody", "ring", "row-let-in", "row", "let-in", "record", "ring-and-record", "ipv6", "nonsense"],
+    ids=[
+        *("nobody", "ring", "row-let-in", "row", "let-in", "record", "ring-and-record", "ipv6", "nonsense"),
+        "zone",
+    ],
 )
 def test_who_is_in_the_cluster_and_not_in_the_file(
     ring: tuple[str, ...],
@@ -316,6 +320,41 @@ def test_who_was_not_reached_is_remembered_until_it_was_stopped(there: bool, lef
         departing = Departing(cluster, fleet, "r1", Options(gone=asked))
         departing.find(seen, lock=False)
         assert sorted(one.name for one in departing.remembered()) == left
+
+
+@pytest.mark.parametrize(
+    "ssh",
+    [
+        *("", "a@b:c:d", "a@b:0", "a@b[", "@10.0.0.9:22", "10.0.0.9:22"),
+        *(
+            "x;id@10.0.0.9:22",
+            "a@$(id>x):22",
+            "-oProxyCommand=x@b:22",
+            "a@-oProxyCommand=x:22",
+            "a@[fe80::1%$(id)]:22",
+        ),
+    ],
+)
+def test_who_is_reached_by_no_way_that_an_inventory_has_is_not_asked(ssh: str) -> None:
+    cluster, _, seen = states()
+    remembered(seen, replace(OLD, ssh=ssh))
+    rollout, hosts, fleet = begun(seen, Options(gone=("history-2",)), answers=answering("history"))
+    with fleet:
+        plan = rollout.plan(cluster.hosts, lock=True)
+    assert [(one.name, one.ssh, one.runs) for one in plan.departed] == [("history-2", "", None)]
+    assert hosts.steps_of("history-2") == []
+
+
+def test_of_very_many_that_may_come_back_this_runs_own_are_remembered() -> None:
+    """What a host remembers is written on all others: too much of it was refused there, in every run."""
+    cluster, _, seen = states()
+    gone = tuple(replace(OLD, name=f"old-{n}", internal=f"10.0.9.{n}") for n in range(MOST_GONE))
+    remembered(seen, OLD, gone=gone)
+    with Fleet(FakeHosts(seen, lost={("history-2", "departed")}).open, lambda _: None) as fleet:
+        departing = Departing(cluster, fleet, "r1", Options(gone=("history-2",)))
+        departing.find(seen, lock=False)
+        found = departing.remembered()
+    assert (len(found), found[-1].name) == (MOST_GONE, "history-2")
 
 
 def test_what_stands_still_until_another_host_serves_is_said() -> None:

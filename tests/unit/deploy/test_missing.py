@@ -60,6 +60,8 @@ def test_who_took_part_is_who_spoke_just_now() -> None:
     assert members_before(seen["db-1"]) == {("history", "10.0.0.12")}
     assert members_before(replace(seen["db-1"], live=Live())) is None
     assert members_before(None) is None
+    in_part = replace(seen["db-1"].live, in_part=True)  # then nobody may be missing
+    assert members_before(replace(seen["db-1"], live=in_part)) is None
 
 
 def test_the_databases_address_stays_while_hosts_are_away() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from tempo_infra.deploy import way_back as way_back_module
 from tempo_infra.deploy.fleet import Fleet
@@ -297,3 +298,13 @@ def test_a_journal_as_long_as_a_host_likes_is_read_in_a_time_that_grows_with_it(
 
     few = min(took(1000) for _ in range(3))
     assert min(took(16_000) for _ in range(3)) < 100 * few
+
+
+@pytest.mark.parametrize("name", ["x;id>pwned", "$(id)", "a b", "`id`", "a" * 65])
+def test_an_answer_with_a_run_that_can_be_none_is_none(name: str) -> None:
+    """Runs are named in commands to paste: what to take back first, what to wait for."""
+    adapter, fit = TypeAdapter(Runs), asdict(runs(A, B))
+    assert adapter.validate_python(fit) == runs(A, B)
+    for answer in ({**fit, "open_run": name}, {**fit, "entries": [{**fit["entries"][0], "run": name}]}):
+        with pytest.raises(ValidationError):
+            adapter.validate_python(answer)

@@ -64,10 +64,22 @@ def program():
     (root / "child").write_text(str(os.getpid()))
     run(["sh", "-c", "echo $$ > " + str(root / "child") + "; exec sleep 600"], deadline_s=600)
 
+def unheard():
+    os.set_blocking(1, False)
+    try:
+        while True:
+            os.write(1, bytes(4096))
+    except BlockingIOError:
+        os.set_blocking(1, True)
+    while True:
+        (root / "work").write_text(str(time.monotonic()))
+        time.sleep(0.01)
+
 def still(for_s=0.4):
     time.sleep(for_s)
 
 ways = {{"pipe": pipe, "deaf": deaf, "locked": locked, "program": program, "still": still}}
+ways["unheard"] = unheard
 
 class Hang(Step):
     MOST_S = {STEP_S}
@@ -155,6 +167,25 @@ def test_a_step_that_hangs_is_left_and_said(layout: Layout, how: str) -> None:
     if how == "program":
         child = int((layout.root / "child").read_text())
         assert until_ended(child)
+
+
+def test_nobody_has_the_lock_while_a_step_that_is_late_is_still_at_work(layout: Layout) -> None:
+    """Its program has last words, which nobody takes: until they are said, the step goes on."""
+    with started(layout, "unheard") as program:
+        assert program.stdin is not None
+        program.stdin.write(encode_request(NONCE, [LOCK, Hang()]))
+        program.stdin.flush()
+        while not (layout.root / "work").exists():
+            time.sleep(0.01)
+        assert not is_free(layout)
+        while not is_free(layout):
+            time.sleep(0.01)
+        time.sleep(0.3)
+        done = (layout.root / "work").read_bytes()
+        time.sleep(0.3)
+        assert (layout.root / "work").read_bytes() == done
+        assert program.wait(30) == 1
+        program.stdin.close()
 
 
 def test_each_step_has_its_own_time_and_one_in_time_is_left_alone(layout: Layout) -> None:

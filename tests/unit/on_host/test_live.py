@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from tempo_infra.deploy import answers
 from tempo_infra.on_host import psql
-from tempo_infra.on_host.live import Heard, Live, of_rows, read
+from tempo_infra.on_host.live import MOST_MEMBERS, Heard, Live, of_rows, read
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.steps import reading
 from tempo_infra.on_host.wire import encode, read_frame
@@ -101,6 +102,23 @@ def test_temporals_tables_are_asked_where_they_are(monkeypatch: pytest.MonkeyPat
 )
 def test_a_row_of_a_member_that_none_can_be_is_left_out(row: dict[str, object]) -> None:
     assert of_rows(members=[row]).members == []
+
+
+NOBODIES = [{"role": None, "address": str(number), "heard_s": 7} for number in range(MOST_MEMBERS)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "in_part"),
+    [(NOBODIES, True), (NOBODIES[1:], False), (StepError("integer out of range"), True)],
+    ids=["as many as are asked for", "fewer", "none"],
+)
+def test_members_that_are_not_all_are_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]] | StepError, *, in_part: bool
+) -> None:
+    """Whoever has the password can write rows that push the others out of the answer."""
+    ask, _ = answering(DATABASES, CLUSTERS, NAMESPACES, rows)
+    monkeypatch.setattr(psql, "ask", ask)
+    assert read("c0ffee").in_part is in_part
 
 
 def test_a_server_without_temporals_database_is_not_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,3 +225,18 @@ def test_what_is_unfit_and_what_could_not_be_asked_are_both_said(monkeypatch: py
     assert read("c0ffee").unasked == (
         "1 of Temporal's clusters with a name that no inventory can have; not let in"
     )
+
+
+@pytest.mark.parametrize("address", ["$(id>x)", "front-1", "", "fe80::1%$(id>x)", "10.0.0.12; id"])
+def test_an_answer_with_an_address_that_is_none_is_none(address: str) -> None:
+    """A host that left is called by its address, in a command to paste."""
+    fit = {"role": "history", "address": "10.0.0.12", "ago_s": 7}
+    adapter = TypeAdapter(Live)
+    assert adapter.validate_python({"members": [fit], "admitted": ["fd00::1"]}).members[0].ago_s == 7
+    for answer in (
+        {"members": [fit | {"address": address}]},
+        {"admitted": [address]},
+        {"refused": [address]},
+    ):
+        with pytest.raises(ValidationError):
+            adapter.validate_python(answer)
