@@ -52,7 +52,9 @@ def arm(layout: Layout, args: change.Arm) -> "dict[str, Optional[str]]":
     if earlier is None and previous is not None:
         _remember_images(layout, previous)
     good = history(layout)
-    for generation in sorted({args.digest, previous or ZERO} - {ZERO}):
+    # What is left and can't be read can't be asked either: the way out of it is open all the same.
+    back = previous if previous is not None and not manifest.is_damaged(layout, previous) else ZERO
+    for generation in sorted({args.digest, back} - {ZERO}):
         images.have(layout, generation, kept=generation in good)
         _need_secrets(layout, generation)
     must_be_able(layout, args.digest, previous)
@@ -168,12 +170,12 @@ def _kernel(layout: Layout, generation: str) -> "set[str]":
     """Return the kernel values that going there may change, by their paths."""
     zero = snapshot.values(layout.zero) if generation == ZERO else {}
     wanted = manifest.of_generation(layout, generation).kernel
-    return {*wanted, *manifest.current(layout).kernel, *zero}
+    return {*wanted, *manifest.leaving(layout).kernel, *zero}
 
 
 def _shipped(layout: Layout) -> "dict[str, str]":
     """Return the owned files of the current generation, as `_owned` does; nothing where there is none."""
-    return _owned(layout, layout.current.resolve().name) if layout.current.is_symlink() else {}
+    return {path: one.sha256 for path, one in manifest.leaving(layout).owned.items()}
 
 
 def _ours(layout: Layout, run_id: str) -> Armed:

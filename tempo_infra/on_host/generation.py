@@ -164,7 +164,7 @@ def switch(layout: Layout, args: change.Switch) -> Switched:
     if args.digest == ZERO:
         return _switch_to_zero(layout)
     generation = layout.generations / args.digest
-    coming, going = manifest.read(generation), manifest.current(layout)
+    coming, going = manifest.read(generation), manifest.leaving(layout)
     wanted, shipped = _switched(coming), _switched(going)
     _refuse_when_moved(layout, args.found)
     installed = []
@@ -198,7 +198,7 @@ def _is_as_shipped(target: Path, content: bytes, mode: int, uid: int = 0) -> boo
 
 def _switch_to_zero(layout: Layout) -> Switched:
     """Put files and kernel values back as they were before the first provision; no generation is current."""
-    going = manifest.current(layout)
+    going = manifest.leaving(layout)
     shipped = going.owned
     kept = snapshot.paths(layout.zero)
     for path in sorted(shipped.keys() - kept):

@@ -52,8 +52,9 @@ KINDS = {"grpc": Grpc, "http": Http, "postgres": Postgres}
 
 def of(body: "dict[str, Any]") -> Health:
     """Return what JSON values mean; ValueError, LookupError, TypeError for an unknown kind or field."""
-    if not isinstance(body["host"], str) or type(body["port"]) is not int:
-        raise TypeError("a health question has no host or port")
+    words, port = (body["host"], body.get("service", "")), body["port"]
+    if not all(isinstance(one, str) for one in words) or type(port) is not int or not 0 < port < 1 << 16:
+        raise TypeError("a health question has no host, port or service")
     found: Health = KINDS[body["kind"]](**{name: one for name, one in body.items() if name != "kind"})
     return found
 

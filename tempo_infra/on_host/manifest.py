@@ -6,7 +6,9 @@ The text is canonical JSON, and its sha256 is the generation's name: what is equ
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple
 
 from tempo_infra.on_host import format_1, health
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 NAME = "manifest.json"
 FORMAT, OLDER = 2, 1  # that is written; that is read as well
 OWNED = "etc/"
+LARGEST_UID = 2**32 - 2  # the one above it stands for nobody
+MODE = re.compile(r"0[0-7]{3}", re.ASCII)
 
 
 class ManifestError(StepError, ValueError):
@@ -165,7 +169,7 @@ def of(body: Any) -> Manifest:  # noqa: ANN401 - JSON
 
 def _known(version: object) -> int:
     for one in (FORMAT, OLDER):
-        if version == one:
+        if type(version) is int and version == one:  # `true` is 1 as well
             return one
     raise ValueError(f"it has format {str(version)[:20]}: a later version wrote it")
 
@@ -191,8 +195,8 @@ def _instance(one: "dict[str, Any]") -> Instance:
 def _entry(one: "dict[str, Any]") -> Entry:
     return Entry(
         _word(one["sha256"]),
-        int(_word(one.get("mode", "0644")), 8),
-        int(one.get("uid", 0)),
+        _mode(one.get("mode", "0644")),
+        _number(one.get("uid", 0)),
         _word(one.get("effect", "")),
         _flag(one.get("live", False)),
     )
@@ -211,9 +215,18 @@ def _words(value: Any) -> "Tuple[str, ...]":  # noqa: ANN401 - JSON
 
 
 def _number(value: Any) -> int:  # noqa: ANN401 - JSON
-    if not isinstance(value, int):
-        raise TypeError(f"{str(value)[:20]!r} is no number")
+    """Return a user's number; `true` and 1.0 are none, and -1 would leave a file to whoever has it."""
+    if type(value) is not int or not 0 <= value <= LARGEST_UID:
+        raise TypeError(f"{str(value)[:20]!r} is no number of a user")
     return value
+
+
+def _mode(value: Any) -> int:  # noqa: ANN401 - JSON
+    """Return a mode as it is written: three digits, and none that makes a file run as its owner."""
+    text = _word(value)
+    if not MODE.fullmatch(text):
+        raise ValueError(f"{text[:20]!r} is no mode of a file")
+    return int(text, 8)
 
 
 def _flag(value: Any) -> bool:  # noqa: ANN401 - JSON
@@ -239,3 +252,31 @@ def current(layout: Layout) -> Manifest:
         return read(layout.current)
     except FileNotFoundError:
         return NONE
+
+
+def leaving(layout: Layout) -> Manifest:
+    """Read that of the current generation to go away from it: the way out of a damaged one must be open.
+
+    Where it can't be read, the files that lie in the generation say which of them are installed, and what
+    they set. OSError.
+    """
+    try:
+        return read(layout.current)
+    except (FileNotFoundError, ManifestError):
+        return _of_files(layout.current) if layout.current.is_symlink() else NONE
+
+
+def _of_files(folder: Path) -> Manifest:
+    found = (path for path in (folder / OWNED).rglob("*") if path.is_file() and not path.is_symlink())
+    digests = {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in found}
+    owned = {path: Entry(digest) for path, digest in sorted(digests.items())}
+    return Manifest(format=OLDER, files=owned, kernel=format_1.kernel(folder))
+
+
+def is_damaged(layout: Layout, generation: str) -> bool:
+    """Whether a generation lies here and nobody can read what it is. OSError."""
+    try:
+        of_generation(layout, generation)
+    except (FileNotFoundError, ManifestError):
+        return (layout.generations / generation).is_dir()
+    return False

@@ -219,7 +219,8 @@ def _containers_once(layout: Layout, armed: Armed) -> str:
         if armed.previous is None:
             before_ours(layout)
             return ""
-        images.have(layout, armed.previous, kept=True)  # someone may have pruned them meanwhile
+        if not manifest.is_damaged(layout, armed.previous):
+            images.have(layout, armed.previous, kept=True)  # someone may have pruned them meanwhile
         renew_network(layout)
         flags = ["up", "-d", "--remove-orphans", *NEVER_PULL]
         output = compose(layout, *flags, deadline_s=UP_DEADLINE_S)

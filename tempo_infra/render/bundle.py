@@ -22,7 +22,7 @@ STATE = "/var/lib/tempo-infra"  # on the host; its layout is in docs/explanation
 def logical(path: str) -> str:
     """Return a path without the digest in a service's folder."""
     parts = path.split("/")
-    if parts[0] == "services":
+    if parts[0] == "services" and len(parts) > 1:
         parts[1] = parts[1].rpartition("-")[0]
     return "/".join(parts)
 

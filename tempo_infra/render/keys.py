@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_network
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
@@ -198,7 +198,9 @@ def check_dynamic(found: object, template: Path, version: str) -> None:
     found_problems = (
         why for name, entries in _entries(found) for why in _dynamic(str(name), entries, version)
     )
-    problems = list(islice(found_problems, MOST_NAMED))  # a hint for each of thousands takes minutes
+    problems = list(
+        islice(chain(_twice(found), found_problems), MOST_NAMED)
+    )  # a hint for each of thousands takes minutes
     if problems:
         raise InputError(
             f"{template}: {'; '.join(problems)}", remedy="the server ignores them, with a line in its log"
@@ -207,6 +209,14 @@ def check_dynamic(found: object, template: Path, version: str) -> None:
 
 def _entries(found: object) -> Iterable[tuple[object, object]]:
     return found.items() if isinstance(found, dict) else () if found is None else [("", None)]
+
+
+def _twice(found: object) -> Iterator[str]:
+    """Yield keys of which there is another spelling: the server takes any letters, and one of the two."""
+    first: dict[str, object] = {}
+    for name, _ in _entries(found):
+        if (other := first.setdefault(str(name).casefold(), name)) != name:
+            yield f"{name}: is {other}, which is there already"
 
 
 def _dynamic(name: str, entries: object, version: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tempo_infra.inventory.problems import Problem
 
 MOST_CHARACTERS = 1 << 20  # of a file in YAML; none that is rendered is longer
+LONGEST_LIMIT = 1000  # bytes of a line of limits.d: pam_limits takes 1023 for one
 BLANK = " \t"  # all that is one for the programs on a host; Python knows 27 more
 PGCONF_LINE = re.compile(
     r"(?P<name>[A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*"
@@ -24,6 +25,7 @@ PGCONF_LINE = re.compile(
 )
 PGCONF_ESCAPE = re.compile(r"''|\\([0-7]{1,3}|.)")
 FIELDS = re.compile(r"[A-Za-z0-9_.:/,+=$ \t-]*")
+OCTAL = "01234567"
 PGCONF_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -92,14 +94,21 @@ def compose(text: str) -> object:
 
 
 def pgconf(text: str) -> dict[str, str]:
-    """Read postgresql.conf as the server does. ValueError for a line it refuses or a name given twice."""
+    """Read postgresql.conf as the server does. ValueError for a line it refuses or a name given twice.
+
+    The server takes any letters for a name, small or large, and the last of two lines in silence.
+    """
     found: dict[str, str] = {}
+    spelt: dict[str, str] = {}
     for number, line in _lines(text):
         match = PGCONF_LINE.fullmatch(line)
         if match is None:
             raise ValueError(f"line {number}: {line!r} is not `name = value`")
-        if match["name"] in found:
-            raise ValueError(f"line {number}: {match['name']} stands there twice")
+        name = match["name"]
+        if (first := spelt.get(name.casefold())) is not None:
+            other = "" if first == name else f", as {first} too"
+            raise ValueError(f"line {number}: {name} stands there twice{other}")
+        spelt[name.casefold()] = name
         found[match["name"]] = _unquote(match["value"])
     return found
 
@@ -143,7 +152,14 @@ def words(text: str) -> list[list[str]]:
 
 
 def limits(text: str) -> list[list[str]]:
-    """Read limits.d, where a comment may stand behind the words."""
+    """Read limits.d, where a comment may stand behind the words. ValueError for a line that is too long.
+
+    To the pam_limits of Debian 12 (1.5.2) the rest of one is a line of its own, a comment's too; to that of
+    Debian 13 (1.7.0) it is not.
+    """
+    for number, line in _numbered(text):
+        if len(line.encode()) > LONGEST_LIMIT:
+            raise ValueError(f"line {number}: longer than {LONGEST_LIMIT} bytes")
     return [_split(line.partition("#")[0]) for _, line in _lines(text)]
 
 
@@ -203,6 +219,8 @@ def _unescape(found: re.Match[str]) -> str:
     escaped = found[1]
     if escaped is None:
         return "'"
-    if escaped.isdigit():
+    if escaped[0] in OCTAL:
+        if not 0 < int(escaped, 8) < 128:  # noqa: PLR2004 - ASCII
+            raise ValueError(f"\\{escaped}: the server takes eight bits of it; write the character itself")
         return chr(int(escaped, 8))
     return PGCONF_LETTERS.get(escaped, escaped)

@@ -97,7 +97,7 @@ def _owned(folder: Path, files: Files) -> set[str]:
     try:
         return {MANIFEST, *manifest.parse(files[MANIFEST]).files} & files.keys()
     except (KeyError, ManifestError) as error:
-        raise InputError(f"{folder / MANIFEST} is not ours: {error}", remedy=UNOWNED) from error
+        raise InputError(one_line(f"{folder / MANIFEST} is not ours: {error}"), remedy=UNOWNED) from error
 
 
 def _host_difference(host: str, found: dict[str, bytes], wanted: dict[str, bytes]) -> str:

@@ -33,7 +33,7 @@ def read(path: Path, most: int, *, private: bool = False) -> bytes:
         name = _name(path)
         with held(descriptors.opened(folder, name, path)) as file:
             status = os.fstat(file)
-            (check_private if private else check)(status, path)
+            check_private(status, path) if private else check(status, path, file)
             check_way(folder, path.parent)
             check_names(status, folder, path)
             return descriptors.content(file, most, path)

@@ -14,10 +14,11 @@ from tempo_infra.trees.refusal import UnfitError
 _PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY)  # a folder on the way need not be readable
 
 
-def check(status: os.stat_result, path: Path) -> None:
+def check(status: os.stat_result, path: Path, descriptor: int | None = None) -> None:
     """UnfitError for what somebody else owns or may change.
 
-    In a sticky folder, such as /tmp, nobody replaces another's files: it may be everybody's.
+    In a sticky folder, such as /tmp, nobody replaces another's files: it may be everybody's. Where a file has
+    an access list, the group's bits are what the list may give at most, to whomever: `descriptor` shows that.
     """
     mode, folder = stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)
     if status.st_uid not in _trusted():
@@ -30,6 +31,9 @@ def check(status: os.stat_result, path: Path) -> None:
     if mode & stat.S_IWOTH:
         why = f"everybody on this machine may change {what} ({mode:04o})"
         raise UnfitError(path, why, remedy=f"chmod o-w {path}")
+    if mode & stat.S_IWGRP and descriptor is not None and _has_list(descriptor):
+        why = f"an access list lets others change {what} ({mode:04o}+)"
+        raise UnfitError(path, why, remedy=f"`getfacl {path}` shows it, `setfacl -b {path}` ends it")
     if mode & stat.S_IWGRP and not _is_private(status):
         why = f"its group {_group(status.st_gid)} may change {what} ({mode:04o})"
         raise UnfitError(path, why, remedy=f"chmod g-w {path}")
@@ -57,7 +61,8 @@ def check_way(folder: int, path: Path) -> None:
     while True:
         with held(descriptor):
             status = os.fstat(descriptor)
-            check(status, path if depth == 0 else Path(os.path.realpath(path)).parents[depth - 1])
+            place = path if depth == 0 else Path(os.path.realpath(path)).parents[depth - 1]
+            check(status, place, descriptor)
             above = os.open("..", _PATH_ONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor)
         if os.path.samestat(os.fstat(above), status):
             os.close(above)
@@ -80,6 +85,14 @@ def _is_private(status: os.stat_result) -> bool:
         return False
     members = named | {user.pw_uid for user in pwd.getpwall() if user.pw_gid == status.st_gid}
     return bool(members) and members <= {status.st_uid, os.geteuid()}
+
+
+def _has_list(descriptor: int) -> bool:
+    """Whether a file has rights beyond its mode. By its path: a folder may be open for nothing else."""
+    try:
+        return bool(os.getxattr(f"/proc/self/fd/{descriptor}", "system.posix_acl_access"))
+    except (OSError, AttributeError):  # none, or a system without them
+        return False
 
 
 def _user(uid: int) -> str:

@@ -128,7 +128,7 @@ class Tree:
             with held(descriptor):
                 descriptor = step(descriptor, part, path, make=0o755 if make else None)
             try:
-                check(os.fstat(descriptor), path)
+                check(os.fstat(descriptor), path, descriptor)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -155,12 +155,12 @@ class _Reading:
     def _one(self, folder: int, name: str, path: Path, at: str) -> None:
         if stat.S_ISDIR(look(folder, name, path).st_mode):
             with held(step(folder, name, path)) as below:
-                check(os.fstat(below), path)
+                check(os.fstat(below), path, below)
                 self.read(below, path, f"{at}/")
             return
         with held(descriptors.opened(folder, name, path)) as file:
             status = os.fstat(file)
-            check(status, path)
+            check(status, path, file)
             check_names(status, folder, path)
             self._found[at] = descriptors.content(file, min(self._limits.file_bytes, self._bytes), path)
             self._bytes -= len(self._found[at])

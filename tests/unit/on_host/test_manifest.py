@@ -35,6 +35,8 @@ WHOLE = Manifest(
     networks={"default": ("172.30.0.0/24",)},
     kernel={"proc/sys/vm/swappiness": "1"},
 )
+NO_NUMBERS = (float("inf"), float("nan"), 1.0, True, None)
+ASKED: dict[str, object] = {"kind": "grpc", "host": "x", "port": 1, "service": "s"}
 OLDER = {
     "format": 1,
     "files": {"etc/sysctl.d/60-x.conf": {"sha256": "x"}},
@@ -129,6 +131,23 @@ def test_compose_is_asked_for_the_mounts_of_format_1_only(
         ),
         ({"kernel": {"proc/sys/vm/swappiness": 1}}, "'1' is no text"),
         ({"networks": {"default": [1]}}, "'1' is no text"),
+        ({"format": True}, "it has format True"),
+        *(
+            ({"files": {"etc/b": {"sha256": "x", key: one}}}, why)
+            for key, why, wrong in (
+                ("uid", "is no number of a user", (*NO_NUMBERS, "0", -1, 1 << 32)),
+                ("mode", "is no mode", ("4755", "-755", "0o644", "00644", "0648", "")),
+            )
+            for one in wrong
+        ),
+        *(({"users": {"postgresql": one}}, "is no number of a user") for one in (*NO_NUMBERS, -1)),
+        *(
+            (
+                {"instances": {"a": {"component": "a", "image": "i", "health": {**ASKED, **one}}}},
+                "no host, port",
+            )
+            for one in ({"port": 0}, {"port": 1 << 16}, {"port": True}, {"service": 1}, {"host": None})
+        ),
     ],
 )
 def test_what_is_of_another_shape_is_refused_whole(change: dict[str, object], why: str) -> None:

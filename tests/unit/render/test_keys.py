@@ -181,3 +181,10 @@ def test_dynamic_configuration_that_the_server_passes_over_is_refused(text: str,
     with pytest.raises(InputError) as caught:
         check_dynamic(parse.yaml(text), TEMPLATE, "1.31.2")
     assert message in str(caught.value)
+
+
+def test_a_key_of_dynamic_configuration_has_one_spelling() -> None:
+    """Which of two the server takes is not said anywhere; the inventory refuses them, too."""
+    text = "history.rps:\n  - value: 3000\nHistory.RPS:\n  - value: 1\n"
+    with pytest.raises(InputError, match=r"History.RPS: is history.rps, which is there already"):
+        check_dynamic(parse.yaml(text), TEMPLATE, "1.31.2")

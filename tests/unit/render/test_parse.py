@@ -29,11 +29,29 @@ def test_postgresql_conf_refuses_what_the_server_refuses(line: str) -> None:
         parse.pgconf(line)
 
 
+@pytest.mark.parametrize("escape", [r"\564", r"\400", r"\777", r"\351", r"\200", r"\000", r"\0"])
+def test_an_escape_that_the_server_takes_for_another_character_is_refused(escape: str) -> None:
+    """Eight bits for three digits: '/bin/\\564rue' is /bin/true there, what follows \\400 is not read."""
+    with pytest.raises(ValueError, match="takes eight bits of it"):
+        parse.pgconf(f"archive_command = '/bin/{escape}rue'")
+
+
+@pytest.mark.parametrize(("escape", "read"), [(r"\164", "t"), (r"\11", "\t"), (r"\9", "9"), (r"\²", "²")])
+def test_an_escape_that_is_read_alike_is_taken(escape: str, read: str) -> None:
+    assert parse.pgconf(f"a = '{escape}'") == {"a": read}
+
+
 @pytest.mark.parametrize("reader", [parse.pgconf, parse.sysctl])
 def test_a_name_stands_there_once(reader: object) -> None:
     assert callable(reader)
     with pytest.raises(ValueError, match="line 2"):
         reader("a = 1\na = 2\n")
+
+
+def test_a_parameter_is_the_same_in_small_and_large_letters() -> None:
+    with pytest.raises(ValueError, match="line 2: Fsync stands there twice, as fsync too"):
+        parse.pgconf("fsync = on\nFsync = on\n")
+    assert parse.pgconf("Fsync = on\n") == {"Fsync": "on"}
 
 
 def test_sysctl() -> None:
@@ -48,6 +66,14 @@ def test_words_leave_comments_out() -> None:
         ["*", "soft", "nofile", "10"],
         ["root", "hard", "nofile", "10"],
     ]
+
+
+@pytest.mark.parametrize("filler", ["x" * 1022, "\u00e9" * 511])
+def test_a_comment_is_no_longer_than_what_reads_limits_takes_for_a_line(filler: str) -> None:
+    """pam_limits 1.5.2 puts `* hard core 4242` in force here: its buffer ends before it."""
+    with pytest.raises(ValueError, match="line 2: longer than 1000 bytes"):
+        parse.limits(f"# a\n#{filler}* hard core 4242\n")
+    assert parse.limits(f"#{'x' * 999}\n* hard core 0\n") == [["*", "hard", "core", "0"]]
 
 
 def test_broken_yaml_is_a_value_error() -> None:

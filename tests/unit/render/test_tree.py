@@ -86,11 +86,20 @@ def test_a_manifest_can_not_name_files_elsewhere(tmp_path: Path) -> None:
     assert (tmp_path / "precious").exists()
 
 
-def test_a_manifest_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '{"format": 2, "files": {"a": {"sha256": "x", "uid": Infinity}}, "instances": {}}',
+        '{"format": 2, "files": {}, "instances": {}, "users": {"x\\nfront-1: in force": 1}}',
+    ],
+)
+def test_a_manifest_that_is_not_ours_is_refused_on_one_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "db-1").mkdir()
-    (tmp_path / "db-1" / "manifest.json").write_text("[]")
-    with pytest.raises(InputError, match="is not ours"):
+    (tmp_path / "db-1" / "manifest.json").write_text(text)
+    with pytest.raises(InputError, match="is not ours") as refused:
         tree.write(bundles(), tmp_path, whole=True)
+    assert "\n" not in refused.value.what
 
 
 def test_the_difference_is_a_diff_by_service_not_by_digest(tmp_path: Path) -> None:
@@ -244,3 +253,12 @@ def test_a_name_makes_no_line_of_a_diff(tmp_path: Path) -> None:
     (tmp_path / "db-1").mkdir()
     (tmp_path / "db-1/x\n+++ b").write_text("y")
     assert "\n+++ b\n" not in tree.difference(bundles(), tmp_path, whole=True)
+
+
+def test_a_file_in_the_place_of_the_services_folder_is_shown_as_one(tmp_path: Path) -> None:
+    tree.write(bundles(), tmp_path, whole=True)
+    folder = tmp_path / "front-1" / "services"
+    folder.rename(tmp_path / "db-1" / "moved")
+    folder.write_text("planted\n")
+    found = tree.difference(bundles(), tmp_path, whole=True)
+    assert "--- a/front-1/services\n+++ /dev/null\n@@ -1 +0,0 @@\n-planted\n" in found

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.trees import UnfitError, create, locked, read, straight, write
-from tests.unit.trees.strangers import as_root, shared_group
+from tests.unit.trees.strangers import as_root, let_in, shared_group
 
 MOST = 1 << 20
 Plant = Callable[[Path], None]
@@ -324,3 +324,12 @@ def test_a_straight_way_stays_below_and_leads_through_no_link(
     (tmp_path / "in/way").symlink_to("sub")
     assert straight(tmp_path / "in", tmp_path / path) is expected
     assert straight(tmp_path / "link", tmp_path / "link" / "sub" / "x")
+
+
+@pytest.mark.parametrize("at", ["", "file"])
+def test_whom_an_access_list_lets_change_it_is_somebody_else(at: str, tmp_path: Path) -> None:
+    """Such a file looks like one that its owner's own group may change, and that group has nobody else."""
+    (tmp_path / "file").write_text("a")
+    let_in(tmp_path / at, 65534)
+    with pytest.raises(UnfitError, match="an access list lets others change"):
+        read(tmp_path / "file", MOST)

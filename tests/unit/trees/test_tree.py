@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tempo_infra.trees import Limits, Tree, UnfitError
-from tests.unit.trees.strangers import as_root
+from tests.unit.trees.strangers import as_root, let_in
 from tests.unit.trees.test_files import PLANTED, Plant
 
 if TYPE_CHECKING:
@@ -229,3 +229,12 @@ def test_what_stands_in_the_way_is_known_before(tmp_path: Path) -> None:
             with pytest.raises(UnfitError, match=why):
                 tree.refuse(at)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "file"]
+
+
+@pytest.mark.parametrize("at", ["", "inner", "inner/file"])
+def test_an_access_list_lets_nobody_into_a_tree(at: str, tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner/file").write_text("a")
+    let_in(tmp_path / at, 65534)
+    with pytest.raises(UnfitError, match="an access list lets others change"), Tree.open(tmp_path) as tree:
+        tree.files(Limits(100, 100, 10))
