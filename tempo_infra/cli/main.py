@@ -93,19 +93,24 @@ app.command("remove")(remove)
 app.command("eject")(eject)
 
 
+def program() -> None:
+    """Be the console script: run the command line, then end."""
+    try:
+        run()
+    except SystemExit as end:
+        _end_beside_the_sdk(end)
+        raise
+
+
 def run() -> None:
-    """Run the command line; the console script's entry point."""
+    """Run the command line; SystemExit."""
     spare()
     threading.excepthook = _in_a_thread
     _open_streams()
     _speak_utf8()
     _be_somebody()
     with at_once() as leaving:
-        try:
-            _run(leaving)
-        except SystemExit as end:
-            _end_beside_the_sdk(end)
-            raise
+        _run(leaving)
 
 
 def _end_beside_the_sdk(end: SystemExit) -> None:

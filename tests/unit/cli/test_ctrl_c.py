@@ -20,7 +20,7 @@ pytestmark = pytest.mark.thorough
 
 GIVES_UP_S = 60.0
 HANGS = """
-import signal, sys, threading, typer
+import os, signal, sys, threading, typer
 signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup ignores it
 from tempo_infra.cli import main
 from tempo_infra.ssh import fan_out
@@ -28,7 +28,7 @@ app = typer.Typer()
 @app.command()
 def hangs() -> None:
     def work(host):
-        print("waits", flush=True)
+        os.write(1, b"waits\\n")  # at once: threads that print mix their lines
         threading.Event().wait({seconds})
     {body}
 main.app = app

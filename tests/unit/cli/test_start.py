@@ -53,7 +53,7 @@ def test_beside_the_sdks_threads_the_interpreter_is_not_taken_apart(sdk: str, af
         f"sys.modules[{sdk!r}] = types.ModuleType({sdk!r})\n"
         "atexit.register(lambda: print('taken apart'))\nmain.app = app = typer.Typer()\n"
         "@app.command()\ndef ends() -> None:\n    print('said')\n    raise typer.Exit(3)\n"
-        "sys.argv = ['tempo-infra']\nmain.run()"
+        "sys.argv = ['tempo-infra']\nmain.program()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (3, f"said\n{after}")
