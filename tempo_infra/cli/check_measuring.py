@@ -105,7 +105,9 @@ def peers(host: Host, cluster: Cluster) -> tuple[Peer, ...]:
     if not host.temporal_roles:
         return ()
     main = store(cluster)
-    found = [Peer(main.at.host, main.at.address, main.at.port, main.component)] * (main.writer != host)
+    found = []
+    if main.writer != host:
+        found.append(Peer(main.at.host, main.at.address, main.at.port, main.component))
     for one in cluster.hosts:
         for role in one.temporal_roles if one is not host else ():
             found.append(Peer(one.name, one.internal, port(role, "grpc"), role.value))

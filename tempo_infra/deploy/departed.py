@@ -10,6 +10,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tempo_infra.deploy.kept import newest
 from tempo_infra.inventory.addresses import split_port, ssh_address, with_port
 from tempo_infra.inventory.words import user_name
 from tempo_infra.on_host import fit
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from tempo_infra.inventory.cluster import Cluster, Host
-    from tempo_infra.on_host.cluster_record import ClusterRecord, Member
+    from tempo_infra.on_host.cluster_record import Member
     from tempo_infra.on_host.state import HostState
 
 FRESH_S = 30  # a row is renewed every 10 to 15 s
@@ -66,12 +67,6 @@ class Departed:
             yield f"last heard of {span(self.heard_s)} ago"
 
 
-def newest(states: Mapping[str, HostState]) -> ClusterRecord | None:
-    """Return the newest record of the cluster that any host has."""
-    found = [state.record for state in states.values() if state.record is not None]
-    return max(found, key=lambda one: (one.at, one.run), default=None)
-
-
 def departed(
     cluster: Cluster, states: Mapping[str, HostState], asked: Collection[str] = ()
 ) -> tuple[Departed, ...]:
@@ -84,7 +79,8 @@ def departed(
     """
     own = {host.internal for host in cluster.hosts}
     own |= {address for state in states.values() for address in state.addresses}
-    rings, heard, record = _rings(states.values()), _heard(states.values()), newest(states)
+    rings, heard = _rings(states.values()), _heard(states.values())
+    record = newest(state.record for state in states.values())
     admitted = {address for state in states.values() for address in state.live.admitted}
     refused = {address for state in states.values() for address in state.live.refused}
     members = {one.internal: one for one in (record.members if record else ())}

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from tempo_infra import components
 from tempo_infra.deploy import locks
-from tempo_infra.deploy.departed import Departed, departed, newest
+from tempo_infra.deploy.departed import Departed, departed
+from tempo_infra.deploy.kept import newest
 from tempo_infra.deploy.maintain import ONE_HOST
 from tempo_infra.deploy.steps import note
 from tempo_infra.errors import InputError
@@ -75,7 +76,7 @@ class Departing:
         self._frontends = [name for name, state in states.items() if state.ring]  # that say so
         database = states.get(store(self.cluster).writer.name)
         self._database_runs = bool(database and database.live.databases)
-        self._record, asked = newest(states), self.options.gone
+        self._record, asked = newest(state.record for state in states.values()), self.options.gone
         found = {one.name: one for one in departed(self.cluster, states, asked)}
         hosts = [self._host(one) for one in found.values() if one.ssh]
         begin = [locks.lock_step(self.run, self.options.lock_wait_s)] if lock else []

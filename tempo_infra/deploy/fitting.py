@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.components import COMPONENTS, of
+from tempo_infra.deploy.kept import newest
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.topology.stores import KEPT_BY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from tempo_infra.on_host.cluster_record import ClusterRecord, Member
     from tempo_infra.on_host.runs import Runs
@@ -42,7 +43,7 @@ def fit(answers: Mapping[str, Runs], to: Mapping[str, str]) -> Fit:
 
     A host that goes to generation 0 is a member no more.
     """
-    now = newest(answers.values())
+    now = newest(runs.record for runs in answers.values())
     going = {name: generation for name, generation in to.items() if generation != ZERO}
     then = {name: record_when(answers[name], name, generation) for name, generation in going.items()}
     notes = [
@@ -67,12 +68,6 @@ def fit(answers: Mapping[str, Runs], to: Mapping[str, str]) -> Fit:
     came_of = {one.inventory if one is not None else "" for one in then.values()}
     inventory = came_of.pop() if len(came_of) == 1 else ""
     return Fit(tuple(members.values()), now, inventory, tuple(refused), tuple(dict.fromkeys(notes)))
-
-
-def newest(answers: Iterable[Runs]) -> ClusterRecord | None:
-    """Return the cluster as it is now, as far as any of these hosts knows."""
-    found = [runs.record for runs in answers if runs.record]
-    return max(found, key=lambda one: (one.at, one.run), default=None)
 
 
 def record_when(runs: Runs, host: str, generation: str) -> ClusterRecord | None:

@@ -117,3 +117,9 @@ def _member(host: Host, generation: str, before: str) -> Member:
     roles = tuple(str(role) for role in host.roles)
     ssh = UNSEEN.sub("?", f"{host.ssh.user}@{with_port(host.ssh.address, host.ssh.port)}")
     return Member(host.name, host.internal, roles, generation, before, ssh)
+
+
+def newest(records: Iterable[ClusterRecord | None]) -> ClusterRecord | None:
+    """Return the cluster as it is now, as far as any of the hosts knows that these are of."""
+    found = (one for one in records if one is not None)
+    return max(found, key=lambda one: (one.at, one.run), default=None)

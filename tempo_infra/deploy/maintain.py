@@ -13,7 +13,7 @@ from tempo_infra import components
 from tempo_infra.deploy import locks
 from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.events import Progress, State
-from tempo_infra.deploy.steps import members, note
+from tempo_infra.deploy.steps import database_ready, members, note, serves
 from tempo_infra.errors import HostKeyError, StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.on_host.draining import Done
@@ -177,7 +177,7 @@ class Maintenance:
 
     def _back(self, host: Host) -> None:
         if host.has(Role.POSTGRESQL):
-            steps = [self._lock(LET_GO_S), change.Up(["postgresql"]), _ready(self.cluster, BACK_S)]
+            steps = [self._lock(LET_GO_S), change.Up(["postgresql"]), database_ready(self.cluster, BACK_S)]
             self._must({host.name: steps}, "the database is not back")
             for group in BACK:
                 self._each(group, lambda services: [self._lock(), change.Up(services)])
@@ -186,9 +186,13 @@ class Maintenance:
 
     def _healthy(self, deadline_s: float, otherwise: str) -> None:
         """Ask every role of every host, the database, and Temporal's own list of members."""
-        self._must({self._database: [_ready(self.cluster, deadline_s)]}, otherwise)
+        self._must({self._database: [database_ready(self.cluster, deadline_s)]}, otherwise)
         self._must(
-            {host.name: [_serving(host, deadline_s)] for host in self.cluster.hosts if host.temporal_roles},
+            {
+                host.name: [serves(host, host.temporal_roles, deadline_s)]
+                for host in self.cluster.hosts
+                if host.temporal_roles
+            },
             otherwise,
         )
         self._must({self._database: [members(self.cluster)]}, otherwise)
@@ -226,16 +230,6 @@ def _told(name: str, error: TempoInfraError, otherwise: str) -> TempoInfraError:
     if isinstance(error, UnreachableError):
         return error
     return MaintenanceError(f"{otherwise}: {error.what}", host=name, remedy=error.remedy)
-
-
-def _ready(cluster: Cluster, deadline_s: float) -> change.PostgresReady:
-    at = store(cluster).at
-    return change.PostgresReady(at.address, at.port, deadline_s)
-
-
-def _serving(host: Host, deadline_s: float) -> change.Serving:
-    ports = {str(role): components.port(role, "grpc") for role in host.temporal_roles}
-    return change.Serving(host.internal, ports, deadline_s)
 
 
 def what_waits(cluster: Cluster, host: Host) -> list[str]:

@@ -15,13 +15,8 @@ if TYPE_CHECKING:
     from tempo_infra.render.bundle import Bundle
 
 
-def wanted(bundle: Bundle) -> dict[str, list[str]]:
-    """Return network -> its pinned IPv4 subnets; nothing where every service has the host's own network."""
-    return {name: list(pinned) for name, pinned in bundle.networks.items()}
-
-
 def subnets(bundle: Bundle) -> list[str]:
-    return sorted({subnet for one in wanted(bundle).values() for subnet in one})
+    return sorted({subnet for one in bundle.networks.values() for subnet in one})
 
 
 def new_subnets(bundle: Bundle, state: HostState) -> list[str]:
@@ -32,7 +27,7 @@ def new_subnets(bundle: Bundle, state: HostState) -> list[str]:
 
 def moves(bundle: Bundle, state: HostState) -> str:
     """Return the network that containers which run move to; empty: they stay in theirs."""
-    return ", ".join(subnets(bundle)) if differs(state.subnets.ours, wanted(bundle)) else ""
+    return ", ".join(subnets(bundle)) if differs(state.subnets.ours, bundle.networks) else ""
 
 
 def against(host: str, bundle: Bundle, state: HostState) -> Iterator[str]:

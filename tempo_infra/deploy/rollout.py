@@ -131,15 +131,20 @@ class Rollout:
             without=self._options.without,
         )
 
+    @property
+    def _database(self) -> Host:
+        """The host that takes the cluster's writes."""
+        return store(self._cluster).writer
+
     def _needs_all(self, states: Mapping[str, HostState]) -> Iterator[tuple[str, str]]:
-        database = states.get(store(self._cluster).writer.name)
+        database = states.get(self._database.name)
         return missing.needs_all(self._cluster, database, self._options.without)
 
     def _look_around(
         self, hosts: Sequence[Host], states: Mapping[str, HostState], *, lock: bool
     ) -> dict[str, TempoInfraError]:
         """See who else is in the cluster, and who is missing; the database host is asked in any case."""
-        database, seen = store(self._cluster).writer, dict(states)
+        database, seen = self._database, dict(states)
         if database not in hosts and any(host.temporal_roles for host in hosts):
             answers, _ = self._read([database])
             seen |= {name: state for name, (state, _) in answers.items()}
@@ -157,7 +162,7 @@ class Rollout:
 
     def _unasked(self, states: Mapping[str, HostState]) -> Iterator[str]:
         """Say what a cluster that has run did not say of its namespaces, and what nobody planned."""
-        database = states.get(store(self._cluster).writer.name)
+        database = states.get(self._database.name)
         yield from (f"PostgreSQL has {one}" for one in (database.live.overrides if database else ()))
         frontend = states.get(self._frontend)
         if self._wanted and frontend and frontend.last_good and not self._namespaces(states):
@@ -166,7 +171,7 @@ class Rollout:
 
     def _namespaces(self, states: Mapping[str, HostState]) -> Mapping[str, int]:
         """Return the live namespaces; none when the database was not read or did not say."""
-        database = states.get(store(self._cluster).writer.name)
+        database = states.get(self._database.name)
         return dict(database.live.namespaces) if database else {}
 
     def texts(self, host: str) -> dict[str, str]:
@@ -212,7 +217,7 @@ class Rollout:
             self._settings.host(host.name) if self._settings else None,
         )
         found = replace(found, restarts=restarts.with_history(found.restarts, host.name, states))
-        if host == store(self._cluster).writer:
+        if host == self._database:
             gone = digest([one.internal for one in self._departing.found])
             found = replace(found, state={**found.state, "departed": gone})
         if host.name == self._frontend:
@@ -278,7 +283,7 @@ class Rollout:
         now = {name: e.now for name, e in errors.items() if isinstance(e, StepFailedError) and e.now}
         unheard = {name for name, error in errors.items() if isinstance(error, UnreachableError)}
         left = [name for name in work if name in armed - now.keys() - unheard]
-        database = store(self._cluster).writer.name
+        database = self._database.name
         for group in (
             [name for name in left if name != database],
             [name for name in left if name == database],
@@ -322,7 +327,7 @@ class Rollout:
         """Return host -> steps for each stage. A stage begins when all hosts have ended the one before."""
         if not work:
             return self._departing.drained()
-        database, secrets = store(self._cluster).writer.name, self._supply.secrets
+        database, secrets = self._database.name, self._supply.secrets
         switched = {name: one for name, one in work.items() if not one.plan.keeps_generation}
         files = {name: one for name, one in switched.items() if one.plan.files_only}
         services = {name: one for name, one in switched.items() if name not in files}
@@ -363,7 +368,7 @@ class Rollout:
 
         Nothing is confirmed anywhere before all of this holds everywhere.
         """
-        database = store(self._cluster).writer.name
+        database = self._database.name
         last: dict[str, list[Step]] = {name: [] for name in (*switched, database)}
         if any(one.host.temporal_roles for one in services.values()):
             lack = missing.may_lack(self._cluster, self._before, services, self._options.without)

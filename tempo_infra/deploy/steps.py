@@ -28,7 +28,7 @@ from tempo_infra.topology import store
 from tempo_infra.topology.instances import members as places
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable
 
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.inventory.cluster import Host
@@ -124,9 +124,9 @@ def _up(work: Work, services: list[str], *, remove_orphans: bool = False) -> cha
     return change.Up(services, remove_orphans, sorted({*repaired, *work.plan.anew} & set(services)))
 
 
-def _database_ready(work: Work) -> change.PostgresReady:
-    at = store(work.cluster).at
-    return change.PostgresReady(at.address, at.port, deadline_s=120.0)
+def database_ready(cluster: Cluster, deadline_s: float) -> change.PostgresReady:
+    at = store(cluster).at
+    return change.PostgresReady(at.address, at.port, deadline_s)
 
 
 def switch_files(work: Work) -> list[Step]:
@@ -142,7 +142,7 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
         _switch(work),
         change.Data(work.plan.new_data, work.options.new_database, work.bundle.users.postgresql),
         _up(work, ["postgresql"], remove_orphans=alone),  # else the others' step takes away what left
-        _database_ready(work),
+        database_ready(work.cluster, deadline_s=120.0),
         change.Sql(payload=roles_and_databases(secrets).encode()),
         change.Schema(deadline_s=work.cluster.timing.schema_s(work.plan.data_bytes)),
         *(
@@ -168,10 +168,14 @@ def start_temporal(
     steps += [] if switched else [arm(work), _switch(work)]
     if begins and len(roles) > 1:
         first = [role for role in roles if role is not Role.WORKER][:1]  # that one needs a frontend to serve
-        steps += [_up(work, [str(role) for role in first]), _serving(work, first)]
+        steps += [_up(work, [str(role) for role in first]), serves(work.host, first)]
     if late:
         now, serving = [name for name in kept if name not in late], [one for one in roles if one not in late]
-        return [*steps, *([_up(work, now)] if now else []), *([_serving(work, serving)] if serving else [])]
+        return [
+            *steps,
+            *([_up(work, now)] if now else []),
+            *([serves(work.host, serving)] if serving else []),
+        ]
     return [*steps, *_start_all(work, kept)]
 
 
@@ -183,7 +187,7 @@ def start_late(work: Work) -> list[Step]:
 def _start_all(work: Work, kept: list[str]) -> list[Step]:
     roles = work.host.temporal_roles
     up = _up(work, kept, remove_orphans=True)
-    return [up, *([_serving(work, roles)] if roles else []), healthy(work)]
+    return [up, *([serves(work.host, roles)] if roles else []), healthy(work)]
 
 
 def beside_the_database(work: Work) -> list[str]:
@@ -193,9 +197,9 @@ def beside_the_database(work: Work) -> list[str]:
     ]
 
 
-def _serving(work: Work, roles: Sequence[Role]) -> change.Serving:
+def serves(host: Host, roles: Iterable[Role], deadline_s: float = SERVES_S) -> change.Serving:
     ports = {str(role): components.port(role, "grpc") for role in roles}
-    return change.Serving(work.host.internal, ports, deadline_s=SERVES_S)
+    return change.Serving(host.internal, ports, deadline_s)
 
 
 def _database_answers(cluster: Cluster) -> change.DatabaseAnswers:

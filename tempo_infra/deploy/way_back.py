@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import fitting, run_back
+from tempo_infra.deploy.kept import newest
 from tempo_infra.deploy.resume import ask_runs
 from tempo_infra.errors import InputError, StepFailedError, UnreachableError
 from tempo_infra.on_host import belongs
@@ -60,7 +61,7 @@ def way_back(
     else:
         way = _of_run(cluster, answers, unread, run)
     if to == ZERO:
-        return replace(way, fit=fitting.Fit(now=fitting.newest(answers.values())))
+        return replace(way, fit=fitting.Fit(now=newest(runs.record for runs in answers.values())))
     return way if way.errors else _fitting(cluster, way, answers)
 
 

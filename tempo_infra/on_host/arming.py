@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 def arm(layout: Layout, args: change.Arm) -> "dict[str, Optional[str]]":
     """Make sure that all can be put back, then let the host guard itself. Nothing is changed before."""
-    now = layout.current.resolve().name if layout.current.is_symlink() else None
+    now = layout.in_force
     if now != args.seen:
         raise StepError("the host moved since the plan was made", remedy="run `tempo-infra plan` again")
     earlier = guard.read(layout)

@@ -9,6 +9,8 @@ from tempo_infra.on_host import manifest, subnets
 from tempo_infra.on_host.shell import StepError, must
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from tempo_infra.on_host.layout import Layout
 
 
@@ -18,16 +20,14 @@ def moves(layout: Layout) -> bool:
     return bool(ours) and differs(ours, _wanted(layout))
 
 
-def differs(ours: "dict[str, list[str]]", wanted: "dict[str, list[str]]") -> bool:
+def differs(ours: "Mapping[str, Sequence[str]]", wanted: "Mapping[str, Sequence[str]]") -> bool:
     """Compare subnets by a network's name; one that pins none, or is not here, is as it should be."""
-    return any(subnets_ and sorted(subnets_) != ours.get(name, subnets_) for name, subnets_ in wanted.items())
+    return any(pinned and sorted(pinned) != ours.get(name, sorted(pinned)) for name, pinned in wanted.items())
 
 
-def _wanted(layout: Layout) -> "dict[str, list[str]]":
+def _wanted(layout: Layout) -> "Mapping[str, Sequence[str]]":
     found = manifest.current(layout)
-    if found.format == manifest.OLDER:
-        return _asked(layout)
-    return {name: list(subnets_) for name, subnets_ in found.networks.items()}
+    return _asked(layout) if found.format == manifest.OLDER else found.networks
 
 
 def _asked(layout: Layout) -> "dict[str, list[str]]":

@@ -29,7 +29,7 @@ class KeptGeneration:
 
 def read(layout: Layout, digest: str) -> KeptGeneration:
     """Return what a generation holds. StepError when it is gone, damaged, or could not run here any more."""
-    current = layout.current.resolve().name if layout.current.is_symlink() else None
+    current = layout.in_force
     folder = layout.generations / digest
     if digest != ZERO and not (folder / manifest.NAME).is_file():
         raise StepError(

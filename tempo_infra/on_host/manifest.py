@@ -168,9 +168,8 @@ def of(body: Any) -> Manifest:  # noqa: ANN401 - JSON
 
 
 def _known(version: object) -> int:
-    for one in (FORMAT, OLDER):
-        if type(version) is int and version == one:  # `true` is 1 as well
-            return one
+    if type(version) is int and version in (FORMAT, OLDER):  # `true` is 1 as well
+        return version
     raise ValueError(f"it has format {str(version)[:20]}: a later version wrote it")
 
 

@@ -70,7 +70,7 @@ def read_runs(layout: Layout, args: reading.Runs) -> Runs:
     kept, found, unasked = _services(layout, args.host)
     left_s = armed.grace_s - guard.silent_s(layout, armed.run) if armed is not None and is_open else 0.0
     return Runs(
-        current=layout.current.resolve().name if layout.current.is_symlink() else None,
+        current=layout.in_force,
         confirmed=confirmed(layout),
         last_good=last_good(layout),
         open_run=armed.run if armed is not None and is_open else "",

@@ -159,7 +159,7 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
         python=sys.version.split()[0],
         service_manager=Path("/run/systemd/system").is_dir(),
         docker=docker,
-        generation=layout.current.resolve().name if layout.current.is_symlink() else None,
+        generation=layout.in_force,
         confirmed=confirmed(layout),
         manifest=text,
         installed={path: _digest(layout.installed(path)) for path in sorted(owned)},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.components import COMPONENTS
 from tempo_infra.deploy.namespaces import span
+from tempo_infra.report.errors import errors_json
 from tempo_infra.report.wrapping import WIDTH, lines
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     return {
         "schema": 1,
         "hosts": [{**asdict(host), "noop": host.is_noop} for host in plan.hosts],
-        "errors": {name: {"what": error.what, "remedy": error.remedy} for name, error in plan.errors.items()},
+        "errors": errors_json(plan.errors),
         "warnings": plan.warnings,
         "own_templates": [asdict(own) for own in plan.own],
         "risks": list(plan.risks),

@@ -10,6 +10,7 @@ from tempo_infra.deploy import restarts
 from tempo_infra.deploy.difference import unified
 from tempo_infra.deploy.namespaces import span
 from tempo_infra.on_host.state import Edited
+from tempo_infra.report.errors import errors_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,8 +81,7 @@ def drift_json(found: Mapping[str, Drift], errors: Mapping[str, TempoInfraError]
         }
         for name, drift in found.items()
     }
-    said = {name: {"what": error.what, "remedy": error.remedy} for name, error in errors.items()}
-    return json.dumps({"schema": 1, "hosts": hosts, "errors": said}, indent=1)
+    return json.dumps({"schema": 1, "hosts": hosts, "errors": errors_json(errors)}, indent=1)
 
 
 def _diff(one: Edited) -> Iterator[str]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host.journal import NOTE, RESTART
+from tempo_infra.on_host.journal import DECIDED, NOTE, RESTART
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.report.wrapping import lines
 
@@ -16,23 +16,12 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.journal import Entry
     from tempo_infra.on_host.runs import Runs
 
-DECIDED = ("confirmed", "rolled back", "held")
 USUAL = ("health", "")  # why a change is kept, nearly always
 # Steps that only look, or wait: a run that did nothing else on a host has left it as it was.
 LOOKING = {
     *("preflight", "disk-speed", "local-login", "members-gone", "database-answers", "serving", "membership"),
-    *(
-        "postgres-ready",
-        "ring",
-        "login",
-        "unused",
-        "roles",
-        "owners",
-        "healthy",
-        "still",
-        "boot-id",
-        "validate",
-    ),
+    *("postgres-ready", "ring", "login", "unused", "roles", "owners", "healthy", "still", "boot-id"),
+    "validate",
 }
 SAID = {"origin": "took note of the secrets file", "drain": "maintenance", "command": "a command was run"}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.on_host.condition import span, starts, trouble
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
+from tempo_infra.report.errors import errors_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,8 +88,7 @@ def is_well(runs: Runs) -> bool:
 def status_json(answers: Mapping[str, Runs], errors: Mapping[str, TempoInfraError]) -> str:
     """Return every host's state; `generation` is a digest, or null for none."""
     hosts = {name: _host(runs) for name, runs in answers.items()}
-    said = {name: {"what": error.what, "remedy": error.remedy} for name, error in errors.items()}
-    return json.dumps({"schema": 1, "hosts": hosts, "errors": said}, indent=1)
+    return json.dumps({"schema": 1, "hosts": hosts, "errors": errors_json(errors)}, indent=1)
 
 
 def _host(runs: Runs) -> dict[str, object]:
