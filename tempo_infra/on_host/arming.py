@@ -25,7 +25,7 @@ from tempo_infra.on_host.compose_version import remember as remember_compose
 from tempo_infra.on_host.containers import running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
 from tempo_infra.on_host.garbage import tidy
-from tempo_infra.on_host.journal import confirmed, history, name_of, was_kept
+from tempo_infra.on_host.journal import confirmed, history, in_force, name_of, was_kept
 from tempo_infra.on_host.kernel_before import remember
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.shell import StepError
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 def arm(layout: Layout, args: change.Arm) -> "dict[str, Optional[str]]":
     """Make sure that all can be put back, then let the host guard itself. Nothing is changed before."""
-    now = layout.in_force
+    now = in_force(layout)
     if now != args.seen:
         raise StepError("the host moved since the plan was made", remedy="run `tempo-infra plan` again")
     earlier = guard.read(layout)

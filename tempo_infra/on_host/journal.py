@@ -145,6 +145,11 @@ def restarts(layout: Layout) -> "dict[str, list[float]]":
     return {service: times[-REMEMBERED:] for service, times in found.items()}
 
 
+def in_force(layout: Layout) -> Optional[str]:
+    """Return the digest of the generation that is current, whoever made it so; None where there is none."""
+    return layout.current.resolve().name if layout.current.is_symlink() else None
+
+
 def confirmed(layout: Layout) -> Optional[str]:
     """Return the digest of the last confirmed generation, if nothing was begun after it.
 

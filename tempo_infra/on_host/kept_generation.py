@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import manifest, ownership
 from tempo_infra.on_host.arming import must_be_able
+from tempo_infra.on_host.journal import in_force
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.shell import StepError
 
@@ -29,7 +30,7 @@ class KeptGeneration:
 
 def read(layout: Layout, digest: str) -> KeptGeneration:
     """Return what a generation holds. StepError when it is gone, damaged, or could not run here any more."""
-    current = layout.in_force
+    current = in_force(layout)
     folder = layout.generations / digest
     if digest != ZERO and not (folder / manifest.NAME).is_file():
         raise StepError(

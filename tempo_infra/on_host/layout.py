@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 PROJECT = "tempo-infra"  # the compose project
 DOCKER_SOCKET = (
@@ -34,11 +33,6 @@ class Layout:
     @property
     def current(self) -> Path:
         return self.state / "current"
-
-    @property
-    def in_force(self) -> Optional[str]:
-        """The name of the current generation; None where there is none."""
-        return self.current.resolve().name if self.current.is_symlink() else None
 
     @property
     def compose_file(self) -> Path:

@@ -14,7 +14,7 @@ from tempo_infra.on_host.belongs import cluster_here
 from tempo_infra.on_host.cluster_record import ClusterRecord, records
 from tempo_infra.on_host.condition import Container  # noqa: TC001 - readers of Runs need the type
 from tempo_infra.on_host.identity import pinned
-from tempo_infra.on_host.journal import Entry, confirmed, entries, last_good, must_be_run
+from tempo_infra.on_host.journal import Entry, confirmed, entries, in_force, last_good, must_be_run
 from tempo_infra.on_host.lock import HostLock, holder
 from tempo_infra.on_host.manifest import ManifestError
 from tempo_infra.on_host.scope import end_scope
@@ -70,7 +70,7 @@ def read_runs(layout: Layout, args: reading.Runs) -> Runs:
     kept, found, unasked = _services(layout, args.host)
     left_s = armed.grace_s - guard.silent_s(layout, armed.run) if armed is not None and is_open else 0.0
     return Runs(
-        current=layout.in_force,
+        current=in_force(layout),
         confirmed=confirmed(layout),
         last_good=last_good(layout),
         open_run=armed.run if armed is not None and is_open else "",

@@ -35,7 +35,7 @@ from tempo_infra.on_host.cluster_record import ClusterRecord, latest
 from tempo_infra.on_host.compose_version import compose_version, configs
 from tempo_infra.on_host.condition import Container  # noqa: TC001 - readers of HostState need the type
 from tempo_infra.on_host.engine_here import Unfit  # noqa: TC001 - readers of HostState need the type
-from tempo_infra.on_host.journal import confirmed, last_good, restarts
+from tempo_infra.on_host.journal import confirmed, in_force, last_good, restarts
 from tempo_infra.on_host.leftovers import find
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.origin import Origin
@@ -159,7 +159,7 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
         python=sys.version.split()[0],
         service_manager=Path("/run/systemd/system").is_dir(),
         docker=docker,
-        generation=layout.in_force,
+        generation=in_force(layout),
         confirmed=confirmed(layout),
         manifest=text,
         installed={path: _digest(layout.installed(path)) for path in sorted(owned)},
