@@ -6,23 +6,18 @@ the database. `python3 -m lab up --hosts 8` starts them. About 20 minutes.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import threading
 import time
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
-from temporalio.client import Client
-from temporalio.service import RPCError
 
 from lab import faults
 from lab.hosts import Host, Lab
 from tempo_infra.on_host import ring
 from tests.lab.conftest import Inventory, Ran, claim, running_lab
+from tests.lab.shapes.workload import Workload
 
 pytestmark = pytest.mark.faults
 
@@ -37,7 +32,7 @@ ENTRY = """
     roles: [{roles}]
     resources: {{vcpu: 2, memory: 4GiB, disk: {{kind: unknown, size: 20GiB}}}}
 """
-ACCEPTED_S, CALL_S, PAUSE_S = 30.0, 5.0, 0.5  # a client tries for so long, on one frontend after the other
+ACCEPTED_S = 30.0  # a client tries for so long, on one frontend after the other
 SERVICES = "docker ps --format '{{.Names}}' --filter label=com.docker.compose.project=tempo-infra"
 
 
@@ -87,59 +82,8 @@ def cluster(trio: Lab) -> Iterator[Cluster]:
         (trio.root / name).unlink(missing_ok=True)
 
 
-@dataclass
-class Starts:
-    """Starts a workflow every half a second, by one frontend after the other, and accounts for each."""
-
-    frontends: list[str]
-    accepted: int = 0
-    refused: list[str] = field(default_factory=list)
-    slowest_s: float = 0.0
-    _over: threading.Event = field(default_factory=threading.Event)
-
-    @contextlib.contextmanager
-    def all_along(self) -> Iterator[Starts]:
-        thread = threading.Thread(target=lambda: asyncio.run(self._run()))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._over.set()
-            thread.join()
-
-    async def _run(self) -> None:
-        clients = [
-            await Client.connect(f"{one}:7233", namespace="billing", lazy=True) for one in self.frontends
-        ]
-        while not self._over.is_set():
-            await self._one(clients)
-            await asyncio.sleep(PAUSE_S)
-
-    async def _one(self, clients: list[Client]) -> None:
-        began, id_, why = time.monotonic(), uuid.uuid4().hex, ""
-        while time.monotonic() - began < ACCEPTED_S:
-            for client in clients:
-                try:
-                    with contextlib.suppress(asyncio.TimeoutError):
-                        await asyncio.wait_for(
-                            client.start_workflow("beat", id=id_, task_queue="nobody"), CALL_S
-                        )
-                        self.accepted += 1
-                        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
-                        return
-                except RPCError as error:
-                    if "already started" in str(error):
-                        self.accepted += 1
-                        return
-                    why = str(error)
-                except Exception as error:  # noqa: BLE001 - a frontend that is away, however the library says so
-                    why = str(error)
-            await asyncio.sleep(PAUSE_S)
-        self.refused.append(f"{time.strftime('%H:%M:%S')} {why}")
-
-
-def of(cluster: Cluster, *numbers: int) -> Starts:
-    return Starts([cluster.host(n).internal_address for n in numbers])
+def of(cluster: Cluster, *numbers: int) -> Workload:
+    return Workload([cluster.host(n).internal_address for n in numbers], longest_s=ACCEPTED_S)
 
 
 def runs(host: Host) -> set[str]:
@@ -172,8 +116,8 @@ def test_a_host_that_was_deleted_from_the_file_is_named_and_leaves_with_no_start
     assert cluster.ring(0) == cluster.addresses(0, 1, 2)
     with of(cluster, 0, 1).all_along() as starts:
         ran = smaller.provision("--gone", NAMES[2])
-    assert starts.refused == []
-    assert starts.accepted > 10
+    assert (starts.refused, starts.lost) == ([], [])
+    assert len(starts.accepted) > 10
     assert f"{NAMES[2]}: drained" in ran.out
     assert runs(cluster.host(2)) == set()
     assert cluster.host(2).must(["ls", "/var/lib/tempo-infra"]).split() in ([], ["lock"])
@@ -193,7 +137,7 @@ def test_a_dead_host_is_taken_out_and_is_shut_out_when_it_comes_back(cluster: Cl
         assert f"{NAMES[2]} has left the cluster" in ran.out
         assert f"{NAMES[2]}:" not in smaller.path.read_text()
         nothing_to_do(smaller)
-    assert starts.refused == []
+    assert (starts.refused, starts.lost) == ([], [])
     end = time.monotonic() + 120
     while address not in members(smaller).out and time.monotonic() < end:
         time.sleep(5)
@@ -204,7 +148,7 @@ def test_a_dead_host_is_taken_out_and_is_shut_out_when_it_comes_back(cluster: Cl
     assert f"--gone {NAMES[2]}" in " ".join(plan.out.split())
     with of(cluster, 0, 1).all_along() as starts:
         smaller.provision()  # it harms nobody, and keeps nobody from working
-    assert starts.refused == []
+    assert (starts.refused, starts.lost) == ([], [])
     smaller.provision("--gone", NAMES[2])
     assert runs(cluster.host(2)) == set()
 
@@ -263,7 +207,7 @@ def test_another_machine_takes_a_hosts_place(cluster: Cluster) -> None:
     with of(cluster, 0).all_along() as starts:
         ran = two.run("host replace", NAMES[1], NAMES[2], *words)
     assert ran.code == 0, ran.said
-    assert starts.refused == []
+    assert (starts.refused, starts.lost) == ([], [])
     text = two.path.read_text()
     assert f"{NAMES[1]}:" not in text
     assert f"{NAMES[2]}:" in text
