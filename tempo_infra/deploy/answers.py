@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -141,9 +142,12 @@ def _said(text: str, hide: Callable[[str], str], longest: int) -> str:
 
 
 def read(adapter: TypeAdapter[Answer], value: object, host: str, what: str) -> Answer:
-    """Return a value as its type says; UnreachableError for anything else."""
+    """Return a value as its type says; UnreachableError for anything else.
+
+    Strictly: a number in quotes is none. Nobody has looked how large it is, or whether it is one ("nan").
+    """
     try:
-        return adapter.validate_python(value)
+        return adapter.validate_json(json.dumps(value), strict=True)
     except (ValidationError, RecursionError) as error:
         where = error.errors()[0]["loc"] if isinstance(error, ValidationError) else ("depth",)
         raise nonsense(host, f"{what}, {sanitize.one_line('.'.join(map(str, where)))}") from None

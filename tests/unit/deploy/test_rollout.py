@@ -13,6 +13,7 @@ from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.inspect import Supply
 from tempo_infra.deploy.kept import described
+from tempo_infra.deploy.resume import ask_status
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.run import Outcome
 from tempo_infra.inventory import load
@@ -91,8 +92,11 @@ def run(hosts: FakeHosts, cluster: Cluster, bundles: tuple[Bundle, ...]) -> tupl
         {"manifest": '{"files": {"a": {"sha256": ' + "9" * 5000 + '}}, "services": {}}'},
         {"containers": [None]},
         {"restarts": {"history": [None]}},
+        {"restarts": {"history": ["nan"]}},
+        {"state_free_bytes": "9" * 4000},
+        {"live": {"members": [{"role": "history", "address": "10.0.0.44", "ago_s": "9" * 4000}]}},
     ],
-    ids=["version", "digits", "depth", "number", "container", "restart"],
+    ids=["version", "digits", "depth", "number", "container", "restart", "nan", "quoted", "age"],
 )
 def test_what_a_host_says_of_itself_ends_no_other_hosts_plan(harm: dict[str, object]) -> None:
     cluster, bundles = trio()
@@ -103,6 +107,29 @@ def test_what_a_host_says_of_itself_ends_no_other_hosts_plan(harm: dict[str, obj
         found = rollout.plan(cluster.hosts)
     assert [one.host for one in found.hosts if one.host != "db-1"] == ["front-1", "history-1"]
     assert all(error.host == "db-1" for error in found.errors.values())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"decides_in_s": "nan"},
+        {"decides_in_s": "inf"},
+        {"decides_in_s": "9" * 4000},
+        {"entries": [{"run": "r1", "step": "restart", "result": "done", "seconds": "nan"}]},
+        {"zero": "yes"},
+        {"zero": 1},
+    ],
+    ids=["nan", "inf", "long", "entry", "word", "one"],
+)
+def test_a_number_in_quotes_is_none(answer: dict[str, object]) -> None:
+    cluster, _ = trio()
+    well = {"current": None, "confirmed": None, "last_good": None}
+    hosts = FakeHosts({}, answers={"runs": well}, answers_of={"db-1": well | answer})
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        found, errors = ask_status(fleet, cluster.hosts)
+    assert list(found) == ["front-1", "history-1"]
+    assert list(errors) == ["db-1"]
+    assert next(iter(answer)) in errors["db-1"].what
 
 
 def test_nothing_runs_before_every_host_is_prepared_and_the_database_comes_first() -> None:
