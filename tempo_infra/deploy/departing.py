@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     Stage = dict[str, list[Step]]
 
 ORDER = (*ONE_HOST, str(Role.POSTGRESQL))  # the others write down in it what they hand over
+MOST_ASKED = 40  # of those that nobody named: where they are is a host's word, and each may keep us waiting
 
 
 def refuse_present(cluster: Cluster, chosen: Collection[Host], gone: Iterable[str]) -> None:
@@ -78,7 +79,9 @@ class Departing:
         self._database_runs = bool(database and database.live.databases)
         self._record, asked = newest(state.record for state in states.values()), self.options.gone
         found = {one.name: one for one in departed(self.cluster, states, asked)}
-        hosts = [self._host(one) for one in found.values() if one.ssh]
+        named = {one.name for one in found.values() if {one.name, one.internal} & set(asked)}
+        ssh = sorted((one for one in found.values() if one.ssh), key=lambda one: one.name not in named)
+        hosts = [self._host(one) for one in ssh[: max(MOST_ASKED, len(named))]]
         begin = [locks.lock_step(self.run, self.options.lock_wait_s)] if lock else []
         steps = {
             host.name: [*(begin if _is_taken_out(found[host.name], asked) else []), reading.Departed()]

@@ -10,7 +10,7 @@ import pytest
 
 from tempo_infra.deploy.binding import moved
 from tempo_infra.deploy.departed import Departed, departed
-from tempo_infra.deploy.departing import Departing, refuse_present
+from tempo_infra.deploy.departing import MOST_ASKED, Departing, refuse_present
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.options import Options
 from tempo_infra.deploy.rollout import Rollout
@@ -168,6 +168,22 @@ def test_who_left_the_file_ends_the_run_until_the_operator_names_it() -> None:
     rollout, _, fleet = begun(seen, Options(gone=(GONE,)))
     with fleet:
         assert rollout.plan(cluster.hosts).problems == []
+
+
+def test_a_host_sends_us_to_a_few_others_at_most_and_to_all_that_the_operator_names() -> None:
+    cluster, _, seen = states()
+    many = [replace(OLD, name=f"h{i}", internal=f"10.9.0.{i}") for i in range(100, 250)]
+    remembered(seen, *many)
+    for options, wanted in (
+        (Options(), [one.name for one in many[:MOST_ASKED]]),
+        (Options(gone=("10.9.0.240",)), ["h240", *(one.name for one in many[: MOST_ASKED - 1])]),
+        (Options(gone=tuple(one.name for one in many)), [one.name for one in many]),
+    ):
+        rollout, hosts, fleet = begun(seen, options, answers=answering("history"))
+        with fleet:
+            plan = rollout.plan(cluster.hosts)
+        assert sorted(name for name, step in hosts.asked if step == "departed") == sorted(wanted)
+        assert len(plan.departed) == len(many)
 
 
 def test_a_host_that_holds_the_database_is_not_taken_out() -> None:
