@@ -15,13 +15,14 @@ from tempo_infra.deploy.departed import Departed, departed
 from tempo_infra.deploy.kept import newest
 from tempo_infra.deploy.maintain import ONE_HOST
 from tempo_infra.deploy.steps import note
-from tempo_infra.errors import InputError
+from tempo_infra.errors import InputError, UnreachableError
 from tempo_infra.hints import hint
 from tempo_infra.inventory.addresses import split_port
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.on_host.cluster_record import MOST_GONE, Member
 from tempo_infra.on_host.departing import Found
 from tempo_infra.on_host.steps import change, reading, upkeep
+from tempo_infra.ssh import resolve
 from tempo_infra.topology import store
 
 if TYPE_CHECKING:
@@ -81,13 +82,16 @@ class Departing:
         found = {one.name: one for one in departed(self.cluster, states, asked)}
         named = {one.name for one in found.values() if {one.name, one.internal} & set(asked)}
         ssh = sorted((one for one in found.values() if one.ssh), key=lambda one: one.name not in named)
-        hosts = [self._host(one) for one in ssh[: max(MOST_ASKED, len(named))]]
+        chosen = [self._host(one) for one in ssh[: max(MOST_ASKED, len(named))]]
+        no_way = {host.name: error for host in chosen if (error := _no_way(host))}
+        hosts = [host for host in chosen if host.name not in no_way]
         begin = [locks.lock_step(self.run, self.options.lock_wait_s)] if lock else []
         steps = {
             host.name: [*(begin if _is_taken_out(found[host.name], asked) else []), reading.Departed()]
             for host in hosts
         }
-        answers, errors = self.fleet.ask(steps, hosts, Found)
+        answers, failed = self.fleet.ask(steps, hosts, Found)
+        errors = failed | no_way
         own = {host.internal for host in self.cluster.hosts}
         left = [
             self._told(one, answers.get(name), errors.get(name))
@@ -245,6 +249,15 @@ def _why_it_stays(one: Departed) -> str:
         "yet: put it back into the file; if its data is lost for good, --new-database makes an empty one "
         "elsewhere"
     )
+
+
+def _no_way(host: Host) -> UnreachableError | None:
+    """Say what of the operator's own ssh configuration keeps us from a place that a host has named."""
+    try:
+        resolve(host.name, host.ssh)
+    except InputError as error:  # of the file's hosts it would end the run
+        return UnreachableError(error.what, host=host.name)
+    return None
 
 
 def _is_taken_out(one: Departed, asked: Collection[str]) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +18,13 @@ from tempo_infra.deploy.options import Options
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.run import Plan
 from tempo_infra.errors import InputError
-from tempo_infra.inventory.cluster import Cluster
+from tempo_infra.inventory.cluster import Cluster, Host
 from tempo_infra.on_host.cluster_record import MOST_GONE, ClusterRecord, Member
 from tempo_infra.on_host.live import Heard, Live
 from tempo_infra.on_host.state import HostState
 from tempo_infra.render.bundle import Bundle
 from tempo_infra.report.changes import plan_json
+from tempo_infra.ssh import resolve
 from tests.fakes import FakeHosts
 from tests.unit.deploy import test_rollout
 from tests.unit.deploy.test_rollout import SECRETS, pushed
@@ -184,6 +187,28 @@ def test_a_host_sends_us_to_a_few_others_at_most_and_to_all_that_the_operator_na
             plan = rollout.plan(cluster.hosts)
         assert sorted(name for name, step in hosts.asked if step == "departed") == sorted(wanted)
         assert len(plan.departed) == len(many)
+
+
+def test_a_place_that_the_operators_own_ssh_reaches_by_a_program_ends_no_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/config").write_text("Host i-*\n  ProxyCommand aws ssm %h\n")
+    cluster, bundles, seen = states()
+    remembered(seen, replace(OLD, ssh="root@i-0abc:22"))
+    hosts = FakeHosts(seen)
+
+    def reach(host: Host) -> AbstractContextManager[Any]:
+        resolve(host.name, host.ssh)
+        return hosts.open(host)
+
+    with Fleet(reach, lambda _: None) as fleet:
+        plan = Rollout(cluster, bundles, SECRETS, fleet).plan(cluster.hosts)
+    assert [one.host for one in plan.hosts] == ["front-1", "history-1", "db-1"]
+    [left] = plan.departed
+    assert "ProxyCommand" in left.state
+    assert hosts.steps_of("history-2") == []
 
 
 def test_a_host_that_holds_the_database_is_not_taken_out() -> None:
