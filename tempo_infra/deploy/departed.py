@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.deploy.kept import newest
 from tempo_infra.inventory.addresses import split_port, ssh_address, with_port
-from tempo_infra.inventory.words import user_name
+from tempo_infra.inventory.validators import user_name
 from tempo_infra.on_host import fit
 from tempo_infra.on_host.condition import span
 

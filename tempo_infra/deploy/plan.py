@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy.answers import manifest
-from tempo_infra.deploy.binding import parts
 from tempo_infra.deploy.difference import unified
 from tempo_infra.deploy.engine import version
 from tempo_infra.deploy.network import new_subnets
-from tempo_infra.deploy.obstacles import Allowed, problems, to_bind
+from tempo_infra.deploy.plan_file import parts
+from tempo_infra.deploy.preconditions import Allowed, problems, to_bind
+from tempo_infra.deploy.responses import manifest
 from tempo_infra.deploy.restarts import only_by_version, services
 from tempo_infra.deploy.values import value_changes
 from tempo_infra.inventory.cluster import Role

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.deploy import answers
-from tempo_infra.deploy.answers import manifest
+from tempo_infra.deploy import responses
 from tempo_infra.deploy.engine import version
 from tempo_infra.deploy.network import moves
+from tempo_infra.deploy.responses import manifest
 from tempo_infra.on_host.condition import span, startable, starts, trouble
 from tempo_infra.render.bundle import logical
 
@@ -182,7 +182,7 @@ def only_by_version(found: Services, state: HostState) -> bool:
 def _services_of(text: str) -> Mapping[str, Any]:
     """Return what a compose file says of each service; what can't be read (edited, cut) is nobody's."""
     try:
-        pairs = list(answers.yaml(text)["services"].items())
+        pairs = list(responses.yaml(text)["services"].items())
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
     return {name: one for name, one in pairs if isinstance(one, dict)}

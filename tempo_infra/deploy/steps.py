@@ -14,8 +14,8 @@ from tempo_infra.deploy.database_roles import roles_and_databases
 from tempo_infra.deploy.engine import behind_the_bridge
 from tempo_infra.deploy.inspect import files_for, secret_owners
 from tempo_infra.deploy.locks import lock_step
-from tempo_infra.deploy.obstacles import USERS_RISK, needed, nobodys
 from tempo_infra.deploy.options import USUAL, Options
+from tempo_infra.deploy.preconditions import USERS_RISK, needed, nobodys
 from tempo_infra.deploy.summary import of_plan
 from tempo_infra.inventory.cluster import Cluster, Role
 from tempo_infra.inventory.logins import OWNER

@@ -9,7 +9,7 @@ from tempo_infra.deploy import fitting, run_back
 from tempo_infra.deploy.kept import newest
 from tempo_infra.deploy.resume import ask_runs
 from tempo_infra.errors import InputError, StepFailedError, UnreachableError
-from tempo_infra.on_host import belongs
+from tempo_infra.on_host import cluster_name
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.topology import store
@@ -68,7 +68,7 @@ def way_back(
 def _unfit(cluster: Cluster, answers: Mapping[str, Runs]) -> Iterator[tuple[str, TempoInfraError]]:
     """Yield the hosts that go nowhere now: another cluster's, and those that have not decided yet."""
     for name, runs in answers.items():
-        if why := belongs.why_not(runs.cluster, cluster.name):
+        if why := cluster_name.why_not(runs.cluster, cluster.name):
             yield name, StepFailedError(why, host=name)
         elif runs.open_run:
             what = f"run {runs.open_run} is not over here; it decides by itself in {runs.decides_in_s:.0f} s"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from tempo_infra.inventory import addresses, quantities, subnets, words
+from tempo_infra.inventory import addresses, quantities, subnets, validators
 from tempo_infra.inventory.document import WrittenFloat, WrittenInt
 
 
@@ -69,22 +69,24 @@ def _pattern(pattern: str) -> WithJsonSchema:
 
 
 def _known(known: tuple[str, ...], what: str) -> AfterValidator:
-    return AfterValidator(lambda text: words.one_of(known, what, text))
+    return AfterValidator(lambda text: validators.one_of(known, what, text))
 
 
 _TEXT_OR_NUMBER = WithJsonSchema({"type": ["string", "number"]})
-_ACCEPTABLE = tuple(words.ACCEPTABLE)
+_ACCEPTABLE = tuple(validators.ACCEPTABLE)
 
-Name = Annotated[str, AfterValidator(words.dns_label), _pattern(f"^{words.HOST_NAME.pattern}$")]
-Title = Annotated[str, BeforeValidator(_as_written), AfterValidator(words.title), _TEXT_OR_NUMBER]
-Label = Annotated[str, BeforeValidator(_as_written), AfterValidator(words.prose), _TEXT_OR_NUMBER]
-LabelKey = Annotated[str, AfterValidator(words.label_key)]
-Prose = Annotated[str, AfterValidator(words.prose)]
-Path = Annotated[str, AfterValidator(words.path)]
+Name = Annotated[str, AfterValidator(validators.dns_label), _pattern(f"^{validators.HOST_NAME.pattern}$")]
+Title = Annotated[str, BeforeValidator(_as_written), AfterValidator(validators.title), _TEXT_OR_NUMBER]
+Label = Annotated[str, BeforeValidator(_as_written), AfterValidator(validators.prose), _TEXT_OR_NUMBER]
+LabelKey = Annotated[str, AfterValidator(validators.label_key)]
+Prose = Annotated[str, AfterValidator(validators.prose)]
+Path = Annotated[str, AfterValidator(validators.path)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-User = Annotated[str, AfterValidator(words.user_name)]
-Jump = Annotated[str, AfterValidator(words.jump)]
-SshTransportName = Annotated[str, _known(words.SSH_TRANSPORTS, "ssh transport"), _enum(words.SSH_TRANSPORTS)]
+User = Annotated[str, AfterValidator(validators.user_name)]
+Jump = Annotated[str, AfterValidator(validators.jump)]
+SshTransportName = Annotated[
+    str, _known(validators.SSH_TRANSPORTS, "ssh transport"), _enum(validators.SSH_TRANSPORTS)
+]
 Capacity = Annotated[
     str, BeforeValidator(_as_written), AfterValidator(_capacity), _pattern(quantities.SIZE_PATTERN)
 ]
@@ -103,53 +105,57 @@ Migration = Annotated[
     _within(300, 43_200, "5m and 720m"),
     _pattern(quantities.SECONDS_PATTERN),
 ]
-Country = Annotated[str, AfterValidator(words.country), _pattern("^[A-Z]{2}$")]
-Version = Annotated[str, BeforeValidator(_as_written), AfterValidator(words.version), _TEXT_OR_NUMBER]
+Country = Annotated[str, AfterValidator(validators.country), _pattern("^[A-Z]{2}$")]
+Version = Annotated[str, BeforeValidator(_as_written), AfterValidator(validators.version), _TEXT_OR_NUMBER]
 TemporalVersion = Annotated[
-    str, BeforeValidator(_as_written), AfterValidator(words.temporal_version), _TEXT_OR_NUMBER
+    str, BeforeValidator(_as_written), AfterValidator(validators.temporal_version), _TEXT_OR_NUMBER
 ]
 PostgresVersion = Annotated[
     str,
     BeforeValidator(_as_written),
-    AfterValidator(words.postgres_version),
-    WithJsonSchema({"enum": [*words.POSTGRES_VERSIONS, *(int(v) for v in words.POSTGRES_VERSIONS)]}),
+    AfterValidator(validators.postgres_version),
+    WithJsonSchema(
+        {"enum": [*validators.POSTGRES_VERSIONS, *(int(v) for v in validators.POSTGRES_VERSIONS)]}
+    ),
 ]
 Shards = Annotated[
-    int, AfterValidator(words.shards), WithJsonSchema({"enum": [1 << exponent for exponent in range(15)]})
+    int,
+    AfterValidator(validators.shards),
+    WithJsonSchema({"enum": [1 << exponent for exponent in range(15)]}),
 ]
-NamespaceName = Annotated[str, AfterValidator(words.namespace)]
-Registry = Annotated[str, AfterValidator(words.registry)]
-ImageName = Annotated[str, AfterValidator(words.image)]
-Digest = Annotated[str, AfterValidator(words.digest), _pattern("^sha256:[0-9a-f]{64}$")]
-Recipient = Annotated[str, AfterValidator(words.recipient)]
-ClassName = Annotated[str, AfterValidator(words.class_name)]
-Network = Annotated[str, _known(words.NETWORKS, "network"), _enum(words.NETWORKS)]
-Leans = Annotated[str, _known(words.LEANS, "direction"), _enum(words.LEANS)]
-DiskKind = Annotated[str, _known(words.DISK_KINDS, "disk kind"), _enum(words.DISK_KINDS)]
-RoleName = Annotated[str, _known(words.ROLES, "role"), _enum(words.ROLES)]
+NamespaceName = Annotated[str, AfterValidator(validators.namespace)]
+Registry = Annotated[str, AfterValidator(validators.registry)]
+ImageName = Annotated[str, AfterValidator(validators.image)]
+Digest = Annotated[str, AfterValidator(validators.digest), _pattern("^sha256:[0-9a-f]{64}$")]
+Recipient = Annotated[str, AfterValidator(validators.recipient)]
+ClassName = Annotated[str, AfterValidator(validators.class_name)]
+Network = Annotated[str, _known(validators.NETWORKS, "network"), _enum(validators.NETWORKS)]
+Leans = Annotated[str, _known(validators.LEANS, "direction"), _enum(validators.LEANS)]
+DiskKind = Annotated[str, _known(validators.DISK_KINDS, "disk kind"), _enum(validators.DISK_KINDS)]
+RoleName = Annotated[str, _known(validators.ROLES, "role"), _enum(validators.ROLES)]
 Accepted = Annotated[str, _known(_ACCEPTABLE, "risk"), _enum(_ACCEPTABLE)]
-LoginName = Annotated[str, _known(words.LOGINS, "login"), _enum(words.LOGINS)]
+LoginName = Annotated[str, _known(validators.LOGINS, "login"), _enum(validators.LOGINS)]
 InternalAddress = Annotated[str, AfterValidator(addresses.internal_address)]
 Subnet = Annotated[str, AfterValidator(subnets.subnet)]
 SshAddress = Annotated[str, AfterValidator(addresses.ssh_address)]
-Date = Annotated[str, AfterValidator(words.date), WithJsonSchema({"type": "string", "format": "date"})]
+Date = Annotated[str, AfterValidator(validators.date), WithJsonSchema({"type": "string", "format": "date"})]
 Threshold = Annotated[float, Field(ge=0, le=1e12)]
 Milliseconds = Annotated[float, Field(ge=0, le=60_000)]
-SettingName = Annotated[str, AfterValidator(words.setting_name)]
+SettingName = Annotated[str, AfterValidator(validators.setting_name)]
 SettingValue = Annotated[
     object,
     BeforeValidator(_as_plain),
-    AfterValidator(words.setting_value),
+    AfterValidator(validators.setting_value),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
 DynamicValue = Annotated[
     object,
     BeforeValidator(_as_plain),
-    AfterValidator(words.dynamic_value),
+    AfterValidator(validators.dynamic_value),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
-PoolRole = Annotated[str, _known(words.POOL_ROLES, "role"), _enum(words.POOL_ROLES)]
-ContainerName = Annotated[str, _known(words.CONTAINERS, "container"), _enum(words.CONTAINERS)]
+PoolRole = Annotated[str, _known(validators.POOL_ROLES, "role"), _enum(validators.POOL_ROLES)]
+ContainerName = Annotated[str, _known(validators.CONTAINERS, "container"), _enum(validators.CONTAINERS)]
 ContainerMemory = Annotated[
     str, BeforeValidator(_as_written), AfterValidator(_container_memory), _pattern(quantities.SIZE_PATTERN)
 ]
@@ -221,7 +227,8 @@ class TemporalSection(Section):
     )
     http_api: bool = Field(
         default=False,
-        description=f"Frontends answer HTTP too, on port {words.HTTP_API}; as gRPC it asks nobody who he is.",
+        description=f"Frontends answer HTTP too, on port {validators.HTTP_API}; "
+        "as gRPC it asks nobody who he is.",
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Optional
 
-from tempo_infra.on_host import whose
+from tempo_infra.on_host import actor
 from tempo_infra.on_host.durable import append_line, replace_file
 from tempo_infra.on_host.layout import ZERO
 
@@ -67,7 +67,7 @@ def note(layout: Layout, args: change.Note) -> "dict[str, str]":
     """Write down what a run is about; a full disk is said by the step that needs it."""
     with contextlib.suppress(OSError):
         begun = Entry(args.run, NOTE, "begun", detail=args.what[:MOST_WORDS], who=args.who[:MOST_WHO])
-        record(layout, replace(begun, login=whose.login()))
+        record(layout, replace(begun, login=actor.login()))
     return {}
 
 
@@ -79,7 +79,7 @@ def record(layout: Layout, entry: Entry) -> None:
     append_line(layout.journal, _line(stamped))
     if entry.result in DECIDED or (entry.step, entry.result) == ("rollback", "failed"):
         by = f" by {entry.who} ({entry.login})" if entry.who else ""
-        whose.tell_syslog(
+        actor.tell_syslog(
             layout.root, f"run {entry.run}{by}: {entry.result} {entry.generation[:12]} {entry.detail}"
         )
 

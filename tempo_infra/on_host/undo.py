@@ -21,8 +21,8 @@ from tempo_infra.on_host.durable import remove_file, replace_symlink
 from tempo_infra.on_host.garbage import tidy
 from tempo_infra.on_host.health import Grpc, Http, Postgres
 from tempo_infra.on_host.journal import Entry, in_journal, name_of, record, was_kept
-from tempo_infra.on_host.later import Later
 from tempo_infra.on_host.layout import PROJECT
+from tempo_infra.on_host.lazy import Later
 from tempo_infra.on_host.shell import StepError, run
 from tempo_infra.on_host.steps import change
 

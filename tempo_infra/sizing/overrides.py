@@ -19,7 +19,7 @@ from tempo_infra.inventory.overrides import (
     why_not,
 )
 from tempo_infra.inventory.problems import Problem, refuse
-from tempo_infra.inventory.words import ACCEPTABLE
+from tempo_infra.inventory.validators import ACCEPTABLE
 from tempo_infra.sizing.settings import Setting
 from tempo_infra.topology import store
 

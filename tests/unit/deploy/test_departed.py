@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tempo_infra.deploy.binding import moved
 from tempo_infra.deploy.departed import Departed, departed
 from tempo_infra.deploy.departing import MOST_ASKED, Departing, refuse_present
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.options import Options
+from tempo_infra.deploy.plan_file import moved
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.run import Plan
 from tempo_infra.errors import InputError

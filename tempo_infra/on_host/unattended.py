@@ -9,7 +9,7 @@ import sys
 import time
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import gone, undo
+from tempo_infra.on_host import hangup, undo
 from tempo_infra.on_host.journal import Entry, record, was_kept
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock, end_holder
@@ -96,7 +96,7 @@ def _decide(layout: Layout, run: str, why: str) -> int:
 
     def leave(_: str, after_s: float) -> None:
         print(f"not decided in {after_s:g} s: something hangs; begun anew", file=sys.stderr)  # noqa: T201  # systemd's journal keeps it
-        gone.end(AGAIN, last=lock.drop)
+        hangup.end(AGAIN, last=lock.drop)
 
     try:
         with Watch(lambda _: None, leave) as watch:

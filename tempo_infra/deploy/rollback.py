@@ -56,7 +56,7 @@ def says_otherwise(cluster: Cluster, way: WayBack) -> bool:
     return any(meant[name] != generation for name, generation in way.to.items())
 
 
-def go_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack) -> Gone:
+def roll_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack) -> Gone:
     """Go: the database first, then the others; confirmed when all are healthy, else all stay where they were.
 
     Who goes to generation 0 has the database until it has stopped: such hosts come first of all, and the

@@ -41,7 +41,7 @@ _guard = threading.Lock()
 _doors: dict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(LOGINS_AT_ONCE))
 
 
-def knock(door: str, log_in: Callable[[], Result], *, sleep: Callable[[float], None] = time.sleep) -> Result:
+def retried(door: str, log_in: Callable[[], Result], *, sleep: Callable[[float], None] = time.sleep) -> Result:
     """Log in at an sshd, few at a time; again after a pause where it hung up or refused."""
     with _guard:
         gate = _doors[door]
