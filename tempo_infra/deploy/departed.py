@@ -38,7 +38,7 @@ class Departed:
     heard_s: int | None = None  # since its last word in the database; None: none in 48 hours
     runs: tuple[str, ...] | None = None  # services that run there; None: it was not reached
     why: str = ""  # it was not reached
-    knocks: bool = False  # it is shut out, and that is all: its logins are refused
+    shut_out: bool = False  # and that is all: its logins are refused
 
     @property
     def speaks(self) -> bool:
@@ -61,7 +61,7 @@ class Departed:
             yield f"not reached: {self.why}"
         if self.rings:
             yield f"in the ring of {', '.join(self.rings)}"
-        if self.knocks:
+        if self.shut_out:
             yield "its logins are refused"
         if self.heard_s is not None:
             yield f"last heard of {span(self.heard_s)} ago"
@@ -75,7 +75,7 @@ def departed(
     A host is the file's when its internal address is, or the place where ssh reaches it, or an address that
     is up on a host of the file: its name may be another, or it moves. A row counts while pg_hba.conf names
     its address: whoever has Temporal's password can write one. Whoever was shut out before is among them when
-    it knocks, and when it is `asked` for.
+    its logins are refused, and when it is `asked` for.
     """
     own = {host.internal for host in cluster.hosts}
     own |= {address for state in states.values() for address in state.addresses}
@@ -87,7 +87,7 @@ def departed(
     shut_out = {one.internal: one for one in (record.gone if record else ())}
     known = {at: one for at, one in (shut_out | members).items() if not _is_here(one, cluster.hosts)}
     taking_part = (known.keys() & members.keys()) | rings.keys() | (heard.keys() & admitted)
-    knocking = refused & (known.keys() | heard.keys())
+    refused_here = refused & (known.keys() | heard.keys())
     named = {at for at, one in known.items() if {at, one.name} & set(asked)}
     taken = {host.name for host in cluster.hosts}
     return tuple(
@@ -97,9 +97,9 @@ def departed(
             ssh=_way_to(known[address]) if address in known else "",
             rings=tuple(sorted(rings.get(address, ()))),
             heard_s=min(heard[address].values()) if address in heard else None,
-            knocks=address not in taking_part,
+            shut_out=address not in taking_part,
         )
-        for address in sorted((taking_part | knocking | named) - own)
+        for address in sorted((taking_part | refused_here | named) - own)
     )
 
 

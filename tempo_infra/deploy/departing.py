@@ -262,4 +262,4 @@ def _no_way(host: Host) -> UnreachableError | None:
 
 def _is_taken_out(one: Departed, asked: Collection[str]) -> bool:
     """Whether a run is about it: who is shut out already only when it is asked for."""
-    return not one.knocks or bool({one.name, one.internal} & set(asked))
+    return not one.shut_out or bool({one.name, one.internal} & set(asked))

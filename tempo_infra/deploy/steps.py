@@ -119,9 +119,9 @@ def _stage(work: Work) -> change.Stage:
 
 
 def _up(work: Work, services: list[str], *, remove_orphans: bool = False) -> change.Up:
-    """Bring services up; make those anew of which compose would not see that something is wrong."""
+    """Bring services up; recreate those of which compose would not see that something is wrong."""
     repaired = {folder.partition("/")[2].rpartition("-")[0] for folder in work.plan.repair}
-    return change.Up(services, remove_orphans, sorted({*repaired, *work.plan.anew} & set(services)))
+    return change.Up(services, remove_orphans, sorted({*repaired, *work.plan.recreates} & set(services)))
 
 
 def database_ready(cluster: Cluster, deadline_s: float) -> change.PostgresReady:

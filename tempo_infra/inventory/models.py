@@ -273,7 +273,7 @@ class RolloutSection(Section):
     )
     soak: Soak = Field(
         default="10s",
-        description="How long containers that were made anew must stay up and healthy before they are kept.",
+        description="How long containers that were recreated must stay up and healthy before they are kept.",
     )
     migrate_within: Migration | None = Field(
         default=None,

@@ -128,7 +128,7 @@ def _leave_unit(layout: Layout, plain: Path) -> None:
 
 
 def _read_on(plain: Path) -> "set[str]":
-    """Return what containers have mounted, and would have once they are made anew."""
+    """Return what containers have mounted, and would have once they are recreated."""
     return mounts.mounted() | mounts.named_by(plain)
 
 

@@ -51,7 +51,7 @@ def must_be_run(text: str) -> None:
 
 
 FIELDS = {one.name for one in fields(Entry)}
-RESTART = "restart"  # an entry of one service that ran, was made anew, and serves again after `seconds`
+RESTART = "restart"  # an entry of one service that ran, was recreated, and serves again after `seconds`
 NOTE = "note"  # an entry that says, before anything is done, what a run is about, and whose it is
 MOST_WORDS, MOST_WHO = 1000, 100  # characters that are kept of it
 REMEMBERED = 5  # times of a service
@@ -137,7 +137,7 @@ def _is_whole(entry: Entry) -> bool:
 
 
 def restarts(layout: Layout) -> "dict[str, list[float]]":
-    """Return how long services were away when they were made anew, the last times of each."""
+    """Return how long services were away when they were recreated, the last times of each."""
     found: "dict[str, list[float]]" = {}
     for entry in entries(layout):
         if entry.step == RESTART and entry.detail and 0 <= entry.seconds < LONGEST_S:

@@ -45,7 +45,7 @@ class Entry:
     mode: int = 0o644
     uid: int = 0  # owner; the group is the same number
     effect: str = ""  # what its change does: "restarts history"
-    live: bool = False  # its service reads it anew: it is written into the folder of the running service
+    live: bool = False  # its service reloads it: it is written into the folder of the running service
 
 
 @dataclass(frozen=True)

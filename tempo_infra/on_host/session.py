@@ -92,7 +92,7 @@ class Session:
         self._step = ""
         self._asked_at = time.monotonic()
         self._in_scope = False
-        self._away: dict[str, float] = {}  # services made anew by this run -> since when
+        self._away: dict[str, float] = {}  # services recreated by this run -> since when
         self._patience_s = 0.0  # 0: without end
         self._end = "the connection was lost"
 

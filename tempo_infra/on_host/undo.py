@@ -75,7 +75,7 @@ def must_be_the_same(armed: Armed, layout: Layout) -> None:
 
 
 def soak(layout: Layout, armed: Armed) -> None:
-    """Let containers that were made anew run for a while, and look again. StepError when one did not last."""
+    """Let containers that were recreated run for a while, and look again. StepError when one did not last."""
     if armed.started != armed.running:
         while (left_s := armed.healthy_at + armed.soak_s - guard.since_boot_s()) > 0:
             time.sleep(min(left_s, LOOK_EVERY_S))

@@ -40,7 +40,7 @@ class File:
     mode: int  # 0o644
     uid: int  # owner on the host; the group is the same number
     effect: str  # what its change does: "restarts history", "applied by sysctl", "new logins"
-    live: bool = False  # its service reads it anew: it is written into the folder of the running service
+    live: bool = False  # its service reloads it: it is written into the folder of the running service
 
     @property
     def sha256(self) -> str:

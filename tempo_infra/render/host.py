@@ -10,7 +10,6 @@ from tempo_infra.inventory import subnets
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.users import OF_IMAGES, PASSWD
 from tempo_infra.render import views
-from tempo_infra.render.anew import written
 from tempo_infra.render.bundle import STATE, Bundle, File, OwnTemplate
 from tempo_infra.render.files import (
     COMPOSE,
@@ -31,6 +30,7 @@ from tempo_infra.render.keys import (
     refuse_template,
 )
 from tempo_infra.render.reloadable import polls, started_with
+from tempo_infra.render.rewriting import written
 from tempo_infra.render.roundtrip import check
 from tempo_infra.sizing.tables import MAIN, VISIBILITY
 

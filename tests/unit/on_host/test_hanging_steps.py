@@ -292,7 +292,7 @@ unattended.deadline(Layout(Path(sys.argv[1])), "r1")
     )
     assert (done.returncode, done.stderr) == (
         unattended.AGAIN,
-        "not decided in 1 s: something hangs; begun anew\n",
+        "not decided in 1 s: something hangs; started again\n",
     )
     assert is_free(layout)
     assert guard.open_run(layout, "r1") is not None

@@ -245,7 +245,7 @@ def test_who_stood_still_is_not_cut_off_by_one_look(host: Host) -> None:
 
 
 def test_nobody_knocks_for_ever_at_who_takes_his_time_to_hang_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "KNOCK_S", -1.0)
+    monkeypatch.setattr(retry, "RETRY_S", -1.0)
 
     def hangs_up() -> None:
         raise retry.HungUpError("hung up")
