@@ -114,9 +114,9 @@ def _differs(
     for what, value in then.alike:
         if (present := dict(now.alike).get(what, value)) != value:
             yield f"is of a cluster with {value} {what}, which has {present} now", True
-    mine = members[name]
+    mine, had = members[name], {one.name: one for one in then.members}
     for one in members.values():
-        known = then.member(one.name)
+        known = had.get(one.name)
         meet = _meet(mine, one)
         if known is None:
             yield f"was made before {one.name} ({one.internal}) was a member{_kept_out(meet)}", meet
@@ -141,8 +141,9 @@ def _of_who_stays(
     stay = [one for one in now.members if one.name not in to]
     for one in now.members:
         then = members.get(one.name, one)
-        at_a_loss = [other.name for other in stay if _meet(other, then)]
-        if then.internal != one.internal and at_a_loss:
+        if then.internal == one.internal:
+            continue
+        if at_a_loss := [other.name for other in stay if _meet(other, then)]:
             where = f"where {', '.join(at_a_loss)} would look for it at {one.internal}"
             yield one.name, f"would be at {then.internal}, {where}"
     had, left = ({role for one in some for role in one.roles} for some in (now.members, members.values()))
