@@ -7,6 +7,7 @@ keeps its place among Temporal's servers, and with it a share of the shards.
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,9 @@ def departed(
     taking_part = members.keys() | rings.keys() | (heard.keys() & admitted)
     knocking = refused & (known.keys() | heard.keys())
     named = {at for at, one in known.items() if {at, one.name} & set(asked)}
-    taken = {host.name for host in cluster.hosts}
+    there = sorted((taking_part | knocking | named) - own)
+    times = Counter(known[address].name for address in there if address in known)
+    taken = {host.name for host in cluster.hosts} | {name for name, many in times.items() if many > 1}
     return tuple(
         Departed(
             *_called(known.get(address), address, taken),
@@ -98,7 +101,7 @@ def departed(
             heard_s=min(heard[address].values()) if address in heard else None,
             knocks=address not in taking_part,
         )
-        for address in sorted((taking_part | knocking | named) - own)
+        for address in there
     )
 
 
@@ -122,7 +125,9 @@ def _needs_admission(one: Member) -> bool:
 
 
 def _called(known: Member | None, address: str, taken: Collection[str]) -> tuple[str, str]:
-    return (known.name if known and known.name not in taken else address), address
+    """Return its name, and its address: one name is one host's, and what is an address is no name."""
+    named = known is not None and known.name not in taken and not fit.is_address(known.name)
+    return (known.name if known and named else address), address
 
 
 def _way_to(one: Member) -> str:

@@ -514,3 +514,14 @@ def test_a_record_that_nobody_believes_is_written_anew() -> None:
         rollout.apply(rollout.plan(cluster.hosts, lock=True), lambda _: None)
     told = {name for name, step in hosts.given if isinstance(step, change.ClusterRecord)}
     assert told == {"db-1", "front-1", "history-1"}
+
+
+@pytest.mark.parametrize("name", ["history-2", GONE])
+def test_a_host_that_is_made_up_with_the_name_of_another_hides_nobody(name: str) -> None:
+    cluster, _, seen = states((f"history {GONE}:7234",), admitted=(GONE,))
+    if name != GONE:  # else the ring alone knows it
+        remembered(seen, OLD)
+    remembered(seen, replace(OLD, name=name, internal="10.9.9.9"), on="front-1", at=LATER)
+    plan, _ = planned(seen)
+    assert [one for one, _ in plan.problems] == [GONE, "10.9.9.9"]
+    assert [one.name for one in in_cluster(cluster, seen)] == [GONE, "10.9.9.9"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -232,10 +231,10 @@ def test_a_process_of_an_ordinary_user_is_not_the_engine_that_answers(
 def run_aside(*lines: str) -> str:
     """Run Python that may hang or take all memory; what the last line comes to."""
     *first, last = lines
-    text = "\n".join(("from pathlib import Path", *first, f"print({last})"))
-    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))  # noqa: E731
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))"
+    text = "\n".join((limit, "from pathlib import Path", *first, f"print({last})"))
     done = subprocess.run(
-        [sys.executable, "-c", text], capture_output=True, text=True, timeout=10, check=True, preexec_fn=limit
+        [sys.executable, "-c", text], capture_output=True, text=True, timeout=10, check=True
     )
     return done.stdout.strip()
 
