@@ -135,7 +135,10 @@ def _token(registry: Registry, answer: _Answer, deadline_s: float) -> str:
     """Get the anonymous token that the registry's refusal points at."""
     challenge = answer.headers.get("www-authenticate", "")
     fields: dict[str, str] = dict(re.findall(r'([a-z_]+)="([^"]*)"', challenge))
-    realm = urllib.parse.urlsplit(fields.get("realm", ""))
+    try:
+        realm = urllib.parse.urlsplit(fields.get("realm", ""))
+    except ValueError:  # of no form at all, as half a bracket
+        realm = urllib.parse.urlsplit("")
     if not challenge.lower().startswith("bearer ") or not _HOST.fullmatch(realm.netloc):
         raise StepFailedError(f"{registry.shown} wants a login", remedy=_NO_LOGIN)
     if realm.scheme != "https" and not _LOOPBACK.fullmatch(realm.hostname or ""):

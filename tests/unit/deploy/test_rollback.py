@@ -174,11 +174,11 @@ def recorded(hosts: FakeHosts) -> dict[str, ClusterRecord]:
 
 
 def test_all_hosts_learn_what_the_cluster_is_also_those_that_stay() -> None:
-    """The hosts as they were with these generations, and what the newest record knows of others."""
+    """The hosts as they were with these generations, and what any record knows of others."""
     now = described(CLUSTER, "r2", dict.fromkeys(NAMES, (B, A)), "b" * 64)
     gone = (replace(now.members[0], name="old-1", internal="10.0.0.77"),)
     then = tuple(replace(one, internal="10.0.0.99") if one.name == "front-1" else one for one in now.members)
-    fit = Fit(then, replace(now, gone=gone), inventory="a" * 64)
+    fit = Fit(then, now, inventory="a" * 64, gone=gone)
     found = WayBack({"db-1": A, "front-1": A}, dict.fromkeys(NAMES, B), {"history-1": "stays"}, fit=fit)
     hosts = FakeHosts({}, answers={"runs": asdict(Runs(B, B, B))})
     with Fleet(hosts.open, lambda _: None) as fleet:
