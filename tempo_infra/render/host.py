@@ -178,7 +178,8 @@ def _read(rendered: Rendered, spec: ConfigFile, values: Mapping[str, object]) ->
         refuse_template(rendered.text, rendered.template)
         check_temporal(found, rendered.template)
     if spec.path == "dynamic.yaml":
-        check_dynamic(found, rendered.template, str(values["temporal_version"]))
+        shards = values["cluster"].shards if isinstance(values["cluster"], views.ClusterView) else 0
+        check_dynamic(found, rendered.template, str(values["temporal_version"]), shards)
     if spec.reader == "hba" and isinstance(found, list):
         check_hba(found, rendered.template)
         check_local_login(found, rendered.template)
