@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tempo_infra.errors import InputError
-from tempo_infra.inventory import outward, parameters
+from tempo_infra.inventory import dynamic_config, outward, parameters
 from tempo_infra.inventory.overrides import OURS, Known, why_not
 from tempo_infra.render import access, lines
 from tempo_infra.sizing import overrides
@@ -157,6 +157,8 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "stack": (8192, 1 << 30),
 }
 """What of each lets people log in; with other items everybody can be locked out."""
+COMPOSED: Mapping[str, Any] = {"map": dict, "typed": dict | list}
+"""Kinds of dynamic keys that no single value can be of."""
 THP = re.compile(
     r"/sys/kernel/mm/transparent_hugepage/(enabled|defrag|shmem_enabled|khugepaged/\w+)", re.ASCII
 )
@@ -268,19 +270,28 @@ def _same_as_ours(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
 
 
 def _dynamic(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
-    known = overrides.known(cluster)
+    by = overrides.known(cluster)
+    known = replace(by, accept=by.accept | {outward.RISK})
     for name, entries in own.found.items():
         if not _alike(entries, ours.found.get(name, ABSENT)):
-            yield from (f"{name}: {why}" for why in _wrong_values(known, name, entries))
+            yield from (
+                f"{name}: {why}" for one in entries for why in _wrong_value(known, name, one["value"])
+            )
 
 
-def _wrong_values(known: Known, name: str, entries: object) -> Iterator[str]:
-    for one in entries if isinstance(entries, list) else [entries]:
-        value = one.get("value") if isinstance(one, dict) else None
-        if isinstance(value, str | int | float | bool):
-            yield from why_not(known, "temporal", name, value)
-        else:
-            yield "is no list of single values"
+def _wrong_value(known: Known, name: str, value: object) -> Iterator[str]:
+    """Yield what speaks against a value; of one that is not single, only the key was judged before."""
+    kind = dynamic_config.key(known.temporal, name).kind
+    if kind in COMPOSED and not isinstance(value, COMPOSED[kind]):
+        yield "must be a mapping" if kind == "map" else "must be a list or a mapping"
+    elif kind not in COMPOSED and isinstance(value, str | int | float):
+        yield from why_not(known, "temporal", name, value)
+
+
+def _outward_keys(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    for name, entries in own.found.items():
+        if outward.is_outward_key(name) and not _alike(entries, ours.found.get(name, ABSENT)):
+            yield f"{_told(name, entries, ours.found.get(name, ABSENT))} {outward.WHAT}"
 
 
 def _outward_parameters(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
@@ -321,6 +332,7 @@ RISKS: Mapping[str, tuple[tuple[str, Callable[[Cluster, Read, Read], Iterator[st
     "migrate.sh": (("own-compose", _script),),
     "postgresql.conf": ((outward.RISK, _outward_parameters),),
     "pg_hba.conf": ((access.RISK, _lets_in),),
+    "dynamic.yaml": ((outward.RISK, _outward_keys),),
     "server.yaml": ((outward.RISK, _outward_sections), (access.RISK, _document(ACCESS))),
 }
 """What is taken where the risk is."""

@@ -376,6 +376,11 @@ NO_MORE: dict[str, tuple[str, tuple[str, str], str]] = {
         ("# {{ managed | comment }}\n", "# {{ managed | comment }}\nfrontend.rps: [{value: x}]\n"),
         "frontend.rps: must be",
     ),
+    "a single value where a mapping belongs": (
+        DYNAMIC,
+        ("# {{ managed | comment }}\n", "worker.perNamespaceWorkerOptions: [{value: 2}]\n"),
+        "worker.perNamespaceWorkerOptions: must be a list or a mapping",
+    ),
     "a namespace": (NAMESPACES, ("namespaces:\n", "namespaces:\n  mine: 24h\n"), "namespaces.mine"),
     "another file of rules": (
         POSTGRESQL,
@@ -544,6 +549,18 @@ FINE_ELSEWHERE: dict[str, tuple[str, tuple[str, str]]] = {
         DYNAMIC,
         ("# {{ managed | comment }}\n", "frontend.callbackURLMaxLength: [{value: 100, constraints: {}}]\n"),
     ),
+    "a list": (
+        DYNAMIC,
+        ("# {{ managed | comment }}\n", "component.nexusoperations.disallowedHeaders: [{value: [a, b]}]\n"),
+    ),
+    "a mapping": (
+        DYNAMIC,
+        ("# {{ managed | comment }}\n", "worker.perNamespaceWorkerOptions: [{value: {a: 2}}]\n"),
+    ),
+    "a gradual change": (
+        DYNAMIC,
+        ("# {{ managed | comment }}\n", "matching.enableFairness: [{value: {new: true, old: false}}]\n"),
+    ),
     "a parameter": (POSTGRESQL, ("# {{ managed | comment }}\n", "deadlock_timeout = 2s\n")),
     "a comment in the script": (MIGRATE, ("set -eu\n", "# and stop\n\nset -eu\n")),
     "a kernel value": (SYSCTL, ("# {{ managed | comment }}\n", "net.core.rmem_max = 8388608\n")),
@@ -576,6 +593,16 @@ OUTWARD: dict[str, tuple[str, str, str]] = {
     "a passphrase": (POSTGRESQL, "ssl_passphrase_command = 'id'\n", "ssl_passphrase_command = id"),
     "another server": (POSTGRESQL, "primary_conninfo = 'host=evil'\n", "primary_conninfo = host=evil"),
     "logs over data": (POSTGRESQL, "log_filename = 'PG_VERSION'\n", "log_filename = PG_VERSION"),
+    "where it calls": (
+        DYNAMIC,
+        "component.callbacks.allowedAddresses: [{value: [{Pattern: '*', AllowInsecure: true}]}]\n",
+        "component.callbacks.allowedAddresses: .*Pattern.* can run programs",
+    ),
+    "where others call": (
+        DYNAMIC,
+        "component.nexusoperations.callback.endpoint.template: [{value: 'https://evil.example/'}]\n",
+        "endpoint.template: .*evil.example.* can run programs",
+    ),
     "traces": (SERVER, "otel: {exporters: []}\n", "otel: .* can run programs"),
     "an archive": (SERVER, "archival: {history: {state: enabled}}\n", "archival: .* can run programs"),
     "an archive by default": (SERVER, "namespaceDefaults: {archival: {}}\n", "namespaceDefaults: "),
