@@ -58,7 +58,7 @@ class OwnTemplate:
 
     name: str  # "docker-compose.yml.j2"
     beyond: tuple[str, ...] = ()  # what it renders beyond the inventory's meaning, and was accepted
-    accepted: str = ""  # the risk that was taken for it
+    accepted: str = ""  # the risks that were taken for it: "own-access, commands-and-exports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def own_used(bundles: Iterable[Bundle]) -> tuple[OwnUse, ...]:
             name,
             tuple(at),
             tuple(dict.fromkeys(one for own in at.values() for one in own.beyond)),
-            next((own.accepted for own in at.values() if own.accepted), ""),
+            ", ".join(dict.fromkeys(one for own in at.values() for one in own.accepted.split(", ") if one)),
         )
         for name, at in sorted(found.items())
     )

@@ -18,7 +18,7 @@ from tempo_infra.render.files import (
     service_digest,
     system_files,
 )
-from tempo_infra.render.floor import RISKS, Read, judged
+from tempo_infra.render.floor import Read, judged
 from tempo_infra.render.instances import instances, networks
 from tempo_infra.render.keys import (
     check_compose,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.users import Users
     from tempo_infra.render.engine import Engine, Rendered
+    from tempo_infra.render.floor import Beyond
     from tempo_infra.sizing import Container, HostSettings
 
 
@@ -153,7 +154,7 @@ def _made(
     # Not in the other process: the tables that are loaded for it are there for all then.
     meant = _read(engine.ours(templates[-1], values), spec, values) if own else None
 
-    def taken(rendered: Rendered) -> tuple[str, Any, Sequence[str], str, bool]:
+    def taken(rendered: Rendered) -> tuple[str, Any, Sequence[Beyond], str, bool]:
         read = _read(rendered, spec, values)
         found = read.found if spec is COMPOSE or spec.path == SERVER else None
         beyond = judged(cluster, spec.path, rendered.template, read, meant) if meant else ()
@@ -164,8 +165,8 @@ def _made(
     text, found, beyond, start, polled = engine.render(name, values, taken)
     effect, live = spec.effect.format(service=service), bool(service) and spec.reloaded
     file = File(spec.path, text.encode(), spec.mode, spec.uid, effect, live)
-    accepted = RISKS[spec.path][0] if beyond else ""
-    template = OwnTemplate(name, tuple(beyond), accepted) if own else None
+    accepted = ", ".join(dict.fromkeys(risk for risk, _ in beyond))
+    template = OwnTemplate(name, tuple(told for _, told in beyond), accepted) if own else None
     return Made(file, template, found, start.encode(), polled)
 
 
@@ -178,7 +179,8 @@ def _read(rendered: Rendered, spec: ConfigFile, values: Mapping[str, object]) ->
         refuse_template(rendered.text, rendered.template)
         check_temporal(found, rendered.template)
     if spec.path == "dynamic.yaml":
-        check_dynamic(found, rendered.template, str(values["temporal_version"]))
+        shards = values["cluster"].shards if isinstance(values["cluster"], views.ClusterView) else 0
+        check_dynamic(found, rendered.template, str(values["temporal_version"]), shards)
     if spec.reader == "hba" and isinstance(found, list):
         check_hba(found, rendered.template)
         check_local_login(found, rendered.template)
