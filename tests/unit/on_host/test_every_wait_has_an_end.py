@@ -38,7 +38,7 @@ def test_sockets_and_programs_are_waited_for_in_one_place(path: Path) -> None:
         if called in ("connect_ex", "getaddrinfo"):
             assert (name, called) in ELSEWHERE, f"{name}:{line}: {called}"
         assert called not in OF_PROGRAMS or name == "shell.py", f"{name}:{line}: {called}"
-        assert called != "fork" or name == "aside.py", f"{name}:{line}: {called}"
+        assert called != "fork" or name == "child.py", f"{name}:{line}: {called}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOM)))

@@ -114,7 +114,7 @@ def test_every_key_reaches_every_service_that_reads_it_and_no_other(version: str
     wanted = {key.name: key.readers for key in scalar if key.readers and not key.name.startswith("worker.ES")}
     wanted.pop("worker.indexerConcurrency")
     text = ", ".join(f"{name}: {some_value(dynamic_config.key(version, name))}" for name in wanted)
-    old = (HOSTS, f"overrides: {{temporal: {{{text}}}}}\n{HOSTS}")
+    old = (HOSTS, f"accept: [commands-and-exports]\noverrides: {{temporal: {{{text}}}}}\n{HOSTS}")
     one = loaded(old, ("version: 1.31.2", f"version: {version}"))
     found: dict[str, set[str]] = {}
     for sized in hosts.compute(one).hosts:
