@@ -25,7 +25,7 @@ from tempo_infra.deploy.since import since
 from tempo_infra.deploy.temporal_versions import against as by_version
 from tempo_infra.deploy.turn import LateError
 from tempo_infra.errors import StepFailedError, UnreachableError
-from tempo_infra.inventory.cluster import Role
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.on_host.steps import change
 from tempo_infra.render.bundle import own_used
 from tempo_infra.topology import store
@@ -336,7 +336,7 @@ class Rollout:
         there = (host for host in self._cluster.hosts if host.name not in self._options.without)
         running = batches.running(there, {name: one.plan.starts for name, one in work.items()})
         late = batches.late(groups, self._cluster.hosts, running)
-        begins = groups[0][0] if groups and not running else None
+        begins = groups[0][0] if groups and running.isdisjoint(TEMPORAL_ROLES) else None
 
         def start(name: str) -> list[Step]:
             switched, waiting = name == database, late.get(name, ())
