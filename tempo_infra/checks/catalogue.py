@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tempo_infra.checks import (
@@ -24,6 +25,7 @@ from tempo_infra.checks import (
     users,
     virt,
 )
+from tempo_infra.components import COMPONENTS
 
 if TYPE_CHECKING:
     from tempo_infra.checks.check import Check
@@ -90,4 +92,5 @@ CHECKS: tuple[Check, ...] = (
     kernel.overcommit,
     kernel.thp,
     kernel.dirty,
+    *(own for one in COMPONENTS if one.checks for own in import_module(one.checks).CHECKS),
 )

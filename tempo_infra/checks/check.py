@@ -53,7 +53,9 @@ class Check:
     @property
     def part(self) -> str:
         """Return the part of the facts that it judges: a subject has one name in every room."""
-        module = self.function.__module__.rpartition(".")[2]
+        room, _, module = self.function.__module__.rpartition(".")
+        if room != __package__:  # a component's own
+            return "components"
         return {"containers": "generation", "temporal": "roles", "logins": "database"}.get(module, module)
 
     @property

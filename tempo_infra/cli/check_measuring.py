@@ -14,22 +14,25 @@ import typer
 
 from tempo_infra import __version__, trees
 from tempo_infra.checks import read_facts
-from tempo_infra.components import port
+from tempo_infra.components import of_roles, port
 from tempo_infra.deploy.answers import harmless
 from tempo_infra.errors import InputError, TempoInfraError, cause
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.inventory.subnets import used_by
 from tempo_infra.on_host.facts import THOROUGH, Facts, FactsOptions, collect
+from tempo_infra.on_host.probes.components import Asked
 from tempo_infra.on_host.probes.network import Peer
 from tempo_infra.on_host.probes.roles import RolePort
 from tempo_infra.on_host.wire import read_json
 from tempo_infra.topology import store
+from tempo_infra.topology.instances import listening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tempo_infra.cli.checking import Subject
+    from tempo_infra.components.component import Component
     from tempo_infra.inventory.cluster import Cluster, Host
 
 Answers = dict[str, Facts | TempoInfraError]
@@ -87,7 +90,13 @@ def tailored(options: FactsOptions, host: Host, cluster: Cluster) -> FactsOption
         peers=(*peers(host, cluster), *others(host, cluster)),
         worker_metrics=workers,
         subnets=used_by(cluster, host),
+        components=tuple(_asked(one, host, cluster) for one in of_roles(host.roles) if one.probe),
     )
+
+
+def _asked(component: Component, host: Host, cluster: Cluster) -> Asked:
+    ports = {one.name: one.number for one in listening(cluster, component)}
+    return Asked(component.name, component.probe, host.internal, ports)
 
 
 def others(host: Host, cluster: Cluster) -> tuple[Peer, ...]:

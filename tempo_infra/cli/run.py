@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tempo_infra import components
 from tempo_infra.cli.notices import say_notices
 from tempo_infra.cli.sudo import ask_password
 from tempo_infra.deploy.departing import refuse_present
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.events import Progress
     from tempo_infra.deploy.rollout import Rollout
     from tempo_infra.inventory.cluster import Cluster, Host
-    from tempo_infra.inventory.logins import Login
     from tempo_infra.secrets import Found, Secret
 
 
@@ -64,14 +64,13 @@ class Run:
     hiding: Hiding
 
     def supply(self) -> None:
-        """Generate the password that is missing, if one is: only now, when nothing speaks against the run."""
+        """Generate the secrets that are missing: only now, when nothing speaks against the run."""
         if not self.rollout.missing:
             return
-        login = self.cluster.secrets.login
-        self.store.ensure([login.secret])
+        self.store.ensure(_wanted(self.cluster))
         found = self.store.look()
         self.hiding.know(found.secrets.values())
-        self.rollout.supply(_supply(found, login))
+        self.rollout.supply(_supply(found, self.cluster))
         say_notices(self.store)
 
 
@@ -100,12 +99,18 @@ def opened(
         bundles = render(cluster, settings, sound=lambda: fleet.reach(hosts))
         from tempo_infra.deploy.rollout import Rollout
 
-        supply = _supply(found, cluster.secrets.login)
+        supply = _supply(found, cluster)
         rollout = Rollout(cluster, bundles, supply, fleet, options, settings)
         yield Run(cluster, hosts, rollout, relay, fleet, store, hiding)
 
 
-def _supply(found: Found, login: Login) -> Supply:
-    """Hosts get the password of the login in use, and no other."""
-    there = {name: secret for name, secret in found.secrets.items() if name == login.secret}
-    return Supply(there, found, () if there else (login,))
+def _wanted(cluster: Cluster) -> tuple[str, ...]:
+    """Return what hosts get: the password of the login in use and no other, and components' own secrets."""
+    carried = components.of_roles(role for host in cluster.hosts for role in host.roles)
+    return (cluster.secrets.login.secret, *(secret for one in carried for secret in one.own_secrets))
+
+
+def _supply(found: Found, cluster: Cluster) -> Supply:
+    wanted = _wanted(cluster)
+    there = {name: secret for name, secret in found.secrets.items() if name in wanted}
+    return Supply(there, found, tuple(name for name in wanted if name not in there))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from tempo_infra.components.table import DB_PASSWORD
+from tempo_infra import components
+from tempo_infra.components.component import DB_PASSWORD
 from tempo_infra.deploy.answers import nonsense, read
 from tempo_infra.deploy.network import subnets
 from tempo_infra.deploy.obstacles import bindings
@@ -22,7 +23,7 @@ from tempo_infra.on_host.users import known
 from tempo_infra.secrets import Found
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tempo_infra.deploy.session import Session
     from tempo_infra.on_host.steps.step import Step
@@ -32,33 +33,55 @@ if TYPE_CHECKING:
 COMPOSE = "docker-compose.yml"
 
 
-def files_for(secrets: Secrets) -> dict[str, dict[str, str]]:
-    """Return reader -> file -> value, to be sent to hosts and nowhere else.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a host has a secret, in its folder of secrets: `reader`/`file`."""
 
-    Every host has a reader: Temporal's services, or the schema job beside the database.
+    secret: str  # its name in the secrets file
+    reader: str  # the folder that containers mount
+    file: str
+    user: str  # whose the folder is: a field of Users
+
+    def __str__(self) -> str:
+        return f"{self.reader}/{self.file}"
+
+
+def places(names: Iterable[str]) -> tuple[Place, ...]:
+    """Return where a host that carries these components has secrets.
+
+    Every host has a login's password: for Temporal's services, or for the schema job beside the database.
     """
-    return {
-        login.reader: {DB_PASSWORD: secrets[login.secret].value} for login in Login if login.secret in secrets
-    }
+    carried = [components.of(name) for name in names]
+    own = (Place(secret, one.name, secret, one.user) for one in carried for secret in one.own_secrets)
+    return (*(Place(login.secret, login.reader, DB_PASSWORD, "temporal") for login in Login), *own)
+
+
+def files_for(bundle: Bundle, secrets: Secrets) -> dict[str, dict[str, str]]:
+    """Return reader -> file -> value, to be sent to hosts and nowhere else."""
+    found: dict[str, dict[str, str]] = {}
+    for one in places(bundle.instances):
+        if one.secret in secrets:
+            found.setdefault(one.reader, {})[one.file] = secrets[one.secret].value
+    return found
 
 
 def secret_owners(bundle: Bundle) -> dict[str, int]:
-    """Return whom a host's folders of passwords belong to, by their names."""
-    return dict.fromkeys((login.reader for login in Login), bundle.users.temporal)
+    """Return whom a host's folders of secrets belong to, by their names."""
+    return {one.reader: getattr(bundle.users, one.user) for one in places(bundle.instances)}
 
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """The passwords of a run."""
+    """The secrets of a run."""
 
     secrets: Secrets  # that hosts get
     found: Found = field(default_factory=Found)  # the whole file that they come from
-    missing: tuple[Login, ...] = ()  # whose password is generated when the run begins
+    missing: tuple[str, ...] = ()  # those that are generated when the run begins
 
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """What a host's password files should be, by reader/file, under a key that is thrown away."""
+    """What a host's files of secrets should be, by reader/file, under a key that is thrown away."""
 
     wanted: Mapping[str, str]  # empty text: that one is generated when the run begins
     known: Mapping[str, str]  # of every login in the secrets file
@@ -88,16 +111,17 @@ def read_state(
     def digests(secrets: Secrets) -> dict[str, str]:
         return {
             f"{reader}/{file}": hmac.new(key, value.encode(), "sha256").hexdigest()
-            for reader, files in files_for(secrets).items()
+            for reader, files in files_for(bundle, secrets).items()
             for file, value in files.items()
         }
 
-    missing = {place_of(login): "" for login in supply.missing}
+    here = places(bundle.instances)
+    missing = {str(one): "" for one in here if one.secret in supply.missing}
     wanted = Digests(digests(supply.secrets) | missing, digests({**supply.found.secrets, **supply.secrets}))
     question = State(
         wanted={file.path: file.sha256 for file in bundle.files},
         images=list(bundle.images),
-        secret_names=sorted(map(place_of, Login)),
+        secret_names=sorted(map(str, here)),
         secret_key=key.hex(),
         secret_uids=secret_owners(bundle),
         secrets_needed=sorted(name for name in wanted.wanted if name not in missing),

@@ -1,4 +1,4 @@
-"""What is sent to a host to run there: the on_host package as one zip, and the line that starts it."""
+"""What is sent to a host to run there: on_host and components' probes as one zip, and what starts it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import tempo_infra
+from tempo_infra.components import COMPONENTS
 from tempo_infra.on_host.program import NAME_DIGITS
 
 # Takes the program from a file that an earlier run has kept, or else asks for it and reads it from standard
@@ -110,7 +111,17 @@ def _sources() -> dict[str, bytes]:
     }
     for path in sorted((PACKAGE / "on_host").rglob("*.py")):
         texts[f"tempo_infra/{path.relative_to(PACKAGE)}"] = path.read_bytes()
-    return texts
+    return texts | _probes()
+
+
+def _probes() -> dict[str, bytes]:
+    """Return the modules that components have for their hosts; the packages around them are empty there."""
+    found: dict[str, bytes] = {}
+    for module in (one.probe for one in COMPONENTS if one.probe):
+        path = Path(*module.split("."))
+        found |= {f"{folder}/__init__.py": b"" for folder in path.parents if len(folder.parts) > 1}
+        found[f"{path}.py"] = (PACKAGE.parent / path).with_suffix(".py").read_bytes()
+    return found
 
 
 @cache

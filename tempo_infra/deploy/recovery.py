@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets as randomness
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy.inspect import place_of
+from tempo_infra import components
+from tempo_infra.deploy.inspect import places
 from tempo_infra.errors import StepFailedError
 from tempo_infra.inventory.logins import Login
 from tempo_infra.on_host.steps import change
@@ -22,23 +23,24 @@ if TYPE_CHECKING:
 
 
 def read_passwords(fleet: Fleet, hosts: Sequence[Host], cluster: str) -> dict[str, str]:
-    """Return the passwords of the hosts, by their names in the secrets file.
+    """Return the secrets of the hosts, by their names in the secrets file.
 
     All hosts are asked, belong to the cluster, and agree. StepFailedError, UnreachableError.
     """
-    questions = [Belongs(cluster), Passwords([place_of(login) for login in Login])]
-    found, errors = fleet.ask({host.name: questions for host in hosts}, hosts, dict[str, str])
+    there = {host.name: places(one.name for one in components.of_roles(host.roles)) for host in hosts}
+    questions = {host: [Belongs(cluster), Passwords([*map(str, there[host])])] for host in there}
+    found, errors = fleet.ask(questions, hosts, dict[str, str])
     for error in errors.values():
         raise error
     values: dict[str, str] = {}
-    for login in Login:
-        said = {host: flat(one[place_of(login)]) for host, one in found.items() if place_of(login) in one}
+    for place in dict.fromkeys(place for per_host in there.values() for place in per_host):
+        said = {host: flat(one[str(place)]) for host, one in found.items() if str(place) in one}
         if len(set(said.values())) > 1:
             raise StepFailedError(
-                f"the hosts have different passwords of {login.role}: {', '.join(sorted(said))}"
+                f"the hosts have different passwords of {place.secret}: {', '.join(sorted(said))}"
             )
-        values |= dict.fromkeys([login.secret] * bool(said), next(iter(said.values()), ""))
-    if not values:
+        values |= dict.fromkeys([place.secret] * bool(said), next(iter(said.values()), ""))
+    if not {login.secret for login in Login} & values.keys():
         raise StepFailedError("no host has a password of this cluster")
     return values
 

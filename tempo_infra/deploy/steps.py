@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra import components
-from tempo_infra.components.table import DB_PASSWORD
+from tempo_infra.components.component import DB_PASSWORD
 from tempo_infra.deploy.database_roles import roles_and_databases
 from tempo_infra.deploy.engine import behind_the_bridge
 from tempo_infra.deploy.inspect import files_for, secret_owners
@@ -70,9 +70,13 @@ def prepare(work: Work, secrets: Secrets) -> list[Step]:
         change.Validate(work.plan.digest),
         change.Pull(list(work.plan.pull), pull_s(len(work.plan.pull))),
         *([change.TrialStart(work.plan.digest)] if work.host.has(Role.POSTGRESQL) else []),
-        change.Secrets(secret_owners(work.bundle), payload=json.dumps(files_for(secrets)).encode()),
+        change.Secrets(secret_owners(work.bundle), payload=_secrets(work, secrets)),
     ]
     return steps
+
+
+def _secrets(work: Work, secrets: Secrets) -> bytes:
+    return json.dumps(files_for(work.bundle, secrets)).encode()
 
 
 def note(run: str, what: str, who: str) -> change.Note:

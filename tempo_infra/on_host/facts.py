@@ -15,6 +15,7 @@ from tempo_infra.on_host import ring
 from tempo_infra.on_host.accounts import Accounts
 from tempo_infra.on_host.probes import (
     clock,
+    components,
     cpu,
     database,
     disk,
@@ -36,6 +37,7 @@ from tempo_infra.on_host.probes import (
     users,
     virt,
 )
+from tempo_infra.on_host.probes.components import Asked
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
 from tempo_infra.on_host.probes.roles import RolePort
 
@@ -62,6 +64,7 @@ class FactsOptions:
     frontend: str = ""  # host:port that workers of this host talk to
     subnets: tuple[str, ...] = ()  # that the containers have, or will have
     worker_metrics: tuple[str, ...] = ()  # host:port of workers' own metrics
+    components: tuple[Asked, ...] = ()  # with a probe of their own
 
     @classmethod
     def of(cls, plain: "dict[str, Any]") -> "FactsOptions":
@@ -71,7 +74,8 @@ class FactsOptions:
         workers = tuple(plain.get("worker_metrics", ()))
         subnets = tuple(plain.get("subnets", ()))
         of_others = {"peers": tuple(peers), "worker_metrics": workers, "subnets": subnets}
-        return cls(**{**plain, "roles": tuple(found), **of_others})
+        asked = tuple(Asked(**one) for one in plain.get("components", ()))
+        return cls(**{**plain, "roles": tuple(found), **of_others, "components": asked})
 
     @property
     def stretch(self) -> float:
@@ -120,6 +124,7 @@ class Facts:
     link: Reading[Link] = NO_LINK
     users: Reading[Accounts] = NOT_ASKED
     ring: Reading[tuple[str, ...]] = NOT_ASKED  # "history 10.0.0.12:7234", as the frontend here sees it
+    components: Reading[dict[str, Reading[dict[str, Any]]]] = NOT_ASKED  # by name, those with own probes
 
     def to_json(self) -> "dict[str, Any]":
         """Return plain values for `json.dumps`."""
@@ -188,6 +193,7 @@ class _Measured:
                 ("generation", generation.read),
                 ("ring", self._ring),
                 ("roles", lambda: roles.read(self._options.internal, self._options.roles)),
+                ("components", lambda: components.read(self._options.components)),
                 ("postgres", self._postgres),
                 ("metrics", self._metrics),
             ],

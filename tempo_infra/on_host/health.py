@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Union
 from tempo_infra.on_host.later import Later
 
 if TYPE_CHECKING:
-    from tempo_infra.on_host import database, role_health, ui_health
+    from tempo_infra.on_host import database, http_health, role_health
 else:
-    database, role_health, ui_health = map(Later, ("database", "role_health", "ui_health"))
+    database, role_health, http_health = map(Later, ("database", "role_health", "http_health"))
 
 # The names under which the server registers its roles (go.temporal.io/server, service/*/fx.go).
 SERVICES = {
@@ -74,6 +74,6 @@ def why_silent(health: Health, deadline_s: float) -> str:
     if isinstance(health, Postgres):
         return str(database.why_silent(health.host, health.port, deadline_s=deadline_s))
     if isinstance(health, Http):
-        return str(ui_health.ask(*ui_health.place(health)))
+        return str(http_health.ask(*http_health.place(health)))
     word = str(role_health.ask(health.host, health.port, health.service, deadline_s))
     return "" if word == "SERVING" else word

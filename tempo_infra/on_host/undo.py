@@ -29,11 +29,11 @@ from tempo_infra.on_host.steps import change
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tempo_infra.on_host import database, role_health, ui_health
+    from tempo_infra.on_host import database, http_health, role_health
     from tempo_infra.on_host.armed import Armed
     from tempo_infra.on_host.layout import Layout
 else:
-    database, role_health, ui_health = map(Later, ("database", "role_health", "ui_health"))
+    database, role_health, http_health = map(Later, ("database", "role_health", "http_health"))
 
 HEALTH_DEADLINE_S, AGAIN_S, LOOK_EVERY_S = 120.0, 30.0, 2.0
 RESTORE_S, PAUSE_S = 900.0, 15.0  # Docker may need minutes after a boot; then a person is needed
@@ -52,9 +52,9 @@ def check_health(
             database.postgres_ready(layout, change.PostgresReady(one.host, one.port, deadline_s))
     if roles := {name: one for name, one in questions.items() if isinstance(one, Grpc)}:
         role_health.wait(layout, roles, deadline_s)
-    for one in questions.values():
+    for name, one in questions.items():
         if isinstance(one, Http):
-            ui_health.ui_answers(layout, *ui_health.place(one), deadline_s)
+            http_health.wait(layout, name, one, deadline_s)
     missing = sorted(set(wanted) - set(running(layout)))
     if missing:
         raise StepError(f"not running: {', '.join(missing)}")

@@ -22,7 +22,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tempo_infra.errors import InputError
 from tempo_infra.render.bounded import TooMuchError, bounded
 from tempo_infra.render.quoting import FORMATS, Scalar
-from tempo_infra.render.templates import built_in, sources
+from tempo_infra.render.templates import places, sources
 from tempo_infra.sanitize import INVISIBLE
 
 if TYPE_CHECKING:
@@ -142,8 +142,7 @@ class _Loader(BaseLoader):
     def find(self, name: str) -> Path | None:
         if self._folder is not None and name in self.own:
             return self._folder / name
-        ours = built_in() / name
-        return ours if ours.is_file() else None
+        return next((one for one in places(name) if one.is_file()), None)
 
     def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:  # noqa: ANN401  # Jinja's
         del environment

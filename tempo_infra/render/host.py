@@ -37,7 +37,7 @@ from tempo_infra.sizing.tables import MAIN, VISIBILITY
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tempo_infra.components.component import ConfigFile
+    from tempo_infra.components.component import Component, ConfigFile
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.users import Users
     from tempo_infra.render.engine import Engine, Rendered
@@ -135,7 +135,7 @@ def _service_files(
     made = []
     for spec in component.files:  # a template of just this service comes before the shared one
         names = (f"services/{service}/{spec.path}.j2", f"services/{folder}/{spec.path}.j2")
-        made.append(_made(engine, cluster, spec, names, values, service))
+        made.append(_made(engine, cluster, spec, names, values, component))
     return made if all(one.polls for one in made) else [one.read_once() for one in made]
 
 
@@ -145,39 +145,42 @@ def _made(
     spec: ConfigFile,
     templates: Sequence[str],
     values: dict[str, object],
-    service: str = "",
+    component: Component | None = None,
 ) -> Made:
     """Render by the first of these templates that is there; the last one is ours."""
     name = engine.choose(*templates)
+    # Files of PostgreSQL and Temporal have rules beyond their format, by name: of a service none is meant.
+    known = "" if component and component.kind == "service" else spec.path
     own = name in engine.own
     # Not in the other process: the tables that are loaded for it are there for all then.
-    meant = _read(engine.ours(templates[-1], values), spec, values) if own else None
+    meant = _read(engine.ours(templates[-1], values), spec, values, known) if own else None
 
     def taken(rendered: Rendered) -> tuple[str, Any, Sequence[str], str, bool]:
-        read = _read(rendered, spec, values)
-        found = read.found if spec is COMPOSE or spec.path == SERVER else None
-        beyond = judged(cluster, spec.path, rendered.template, read, meant) if meant else ()
+        read = _read(rendered, spec, values, known)
+        found = read.found if known in (COMPOSE.path, SERVER) else None
+        beyond = judged(cluster, known, rendered.template, read, meant) if meant and not spec.free else ()
         text = written(MANAGED, rendered, read.found, spec.reader) if meant else read.text
         start = started_with(spec, text, read.found, int(str(values["postgres_version"])))
-        return text, found, beyond, start, spec.path != SERVER or polls(read.found)
+        return text, found, beyond, start, known != SERVER or polls(read.found)
 
     text, found, beyond, start, polled = engine.render(name, values, taken)
-    effect, live = spec.effect.format(service=service), bool(service) and spec.reloaded
+    effect = spec.effect.format(service=component.name if component else "")
+    live = component is not None and spec.reloaded
     file = File(spec.path, text.encode(), spec.mode, spec.uid, effect, live)
-    accepted = RISKS[spec.path][0] if beyond else ""
+    accepted = RISKS[known][0] if beyond else ""
     template = OwnTemplate(name, tuple(beyond), accepted) if own else None
     return Made(file, template, found, start.encode(), polled)
 
 
-def _read(rendered: Rendered, spec: ConfigFile, values: Mapping[str, object]) -> Read:
+def _read(rendered: Rendered, spec: ConfigFile, values: Mapping[str, object], known: str) -> Read:
     """Read a rendered file back. InputError for one that its reader on the host takes for something else."""
     found = check(rendered, spec.reader)
     if spec is COMPOSE:
         check_compose(found, rendered.template, views.PROJECT, _names(values["host"]))
-    if spec.path == SERVER:
+    if known == SERVER:
         refuse_template(rendered.text, rendered.template)
         check_temporal(found, rendered.template)
-    if spec.path == "dynamic.yaml":
+    if known == "dynamic.yaml":
         check_dynamic(found, rendered.template, str(values["temporal_version"]))
     if spec.reader == "hba" and isinstance(found, list):
         check_hba(found, rendered.template)

@@ -33,6 +33,13 @@ def built_in() -> Path:
     return inside if inside.is_dir() else package.parent / "templates"
 
 
+def places(name: str) -> tuple[Path, ...]:
+    """Return where our template of that name may lie: that of a component's file beside its row, too."""
+    kind, _, rest = name.partition("/")
+    beside = (Path(tempo_infra.__file__).parent / "components" / rest,) if kind == "services" else ()
+    return (built_in() / name, *beside)
+
+
 def own_templates(cluster: Cluster) -> Path | None:
     """Return the folder beside the inventory, where there is one."""
     own = cluster.path.parent / "templates"

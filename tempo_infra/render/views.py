@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from tempo_infra import components
+from tempo_infra.components.component import DB_PASSWORD
 from tempo_infra.inventory import subnets
 from tempo_infra.inventory.addresses import with_port
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
@@ -57,7 +58,8 @@ class ServiceView:
     health_port: str
     folder: str  # on the host; "" when it has no files of its own
     accounts: str  # the file on the host that is its /etc/passwd; "" for the image's own
-    secrets: str  # on the host; "" when it reads none
+    secrets: str  # the folder of the login's password on the host; "" when it does not log in
+    own_secrets: str  # that of those which it alone reads; "" when there are none
     command: tuple[str, ...]  # of a service
     environment: tuple[tuple[str, str], ...]
 
@@ -243,7 +245,8 @@ def service_view(
         health_port=str(ports[0].number) if ports else "",
         folder=_folder(folders, container.name),
         accounts=f"{_folder(folders, ACCOUNTS)}/passwd" if uid in OWN.numbers else "",
-        secrets=f"{STATE}/secrets/{cluster.secrets.login.reader}" if component.reads else "",
+        secrets=f"{STATE}/secrets/{cluster.secrets.login.reader}" if DB_PASSWORD in component.reads else "",
+        own_secrets=f"{STATE}/secrets/{component.name}" if component.own_secrets else "",
         command=component.command,
         environment=component.environment,
     )

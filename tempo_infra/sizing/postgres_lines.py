@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from tempo_infra.components.table import POSTGRESQL
+from tempo_infra.components.postgresql import POSTGRESQL
 from tempo_infra.inventory import parameters
 from tempo_infra.sizing.postgres import (
     RESERVED,

@@ -1,23 +1,27 @@
 """A component that only the tests bring along goes the whole way through a copy of the package.
 
-Its row, its template and its place in the list are all that the copy has more.
+Its folder and its line in the list are all that the copy has more.
 """
 
 from __future__ import annotations
 
+import io
 import json
-import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-OURS = ROOT / "tests/data/component"
-LIST = "SCHEMA, ADMIN_TOOLS)"
+from tempo_infra.deploy.payload import program
+from tests.brought_along import ROOT, RUN, copied
+
 DEADLINE_S = 300
 ASK = """\
 import json
@@ -27,19 +31,29 @@ from pathlib import Path
 
 import yaml
 
+from tempo_infra.checks import find
 from tempo_infra.checks.expected import Expected
+from tempo_infra.cli.check_measuring import tailored
+from tempo_infra.cli.run import _supply
+from tempo_infra.deploy.inspect import files_for, secret_owners
 from tempo_infra.deploy.maintain import EVERYWHERE, ONE_HOST
 from tempo_infra.deploy.steps import Work, beside_the_database
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.facts import FactsOptions
+from tempo_infra.on_host.health import as_json
 from tempo_infra.render import render
+from tempo_infra.secrets import Found, Secret
 from tempo_infra.sizing import size
 from tempo_infra.topology import endpoints
 
 cluster = load(Path(sys.argv[1]))
 settings = size(cluster)
-bundle = next(one for one in render(cluster, settings) if one.host == "history-1")
-[config] = [one for one in bundle.files if one.logical == "services/echo/echo.yaml"]
+bundles = {one.host: one for one in render(cluster, settings)}
+bundle = bundles["history-1"]
+known = {name: Secret(name, name) for name in ("temporal_db", "temporal_db_green", "echo_token", "others")}
+full, empty = (_supply(Found(some), cluster) for some in (known, {}))
+[config] = [one for one in bundle.files if one.logical == "services/echo/server.yaml"]
 on_database = replace(cluster.host("db-1"), roles=(*cluster.host("db-1").roles, Role("echo")))
 both = replace(cluster, hosts=(*(one for one in cluster.hosts if one.name != "db-1"), on_database))
 started = {
@@ -62,28 +76,64 @@ print(
             "images": cluster.image_names,
             "drained": [ONE_HOST, EVERYWHERE[0]],
             "started": started,
+            "health": as_json(bundle.instances["echo"].health),
+            "secrets": {host: files_for(one, full.secrets) for host, one in bundles.items()},
+            "owner": secret_owners(bundle)["echo"],
+            "supply": [sorted(full.secrets), full.missing, empty.missing],
+            "checks": [one.title for one in find("echo")],
+            "probed": {
+                host.name: [[one.name, one.module, one.address, one.ports] for one in found]
+                for host in cluster.hosts
+                if (found := tailored(FactsOptions(), host, cluster).components)
+            },
         }
     )
 )
+"""
+SEND = """\
+import sys
+from pathlib import Path
+
+from tempo_infra.deploy.payload import program
+
+Path(sys.argv[1]).write_bytes(program())
+"""
+ON_HOST = """\
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+zipped, root, port = sys.argv[1:]
+sys.path.insert(0, zipped)
+from tempo_infra.on_host import layout
+from tempo_infra.on_host.facts import FactsOptions
+from tempo_infra.on_host.probes import components
+
+layout.Layout.__init__.__defaults__ = (Path(root),)
+asked = {"name": "echo", "module": "tempo_infra.components.echo.host"}
+options = {"components": [{**asked, "address": "127.0.0.1", "ports": {"http": int(port)}}]}
+found = components.read(FactsOptions.of(options).components)
+print(json.dumps({name: asdict(one) for name, one in found.items()}))
+"""
+JUDGE = """\
+import json
+import sys
+from types import SimpleNamespace
+
+from tempo_infra.checks import find
+from tempo_infra.on_host.probes.reading import Reading
+
+found = {name: Reading(**one) for name, one in json.loads(sys.argv[1]).items()}
+[check] = find("echo")
+finding = check.function(SimpleNamespace(components=Reading(found)), None)
+print(json.dumps([finding.outcome, finding.found]))
 """
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package and its templates, with the component's folder and its entry in the list."""
-    root = tmp_path_factory.mktemp("copy")
-    for name in ("tempo_infra", "templates"):
-        shutil.copytree(ROOT / name, root / name)  # what is compiled, too: it holds as long as the times do
-    shutil.copy(OURS / "echo.py", root / "tempo_infra/components/echo.py")
-    (root / "templates/services/echo").mkdir()
-    shutil.copy(OURS / "echo.yaml.j2", root / "templates/services/echo")
-    table = root / "tempo_infra/components/table.py"
-    text = table.read_text()
-    assert text.count(LIST) == 1
-    entry = text.replace(LIST, f"ECHO, {LIST}")
-    entry = entry.replace("DB_PASSWORD =", "from tempo_infra.components.echo import ECHO\n\nDB_PASSWORD =", 1)
-    table.write_text(entry)
-    return root
+    return copied(tmp_path_factory.mktemp("copy"))
 
 
 def inventory(at: Path, *, roles: str = "[history, echo]") -> Path:
@@ -111,13 +161,39 @@ def test_it_is_rendered_with_its_files_its_secret_and_its_port(asked: Mapping[st
     compose = asked["compose"]
     assert compose["image"] == "example/echo:1.0"
     assert compose["user"] == "60902:60902"
-    assert compose["command"] == ["/echo", "--file", "/etc/tempo-infra/echo.yaml"]
+    assert compose["command"] == ["/echo", "/etc/tempo-infra/server.yaml", "/run/secrets/own/echo_token"]
     assert compose["environment"]["ECHO_NAME"] == "one: two"
     assert compose["ports"] == ["10.0.0.12:8990:8990"]
     assert compose["stop_grace_period"] == "5s"
-    targets = [one["target"] for one in compose["volumes"]]
-    assert {"/etc/tempo-infra", "/run/secrets/tempo-infra"} <= set(targets)
-    assert asked["config"].splitlines()[-1] == "cluster: oslo"
+    sources = {one["target"]: one["source"] for one in compose["volumes"]}
+    assert sources.keys() == {"/etc/tempo-infra", "/etc/passwd", "/run/secrets/own"}
+    assert sources["/run/secrets/own"] == "/var/lib/tempo-infra/secrets/echo"
+    assert asked["config"].splitlines()[-2:] == ["cluster: oslo", "greeting: hello"]
+
+
+def test_its_secret_goes_to_its_own_hosts_and_is_generated_where_it_is_missing(
+    asked: Mapping[str, Any],
+) -> None:
+    password = {"temporal": {"db_password": "temporal_db"}}
+    assert asked["secrets"] == {
+        "db-1": password,
+        "front-1": password,
+        "history-1": {**password, "echo": {"echo_token": "echo_token"}},
+    }
+    assert asked["owner"] == 60902
+    assert asked["supply"] == [["echo_token", "temporal_db"], [], ["temporal_db", "echo_token"]]
+
+
+def test_it_is_asked_over_http_where_it_is_published(asked: Mapping[str, Any]) -> None:
+    assert asked["health"] == {"kind": "http", "host": "10.0.0.12", "port": 8990}
+
+
+def test_its_check_is_one_of_the_catalogue_and_its_probe_is_asked_on_its_hosts(
+    asked: Mapping[str, Any],
+) -> None:
+    assert asked["checks"] == ["echo greets whoever knows its token, and nobody else"]
+    module = "tempo_infra.components.echo.host"
+    assert asked["probed"] == {"history-1": [["echo", module, "10.0.0.12", {"http": 8990}]]}
 
 
 def test_it_is_sized_between_its_floor_and_its_share(asked: Mapping[str, Any]) -> None:
@@ -140,9 +216,77 @@ def test_it_is_started_wherever_it_is(asked: Mapping[str, Any]) -> None:
     assert asked["started"] == {"history-1": ["history", "echo"], "db-1": ["echo"]}
 
 
+def test_an_operators_template_says_there_what_it_likes(copy: Path, tmp_path: Path) -> None:
+    """Temporal's file of that name has rules of its own, which are not this one's."""
+    (tmp_path / "templates/services/echo").mkdir(parents=True)
+    (tmp_path / "templates/services/echo/server.yaml.j2").write_text("greeting: hei\npersistence: none\n")
+    words = ("render", "-i", str(inventory(tmp_path)), "--host", "history-1", "--stdout")
+    done = run(copy, "-c", RUN, *words)
+    assert done.returncode == 0, done.stderr
+    assert "greeting: hei\npersistence: none\n" in done.stdout
+
+
+class Echo(BaseHTTPRequestHandler):
+    """It greets who has the token; `open_to_all`: everybody."""
+
+    open_to_all = False
+
+    def do_GET(self) -> None:
+        greets = self.open_to_all or self.headers["X-Token"] == "sesame"
+        self.send_response(200 if greets else 403)
+        self.end_headers()
+        self.wfile.write(b"hello\n" if greets else b"")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def served(*, open_to_all: bool) -> Iterator[int]:
+    handler = type("Echo", (Echo,), {"open_to_all": open_to_all})
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def probed(copy: Path, root: Path, port: int) -> str:
+    """What the program that a host gets reads there: of the zip and a bare Python alone, as facts."""
+    (root / "var/lib/tempo-infra/secrets/echo").mkdir(parents=True)
+    (root / "var/lib/tempo-infra/secrets/echo/echo_token").write_text("sesame")
+    zipped = root / "program.zip"
+    made = run(copy, "-c", SEND, str(zipped))
+    assert made.returncode == 0, made.stderr
+    done = run(root, "-I", "-S", "-c", ON_HOST, str(zipped), str(root), str(port))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("open_to_all", "judged"),
+    [(False, ["pass", "hello"]), (True, ["fail", "it greets everybody"])],
+)
+def test_its_probe_travels_to_the_host_and_its_judge_reads_the_answer(
+    copy: Path, tmp_path: Path, *, open_to_all: bool, judged: list[str]
+) -> None:
+    with served(open_to_all=open_to_all) as port:
+        found = probed(copy, tmp_path, port)
+    done = run(copy, "-c", JUDGE, found)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == judged
+
+
+def test_nobody_who_answers_is_unknown_and_nothing_is_sent_without_it(copy: Path, tmp_path: Path) -> None:
+    with served(open_to_all=False) as port:
+        pass
+    done = run(copy, "-c", JUDGE, probed(copy, tmp_path, port))
+    assert json.loads(done.stdout) == ["unknown", "not measured"]
+    assert not [name for name in zipfile.ZipFile(io.BytesIO(program())).namelist() if "components/" in name]
+
+
 def test_without_its_entry_its_role_is_refused_before_anything_is_contacted(tmp_path: Path) -> None:
-    done = run(
-        ROOT, "-c", "from tempo_infra.cli.main import run; run()", "render", "-i", str(inventory(tmp_path))
-    )
+    done = run(ROOT, "-c", RUN, "render", "-i", str(inventory(tmp_path)))
     assert done.returncode == 2
     assert 'unknown role "echo"' in done.stderr

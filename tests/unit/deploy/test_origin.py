@@ -80,7 +80,7 @@ class Story:
         """What this operator's plan says against the file that lies there now."""
         found = self.store(name).look()
         there = {key: one for key, one in found.secrets.items() if key == self.login.secret}
-        supply = Supply(there, found, () if there else (self.login,))
+        supply = Supply(there, found, () if there else (self.login.secret,))
         known = {
             place_of(one): digest(found.secrets[one.secret].value)
             for one in Login
@@ -296,7 +296,7 @@ def run(
     cluster, bundles = trio()
     found = story.store(reader).look()
     there = {name: one for name, one in found.secrets.items() if name == story.login.secret}
-    supply = Supply(there, found, () if there else (story.login,))
+    supply = Supply(there, found, () if there else (story.login.secret,))
     states = {
         name: replace(state, last_good=state.generation, origin=story.state.origin)
         for name, state in pushed(cluster, bundles).items()

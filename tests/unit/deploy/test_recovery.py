@@ -58,7 +58,7 @@ def test_passwords_have_the_names_of_the_secrets_file() -> None:
 @pytest.mark.parametrize(
     ("db", "error", "said"),
     [
-        ({"temporal/db_password": GREEN}, StepFailedError, "different passwords of temporal_blue: db-1"),
+        ({"temporal/db_password": GREEN}, StepFailedError, "different passwords of temporal_db: db-1"),
         ({"temporal/db_password": 7}, UnreachableError, "makes no sense"),
         ([], UnreachableError, "makes no sense"),
         (UnreachableError("unreachable"), UnreachableError, "unreachable"),

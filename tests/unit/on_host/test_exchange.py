@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import database, engine, exchange, login, role_health, ui_health
+from tempo_infra.on_host import database, engine, exchange, http_health, login, role_health
 from tempo_infra.on_host.grpc_call import DATA, HEADERS, PING, SETTINGS, _frame
 from tempo_infra.on_host.probes import exposition, network
 from tempo_infra.on_host.probes.reading import Unread
@@ -111,7 +111,7 @@ def ask_role(port: int) -> str:
 
 
 def ask_ui(port: int) -> str:
-    return ui_health.ask("127.0.0.1", port)
+    return http_health.ask("127.0.0.1", port)
 
 
 def log_in(port: int) -> str:
@@ -136,7 +136,7 @@ ASKS = {"database": ask_database, "role": ask_role, "ui": ask_ui, "login": log_i
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ui_health, "ASK_S", DEADLINE_S)
+    monkeypatch.setattr(http_health, "ASK_S", DEADLINE_S)
     monkeypatch.setattr(login, "DEADLINE_S", DEADLINE_S)
     monkeypatch.setattr(exposition, "ASK_S", DEADLINE_S)
 

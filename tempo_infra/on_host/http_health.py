@@ -1,4 +1,4 @@
-"""Whether the web UI answers: one HTTP request, as a browser would begin."""
+"""Whether a service answers over HTTP: one request, as a browser would begin."""
 
 from __future__ import annotations
 
@@ -37,18 +37,20 @@ def place(question: Http) -> "tuple[str, int]":
     return LOOPBACK, question.port
 
 
-def ui_answers(layout: Layout, host: str, port: int, deadline_s: float) -> None:
-    """Wait until the UI answers a request. StepError with the end of its log when it does not in time."""
-    end = time.monotonic() + min(deadline_s, LONGEST_S)
+def wait(layout: Layout, service: str, question: Http, deadline_s: float) -> None:
+    """Wait until a service answers a request. StepError with the end of its log when it does not in time."""
+    host, port = place(question)
+    deadline_s = min(deadline_s, LONGEST_S)
+    end = time.monotonic() + deadline_s
     look, restarts = time.monotonic() + LOOK_EVERY_S, restart_counts()
     while problem := ask(host, port):
         if time.monotonic() > look:
             look = time.monotonic() + LOOK_EVERY_S
-            refuse_crash_loop(layout, ["ui"], restarts)
+            refuse_crash_loop(layout, [service], restarts)
         if time.monotonic() > end:
             raise StepError(
-                f"the UI does not answer at {host}:{port} after {min(deadline_s, LONGEST_S):g} s: {problem}; "
-                f"its log ends: {why_not_running(layout, 'ui')}"
+                f"{service} does not answer at {host}:{port} after {deadline_s:g} s: {problem}; "
+                f"its log ends: {why_not_running(layout, service)}"
             )
         time.sleep(0.25)
 

@@ -1,4 +1,4 @@
-"""A component that only the tests have: it answers over HTTP, from a file, with a secret."""
+"""A component that only the tests have: it answers over HTTP, from a file, to who knows its secret."""
 
 from tempo_infra.components.component import Component, ConfigFile, Http, Memory, Port, Reach
 
@@ -12,14 +12,17 @@ ECHO = Component(
     pids=64,
     stop_grace_s=5,
     vcpu_share=0.25,
-    go=True,
+    go=False,
     ports=(Port("http", 8990, Reach.MEMBERS),),
-    files=(ConfigFile("echo.yaml", "yaml", "restarts echo"),),
-    reads=("db_password",),
+    files=(ConfigFile("server.yaml", "yaml", "restarts echo", free=True),),
+    reads=("echo_token",),
     health=Http(),
     needs=("frontend",),
     asks=("frontend",),
-    command=("/echo", "--file", "/etc/tempo-infra/echo.yaml"),
+    command=("/echo", "/etc/tempo-infra/server.yaml", "/run/secrets/own/echo_token"),
     environment=(("ECHO_NAME", "one: two"),),
     restart="nobody hears an echo",
+    probe=f"{__name__}.host",
+    checks=f"{__name__}.checks",
 )
+COMPONENTS = (ECHO,)

@@ -1,4 +1,4 @@
-"""The web UI is asked as a browser would; an answer of any kind but a server's error will do."""
+"""A service is asked as a browser would; an answer of any kind but a server's error will do."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tempo_infra.on_host import engine, ui_health
+from tempo_infra.on_host import engine, http_health
 from tempo_infra.on_host.health import Http
+from tempo_infra.on_host.http_health import ask, place, wait
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
-from tempo_infra.on_host.ui_health import ask, place, ui_answers
 
 
 @contextmanager
@@ -74,9 +74,10 @@ def test_it_is_asked_where_its_container_is_published(
 def test_nobody_there_is_said_with_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with server(200) as port:
         pass
-    monkeypatch.setattr(ui_health, "why_not_running", lambda *_: "the end")
-    monkeypatch.setattr(ui_health, "restart_counts", dict)
+    monkeypatch.setattr(http_health, "why_not_running", lambda _, service: f"the end of {service}")
+    monkeypatch.setattr(http_health, "restart_counts", dict)
     with pytest.raises(
-        StepError, match=rf"127\.0\.0\.1:{port} after 0 s: .*refused.*; its log ends: the end"
+        StepError,
+        match=rf"^echo does not answer at 127\.0\.0\.1:{port} after 0 s: .*refused.*; .* the end of echo$",
     ):
-        ui_answers(Layout(tmp_path), "127.0.0.1", port, deadline_s=0)
+        wait(Layout(tmp_path), "echo", Http("127.0.0.1", port), deadline_s=0)
