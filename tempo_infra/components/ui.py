@@ -16,8 +16,7 @@ UI = Component(
     vcpu_share=0.25,
     ports=(Port("http", 8080, Reach.OPERATORS),),
     health=Http(),
-    needs=("frontend",),
-    asks=("frontend",),
+    asks=("frontend",),  # it answers without one, too
     binds=False,
     restart="the web page is away",
 )

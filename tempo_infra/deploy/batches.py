@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tempo_infra import components
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.inventory.cluster import Role
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -32,16 +32,14 @@ def batches(hosts: Iterable[tuple[Host, HostPlan]]) -> list[list[str]]:
 
 def running(hosts: Iterable[Host], down: Mapping[str, Collection[str]]) -> frozenset[Role]:
     """Return the roles of which a service runs. `down`: those that do not, by host; else all are taken to."""
-    return frozenset(
-        role for one in hosts for role in one.temporal_roles if role not in down.get(one.name, ())
-    )
+    return frozenset(role for one in hosts for role in _waiting(one) if role not in down.get(one.name, ()))
 
 
 def late(
     groups: Sequence[Sequence[str]], hosts: Iterable[Host], running: Collection[Role]
 ) -> dict[str, tuple[Role, ...]]:
     """Return, by host, the services that can't serve in its turn: what they need starts on a later host."""
-    roles = {host.name: host.temporal_roles for host in hosts}
+    roles = {host.name: _waiting(host) for host in hosts}
     there, found = set(running), dict[str, tuple[Role, ...]]()
     for group in groups:
         for name in group:
@@ -52,10 +50,15 @@ def late(
     return found
 
 
+def _waiting(host: Host) -> tuple[Role, ...]:
+    """Return its roles that come after the database, for which all wait."""
+    return tuple(role for role in host.roles if role is not Role.POSTGRESQL)
+
+
 def _needs(role: Role) -> frozenset[Role]:
-    """Return Temporal's services without which another one of them doesn't serve."""
+    """Return what else must serve before it can, the database apart."""
     needed = components.of(role).needs
-    return frozenset(one for one in TEMPORAL_ROLES if one in needed)
+    return frozenset(one for one in Role if one in needed and one is not Role.POSTGRESQL)
 
 
 def of_files(names: Sequence[str]) -> list[list[str]]:

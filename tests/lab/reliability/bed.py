@@ -33,7 +33,7 @@ ELSEWHERE = """  elsewhere:
     resources: {vcpu: 2, memory: 4GiB, disk: {kind: unknown, size: 20GiB}}
 """
 ROLES = {"light": "ui", "vm": "ui", "full": "postgresql, history, matching, worker, frontend, ui"}
-SERVICE = {"light": "ui", "vm": "ui", "full": "history"}  # made anew by a change
+SERVICE = {"light": "ui", "vm": "ui", "full": "history"}  # recreated by a change
 
 # Runs on the host: waits until no run is at work and nothing is left to decide. Who decides may be the host
 # itself, and has the lock until all of the guard is taken away: the record goes before the rest.
@@ -76,7 +76,7 @@ while working() or undecided() or locked():
 
 @dataclass(frozen=True)
 class Change:
-    """What a run would change: a kernel setting, and the memory of one container, which is made anew."""
+    """What a run would change: a kernel setting, and the memory of one container, which is recreated."""
 
     swappiness: int
     memory_mb: int

@@ -35,6 +35,7 @@ from tempo_infra.checks import find
 from tempo_infra.checks.expected import Expected
 from tempo_infra.cli.check_measuring import tailored
 from tempo_infra.cli.run import _supply
+from tempo_infra.deploy.batches import late
 from tempo_infra.deploy.inspect import files_for, secret_owners
 from tempo_infra.deploy.maintain import EVERYWHERE, ONE_HOST
 from tempo_infra.deploy.steps import Work, beside_the_database
@@ -76,6 +77,8 @@ print(
             "images": cluster.image_names,
             "drained": [ONE_HOST, EVERYWHERE[0]],
             "started": started,
+            "late": late([["history-1"], ["front-1"]], cluster.hosts, frozenset()),
+            "in_time": late([["front-1"], ["history-1"]], cluster.hosts, frozenset()),
             "health": as_json(bundle.instances["echo"].health),
             "secrets": {host: files_for(one, full.secrets) for host, one in bundles.items()},
             "owner": secret_owners(bundle)["echo"],
@@ -284,6 +287,11 @@ def test_nobody_who_answers_is_unknown_and_nothing_is_sent_without_it(copy: Path
     done = run(copy, "-c", JUDGE, probed(copy, tmp_path, port))
     assert json.loads(done.stdout) == ["unknown", "not measured"]
     assert not [name for name in zipfile.ZipFile(io.BytesIO(program())).namelist() if "components/" in name]
+
+
+def test_it_waits_for_what_it_needs_where_that_starts_on_a_later_host(asked: Mapping[str, Any]) -> None:
+    assert asked["late"] == {"history-1": ["echo"]}
+    assert asked["in_time"] == {"front-1": ["worker"]}  # that one needs history
 
 
 def test_without_its_entry_its_role_is_refused_before_anything_is_contacted(tmp_path: Path) -> None:

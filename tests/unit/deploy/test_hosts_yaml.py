@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tempo_infra.deploy import namespaces, restarts, values
-from tempo_infra.deploy.answers import yaml
+from tempo_infra.deploy.responses import yaml
 from tests.unit.deploy.test_plan import FRESH
 
 DEEP = "services: " + "[" * 30_000

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tempo_infra.deploy.binding import moved
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.namespaces import NamespaceChange
+from tempo_infra.deploy.plan_file import moved
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.run import Outcome, Plan
 from tempo_infra.inventory.cluster import Cluster

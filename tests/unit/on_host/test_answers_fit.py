@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.deploy.answers import most_bytes
+from tempo_infra.deploy.responses import most_bytes
 from tempo_infra.on_host import runs, state
 from tempo_infra.on_host.cluster_record import keep
 from tempo_infra.on_host.journal import Entry, record

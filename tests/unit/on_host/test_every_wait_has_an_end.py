@@ -35,7 +35,7 @@ def test_sockets_and_programs_are_waited_for_in_one_place() -> None:
         if called in ("connect_ex", "getaddrinfo"):
             assert (name, called) in ELSEWHERE, f"{name}:{line}: {called}"
         assert called not in OF_PROGRAMS or name == "shell.py", f"{name}:{line}: {called}"
-        assert called != "fork" or name == "aside.py", f"{name}:{line}: {called}"
+        assert called != "fork" or name == "child.py", f"{name}:{line}: {called}"
 
 
 def test_no_library_is_used_that_can_not_be_given_a_deadline() -> None:
