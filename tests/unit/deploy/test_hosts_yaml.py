@@ -32,6 +32,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.thorough
 def test_what_is_too_much_is_unread_wherever_a_host_holds_it() -> None:
     """In a process of its own: once it ended the one that read it, without an exception."""
     code = (

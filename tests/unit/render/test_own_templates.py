@@ -527,6 +527,7 @@ def test_of_thousands_of_mistakes_a_few_are_said(tmp_path: Path) -> None:
     assert told.value.what.count("history.cache") - told.value.what.count("did you mean") == MOST_NAMED
 
 
+@pytest.mark.thorough
 def test_a_word_without_an_end_takes_two_seconds(tmp_path: Path) -> None:
     own(tmp_path, MIGRATE, more=f"\n: {'a' * 250_000}\n")
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
