@@ -21,8 +21,8 @@ from tests.lab.reliability.machine import entry
 from tests.lab.reliability.watch import Moment
 
 # Prints a line for each row that the database said is committed; goes on through restarts. The line is psql's
-# own, once the statement is complete: how `docker exec` ends is the engine's word, not the database's. And what
-# the engine says of a program that it could not begin ("OCI runtime exec failed") comes on the same stream.
+# own, once the statement is complete: how `docker exec` ends is the engine's word, not the database's, and
+# what the engine says of a program that it could not begin ("OCI runtime exec failed") is on the same stream.
 COMMITTED = "committed"
 INSERT = "insert into marker default values returning 'committed'"
 WRITES = f"""
