@@ -109,12 +109,14 @@ test-vm: lab-vm-up ## what only a machine with a kernel of its own can show: lim
 
 UNIT := -m 'not thorough'
 
+# Types are checked beside the tests, by the core that their start leaves idle, and said after them.
 .PHONY: check
 check: venv ## lint, types, quick unit tests; make test runs them all
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/pytest tests/unit tests/lab_self -n 2 -q $(UNIT)
+	$(BIN)/mypy >$(VENV)/types 2>&1 & types=$$!; \
+	$(BIN)/pytest tests/unit tests/lab_self -n 2 -q $(UNIT); units=$$?; \
+	wait $$types; types=$$?; cat $(VENV)/types; exit $$((units | types))
 
 .PHONY: cover
 cover: venv ## unit tests with branch coverage

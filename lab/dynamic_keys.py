@@ -14,7 +14,9 @@ from lab.process import last_words, run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-Keys: TypeAlias = "Mapping[str, tuple[str, str, str]]"  # key -> type, default, the services that may read it
+Keys: TypeAlias = (
+    "Mapping[str, tuple[str, ...]]"  # key -> type, default, the services that may read it, scope
+)
 
 TABLE = CHECKOUT / "tempo_infra/inventory/dynamic_keys.tsv"
 PROGRAM = CHECKOUT / "lab/dynamickeys"
@@ -22,9 +24,10 @@ VERSIONS = ("1.31.2", "1.31.3", "1.31.4", "1.31.5", "1.32.0", "1.32.1", "1.32.2"
 HEADER = """\
 # Keys of dynamic configuration, from the source of the server, by `python3 -m lab.dynamic_keys`. A row holds
 # for the versions first to last, of those named here; nothing: from the oldest, up to the newest. A default
-# only where it is a plain value. The readers are the services that may read it; nothing: none does.
+# only where it is a plain value. The readers are the services that may read it; nothing: none does. The scope
+# is the server's word for what a value may be constrained to.
 # versions	{versions}
-# key	first	last	type	default	readers
+# key	first	last	type	default	readers	scope
 """
 
 
@@ -33,7 +36,7 @@ def keys_of(home: Home, version: str) -> Keys:
     program = build_own(home, PROGRAM)
     lines = run([str(program), str(source(home, version))], timeout=300).stdout.splitlines()
     found = (line.split("\t") for line in lines)
-    return {key: (kind, default, readers) for key, kind, default, readers in found}
+    return {key: tuple(more) for key, *more in found}
 
 
 def source(home: Home, version: str) -> Path:

@@ -14,7 +14,9 @@ RUN = "from tempo_infra.cli.main import program; program()"
 def copied(root: Path) -> Path:
     """Copy the package and its templates below `root`, put the component in, and return `root`."""
     for name in ("tempo_infra", "templates"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / name, root / name
+        )  # what is compiled, too, which the times of the files keep valid
     shutil.copytree(FOLDER, root / "tempo_infra/components/echo")
     table = root / "tempo_infra/components/table.py"
     text = table.read_text()

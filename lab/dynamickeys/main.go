@@ -1,5 +1,5 @@
-// Reads the source of a Temporal server and prints its keys of dynamic configuration, one a line: key, type, default
-// and the services that may read it.
+// Reads the source of a Temporal server and prints its keys of dynamic configuration, one a line: key, type, default,
+// the services that may read it, and by what it may differ: "Global" by nothing, "TaskQueue" by task queue and so on.
 //
 // A service may read a key when the declaration of its setting can be reached from what the server starts for that
 // service. Declarations are followed by name: a function reaches what it mentions, a type its methods. So a reader may
@@ -29,7 +29,7 @@ var (
 		"MatchingServiceProvider": "matching", "WorkerServiceProvider": "worker",
 		"InternalFrontendServiceProvider": "",
 	}
-	setting = regexp.MustCompile(`^New(?:Global|Namespace|NamespaceID|TaskQueue|ShardID|TaskType|Destination|Chasm\w*?)` +
+	setting = regexp.MustCompile(`^New(Global|Namespace|NamespaceID|TaskQueue|ShardID|TaskType|Destination|Chasm\w*?)` +
 		`(Bool|Int|Float|Duration|String|Map|Typed)Setting(WithConverter|WithConstrainedDefault)?$`)
 	units = map[string]string{
 		"Millisecond": "ms", "Second": "s", "Minute": "m", "Hour": "h",
@@ -55,7 +55,8 @@ func main() {
 	var lines []string
 	for at, call := range g.calls {
 		key, kind, value := described(call)
-		lines = append(lines, strings.Join([]string{key, kind, value, strings.Join(readers[at], ",")}, "\t"))
+		scope := setting.FindStringSubmatch(called(call))[1]
+		lines = append(lines, strings.Join([]string{key, kind, value, strings.Join(readers[at], ","), scope}, "\t"))
 	}
 	slices.Sort(lines)
 	fmt.Println(strings.Join(lines, "\n"))
@@ -259,15 +260,15 @@ func described(call *ast.CallExpr) (key, kind, value string) {
 	key, err := strconv.Unquote(call.Args[0].(*ast.BasicLit).Value)
 	must(err)
 	found := setting.FindStringSubmatch(called(call))
-	kind = strings.ToLower(found[1])
-	if found[2] == "WithConstrainedDefault" {
+	kind = strings.ToLower(found[2])
+	if found[3] == "WithConstrainedDefault" {
 		return key, kind, ""
 	}
 	if change, isCall := call.Args[1].(*ast.CallExpr); isCall && called(change) == "ConvertGradualChange" {
 		kind, value = plain(change.Args[0])
 		return key, "gradual-" + kind, value
 	}
-	if found[2] == "WithConverter" && takesText(call.Args[1]) {
+	if found[3] == "WithConverter" && takesText(call.Args[1]) {
 		return key, "string", ""
 	}
 	if kind == "typed" || kind == "map" {

@@ -88,7 +88,7 @@ def _image(service: Planned, container: Container | None, _docker: Docker) -> Fi
     severity=Severity.CRITICAL,
     phase=Phase.AFTER,
     wants="the folder that is mounted is the one that the generation names for the service",
-    remedy=_PROVISION + " makes the container anew",
+    remedy=_PROVISION + " recreates the container",
     source="docs/explanation/architecture.md",
 )
 def files(facts: Facts, expected: Expected) -> Finding | tuple[Finding, ...]:

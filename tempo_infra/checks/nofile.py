@@ -62,7 +62,7 @@ def _hard(limits: Limits, wanted: int, *, fail: int | None) -> Finding:
     "a login may open enough files",
     severity=Severity.ADVICE,
     wants="soft at least 1024, hard at least the inventory's limits.nofile, in a fresh login",
-    remedy="tempo-infra provision -i {inventory} --host {host} writes limits.d; then log in anew",
+    remedy="tempo-infra provision -i {inventory} --host {host} writes limits.d; then log in again",
     source="https://man7.org/linux/man-pages/man5/limits.conf.5.html",
 )
 def login(facts: Facts, expected: Expected) -> Finding:

@@ -83,7 +83,7 @@ def _compared(told: tuple[str, ...], wanted: tuple[str, ...], what: str, others_
 
 
 def _strangers(finding: Finding, facts: Facts) -> Finding:
-    """Add who knocks at the database's door: a host that was taken out, and is back."""
+    """Add whose logins the database has just refused: a host that was taken out, and is back."""
     database = facts.database.value
     refused = (database.refusals.value if database else None) or ()
     if not refused:

@@ -15,7 +15,7 @@ import typer
 from tempo_infra import __version__, trees
 from tempo_infra.checks import read_facts
 from tempo_infra.components import of_roles, port
-from tempo_infra.deploy.answers import harmless
+from tempo_infra.deploy.responses import harmless
 from tempo_infra.errors import InputError, TempoInfraError, cause
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.inventory.subnets import used_by

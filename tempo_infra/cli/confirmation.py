@@ -32,25 +32,32 @@ def go_on(lines: Iterable[str], *, yes: bool) -> None:
         return
     for line in lines:
         typer.echo(line)
-    typer.echo("go on? [y/N] ", nl=False)
-    try:
-        answers = select.select([sys.stdin], [], [], PATIENCE_S)[0]
-        answer = sys.stdin.readline() if answers else ""
-    except KeyboardInterrupt:
-        answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
+    if (_typed("go on? [y/N] ") or "").lower() not in ("y", "yes"):
         typer.echo("nothing was changed on any host", err=True)
         raise typer.Exit(exit_code(failed=True))
+
+
+def _typed(question: str) -> str | None:
+    """Ask a person at the terminal, as long as hosts may be locked for that; None: there was no answer."""
+    typer.echo(question, nl=False)
+    try:
+        answers = select.select([sys.stdin], [], [], PATIENCE_S)[0]
+        line = sys.stdin.readline() if answers else ""
+    except KeyboardInterrupt:
+        return None
+    return line.strip() if line else None
 
 
 def name_departed(plan: Plan) -> Plan:
     """Let a person at a terminal name the hosts to take out; the plan without what that answers."""
     if not plan.unasked or plan.against or plan.errors or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return plan
-    left = []
+    left: list[tuple[str, str]] = []
+    typed: str | None = ""
     for name, words in plan.unasked:
-        typer.echo(f"{name}: {words}")
-        typed = str(typer.prompt(f"type its name to take it out of the cluster ({name})", default=""))
+        if typed is not None:  # who has gone is not asked again
+            typer.echo(f"{name}: {words}")
+            typed = _typed(f"type its name to take it out of the cluster ({name}): ")
         if typed != name:
             left.append((name, words))
     return replace(plan, unasked=tuple(left))

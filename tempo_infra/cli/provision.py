@@ -97,8 +97,8 @@ def provision(
     from tempo_infra.cli.confirmation import confirm, go_on, name_departed
     from tempo_infra.cli.interrupt import stopping
     from tempo_infra.cli.run import opened
-    from tempo_infra.deploy.binding import moved, read_plan
     from tempo_infra.deploy.options import Options
+    from tempo_infra.deploy.plan_file import moved, read_plan
     from tempo_infra.inventory import load
     from tempo_infra.report.changes import agreement_lines, since_lines
 

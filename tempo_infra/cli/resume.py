@@ -122,12 +122,12 @@ def history(
     Example: tempo-infra history -i inventory.yaml
     """
     from tempo_infra.deploy.resume import ask_runs
-    from tempo_infra.report.history import as_json, history_lines
+    from tempo_infra.report.history import history_json, history_lines
 
     with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, hosts):
         answers, errors = ask_runs(fleet, hosts)
     if output is OutputFormat.JSON:
-        typer.echo(as_json(answers))
+        typer.echo(history_json(answers, errors))
     for line in history_lines(answers) if output is OutputFormat.TEXT else ():
         typer.echo(line)
     _tell_errors(errors)

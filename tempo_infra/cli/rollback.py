@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from tempo_infra.deploy.go_back import Gone
+    from tempo_infra.deploy.rollback import Gone
     from tempo_infra.deploy.run import Plan
     from tempo_infra.deploy.way_back import WayBack
     from tempo_infra.errors import TempoInfraError
@@ -71,8 +71,8 @@ def rollback(
     from tempo_infra.cli.confirmation import go_on
     from tempo_infra.cli.interrupt import stoppable
     from tempo_infra.cli.resume import reached
-    from tempo_infra.deploy.go_back import go_back
     from tempo_infra.deploy.preview import preview
+    from tempo_infra.deploy.rollback import roll_back
     from tempo_infra.deploy.run_back import must_be_one
     from tempo_infra.deploy.way_back import way_back
     from tempo_infra.on_host.layout import ZERO
@@ -93,7 +93,7 @@ def rollback(
         if dry_run:
             raise typer.Exit
         go_on((), yes=yes or to == ZERO or not way.to)
-        gone = go_back(fleet, cluster, hosts, way)
+        gone = roll_back(fleet, cluster, hosts, way)
     _tell(gone, way, cluster, host or ())
     raise typer.Exit(exit_code(gone.errors.values(), failed=gone.stopped))
 
@@ -123,7 +123,7 @@ def _lines(way: WayBack, plan: Plan, *, diffs: bool) -> Iterator[str]:
 
 
 def _tell(gone: Gone, way: WayBack, cluster: Cluster, chosen: Sequence[str]) -> None:
-    from tempo_infra.deploy.go_back import says_otherwise
+    from tempo_infra.deploy.rollback import says_otherwise
     from tempo_infra.on_host.journal import name_of
 
     inventory = cluster.path

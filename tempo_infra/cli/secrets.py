@@ -76,7 +76,7 @@ def recover(
     ] = None,
     ask_sudo_password: AskSudo = False,
 ) -> None:
-    """Make the secrets file anew of the passwords that lie on the hosts, where nobody can open it any more.
+    """Recreate the secrets file from the passwords that lie on the hosts, where nobody can open it any more.
 
     Example: tempo-infra secrets recover -i inventory.yaml
     """

@@ -64,7 +64,7 @@ MATCHING = _temporal(
     Memory(160, 4, leans="cpu"),
     *_own(7235, 6935, 9235),
     service="MatchingService",
-    restart="its task queues are loaded anew",
+    restart="its task queues are reloaded",
     alone="the only one: tasks wait",
 )
 WORKER = _temporal(

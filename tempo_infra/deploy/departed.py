@@ -7,18 +7,20 @@ keeps its place among Temporal's servers, and with it a share of the shards.
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy.kept import newest
+from tempo_infra.deploy.fitting import CLIENTS, KEEPERS
 from tempo_infra.inventory.addresses import split_port, ssh_address, with_port
-from tempo_infra.inventory.words import user_name
+from tempo_infra.inventory.validators import user_name
 from tempo_infra.on_host import fit
 from tempo_infra.on_host.condition import span
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from tempo_infra.deploy.believed import Believed
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.cluster_record import Member
     from tempo_infra.on_host.state import HostState
@@ -38,7 +40,7 @@ class Departed:
     heard_s: int | None = None  # since its last word in the database; None: none in 48 hours
     runs: tuple[str, ...] | None = None  # services that run there; None: it was not reached
     why: str = ""  # it was not reached
-    knocks: bool = False  # it is shut out, and that is all: its logins are refused
+    shut_out: bool = False  # and that is all: its logins are refused
 
     @property
     def speaks(self) -> bool:
@@ -61,35 +63,35 @@ class Departed:
             yield f"not reached: {self.why}"
         if self.rings:
             yield f"in the ring of {', '.join(self.rings)}"
-        if self.knocks:
+        if self.shut_out:
             yield "its logins are refused"
         if self.heard_s is not None:
             yield f"last heard of {span(self.heard_s)} ago"
 
 
 def departed(
-    cluster: Cluster, states: Mapping[str, HostState], asked: Collection[str] = ()
+    cluster: Cluster, states: Mapping[str, HostState], told: Believed, asked: Collection[str] = ()
 ) -> tuple[Departed, ...]:
-    """Return who is in the cluster by any of: its record, Temporal's ring, its rows in the database.
+    """Return who is in the cluster by any of: its records, Temporal's ring, its rows in the database.
 
     A host is the file's when its internal address is, or the place where ssh reaches it, or an address that
-    is up on a host of the file: its name may be another, or it moves. A row counts while pg_hba.conf names
-    its address: whoever has Temporal's password can write one. Whoever was shut out before is among them when
-    it knocks, and when it is `asked` for.
+    is up on a host of the file, and no record says that it is another's: its name may be another, or it
+    moves. A row counts while pg_hba.conf names its address: whoever has Temporal's password can write one.
+    Whoever was shut out before is among them when its logins are refused, and when it is `asked` for.
     """
-    own = {host.internal for host in cluster.hosts}
-    own |= {address for state in states.values() for address in state.addresses}
     rings, heard = _rings(states.values()), _heard(states.values())
-    record = newest(state.record for state in states.values())
     admitted = {address for state in states.values() for address in state.live.admitted}
     refused = {address for state in states.values() for address in state.live.refused}
-    members = {one.internal: one for one in (record.members if record else ())}
-    shut_out = {one.internal: one for one in (record.gone if record else ())}
-    known = {at: one for at, one in (shut_out | members).items() if not _is_here(one, cluster.hosts)}
-    taking_part = (known.keys() & members.keys()) | rings.keys() | (heard.keys() & admitted)
-    knocking = refused & (known.keys() | heard.keys())
+    members = _members(told, admitted, cluster.hosts)
+    known = {one.internal: one for one in told.gone if not _is_here(one, cluster.hosts)} | members
+    own = {address for state in states.values() for address in state.addresses} - known.keys()
+    own |= {host.internal for host in cluster.hosts}
+    taking_part = members.keys() | rings.keys() | (heard.keys() & admitted)
+    refused_here = refused & (known.keys() | heard.keys())
     named = {at for at, one in known.items() if {at, one.name} & set(asked)}
-    taken = {host.name for host in cluster.hosts}
+    there = sorted((taking_part | refused_here | named) - own)
+    times = Counter(known[address].name for address in there if address in known)
+    taken = {host.name for host in cluster.hosts} | {name for name, many in times.items() if many > 1}
     return tuple(
         Departed(
             *_called(known.get(address), address, taken),
@@ -97,14 +99,35 @@ def departed(
             ssh=_way_to(known[address]) if address in known else "",
             rings=tuple(sorted(rings.get(address, ()))),
             heard_s=min(heard[address].values()) if address in heard else None,
-            knocks=address not in taking_part,
+            shut_out=address not in taking_part,
         )
-        for address in sorted((taking_part | knocking | named) - own)
+        for address in there
     )
 
 
+def _members(told: Believed, admitted: Collection[str], hosts: Sequence[Host]) -> dict[str, Member]:
+    """Return who is a member and not in the file, by address.
+
+    Whom the newest record leaves out it may hide. So a member of an older one is one still, unless the
+    database says of itself whom it lets in, and has no place for it: then it was taken out since.
+    """
+    found: dict[str, Member] = {}
+    for record in told.records:
+        for one in record.members:
+            out = record != told.newest and admitted and _needs_admission(one)
+            if not _is_here(one, hosts) and (one.internal in admitted or not out):
+                found.setdefault(one.internal, one)
+    return found
+
+
+def _needs_admission(one: Member) -> bool:
+    return not (CLIENTS | KEEPERS).isdisjoint(one.roles)
+
+
 def _called(known: Member | None, address: str, taken: Collection[str]) -> tuple[str, str]:
-    return (known.name if known and known.name not in taken else address), address
+    """Return its name, and its address: one name is one host's, and what is an address is no name."""
+    named = known is not None and known.name not in taken and not fit.is_address(known.name)
+    return (known.name if known and named else address), address
 
 
 def _way_to(one: Member) -> str:

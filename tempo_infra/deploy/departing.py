@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from tempo_infra import components
 from tempo_infra.deploy import locks
+from tempo_infra.deploy.believed import NOTHING, Believed, believed
 from tempo_infra.deploy.departed import Departed, departed
-from tempo_infra.deploy.kept import newest
 from tempo_infra.deploy.maintain import ONE_HOST
 from tempo_infra.deploy.steps import note
 from tempo_infra.errors import InputError, UnreachableError
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
-    from tempo_infra.on_host.cluster_record import ClusterRecord
     from tempo_infra.on_host.state import HostState
     from tempo_infra.on_host.steps.step import Step
 
@@ -69,7 +68,7 @@ class Departing:
     options: Options
     found: tuple[Departed, ...] = ()
     knocking: tuple[Departed, ...] = ()  # those that are shut out, and not asked for
-    _record: ClusterRecord | None = None
+    _told: Believed = NOTHING
     _frontends: Sequence[str] = ()
     _database_runs: bool = False
 
@@ -78,8 +77,10 @@ class Departing:
         self._frontends = [name for name, state in states.items() if state.ring]  # that say so
         database = states.get(store(self.cluster).writer.name)
         self._database_runs = bool(database and database.live.databases)
-        self._record, asked = newest(state.record for state in states.values()), self.options.gone
-        found = {one.name: one for one in departed(self.cluster, states, asked)}
+        names = (self.cluster.name, *filter(None, (self.options.renamed_from,)))
+        self._told = believed({name: state.record for name, state in states.items()}, names)
+        asked = self.options.gone
+        found = {one.name: one for one in departed(self.cluster, states, self._told, asked)}
         named = {one.name for one in found.values() if {one.name, one.internal} & set(asked)}
         ssh = sorted((one for one in found.values() if one.ssh), key=lambda one: one.name not in named)
         chosen = [self._host(one) for one in ssh[: max(MOST_ASKED, len(named))]]
@@ -94,7 +95,7 @@ class Departing:
         errors = failed | no_way
         own = {host.internal for host in self.cluster.hosts}
         left = [
-            self._told(one, answers.get(name), errors.get(name))
+            self._asked(one, answers.get(name), errors.get(name))
             for name, one in found.items()
             if name not in answers or not own & set(answers[name].addresses)
         ]
@@ -102,10 +103,12 @@ class Departing:
         self.knocking = tuple(one for one in left if one not in self.found)
         return {name: error for name, error in errors.items() if locks.refused({name: error})}
 
-    def _told(self, one: Departed, answer: Found | None, error: TempoInfraError | None) -> Departed:
+    def _asked(self, one: Departed, answer: Found | None, error: TempoInfraError | None) -> Departed:
         """Return what is known of it after it was asked: it may be another cluster's by now."""
         if answer is None:
             return replace(one, why=error.what) if error else one
+        if "." in one.internal and answer.addresses and one.internal not in answer.addresses:  # IPv4's alone
+            return replace(one, ssh="", why=f"the machine that answers there does not have {one.internal}")
         if answer.cluster in ("", self.cluster.name, self.options.renamed_from):
             return replace(one, runs=tuple(answer.services))
         return replace(one, ssh="", why=f"it belongs to the cluster {answer.cluster} now")
@@ -137,7 +140,7 @@ class Departing:
 
     @property
     def risks(self) -> list[str]:
-        """Who is shut out and is back: it does no harm; and who was asked for and is not there."""
+        """Say who is shut out and is back, who was asked for and is not there, and what is not believed."""
         found = [
             f"{one.name} was taken out of the cluster, and is back ({one.state}); "
             f"`{hint(f'provision --gone {one.name}', self.cluster.path)}` stops what runs there"
@@ -145,6 +148,7 @@ class Departing:
         ]
         there = {name for one in self.found for name in (one.name, one.internal)}
         return [
+            *self._told.doubts,
             *found,
             *(f"--gone {name}: nobody knows it" for name in self.options.gone if name not in there),
         ]
@@ -153,9 +157,8 @@ class Departing:
         """Return who may come back: shut out before or by this run, and not stopped by it."""
         here = {host.internal for host in self.cluster.hosts}
         stopped = {one.internal for one in self.found if one.runs is not None}
-        before = self._record.gone if self._record else ()
         now = [Member(one.name, one.internal, one.roles, "", "", one.ssh) for one in self.found if one.ssh]
-        found = {one.internal: one for one in (*before, *now)}
+        found = {one.internal: one for one in (*self._told.gone, *now)}
         left = [one for address, one in found.items() if address not in here | stopped]
         return tuple(left[-MOST_GONE:])  # this run's last
 
@@ -262,4 +265,4 @@ def _no_way(host: Host) -> UnreachableError | None:
 
 def _is_taken_out(one: Departed, asked: Collection[str]) -> bool:
     """Whether a run is about it: who is shut out already only when it is asked for."""
-    return not one.knocks or bool({one.name, one.internal} & set(asked))
+    return not one.shut_out or bool({one.name, one.internal} & set(asked))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tempo_infra.components import COMPONENTS, of
-from tempo_infra.deploy.kept import newest
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.topology.stores import KEPT_BY
@@ -19,10 +18,12 @@ from tempo_infra.topology.stores import KEPT_BY
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from tempo_infra.deploy.believed import Believed
     from tempo_infra.on_host.cluster_record import ClusterRecord, Member
     from tempo_infra.on_host.runs import Runs
 
 STORES = {kept.component for kept in KEPT_BY.values()}
+BY_ANOTHER = "as run {} left the cluster; `tempo-infra provision` on all hosts tells each what it is now"
 KEEPERS = {of(one).role for one in STORES}
 CLIENTS = {one.role for one in COMPONENTS if not STORES.isdisjoint(one.needs)} - KEEPERS
 
@@ -35,15 +36,16 @@ class Fit:
     now: ClusterRecord | None = None
     inventory: str = ""  # sha256 of the one that all of these generations came of; empty: of several
     refused: tuple[tuple[str, str], ...] = ()  # host, why; the host is empty for the whole
+    gone: tuple[Member, ...] = ()  # taken out before, and may come back
     notes: tuple[str, ...] = ()  # what is different and does no harm, or can't be known
 
 
-def fit(answers: Mapping[str, Runs], to: Mapping[str, str]) -> Fit:
+def fit(answers: Mapping[str, Runs], to: Mapping[str, str], told: Believed) -> Fit:
     """Compare what each generation was made for with what the cluster would be.
 
-    A host that goes to generation 0 is a member no more.
+    A host that goes to generation 0 is a member no more. The newest record says what the cluster is; what
+    speaks against the way by any other one is refused, too: the newest may be a lie.
     """
-    now = newest(runs.record for runs in answers.values())
     going = {name: generation for name, generation in to.items() if generation != ZERO}
     then = {name: record_when(answers[name], name, generation) for name, generation in going.items()}
     notes = [
@@ -51,23 +53,37 @@ def fit(answers: Mapping[str, Runs], to: Mapping[str, str]) -> Fit:
         for name, record in then.items()
         if record is None
     ]
-    if now is None:
-        return Fit(notes=tuple(notes))
+    if told.newest is None:
+        return Fit(notes=(*told.doubts, *notes))
+    members, refused, harmless = _compared(told.newest, then, to)
+    for older in told.records[1:]:
+        for name, why in _compared(older, then, to)[1]:
+            if (name, why) not in refused:
+                refused[name, f"{why} ({BY_ANOTHER.format(older.run)})"] = None
+    came_of = {one.inventory if one is not None else "" for one in then.values()}
+    inventory = came_of.pop() if len(came_of) == 1 else ""
+    said = tuple(dict.fromkeys((*told.doubts, *notes, *harmless)))
+    return Fit(tuple(members.values()), told.newest, inventory, tuple(refused), told.gone, said)
+
+
+def _compared(
+    now: ClusterRecord, then: Mapping[str, ClusterRecord | None], to: Mapping[str, str]
+) -> tuple[dict[str, Member], dict[tuple[str, str], None], list[str]]:
+    """Return the hosts as they would be, what is refused, and what is said, by one record of the cluster."""
     members = {one.name: one for one in now.members if to.get(one.name) != ZERO}
     for name, record in then.items():
         if record is not None and (mine := record.member(name)) is not None:
             members[name] = mine
     refused = dict.fromkeys(_of_who_stays(now, members, to))
+    harmless = []
     for name, record in then.items():
         for what, harms in _differs(name, record, members, now) if record is not None else ():
-            words = f"generation {name_of(going[name])} {what}"
+            words = f"generation {name_of(to[name])} {what}"
             if harms:
                 refused[name, words] = None
             else:
-                notes.append(f"{name}: {words}")
-    came_of = {one.inventory if one is not None else "" for one in then.values()}
-    inventory = came_of.pop() if len(came_of) == 1 else ""
-    return Fit(tuple(members.values()), now, inventory, tuple(refused), tuple(dict.fromkeys(notes)))
+                harmless.append(f"{name}: {words}")
+    return members, refused, harmless
 
 
 def record_when(runs: Runs, host: str, generation: str) -> ClusterRecord | None:
@@ -98,9 +114,9 @@ def _differs(
     for what, value in then.alike:
         if (present := dict(now.alike).get(what, value)) != value:
             yield f"is of a cluster with {value} {what}, which has {present} now", True
-    mine = members[name]
+    mine, had = members[name], {one.name: one for one in then.members}
     for one in members.values():
-        known = then.member(one.name)
+        known = had.get(one.name)
         meet = _meet(mine, one)
         if known is None:
             yield f"was made before {one.name} ({one.internal}) was a member{_kept_out(meet)}", meet
@@ -125,8 +141,9 @@ def _of_who_stays(
     stay = [one for one in now.members if one.name not in to]
     for one in now.members:
         then = members.get(one.name, one)
-        at_a_loss = [other.name for other in stay if _meet(other, then)]
-        if then.internal != one.internal and at_a_loss:
+        if then.internal == one.internal:
+            continue
+        if at_a_loss := [other.name for other in stay if _meet(other, then)]:
             where = f"where {', '.join(at_a_loss)} would look for it at {one.internal}"
             yield one.name, f"would be at {then.internal}, {where}"
     had, left = ({role for one in some for role in one.roles} for some in (now.members, members.values()))

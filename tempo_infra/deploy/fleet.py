@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import TypeAdapter
 
-from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.events import Progress, State
+from tempo_infra.deploy.responses import read
 from tempo_infra.errors import TempoInfraError, UnreachableError
 from tempo_infra.ssh import fan_out, threads_for
 

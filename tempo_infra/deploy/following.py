@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads hosts, and renders anew for those whose users are others than was taken for granted."""
+    """Reads hosts, and renders again for those whose users are others than was taken for granted."""
 
     cluster: Cluster
     settings: Settings | None

@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 
 from tempo_infra import components
 from tempo_infra.components.component import DB_PASSWORD
-from tempo_infra.deploy.answers import nonsense, read
 from tempo_infra.deploy.network import subnets
-from tempo_infra.deploy.obstacles import bindings
+from tempo_infra.deploy.preconditions import bindings
+from tempo_infra.deploy.responses import nonsense, read
 from tempo_infra.inventory.logins import Login
 from tempo_infra.inventory.subnets import CANDIDATES
 from tempo_infra.on_host.state import HostState

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import locks
+from tempo_infra.deploy.believed import why_not
 from tempo_infra.inventory.addresses import with_port
 from tempo_infra.on_host.cluster_record import ClusterRecord, Member
 from tempo_infra.on_host.fit import text as printable
@@ -46,7 +47,11 @@ class Kept:
     def read(self, states: Mapping[str, HostState]) -> None:
         """Take what hosts said."""
         self._origins = {name: one.origin.digest if one.origin else None for name, one in states.items()}
-        self._records = {name: one.record for name, one in states.items()}
+        names = (self._cluster.name,)  # a record that nobody believes is written anew
+        self._records = {
+            name: None if one.record is None or why_not(one.record, names) else one.record
+            for name, one in states.items()
+        }
 
     def tell(self, origin: Origin, record: ClusterRecord | None = None) -> dict[str, TempoInfraError]:
         """Let the hosts that were read know both, in one request; the errors by host name."""
@@ -117,9 +122,3 @@ def _member(host: Host, generation: str, before: str) -> Member:
     roles = tuple(str(role) for role in host.roles)
     ssh = UNSEEN.sub("?", f"{host.ssh.user}@{with_port(host.ssh.address, host.ssh.port)}")
     return Member(host.name, host.internal, roles, generation, before, ssh)
-
-
-def newest(records: Iterable[ClusterRecord | None]) -> ClusterRecord | None:
-    """Return the cluster as it is now, as far as any of the hosts knows that these are of."""
-    found = (one for one in records if one is not None)
-    return max(found, key=lambda one: (one.at, one.run), default=None)

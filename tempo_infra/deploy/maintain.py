@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 
 from tempo_infra import components
 from tempo_infra.deploy import locks
-from tempo_infra.deploy.answers import read
 from tempo_infra.deploy.events import Progress, State
+from tempo_infra.deploy.responses import read
 from tempo_infra.deploy.steps import database_ready, members, note, serves
 from tempo_infra.errors import HostKeyError, StepFailedError, UnreachableError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy import answers
-from tempo_infra.deploy.answers import manifest
+from tempo_infra.deploy import responses
+from tempo_infra.deploy.responses import manifest
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.inventory.quantities import parse_duration
 from tempo_infra.sanitize import one_line
@@ -58,7 +58,7 @@ def provisioned(state: HostState, rendered: Mapping[str, str]) -> dict[str, int]
     if FILE not in manifest(state).files:
         return {}
     try:
-        body = answers.yaml(state.texts.get(FILE, rendered.get(FILE, "")))
+        body = responses.yaml(state.texts.get(FILE, rendered.get(FILE, "")))
         return {one_line(name): parse_duration(text) * HOUR_S for name, text in body["namespaces"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}  # an edited file is drift by itself

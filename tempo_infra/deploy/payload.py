@@ -99,7 +99,7 @@ gc.freeze()
 """.strip()
 
 # The same zip is kept on the host; while a change is not confirmed, systemd starts it.
-ALONE = b"from tempo_infra.on_host.alone import main\nmain()\n"
+ALONE = b"from tempo_infra.on_host.unattended import main\nmain()\n"
 PACKAGE = Path(tempo_infra.__file__).parent
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy.answers import manifest
-from tempo_infra.deploy.binding import parts
 from tempo_infra.deploy.difference import unified
 from tempo_infra.deploy.engine import version
 from tempo_infra.deploy.network import new_subnets
-from tempo_infra.deploy.obstacles import Allowed, problems, to_bind
+from tempo_infra.deploy.plan_file import parts
+from tempo_infra.deploy.preconditions import Allowed, problems, to_bind
+from tempo_infra.deploy.responses import manifest
 from tempo_infra.deploy.restarts import only_by_version, services
 from tempo_infra.deploy.values import value_changes
 from tempo_infra.inventory.cluster import Role
@@ -69,12 +69,12 @@ class HostPlan:
     digest: str
     changes: tuple[Change, ...] = ()
     values: tuple[ValueChange, ...] = ()  # sized values among the changes, with their reasons
-    restarts: tuple[Restart, ...] = ()  # services that run and are made anew
-    reloads: tuple[Reload, ...] = ()  # services that run on and read files anew
+    restarts: tuple[Restart, ...] = ()  # services that run and are recreated
+    reloads: tuple[Reload, ...] = ()  # services that run on and reload files
     starts: tuple[str, ...] = ()  # services that do not run yet
     stops: tuple[str, ...] = ()  # services that are no longer wanted
     found: Mapping[str, str] = field(default_factory=dict)  # what is wrong with services, in words
-    anew: tuple[str, ...] = ()  # services that are made anew although compose would leave them
+    recreates: tuple[str, ...] = ()  # services that are recreated although compose would leave them
     secrets: tuple[SecretChange, ...] = ()
     pull: tuple[str, ...] = ()  # images that are not on the host
     notes: tuple[str, ...] = ()
@@ -149,7 +149,7 @@ def plan_host(
         secrets=_secrets(state, secrets),
         pull=tuple(image for image in bundle.images if image not in state.images),
         found=touched.found,
-        anew=touched.anew,
+        recreates=touched.recreates,
         notes=(*_notes(bundle, state, allowed, unconfirmed=unconfirmed), *touched.waits),
         problems=problems(host, bundle, state, allowed)
         + (
@@ -227,7 +227,7 @@ def _changes(bundle: Bundle, state: HostState, shipped: Mapping[str, Entry]) -> 
         elif path is None:
             changes.append(Change(name, Action.CREATE, file.effect, _diff(name, "", file.content.decode())))
         elif shipped[path].sha256 != file.sha256:
-            effect = f"read anew by {name.split('/')[1]}" if file.live and path == file.path else file.effect
+            effect = f"reloaded by {name.split('/')[1]}" if file.live and path == file.path else file.effect
             changes.append(Change(name, Action.UPDATE, effect, _diff(name, before, file.content.decode())))
         elif name.startswith("etc/") and state.installed.get(path) != file.sha256:
             found = state.edited[path].found if path in state.edited else ""
@@ -283,7 +283,7 @@ def _other_passwords(state: HostState, wanted: Mapping[str, str]) -> tuple[str, 
     return tuple(
         f"the secrets file has {'another' if digest else 'no'} password {'than' if digest else 'for'} "
         f"{STATE}/secrets/{name}: is it this cluster's? Where the right one is lost, `tempo-infra secrets "
-        "recover` makes it anew of what lies on the hosts; `tempo-infra secrets rotate` changes passwords "
+        "recover` recreates it from what lies on the hosts; `tempo-infra secrets rotate` changes passwords "
         "while all works (--take-over sets this one; until all hosts have it, new logins fail)"
         for name, digest in sorted(wanted.items())
         if state.last_good and state.secrets.get(name) not in (None, digest)

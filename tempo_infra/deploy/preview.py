@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy import answers
+from tempo_infra.deploy import responses
 from tempo_infra.deploy.inspect import Supply, read_state
-from tempo_infra.deploy.obstacles import Allowed
 from tempo_infra.deploy.plan import plan_host
+from tempo_infra.deploy.preconditions import Allowed
 from tempo_infra.deploy.run import Plan
 from tempo_infra.errors import StepFailedError
 from tempo_infra.on_host import manifest
@@ -66,7 +66,7 @@ def bundle_of(host: str, kept: KeptGeneration, digest: str) -> Bundle:
     if hashlib.sha256(kept.manifest.encode()).hexdigest() != digest:
         raise damaged
     try:
-        made = manifest.of(answers.harmless(read_json(kept.manifest), str))
+        made = manifest.of(responses.harmless(read_json(kept.manifest), str))
         files = tuple(
             File(path, kept.texts[path].encode(), one.mode, one.uid, one.effect, live=one.live)
             for path, one in sorted(made.files.items())

@@ -1,4 +1,4 @@
-"""A secrets file that nobody can open any more: made anew of the passwords that lie on the hosts."""
+"""A secrets file that nobody can open any more: recreated from the passwords that lie on the hosts."""
 
 from __future__ import annotations
 

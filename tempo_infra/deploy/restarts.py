@@ -1,14 +1,14 @@
-"""What a push does to services: which are made anew, why, and how long that took here before."""
+"""What a push does to services: which are recreated, why, and how long that took here before."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.deploy import answers
-from tempo_infra.deploy.answers import manifest
+from tempo_infra.deploy import responses
 from tempo_infra.deploy.engine import version
 from tempo_infra.deploy.network import moves
+from tempo_infra.deploy.responses import manifest
 from tempo_infra.on_host.condition import span, startable, starts, trouble
 from tempo_infra.render.bundle import logical
 
@@ -25,7 +25,7 @@ FILES = "volumes"  # the key of a compose service in which a folder's digest sta
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """One service that runs and is made anew."""
+    """One service that runs and is recreated."""
 
     service: str
     why: str
@@ -35,7 +35,7 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """One service that runs on, and reads files of its own anew."""
+    """One service that runs on, and reloads files of its own."""
 
     service: str
     files: tuple[str, ...]
@@ -47,7 +47,7 @@ class Services:
     starts: tuple[str, ...]  # services that do not run yet
     stops: tuple[str, ...]  # services that are no longer wanted
     found: Mapping[str, str]  # what is wrong with services, in words
-    anew: tuple[str, ...]  # services whose container is made anew although compose sees nothing to do
+    recreates: tuple[str, ...]  # services whose container is recreated although compose sees nothing to do
     reloads: tuple[Reload, ...]
     waits: tuple[str, ...]  # what was started a moment ago and does not serve yet, in words
 
@@ -55,7 +55,7 @@ class Services:
 def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -> Services:
     """Sort services by what happens to them: compose recreates one exactly when its own entry differs.
 
-    `repaired` are folders that were edited in place and are put right: who reads them is made anew, too; and
+    `repaired` are folders that were edited in place and are put right: who reads them is recreated, too; and
     so is whose container runs but does not do its work.
     """
     edited = {folder.partition("/")[2].rpartition("-")[0] for folder in repaired}
@@ -85,7 +85,7 @@ def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -
         starts=tuple(name for name in kept if name not in at or not at[name].running),
         stops=tuple(sorted(at.keys() - set(kept))),
         found=found,
-        anew=tuple(sorted(name for name in found if name in at and not startable(at[name]))),
+        recreates=tuple(sorted(name for name in found if name in at and not startable(at[name]))),
         reloads=tuple(_reloads(kept, bundle, state, {one.service for one in restarts})),
         waits=tuple(
             f"{name} was started {span(at[name].since_s)} ago and does not serve yet: it is waited for"
@@ -98,7 +98,7 @@ def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -
 def _reloads(
     kept: Sequence[str], bundle: Bundle, state: HostState, restarts: Collection[str]
 ) -> Iterator[Reload]:
-    """Yield services whose folder stays while files in it change: those that they read anew."""
+    """Yield services whose folder stays while files in it change: those that they reload."""
     running = {one.service for one in state.containers if one.running} - set(restarts)
     shipped = manifest(state).files
     for name in kept:
@@ -119,7 +119,7 @@ def _gone(name: str, had: Mapping[str, Any]) -> str:
 
 
 def _differs(one: Container, entry: Mapping[str, Any], state: HostState, *, made_otherwise: bool) -> str:
-    """Return why compose would make a container anew, as far as its own digests tell; empty: it would not.
+    """Return why compose would recreate a container, as far as its own digests tell; empty: it would not.
 
     `made_otherwise` counts where compose could not be asked.
     """
@@ -182,7 +182,7 @@ def only_by_version(found: Services, state: HostState) -> bool:
 def _services_of(text: str) -> Mapping[str, Any]:
     """Return what a compose file says of each service; what can't be read (edited, cut) is nobody's."""
     try:
-        pairs = list(answers.yaml(text)["services"].items())
+        pairs = list(responses.yaml(text)["services"].items())
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
     return {name: one for name, one in pairs if isinstance(one, dict)}
@@ -213,7 +213,7 @@ def _why(
 def with_history(
     found: tuple[Restart, ...], host: str, states: Mapping[str, HostState]
 ) -> tuple[Restart, ...]:
-    """Where a service was never made anew on this host, say how long that took on another of the cluster."""
+    """Where a service was never recreated on this host, say how long that took on another of the cluster."""
     return tuple(one if one.took_s else _from_others(one, host, states) for one in found)
 
 

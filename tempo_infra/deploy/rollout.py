@@ -8,8 +8,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy import batches, locks, missing, namespaces, obstacles, origin, restarts, steps
-from tempo_infra.deploy.binding import digest
+from tempo_infra.deploy import batches, locks, missing, namespaces, origin, preconditions, restarts, steps
 from tempo_infra.deploy.departing import Departing
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.following import Reader
@@ -18,6 +17,7 @@ from tempo_infra.deploy.kept import Kept, record_of
 from tempo_infra.deploy.network import warnings as network_warnings
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.plan import HostPlan, plan_host, warnings
+from tempo_infra.deploy.plan_file import digest
 from tempo_infra.deploy.put_back import put_back
 from tempo_infra.deploy.run import Lost, Outcome, Plan
 from tempo_infra.deploy.secrets_file import cautions
@@ -103,7 +103,7 @@ class Rollout:
         self._kept.read(states)
         self._reached = states.keys()
         errors = errors | self._look_around(hosts, states, lock=lock)
-        allowed = obstacles.allowed(self._options, self._cluster, list(self._bundles.values()))
+        allowed = preconditions.allowed(self._options, self._cluster, list(self._bundles.values()))
         made, failed = self._fleet.each(  # what one host has answered ends no other host's plan
             [host for host in hosts if host.name in answers],
             lambda host: (
@@ -122,7 +122,7 @@ class Rollout:
             errors | failed,
             known,
             risks=(*risks, *left.risks, *left.outages(found)),
-            against=(*obstacles.of_inventory(self._cluster), *left.refused, *self._needs_all(states)),
+            against=(*preconditions.of_inventory(self._cluster), *left.refused, *self._needs_all(states)),
             own=own,
             readers=tuple(map(str, self._supply.found.readers)),
             since=since(found, states, self._cluster.digest, locks.who()),
@@ -206,7 +206,7 @@ class Rollout:
         state: HostState,
         digests: Digests,
         states: Mapping[str, HostState],
-        allowed: obstacles.Allowed,
+        allowed: preconditions.Allowed,
     ) -> HostPlan:
         found = plan_host(
             host,
@@ -234,7 +234,7 @@ class Rollout:
         )
         if not found.new_data:
             return found
-        against = obstacles.elsewhere(host, states, new_database=allowed.new_database)
+        against = preconditions.elsewhere(host, states, new_database=allowed.new_database)
         return replace(found, problems=(*found.problems, *against))
 
     def apply(self, plan: Plan, report: Callable[[Progress], None]) -> Outcome:

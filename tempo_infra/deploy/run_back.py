@@ -18,7 +18,7 @@ from tempo_infra.on_host.layout import ZERO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tempo_infra.on_host.cluster_record import ClusterRecord
+    from tempo_infra.on_host.cluster_record import ClusterRecord, Member
     from tempo_infra.on_host.runs import Runs
 
 LISTED = "tempo-infra history lists the runs, and the generations (--to)"
@@ -123,6 +123,35 @@ def chosen(pasts: Mapping[str, Past], run: str | None) -> str:
     return max(on_top, key=lambda name: (last[name], name))
 
 
-def record_of(answers: Iterable[Runs], run: str) -> ClusterRecord | None:
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What hosts keep of one run. Any of them may lie, so nothing is allowed by one that another denies."""
+
+    records: tuple[ClusterRecord, ...] = ()  # each once; empty: nobody keeps it
+
+    def befores(self, host: str) -> set[str]:
+        """Return what a host was on before the run, by any of them."""
+        return {one.before for one in self._of(host)}
+
+    def spared(self, host: str) -> bool:
+        """Whether the run did not change a host, by all of them."""
+        found = self._of(host)
+        return bool(found) and all(one.generation and not one.changed for one in found)
+
+    def changed(self, host: str) -> bool:
+        """Whether any of them says that the run came as far as this host."""
+        return any(one.generation for one in self._of(host))
+
+    @property
+    def all_changed(self) -> list[str]:
+        """The hosts that the run changed, by any of them."""
+        return list(dict.fromkeys(m.name for one in self.records for m in one.members if m.changed))
+
+    def _of(self, host: str) -> list[Member]:
+        return [member for one in self.records if (member := one.member(host)) is not None]
+
+
+def recorded(answers: Iterable[Runs], run: str) -> Recorded:
     """Return what hosts keep of a run."""
-    return next((one for runs in answers for one in reversed(runs.records) if one.run == run), None)
+    found = (one for runs in answers for one in runs.records if one.run == run)
+    return Recorded(tuple(dict.fromkeys(found)))

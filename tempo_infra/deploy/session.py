@@ -9,12 +9,12 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.deploy import answers
+from tempo_infra.deploy import responses
 from tempo_infra.deploy.payload import HELLO, answer, command, opening, wish
 from tempo_infra.deploy.starting import Login, failed, last_words
 from tempo_infra.deploy.turn import LateError, Turn
 from tempo_infra.errors import RollbackFailedError, StepFailedError, UnreachableError
-from tempo_infra.on_host.said import remedy
+from tempo_infra.on_host.remedies import remedy
 from tempo_infra.on_host.wire import Event, Reply, WireError, encode, encode_request, read_frame
 from tempo_infra.ssh import LOST, Connection, Process, connect, resolve
 from tempo_infra.ssh.reasons import WAY_TO
@@ -104,12 +104,12 @@ class Session:
             kind, body = self._next_frame(steps, turn)
             try:
                 if kind == "event":
-                    event = answers.event(body, steps, self._hide)
-                    events += event.state != answers.ALIVE
+                    event = responses.event(body, steps, self._hide)
+                    events += event.state != responses.ALIVE
                     if events > EVENTS:
                         break
                 else:
-                    return self._results(answers.reply(body, steps, self._hide))
+                    return self._results(responses.reply(body, steps, self._hide))
             except TypeError as error:
                 raise UnreachableError(f"{name}: its answer can't be read: {error}", host=self.host) from None
             turn.heard(event)
@@ -148,7 +148,7 @@ class Session:
                 self._nonce,
                 lambda: self._read_line(turn),
                 exactly,
-                lambda kind: answers.most_bytes(kind, steps),
+                lambda kind: responses.most_bytes(kind, steps),
             )
         except WireError as error:
             raise UnreachableError(f"{step}: {error}", host=self.host) from error

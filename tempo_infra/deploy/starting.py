@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from tempo_infra import sanitize
 from tempo_infra.deploy.payload import OLDEST_PYTHON
 from tempo_infra.errors import UnreachableError
-from tempo_infra.on_host import said
-from tempo_infra.on_host.said import Row
+from tempo_infra.on_host import remedies
+from tempo_infra.on_host.remedies import Row
 from tempo_infra.ssh.known_hosts import SSH_PORT
 
 if TYPE_CHECKING:
-    from tempo_infra.ssh.door import Completed
+    from tempo_infra.ssh.transport import Completed
 
 LONGEST_WORDS = 300
 LINES = 2  # of what was said that are shown
@@ -35,7 +35,7 @@ BY_HAND = (
 )
 _MISSING = "not found|no such file|unknown command"
 
-STARTING: said.Table = (
+STARTING: remedies.Table = (
     Row(
         r"python3\b.*(" + _MISSING + r")|(" + _MISSING + r").*\bpython3\b",
         NO_PYTHON,
@@ -140,7 +140,7 @@ def failed(host: str, login: Login, done: Completed) -> UnreachableError:
             f"{_OLDEST} or newer for root"
         )
         return UnreachableError(found, host=host, remedy=todo)
-    todo = said.remedy(STARTING, errors) or said.remedy(STARTING, out)
+    todo = remedies.remedy(STARTING, errors) or remedies.remedy(STARTING, out)
     if todo == NO_PYTHON:
         return UnreachableError("this host has no python3", host=host, remedy=todo)
     code = f"exit code {done.returncode}"

@@ -14,8 +14,8 @@ from tempo_infra.deploy.database_roles import roles_and_databases
 from tempo_infra.deploy.engine import behind_the_bridge
 from tempo_infra.deploy.inspect import files_for, secret_owners
 from tempo_infra.deploy.locks import lock_step
-from tempo_infra.deploy.obstacles import USERS_RISK, needed, nobodys
 from tempo_infra.deploy.options import USUAL, Options
+from tempo_infra.deploy.preconditions import USERS_RISK, needed, nobodys
 from tempo_infra.deploy.summary import of_plan
 from tempo_infra.inventory.cluster import Cluster, Role
 from tempo_infra.inventory.logins import OWNER
@@ -123,9 +123,9 @@ def _stage(work: Work) -> change.Stage:
 
 
 def _up(work: Work, services: list[str], *, remove_orphans: bool = False) -> change.Up:
-    """Bring services up; make those anew of which compose would not see that something is wrong."""
+    """Bring services up; recreate those of which compose would not see that something is wrong."""
     repaired = {folder.partition("/")[2].rpartition("-")[0] for folder in work.plan.repair}
-    return change.Up(services, remove_orphans, sorted({*repaired, *work.plan.anew} & set(services)))
+    return change.Up(services, remove_orphans, sorted({*repaired, *work.plan.recreates} & set(services)))
 
 
 def database_ready(cluster: Cluster, deadline_s: float) -> change.PostgresReady:

@@ -17,7 +17,7 @@ MOST_CHARS = 900
 
 
 def of_plan(plan: HostPlan) -> str:
-    """Say which values and files change, what is made anew, and what becomes of it; "" for nothing."""
+    """Say which values and files change, what is recreated, and what becomes of it; "" for nothing."""
     parts = list(_parts(plan))
     more = f"and {len(parts) - MOST_PARTS} more" if len(parts) > MOST_PARTS else ""
     text = "; ".join([*parts[:MOST_PARTS], *([more] if more else [])])

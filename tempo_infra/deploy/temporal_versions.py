@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy.answers import manifest
+from tempo_infra.deploy.responses import manifest
 from tempo_infra.errors import StepFailedError
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES
 from tempo_infra.inventory.overrides import OLDER_RISK

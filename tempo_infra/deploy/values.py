@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.deploy import answers
+from tempo_infra.deploy import responses
 from tempo_infra.render import parse
 from tempo_infra.render.bundle import logical
 from tempo_infra.sanitize import cut, one_line
@@ -68,7 +68,7 @@ def _flat(path: str, text: str) -> dict[str, str]:
         return parse.pgconf(text)
     if path.startswith("etc/sysctl.d/"):
         return parse.sysctl(text)
-    body = answers.yaml(text) if path.endswith((".yaml", ".yml")) else None
+    body = responses.yaml(text) if path.endswith((".yaml", ".yml")) else None
     if not isinstance(body, dict):
         return {}
     if path == COMPOSE:

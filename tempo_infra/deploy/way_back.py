@@ -6,21 +6,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import fitting, run_back
-from tempo_infra.deploy.kept import newest
+from tempo_infra.deploy.believed import Believed, believed
 from tempo_infra.deploy.resume import ask_runs
 from tempo_infra.errors import InputError, StepFailedError, UnreachableError
-from tempo_infra.on_host import belongs
+from tempo_infra.on_host import cluster_name
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.topology import store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
-    from tempo_infra.on_host.cluster_record import Member
     from tempo_infra.on_host.runs import Runs
 
 
@@ -60,15 +59,16 @@ def way_back(
         way = WayBack({}, {}, {}, dict(unread) | errors)
     else:
         way = _of_run(cluster, answers, unread, run)
+    told = believed({name: runs.record for name, runs in answers.items()}, (cluster.name,))
     if to == ZERO:
-        return replace(way, fit=fitting.Fit(now=newest(runs.record for runs in answers.values())))
-    return way if way.errors else _fitting(cluster, way, answers)
+        return replace(way, fit=fitting.Fit(now=told.newest, gone=told.gone), notes=told.doubts)
+    return way if way.errors else _fitting(cluster, way, answers, told)
 
 
 def _unfit(cluster: Cluster, answers: Mapping[str, Runs]) -> Iterator[tuple[str, TempoInfraError]]:
     """Yield the hosts that go nowhere now: another cluster's, and those that have not decided yet."""
     for name, runs in answers.items():
-        if why := belongs.why_not(runs.cluster, cluster.name):
+        if why := cluster_name.why_not(runs.cluster, cluster.name):
             yield name, StepFailedError(why, host=name)
         elif runs.open_run:
             what = f"run {runs.open_run} is not over here; it decides by itself in {runs.decides_in_s:.0f} s"
@@ -89,18 +89,18 @@ def _of_run(
         return WayBack(strays, now, stay, dict(unread), notes=(note,))
     run = run_back.chosen(pasts, wanted)
     way = WayBack({}, now, {}, {name: _stray(name) for name in strays}, run)
-    record = run_back.record_of(answers.values(), run)
+    kept = run_back.recorded(answers.values(), run)
     for name, past in pasts.items():
-        _before(way, cluster, name, past, record.member(name) if record else None)
+        _before(way, cluster, name, past, kept.befores(name))
     notes = []
     for name, error in unread.items():
-        member = record.member(name) if record else None
-        if wanted is not None and member is not None and member.generation and not member.changed:
+        if wanted is not None and kept.spared(name):
             notes.append(f"{name} can't be asked; run {run} did not change it")
         else:
-            way.errors[name] = _unasked(error, name, run, named=wanted is not None, member=member)
-    others = [one.name for one in record.members if one.changed] if record else []
-    if left := [name for name in others if name not in {*answers, *unread}]:
+            way.errors[name] = _unasked(
+                error, name, run, named=wanted is not None, changed=kept.changed(name)
+            )
+    if left := [name for name in kept.all_changed if name not in {*answers, *unread}]:
         notes.append(f"run {run} changed {', '.join(left)}, too, which would stay as it is")
     done = next(one.changes[run] for one in pasts.values() if run in one.changes)
     if done.was_rollback and way.to:
@@ -108,13 +108,13 @@ def _of_run(
     return replace(way, notes=tuple(notes), who=done.who or "nobody knows whom", at=done.time)
 
 
-def _before(way: WayBack, cluster: Cluster, name: str, past: run_back.Past, told: Member | None) -> None:
-    """Add where a host goes to be as it was before a run, or why it does not. `told`: by the record of it."""
+def _before(way: WayBack, cluster: Cluster, name: str, past: run_back.Past, told: Collection[str]) -> None:
+    """Add where a host goes to be as it was before a run, or why it does not. `told`: by records of it."""
     change = past.changes.get(way.run)
     if change is None:
         way.stay[name] = f"was not changed by run {way.run}"
         return
-    first = change.before == ZERO and (told is None or told.before in ("", ZERO))
+    first = change.before == ZERO and {"", ZERO}.issuperset(told)
     if change.before == past.now:
         way.stay[name] = f"is as it was before run {way.run} already: {name_of(past.now)}"
     elif not past.is_on_top(way.run):
@@ -140,23 +140,20 @@ def _on_top(host: str, run: str, above: Sequence[str]) -> StepFailedError:
     return StepFailedError(what, host=host, remedy=f"take back what came later first: {first}")
 
 
-def _unasked(
-    error: TempoInfraError, host: str, run: str, *, named: bool, member: Member | None
-) -> UnreachableError:
+def _unasked(error: TempoInfraError, host: str, run: str, *, named: bool, changed: bool) -> UnreachableError:
     """Say why a host that can't be asked keeps the others where they are."""
     if not named:
         why = f"so it is not known which run was the last (of the others it is {run})"
         remedy = f"name the run: `tempo-infra rollback {run}`; or leave the host out: --host"
     else:
-        changed = member is not None and member.generation
         why = f"and {'' if changed else 'no record says whether '}run {run} changed it"
         remedy = "when it is back, the same command; or without it: --host with the others' names"
     return UnreachableError(f"{error.what}; {why}", host=host, remedy=remedy)
 
 
-def _fitting(cluster: Cluster, way: WayBack, answers: Mapping[str, Runs]) -> WayBack:
+def _fitting(cluster: Cluster, way: WayBack, answers: Mapping[str, Runs], told: Believed) -> WayBack:
     """Refuse generations that don't fit what the others are; say what is different and does no harm."""
-    found = fitting.fit(answers, way.to)
+    found = fitting.fit(answers, way.to, told)
     errors: dict[str, TempoInfraError] = {}
     for name in dict.fromkeys(name for name, _ in found.refused):
         what = "; ".join(why for where, why in found.refused if where == name)

@@ -219,14 +219,14 @@ class Timing:
     """How long a change waits before it is kept or taken back. It is no part of what is rendered."""
 
     decide_after_s: float = 60.0  # silence after which a switched host decides by itself
-    soak_s: float = 10.0  # how long containers that were made anew must stay healthy before they are kept
+    soak_s: float = 10.0  # how long containers that were recreated must stay healthy before they are kept
     migrate_s: float = 0.0  # how long a change of the schema may take; 0: by the size of the databases
 
     def schema_s(self, data_bytes: int) -> float:
         """Return how long the schema's job may take.
 
         Measured on two shared cores: 26 s a GB of table and indexes, where each row is rewritten and each
-        index made anew (1.13 to 1.14 of visibility). A slow disk may need four times that.
+        index recreated (1.13 to 1.14 of visibility). A slow disk may need four times that.
         """
         return self.migrate_s or SCHEMA_S + SCHEMA_S_PER_GB * data_bytes / 1e9
 

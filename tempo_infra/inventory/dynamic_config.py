@@ -69,6 +69,7 @@ class DynamicKey:
     default: str  # "" where it is no plain value
     readers: frozenset[str]  # services that may read it
     gradual: bool = False  # it may also be a mapping that says from when to when it changes
+    scope: str = ""  # what its values may be constrained to, in the server's word; "" where nobody knows
 
 
 @cache
@@ -94,15 +95,21 @@ def keys(version: str) -> Mapping[str, DynamicKey]:
             default,
             frozenset(readers.split(",") if readers else ()),
             kind.startswith(GRADUAL),
+            scope,
         )
-        for name, first, last, kind, default, readers in rows(TABLE)
+        for name, first, last, kind, default, readers, scope in rows(TABLE)
         if known.get(first, 0) <= at <= known.get(last, len(known))
     }
 
 
 def is_newer(version: str) -> bool:
     """Whether a version may know keys that the table does not have: it is behind the one it is taken for."""
-    return _numbers(version) > _numbers(versions()[0]) and version not in versions()
+    return is_from(version, versions()[0]) and version not in versions()
+
+
+def is_from(version: str, first: str) -> bool:
+    """Whether a version is that one or a newer one."""
+    return _numbers(version) >= _numbers(first)
 
 
 def key(version: str, name: str) -> DynamicKey:

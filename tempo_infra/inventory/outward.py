@@ -1,4 +1,4 @@
-"""Parameters of PostgreSQL that run programs, load code, or send or write data elsewhere: a risk to accept.
+"""Settings that run programs, load code, or send or write data elsewhere: a risk to accept.
 
 By the kind, not by a list of the bad ones: a number or a word out of a list names no program, file or host. A
 text may, so each that may not is named here, and a new version's is a risk until somebody has looked at it.
@@ -6,6 +6,7 @@ text may, so each that may not is named here, and a new version's is a risk unti
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from tempo_infra.inventory import parameters
@@ -36,6 +37,13 @@ _INERT: Final = frozenset(
 )
 _SHIPPED: Final = frozenset({"auto_explain", "pg_prewarm", "pg_stat_statements"})
 """Libraries of PostgreSQL's own that watch, and run nothing."""
+_CALLED: Final = re.compile(r"(.+\.)?callbacks?\.(allowedAddresses|endpoint\.template)", re.IGNORECASE)
+"""Of Temporal's dynamic keys: where it may call, and where it tells others to call."""
+
+
+def is_outward_key(name: str) -> bool:
+    """Whether a key of dynamic configuration names a place that results of workflows go to."""
+    return _CALLED.fullmatch(name) is not None
 
 
 def is_outward(version: int, name: str, text: str) -> bool:

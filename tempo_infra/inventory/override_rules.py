@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tempo_infra import components
-from tempo_infra.inventory import dynamic_config, parameters, words
+from tempo_infra.inventory import dynamic_config, parameters, validators
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.document import Mapping, Scalar, Sequence, descend, mark_of
 from tempo_infra.inventory.overrides import SECTIONS, Known, text_of, why_not
@@ -58,10 +58,10 @@ def of_what_runs(root: Node, wrong: frozenset[Loc]) -> Found:
         if Role.POSTGRESQL not in roles and _values(root, (*loc, "postgresql")):
             yield (*loc, "postgresql"), f"{host} has no role postgresql"
         for role, _value in _values(root, (*loc, "pools")):
-            if role in words.POOL_ROLES and role not in roles:
+            if role in validators.POOL_ROLES and role not in roles:
                 yield (*loc, "pools", role), f"{host} has no role {role}"
         for name, _value in _values(root, (*loc, "memory")):
-            if name in words.CONTAINERS and name not in {one.name for one in components.of_roles(roles)}:
+            if name in validators.CONTAINERS and name not in {one.name for one in components.of_roles(roles)}:
                 yield (*loc, "memory", name), f"{host} runs no {name}"
 
 
@@ -101,7 +101,7 @@ def _known(root: Node) -> Known:
         if name.casefold() in parameters.LOADING
     ]
     return Known(
-        postgresql if postgresql in words.POSTGRES_VERSIONS else "",
+        postgresql if postgresql in validators.POSTGRES_VERSIONS else "",
         temporal if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){2}", temporal) else "",
         _words(root, "accept"),
         parameters.libraries_in(loaded),

@@ -167,6 +167,8 @@ def _temporal(known: Known, name: str, value: Value) -> Iterator[str]:
     except ValueError as error:
         yield str(error)
         return
+    if outward.is_outward_key(name) and outward.RISK not in known.accept:
+        yield f"{outward.WHAT}; if that is meant: accept: [{outward.RISK}]"
     if name == "limit.maxIDLength" and isinstance(value, int) and value > MOST_ID:
         yield f"must be at most {MOST_ID}: the columns hold no more"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import InputError
-from tempo_infra.inventory import addresses, words
+from tempo_infra.inventory import addresses, validators
 from tempo_infra.inventory.edit import edited
 from tempo_infra.inventory.load import load, loads
 from tempo_infra.inventory.problems import did_you_mean, quoted
@@ -51,10 +51,10 @@ class Answers:
 
 
 CHECKS: Mapping[str, Callable[[str], object]] = {
-    "cluster": words.dns_label,
-    "country": words.country,
-    "provider": words.title,
-    "user": words.user_name,
+    "cluster": validators.dns_label,
+    "country": validators.country,
+    "provider": validators.title,
+    "user": validators.user_name,
 }
 
 

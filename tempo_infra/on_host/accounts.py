@@ -27,6 +27,7 @@ NSS_S = 5.0  # for accounts of a directory in the network, which may be gone
 ENGINE_S = 8.0
 SOME_MISSING = 2  # what `getent` ends with when it does not know all keys
 CONTAINER = re.compile(r"[0-9a-f]{64}")  # in the name of a process's control group
+MOST_NAMED = 8  # of those that have one number
 LONGEST = 32  # of a name that is shown: a user's may have as many characters
 NUMBER = re.compile(r"[0-9]{1,10}")  # what `isdigit` takes may be no number, or one without an end
 
@@ -73,8 +74,16 @@ def look(numbers: "Iterable[int]", reads: "dict[int, str] | None" = None) -> Acc
     except (OSError, ValueError) as error:
         unasked = f"whether a process runs as one of the ids of containers is not known: {error}"
     return Accounts(
-        [Shared(number, one) for number in wanted for one in dict.fromkeys(named[number])], unasked
+        [Shared(number, one) for number in wanted for one in _some(number, named[number])], unasked
     )
+
+
+def _some(number: int, words: "list[str]") -> "list[str]":
+    """Return each once; of very many the first, and how many more there are."""
+    each = list(dict.fromkeys(words))
+    more = len(each) - MOST_NAMED
+    left_out = [f"{more} more have the number {number} on this host"] if more > 0 else []
+    return each[:MOST_NAMED] + left_out
 
 
 def _words(kind: str, number: int, name: str, what: str) -> str:

@@ -29,7 +29,7 @@ WANTS = "etc/systemd/system/multi-user.target.wants"
 RESERVE, RESERVE_BYTES = "reserve", 256 * 1024
 _beating = threading.Lock()  # signs of life come from another thread than the one that disarms
 OPEN = ("armed", "healthy", "restored")  # phases in which the host still has to decide
-WATCH_S = 3600.0  # the timer's program begins anew after so long of a run that goes on
+WATCH_S = 3600.0  # the timer's program starts again after so long of a run that goes on
 FILES_S, ADDRESS_S = 600.0, 600.0  # a boot puts files back, and waits for the internal address
 LOCK_WAIT_S, MARGIN_S = 30.0, 300.0
 
@@ -129,7 +129,7 @@ def guard(layout: Layout, armed: Armed) -> None:
 
 
 def decide_s(armed: Armed) -> float:
-    """Return the longest time of a decision: the soak, and putting back. Past it, systemd begins it anew."""
+    """Return the longest time of a decision: the soak, and putting back. Past it, systemd starts it again."""
     return armed.soak_s + 2 * UNDO_S
 
 

@@ -9,8 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
-from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import (
+    actor,
     data_folder,
     images,
     manifest,
@@ -19,8 +19,8 @@ from tempo_infra.on_host import (
     snapshot,
     temporal_version,
     undo,
-    whose,
 )
+from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.compose_version import remember as remember_compose
 from tempo_infra.on_host.containers import running
 from tempo_infra.on_host.durable import fsync_folder, make_folder, write_new
@@ -73,7 +73,7 @@ def arm(layout: Layout, args: change.Arm) -> "dict[str, Optional[str]]":
         grace_s=args.grace_s,
         soak_s=args.soak_s,
         inventory=args.inventory,
-        login=whose.login(),
+        login=actor.login(),
         running=running(layout),
         since=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )

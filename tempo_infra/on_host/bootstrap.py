@@ -9,7 +9,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Callable
 
-from tempo_infra.on_host import said, which_engine
+from tempo_infra.on_host import remedies, which_engine
 from tempo_infra.on_host.shell import StepError, must, run
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _apt(words: "Sequence[str]", until: float, say: "Callable[[str], None]") -> 
         if not any(text in output.err for text in HELD):
             raise StepError(
                 f"`apt-get {words[0]}`: {output.last_words}",
-                remedy=said.remedy(said.APT, output.err, BY_HAND),
+                remedy=remedies.remedy(remedies.APT, output.err, BY_HAND),
             )
         waiting.once_more(_holder(output.err))
 

@@ -35,7 +35,7 @@ def compose_version(layout: Layout) -> Optional[str]:
 def configs(layout: Layout, text: str) -> "dict[str, str]":
     """Return service -> the digest that compose writes at a container that it makes from this file.
 
-    Compose makes a container anew when that is another one. Empty where it can't say; nothing is written.
+    Compose recreates a container when that is another one. Empty where it can't say; nothing is written.
     """
     known = _remembered(layout).get("configs")
     if isinstance(known, dict) and known.get("of") == _sha256(text) and isinstance(known.get("are"), dict):

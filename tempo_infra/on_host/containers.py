@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.on_host import compose_network, engine, said, which_engine
+from tempo_infra.on_host import compose_network, engine, remedies, which_engine
 from tempo_infra.on_host.layout import PROJECT
 from tempo_infra.on_host.shell import Output, StepError, must, run
 
@@ -51,7 +51,7 @@ def _pull(image: str, until: float) -> str:
     if output.returncode != 0:
         raise StepError(
             f"image {image}: {output.last_words}",
-            remedy="nothing was switched; " + said.remedy(said.REGISTRY, output.err, PULL_BY_HAND),
+            remedy="nothing was switched; " + remedies.remedy(remedies.REGISTRY, output.err, PULL_BY_HAND),
         )
     return image
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import untrusted, users
-from tempo_infra.on_host.aside import aside
+from tempo_infra.on_host.child import aside
 from tempo_infra.on_host.durable import make_folder
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.unmounted import unmounted

@@ -80,7 +80,7 @@ def postgres_ready(layout: Layout, args: change.PostgresReady) -> Ready:
     except StepError as error:
         raise StepError(f"{error}; its log ends: {why_not_running(layout, 'postgresql')}") from error
     changed = reloading.reload()
-    say = f"read anew: {', '.join(changed)}" if changed else ""
+    say = f"reloaded: {', '.join(changed)}" if changed else ""
     return Ready(time.monotonic() - started, number, say)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable
 
 from tempo_infra.on_host import containers, fit, psql, which_engine
-from tempo_infra.on_host.belongs import cluster_here
+from tempo_infra.on_host.cluster_name import cluster_here
 from tempo_infra.on_host.database import TEMPORALS, YOUNG_S
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.ring import IT_RUNS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host.aside import aside
+from tempo_infra.on_host.child import aside
 from tempo_infra.on_host.data_folder import NAME
 from tempo_infra.on_host.probes import disk, fsync
 from tempo_infra.on_host.probes.reading import Unread

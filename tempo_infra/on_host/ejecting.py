@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import manifest, mounts
-from tempo_infra.on_host.belongs import refuse_another
+from tempo_infra.on_host.cluster_name import refuse_another
 from tempo_infra.on_host.durable import replace_file
 from tempo_infra.on_host.journal import confirmed
 from tempo_infra.on_host.leaving import KEPT_ASIDE, refuse_open_run
@@ -128,7 +128,7 @@ def _leave_unit(layout: Layout, plain: Path) -> None:
 
 
 def _read_on(plain: Path) -> "set[str]":
-    """Return what containers have mounted, and would have once they are made anew."""
+    """Return what containers have mounted, and would have once they are recreated."""
     return mounts.mounted() | mounts.named_by(plain)
 
 

@@ -212,7 +212,7 @@ def _switch_to_zero(layout: Layout) -> Switched:
 
 
 def _reload_units(changed: "Iterable[str]") -> None:
-    """Have systemd read its units anew when one of them changed; a boot reads them anyway."""
+    """Have systemd reload its units when one of them changed; a boot reads them anyway."""
     if any(path.startswith("etc/systemd/") for path in changed):
         run(["systemctl", "daemon-reload"], deadline_s=60)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Union
 
-from tempo_infra.on_host.later import Later
+from tempo_infra.on_host.lazy import Later
 
 if TYPE_CHECKING:
     from tempo_infra.on_host import database, http_health, role_health

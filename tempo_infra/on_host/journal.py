@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Optional
 
-from tempo_infra.on_host import whose
+from tempo_infra.on_host import actor
 from tempo_infra.on_host.durable import append_line, replace_file
 from tempo_infra.on_host.layout import ZERO
 
@@ -51,7 +51,7 @@ def must_be_run(text: str) -> None:
 
 
 FIELDS = {one.name for one in fields(Entry)}
-RESTART = "restart"  # an entry of one service that ran, was made anew, and serves again after `seconds`
+RESTART = "restart"  # an entry of one service that ran, was recreated, and serves again after `seconds`
 NOTE = "note"  # an entry that says, before anything is done, what a run is about, and whose it is
 MOST_WORDS, MOST_WHO = 1000, 100  # characters that are kept of it
 REMEMBERED = 5  # times of a service
@@ -67,7 +67,7 @@ def note(layout: Layout, args: change.Note) -> "dict[str, str]":
     """Write down what a run is about; a full disk is said by the step that needs it."""
     with contextlib.suppress(OSError):
         begun = Entry(args.run, NOTE, "begun", detail=args.what[:MOST_WORDS], who=args.who[:MOST_WHO])
-        record(layout, replace(begun, login=whose.login()))
+        record(layout, replace(begun, login=actor.login()))
     return {}
 
 
@@ -79,7 +79,7 @@ def record(layout: Layout, entry: Entry) -> None:
     append_line(layout.journal, _line(stamped))
     if entry.result in DECIDED or (entry.step, entry.result) == ("rollback", "failed"):
         by = f" by {entry.who} ({entry.login})" if entry.who else ""
-        whose.tell_syslog(
+        actor.tell_syslog(
             layout.root, f"run {entry.run}{by}: {entry.result} {entry.generation[:12]} {entry.detail}"
         )
 
@@ -137,7 +137,7 @@ def _is_whole(entry: Entry) -> bool:
 
 
 def restarts(layout: Layout) -> "dict[str, list[float]]":
-    """Return how long services were away when they were made anew, the last times of each."""
+    """Return how long services were away when they were recreated, the last times of each."""
     found: "dict[str, list[float]]" = {}
     for entry in entries(layout):
         if entry.step == RESTART and entry.detail and 0 <= entry.seconds < LONGEST_S:

@@ -45,7 +45,7 @@ def read(layout: Layout, digest: str) -> KeptGeneration:
 
 
 def _texts(layout: Layout, folder: Path) -> KeptGeneration:
-    """Read them where they lie: what is read anew while a service runs is kept beside, in the generation."""
+    """Read them where they lie: what is reloaded while a service runs is kept beside, in the generation."""
     text = (folder / manifest.NAME).read_text(errors="replace")
     texts, left = {}, MOST_CHARACTERS
     for path, one in manifest.parse(text).files.items():

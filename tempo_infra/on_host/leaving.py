@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import data_folder, manifest, snapshot
-from tempo_infra.on_host.belongs import refuse_another
+from tempo_infra.on_host.cluster_name import refuse_another
 from tempo_infra.on_host.containers import down
 from tempo_infra.on_host.durable import make_folder, remove_file, write_new
 from tempo_infra.on_host.kernel_before import before as values_before

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import whose
+from tempo_infra.on_host import actor
 from tempo_infra.on_host.durable import make_folder
 from tempo_infra.on_host.shell import StepError
 
@@ -98,7 +98,7 @@ class HostLock:
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, json.dumps(record).encode())
-        whose.tell_syslog(self._root, f"run {run} by {who} ({whose.login()}): begins")
+        actor.tell_syslog(self._root, f"run {run} by {who} ({actor.login()}): begins")
 
     def drop(self) -> None:
         """Let go at once: a program that ends keeps its files while a thread of it stands in the kernel."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NAME = "manifest.json"
 FORMAT, OLDER = 2, 1  # that is written; that is read as well
 OWNED = "etc/"
+SERVICES, LEAST_PARTS = "services", 3  # "services/history-3f2a…/server.yaml"
 LARGEST_UID = 2**32 - 2  # the one above it stands for nobody
 MODE = re.compile(r"0[0-7]{3}", re.ASCII)
 
@@ -45,7 +46,7 @@ class Entry:
     mode: int = 0o644
     uid: int = 0  # owner; the group is the same number
     effect: str = ""  # what its change does: "restarts history"
-    live: bool = False  # its service reads it anew: it is written into the folder of the running service
+    live: bool = False  # its service reloads it: it is written into the folder of the running service
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def of(body: Any) -> Manifest:  # noqa: ANN401 - JSON
             host=_word(body.get("host", "")),
             cluster=_word(body.get("cluster", "")),
             users=OF_IMAGES if users is None else Users(**{key: _number(one) for key, one in users.items()}),
-            files={_word(path): _entry(one) for path, one in body["files"].items()},
+            files={_path(path): _entry(one) for path, one in body["files"].items()},
             instances=instances,
             networks={_word(name): _words(one) for name, one in body.get("networks", {}).items()},
             kernel={_word(name): _word(one) for name, one in body.get("kernel", {}).items()},
@@ -205,6 +206,14 @@ def _word(value: Any) -> str:  # noqa: ANN401 - JSON
     if not isinstance(value, str):
         raise TypeError(f"{str(value)[:20]!r} is no text")
     return value
+
+
+def _path(value: Any) -> str:  # noqa: ANN401 - JSON
+    """Return a file's path in the generation; those of services lie in a folder of their own."""
+    parts = _word(value).split("/")
+    if not {"", ".", ".."}.isdisjoint(parts) or (parts[0] == SERVICES and len(parts) < LEAST_PARTS):
+        raise ValueError(f"{value[:80]!r} is no path of a file")
+    return str(value)
 
 
 def _words(value: Any) -> "Tuple[str, ...]":  # noqa: ANN401 - JSON

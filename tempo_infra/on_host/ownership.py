@@ -171,7 +171,7 @@ def immutable(path: Path) -> bool:
 
 
 def put_right(wants: "Iterable[Want]", contents: "Mapping[Path, bytes]") -> "list[str]":
-    """Set owners and modes right; write what is no plain file anew. Returns what was changed.
+    """Set owners and modes right; rewrite what is no plain file. Returns what was changed.
 
     StepError for what can't be set: a folder's place that something else has, an attribute.
     """

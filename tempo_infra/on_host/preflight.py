@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable
 
 from tempo_infra.on_host import (
     accounts,
-    belongs,
+    cluster_name,
     data_folder,
     identity,
     kernel_refuses,
@@ -100,7 +100,7 @@ def _data(layout: Layout, args: change.Preflight) -> "list[str]":
 
 
 def _cluster(layout: Layout, args: change.Preflight) -> "list[str]":
-    why = belongs.why_not(belongs.cluster_here(layout), args.cluster, args.renamed_from)
+    why = cluster_name.why_not(cluster_name.cluster_here(layout), args.cluster, args.renamed_from)
     return [why] if why else []
 
 

@@ -14,7 +14,7 @@ import re
 import secrets
 from typing import Any
 
-from tempo_infra.on_host import engine, said
+from tempo_infra.on_host import engine, remedies
 from tempo_infra.on_host.inside import inside
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.steps.change import ITS_DATABASE
@@ -181,7 +181,9 @@ def _run(container: str, text: str, database: str, deadline_s: float, read_only:
             remedy="whoever has the database's password can put that there: look at it, take it away, then "
             "tempo-infra secrets rotate",
         )
-    raise StepError(f"SQL in {database}: {output.last_words}", remedy=said.remedy(said.SQL, output.err))
+    raise StepError(
+        f"SQL in {database}: {output.last_words}", remedy=remedies.remedy(remedies.SQL, output.err)
+    )
 
 
 def _end_left_over(container: str, ours: int) -> None:

@@ -1,4 +1,4 @@
-"""Letting running servers take up files that they read anew, and seeing that they did.
+"""Letting running servers take up files that they reload, and seeing that they did.
 
 Asked of the server itself and of the files, never of what a run did before: so it holds after a change, on
 the way back, and when the program that wrote them is gone.
@@ -41,7 +41,7 @@ LEFT = (
 
 
 def reload(deadline_s: float = TAKEN_S) -> "list[str]":
-    """Have the database read its files anew where they are newer than what it has read; which, by name.
+    """Have the database reload its files where they are newer than what it has read; which, by name.
 
     StepError with the server's own words when it does not take them by the deadline. Nothing is done where no
     database of ours runs: one that starts reads its files.
@@ -56,7 +56,7 @@ def reload(deadline_s: float = TAKEN_S) -> "list[str]":
     until = time.monotonic() + deadline_s
     while _changed(container):
         if time.monotonic() > until:
-            raise StepError(f"PostgreSQL has not read {', '.join(changed)} anew in {deadline_s:g} s")
+            raise StepError(f"PostgreSQL has not reloaded {', '.join(changed)} in {deadline_s:g} s")
         time.sleep(PAUSE_S)
     left = [str(row["what"]) for row in psql.ask(container["Id"], LEFT, deadline_s=ASK_S)]
     if left:
@@ -86,7 +86,7 @@ def take_up(services: "Collection[str]", deadline_s: float = TAKEN_UP_S) -> None
             if TAKEN in said:
                 del waiting[service]
         if waiting and time.monotonic() > until:
-            raise StepError(f"{min(waiting)} has not read {DYNAMIC} anew in {deadline_s:g} s")
+            raise StepError(f"{min(waiting)} has not reloaded {DYNAMIC} in {deadline_s:g} s")
         time.sleep(LOOK_EVERY_S if waiting else 0)
 
 

@@ -6,6 +6,7 @@ others. So the ring is asked for, by the call that `tdbg membership list-gossip`
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 DESCRIBE = "/temporal.server.api.adminservice.v1.AdminService/DescribeCluster"
 INFO, RINGS, ROLE, MEMBERS, IDENTITY = 3, 3, 1, 3, 1
 ROLES = ("frontend", "history", "matching", "worker")  # another one is none that this tool starts
+PLACE, LARGEST_PORT = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([0-9]{1,5})"), 65535
 ASK_S = 3.0
 MOST_BYTES = 1024 * 1024
 MOST_MEMBERS = 1000
@@ -49,12 +51,10 @@ def read(host: str, port: int, deadline_s: float = ASK_S) -> "list[str]":
 def _address(member: bytes) -> str:
     """Return a member's "10.0.0.12:7234"; Unread for what is no address."""
     text = b"".join(protobuf.texts(member, IDENTITY)).decode(errors="replace")
-    host, _, port = text.rpartition(":")
-    try:
-        fit.address(host.strip("[]"))
-        return f"{host}:{int(port)}"
-    except ValueError:
-        raise Unread(f"the ring has a member at {fit.text(text)}") from None
+    found = PLACE.fullmatch(text)
+    if found is None or not fit.is_address(found[1] or found[2]) or int(found[3]) > LARGEST_PORT:
+        raise Unread(f"the ring has a member at {fit.text(text)}")
+    return text
 
 
 def ring(args: change.Ring) -> "dict[str, list[str]]":

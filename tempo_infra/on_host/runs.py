@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import condition, manifest, snapshot, undo
-from tempo_infra.on_host.belongs import cluster_here
+from tempo_infra.on_host.cluster_name import cluster_here
 from tempo_infra.on_host.cluster_record import ClusterRecord, records
 from tempo_infra.on_host.condition import Container  # noqa: TC001 - readers of Runs need the type
 from tempo_infra.on_host.identity import pinned

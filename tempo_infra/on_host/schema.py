@@ -57,7 +57,7 @@ def migrate(layout: Layout, args: change.Schema, say: "Callable[[str], None]") -
     containers.wait_for_earlier(job)
     for database in (TEMPORALS, VISIBILITY):
         if cut_off(database):
-            say(f"{database}: an earlier first migration was cut off, it begins anew")
+            say(f"{database}: an earlier first migration was cut off, it starts again")
             psql.change(psql.database_container(), DROP, database=database, deadline_s=DROP_S)
     with _said(say, args.deadline_s):
         return containers.job(layout, job, b"")

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Callable, Mapping, TypeVar
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host import journal
-from tempo_infra.on_host.later import Later
 from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.lazy import Later
 from tempo_infra.on_host.session import Handler, Session
 from tempo_infra.on_host.steps import change, reading, upkeep
 
 if TYPE_CHECKING:
     from tempo_infra.on_host import (
         arming,
-        belongs,
         bootstrap,
+        cluster_name,
         cluster_record,
         containers,
         database,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     )
     from tempo_infra.on_host.steps.step import Step
 else:
-    arming, belongs, bootstrap = map(Later, ("arming", "belongs", "bootstrap"))
+    arming, cluster_name, bootstrap = map(Later, ("arming", "cluster_name", "bootstrap"))
     cluster_record, containers = map(Later, ("cluster_record", "containers"))
     database, departing = map(Later, ("database", "departing"))
     disk_speed, draining, ejecting, ring = map(Later, ("disk_speed", "draining", "ejecting", "ring"))
@@ -71,7 +71,7 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(reading.BootId, lambda s, _: {"boot_id": guard.boot_id(s.layout)}),
         _does(reading.Departed, lambda s, _: departing.look(s.layout)),
         _does(reading.Runs, lambda s, step: runs.read_runs(s.layout, step)),
-        _does(reading.Belongs, lambda s, step: belongs.refuse_another(s.layout, step.cluster)),
+        _does(reading.Belongs, lambda s, step: cluster_name.refuse_another(s.layout, step.cluster)),
         _does(reading.Roles, lambda _, __: {"roles": retiring.roles()}),
         _does(reading.Passwords, lambda s, step: secret_files.passwords(s.layout, step)),
         _does(change.Lock, Session.lock),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Mapping
 
 from tempo_infra.on_host import armed as guard
 from tempo_infra.on_host.journal import RESTART, Entry, record
-from tempo_infra.on_host.later import Later
+from tempo_infra.on_host.lazy import Later
 from tempo_infra.on_host.lock import HostLock
 from tempo_infra.on_host.scope import enter_scope
 from tempo_infra.on_host.shell import StepError
@@ -29,13 +29,22 @@ from tempo_infra.on_host.watch import Watch
 from tempo_infra.on_host.wire import Event, Reply, WireError, decode_request, read_frame
 
 if TYPE_CHECKING:
-    from tempo_infra.on_host import containers, database, facts, generation, gone, identity, role_health, undo
+    from tempo_infra.on_host import (
+        containers,
+        database,
+        facts,
+        generation,
+        hangup,
+        identity,
+        role_health,
+        undo,
+    )
     from tempo_infra.on_host.layout import Layout
     from tempo_infra.on_host.steps import change, reading
     from tempo_infra.on_host.steps.step import Step
 else:
     containers, database, facts = map(Later, ("containers", "database", "facts"))
-    generation, gone, identity = map(Later, ("generation", "gone", "identity"))
+    generation, hangup, identity = map(Later, ("generation", "hangup", "identity"))
     role_health, undo = map(Later, ("role_health", "undo"))
 
 Handler = Callable[["Session", Any], object]  # of one kind of step
@@ -83,7 +92,7 @@ class Session:
         self._step = ""
         self._asked_at = time.monotonic()
         self._in_scope = False
-        self._away: dict[str, float] = {}  # services made anew by this run -> since when
+        self._away: dict[str, float] = {}  # services recreated by this run -> since when
         self._patience_s = 0.0  # 0: without end
         self._end = "the connection was lost"
 
@@ -130,7 +139,7 @@ class Session:
         last = threading.Thread(target=self._journal, args=(step, "failed", "", what), daemon=True)
         last.start()  # its disk may be what hangs
         last.join(SAID_S)
-        gone.end(last=self._lock.drop)  # the step may still be at work until then: nobody else is
+        hangup.end(last=self._lock.drop)  # the step may still be at work until then: nobody else is
 
     def _forgotten(self) -> bool:
         """Whether an operator who is there has asked for nothing for so long that he, too, hangs."""
@@ -306,7 +315,7 @@ class Session:
 
     def facts(self, step: reading.Facts) -> facts.Facts:
         """Measure while the operator is there: nobody else wants the facts."""
-        with gone.ended_with(self._stdin.fileno()):
+        with hangup.ended_with(self._stdin.fileno()):
             return facts.collect(step.options)
 
     @property

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, Optional, Sequence
 
-from tempo_infra.on_host import said
+from tempo_infra.on_host import remedies
 from tempo_infra.on_host.layout import DOCKER_SOCKET
 
 ENVIRONMENT = {
@@ -33,7 +33,7 @@ class StepError(Exception):
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(what)
-        self.remedy = remedy or said.remedy(said.HOST, what)
+        self.remedy = remedy or remedies.remedy(remedies.HOST, what)
 
 
 @dataclass(frozen=True)

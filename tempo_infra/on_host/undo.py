@@ -21,8 +21,8 @@ from tempo_infra.on_host.durable import remove_file, replace_symlink
 from tempo_infra.on_host.garbage import tidy
 from tempo_infra.on_host.health import Grpc, Http, Postgres
 from tempo_infra.on_host.journal import Entry, in_journal, name_of, record, was_kept
-from tempo_infra.on_host.later import Later
 from tempo_infra.on_host.layout import PROJECT
+from tempo_infra.on_host.lazy import Later
 from tempo_infra.on_host.shell import StepError, run
 from tempo_infra.on_host.steps import change
 
@@ -75,7 +75,7 @@ def must_be_the_same(armed: Armed, layout: Layout) -> None:
 
 
 def soak(layout: Layout, armed: Armed) -> None:
-    """Let containers that were made anew run for a while, and look again. StepError when one did not last."""
+    """Let containers that were recreated run for a while, and look again. StepError when one did not last."""
     if armed.started != armed.running:
         while (left_s := armed.healthy_at + armed.soak_s - guard.since_boot_s()) > 0:
             time.sleep(min(left_s, LOOK_EVERY_S))

@@ -23,6 +23,7 @@ from tempo_infra.on_host.engine_here import (
     program,
     rootless,
 )
+from tempo_infra.on_host.probes.reading import Unread, read_file
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -156,12 +157,12 @@ def masquerades(networks: "Iterable[Mapping[str, Any]]") -> bool:
 
 def makes_rules(root: Path) -> bool:
     """Whether it was told to make the firewall's rules ("ip-masq" is for the default network alone)."""
-    words = next((one.words for one in daemons(root)), ())
+    words = next((one.words for one in daemons(root) if not one.uid), ())
     if any(word.lower() in ("--iptables=false", "--iptables=f", "--iptables=0") for word in words):
         return False
     try:
-        told = json.loads((root / _settings(words).lstrip("/")).read_text())
-    except (OSError, ValueError):
+        told = json.loads(read_file(str(root / _settings(words).lstrip("/"))))
+    except (OSError, ValueError, RecursionError, Unread):  # what a process names may be anything
         return True
     return not isinstance(told, dict) or told.get("iptables") is not False
 

@@ -40,7 +40,7 @@ class File:
     mode: int  # 0o644
     uid: int  # owner on the host; the group is the same number
     effect: str  # what its change does: "restarts history", "applied by sysctl", "new logins"
-    live: bool = False  # its service reads it anew: it is written into the folder of the running service
+    live: bool = False  # its service reloads it: it is written into the folder of the running service
 
     @property
     def sha256(self) -> str:
@@ -58,7 +58,7 @@ class OwnTemplate:
 
     name: str  # "docker-compose.yml.j2"
     beyond: tuple[str, ...] = ()  # what it renders beyond the inventory's meaning, and was accepted
-    accepted: str = ""  # the risk that was taken for it
+    accepted: str = ""  # the risks that were taken for it: "own-access, commands-and-exports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def own_used(bundles: Iterable[Bundle]) -> tuple[OwnUse, ...]:
             name,
             tuple(at),
             tuple(dict.fromkeys(one for own in at.values() for one in own.beyond)),
-            next((own.accepted for own in at.values() if own.accepted), ""),
+            ", ".join(dict.fromkeys(one for own in at.values() for one in own.accepted.split(", ") if one)),
         )
         for name, at in sorted(found.items())
     )

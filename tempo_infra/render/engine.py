@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 OUTPUT_LIMIT = 1024 * 1024  # characters of one file, before and after its values are put in
 RECORD = "recorded"
-PLACEHOLDER = re.compile(r"zqz([0-9]{1,7})zqz", re.ASCII)
+MARK = "zqz"
+PLACEHOLDER = re.compile(rf"{MARK}([0-9]{{1,7}}){MARK}", re.ASCII)
 REFUSED = (
     *(nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends),
     *(nodes.Concat, nodes.FilterBlock, nodes.AssignBlock),
@@ -69,7 +70,7 @@ class Rendered:
             return {self.meant(key): self.meant(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return type(value)(self.meant(item) for item in value)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or MARK not in value:
             return value
         whole = PLACEHOLDER.fullmatch(value)
         if whole:
@@ -120,7 +121,7 @@ def _filter(name: str, quote: Callable[[Scalar], str]) -> Callable[[Context, Sca
             raise SecurityError(f"{type(value).__name__} is not a single value")
         record = context[RECORD]
         record.printed.append(Printed(name, value, quote(value)))
-        return _Quoted(f"zqz{len(record.printed) - 1}zqz")
+        return _Quoted(f"{MARK}{len(record.printed) - 1}{MARK}")
 
     return placeholder
 

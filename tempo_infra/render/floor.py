@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tempo_infra.errors import InputError
-from tempo_infra.inventory import outward, parameters
+from tempo_infra.inventory import dynamic_config, outward, parameters
 from tempo_infra.inventory.overrides import OURS, Known, why_not
-from tempo_infra.render import lines
+from tempo_infra.render import access, lines
 from tempo_infra.sizing import overrides
 
 if TYPE_CHECKING:
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Cluster
 
 MOST_SHOWN = 8
-LONGEST_SHOWN = 50  # characters of a value
+LONGEST_SHOWN = 400  # characters of a value
 LEAST = 0.01  # processors: of less, Docker makes no limit at all; of connections, 0 is no limit
 OUTWARD_SECTIONS = frozenset({"archival", "namespaceDefaults", "otel"})
 
 Rule: TypeAlias = "Callable[[Any, Any], bool] | dict[str, Rule]"  # own value and ours -> is it fine?
+Beyond: TypeAlias = tuple[str, str]  # the risk that is accepted for it, and what it is
 ABSENT = object()
 
 
@@ -39,15 +40,15 @@ class Read:
     found: Any
 
 
-def judged(cluster: Cluster, path: str, template: object, own: Read, ours: Read) -> tuple[str, ...]:
+def judged(cluster: Cluster, path: str, template: object, own: Read, ours: Read) -> tuple[Beyond, ...]:
     """Return what an own template's file says beyond what the inventory means, where that is accepted.
 
     InputError where it is not.
     """
     never = list(FLOORS.get(path, _same_as_ours)(cluster, own, ours))
-    risk, acceptable = RISKS.get(path, ("", _nothing))
-    beyond = tuple(acceptable(cluster, own, ours))
-    refused = never if risk in cluster.accept else [*never, *beyond]
+    beyond = tuple((risk, told) for risk, found in RISKS.get(path, ()) for told in found(cluster, own, ours))
+    open_ = [(risk, told) for risk, told in beyond if risk not in cluster.accept]
+    refused = never + [told for _, told in open_]
     if not refused:
         return beyond
     told = "; ".join(refused[:MOST_SHOWN]) + (
@@ -55,7 +56,8 @@ def judged(cluster: Cluster, path: str, template: object, own: Read, ours: Read)
     )
     remedy = "render there what the built-in template does"
     if not never:
-        remedy += f", or take the risk with accept: [{risk}], which every plan shows"
+        risks = ", ".join(dict.fromkeys(risk for risk, _ in open_))
+        remedy += f", or take the risk with accept: [{risks}], which every plan shows"
     raise InputError(f"{template}: more than the inventory means: {told}", remedy=remedy)
 
 
@@ -138,6 +140,15 @@ SERVER: Rule = {
     "publicClient": _only("forceTLSConfig"),  # the worker service finds frontends among the members
     "dynamicConfigClient": {"pollInterval": _PAUSE},
 }
+ACCESS: Rule = {
+    "*": _free,
+    "global": {"*": _free, "authorization": {}, "tls": {}},
+    "persistence": {
+        "*": _free,
+        "datastores": {"*": {"*": _free, "sql": {"*": _free, "tls": _only("enabled")}}},
+    },
+}
+"""What of a server's file says whose word it takes: keys of tokens, certificates, the database's name."""
 LIMITS: Mapping[str, tuple[int, int]] = {
     "nofile": (1024, 1 << 20),  # above fs.nr_open no login succeeds
     "nproc": (4096, 1 << 22),
@@ -146,6 +157,8 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "stack": (8192, 1 << 30),
 }
 """What of each lets people log in; with other items everybody can be locked out."""
+COMPOSED: Mapping[str, Any] = {"map": dict, "typed": dict | list}
+"""Kinds of dynamic keys that no single value can be of."""
 THP = re.compile(
     r"/sys/kernel/mm/transparent_hugepage/(enabled|defrag|shmem_enabled|khugepaged/\w+)", re.ASCII
 )
@@ -188,7 +201,7 @@ def _shown(value: object) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+    return lines.short(text, LONGEST_SHOWN)
 
 
 def _sysctl(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
@@ -257,19 +270,28 @@ def _same_as_ours(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
 
 
 def _dynamic(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
-    known = overrides.known(cluster)
+    by = overrides.known(cluster)
+    known = replace(by, accept=by.accept | {outward.RISK})
     for name, entries in own.found.items():
         if not _alike(entries, ours.found.get(name, ABSENT)):
-            yield from (f"{name}: {why}" for why in _wrong_values(known, name, entries))
+            yield from (
+                f"{name}: {why}" for one in entries for why in _wrong_value(known, name, one["value"])
+            )
 
 
-def _wrong_values(known: Known, name: str, entries: object) -> Iterator[str]:
-    for one in entries if isinstance(entries, list) else [entries]:
-        value = one.get("value") if isinstance(one, dict) else None
-        if isinstance(value, str | int | float | bool):
-            yield from why_not(known, "temporal", name, value)
-        else:
-            yield "is no list of single values"
+def _wrong_value(known: Known, name: str, value: object) -> Iterator[str]:
+    """Yield what speaks against a value; of one that is not single, only the key was judged before."""
+    kind = dynamic_config.key(known.temporal, name).kind
+    if kind in COMPOSED and not isinstance(value, COMPOSED[kind]):
+        yield "must be a mapping" if kind == "map" else "must be a list or a mapping"
+    elif kind not in COMPOSED and isinstance(value, str | int | float):
+        yield from why_not(known, "temporal", name, value)
+
+
+def _outward_keys(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    for name, entries in own.found.items():
+        if outward.is_outward_key(name) and not _alike(entries, ours.found.get(name, ABSENT)):
+            yield f"{_told(name, entries, ours.found.get(name, ABSENT))} {outward.WHAT}"
 
 
 def _outward_parameters(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
@@ -284,6 +306,10 @@ def _outward_sections(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
             yield f"{_told(name, own.found[name], ours.found.get(name, ABSENT))} {outward.WHAT}"
 
 
+def _lets_in(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    return (_short(line) for line in access.lets_in(own.found, ours.found))
+
+
 def _nothing(_cluster: Cluster, _own: Read, _ours: Read) -> Iterator[str]:
     return iter(())
 
@@ -292,7 +318,7 @@ FLOORS: Mapping[str, Callable[[Cluster, Read, Read], Iterator[str]]] = {
     **dict.fromkeys(("docker-compose.yml", "migrate.sh"), _nothing),
     "server.yaml": _document(SERVER),
     "dynamic.yaml": _dynamic,
-    "pg_hba.conf": _nothing,  # `keys.check_hba`
+    "pg_hba.conf": _nothing,  # `keys.check_hba`, and who is let in
     "postgresql.conf": _postgresql,
     "etc/sysctl.d/60-tempo-infra.conf": _sysctl,
     "etc/security/limits.d/60-tempo-infra.conf": _limits,
@@ -301,10 +327,12 @@ FLOORS: Mapping[str, Callable[[Cluster, Read, Read], Iterator[str]]] = {
     "etc/systemd/system/multi-user.target.d/60-tempo-infra.conf": _unit,
 }
 """What is never taken, by path, as `files` has it; what is not here is the same as ours."""
-RISKS: Mapping[str, tuple[str, Callable[[Cluster, Read, Read], Iterator[str]]]] = {
-    "docker-compose.yml": ("own-compose", _document(COMPOSE)),
-    "migrate.sh": ("own-compose", _script),
-    "postgresql.conf": (outward.RISK, _outward_parameters),
-    "server.yaml": (outward.RISK, _outward_sections),
+RISKS: Mapping[str, tuple[tuple[str, Callable[[Cluster, Read, Read], Iterator[str]]], ...]] = {
+    "docker-compose.yml": (("own-compose", _document(COMPOSE)),),
+    "migrate.sh": (("own-compose", _script),),
+    "postgresql.conf": ((outward.RISK, _outward_parameters),),
+    "pg_hba.conf": ((access.RISK, _lets_in),),
+    "dynamic.yaml": ((outward.RISK, _outward_keys),),
+    "server.yaml": ((outward.RISK, _outward_sections), (access.RISK, _document(ACCESS))),
 }
 """What is taken where the risk is."""

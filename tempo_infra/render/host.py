@@ -10,7 +10,6 @@ from tempo_infra.inventory import subnets
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.users import OF_IMAGES, PASSWD
 from tempo_infra.render import views
-from tempo_infra.render.anew import written
 from tempo_infra.render.bundle import STATE, Bundle, File, OwnTemplate
 from tempo_infra.render.files import (
     COMPOSE,
@@ -19,7 +18,7 @@ from tempo_infra.render.files import (
     service_digest,
     system_files,
 )
-from tempo_infra.render.floor import RISKS, Read, judged
+from tempo_infra.render.floor import Read, judged
 from tempo_infra.render.instances import instances, networks
 from tempo_infra.render.keys import (
     check_compose,
@@ -31,6 +30,7 @@ from tempo_infra.render.keys import (
     refuse_template,
 )
 from tempo_infra.render.reloadable import polls, started_with
+from tempo_infra.render.rewriting import written
 from tempo_infra.render.roundtrip import check
 from tempo_infra.sizing.tables import MAIN, VISIBILITY
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.users import Users
     from tempo_infra.render.engine import Engine, Rendered
+    from tempo_infra.render.floor import Beyond
     from tempo_infra.sizing import Container, HostSettings
 
 
@@ -155,7 +156,7 @@ def _made(
     # Not in the other process: the tables that are loaded for it are there for all then.
     meant = _read(engine.ours(templates[-1], values), spec, values, known) if own else None
 
-    def taken(rendered: Rendered) -> tuple[str, Any, Sequence[str], str, bool]:
+    def taken(rendered: Rendered) -> tuple[str, Any, Sequence[Beyond], str, bool]:
         read = _read(rendered, spec, values, known)
         found = read.found if known in (COMPOSE.path, SERVER) else None
         beyond = judged(cluster, known, rendered.template, read, meant) if meant and not spec.free else ()
@@ -167,8 +168,8 @@ def _made(
     effect = spec.effect.format(service=component.name if component else "")
     live = component is not None and spec.reloaded
     file = File(spec.path, text.encode(), spec.mode, spec.uid, effect, live)
-    accepted = RISKS[known][0] if beyond else ""
-    template = OwnTemplate(name, tuple(beyond), accepted) if own else None
+    accepted = ", ".join(dict.fromkeys(risk for risk, _ in beyond))
+    template = OwnTemplate(name, tuple(told for _, told in beyond), accepted) if own else None
     return Made(file, template, found, start.encode(), polled)
 
 
@@ -181,7 +182,8 @@ def _read(rendered: Rendered, spec: ConfigFile, values: Mapping[str, object], kn
         refuse_template(rendered.text, rendered.template)
         check_temporal(found, rendered.template)
     if known == "dynamic.yaml":
-        check_dynamic(found, rendered.template, str(values["temporal_version"]))
+        shards = values["cluster"].shards if isinstance(values["cluster"], views.ClusterView) else 0
+        check_dynamic(found, rendered.template, str(values["temporal_version"]), shards)
     if spec.reader == "hba" and isinstance(found, list):
         check_hba(found, rendered.template)
         check_local_login(found, rendered.template)

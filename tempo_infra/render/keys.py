@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
-from tempo_infra.inventory import dynamic_config, parameters
+from tempo_infra.inventory import constraints, dynamic_config, parameters
 from tempo_infra.inventory.logins import LOCAL, LOCAL_MAP
 from tempo_infra.inventory.overrides import loses
 from tempo_infra.sizing.tables import MAIN, VISIBILITY
@@ -71,20 +71,6 @@ TEMPORAL: Keys = {
     "dynamicConfigClient": _keys("filepath pollInterval"),
 }
 """From the YAML tags of common/config/config.go of the server, 1.31.2."""
-
-CONSTRAINTS = frozenset(
-    [
-        "namespace",
-        "namespaceid",
-        "taskqueuename",
-        "tasktype",
-        "historytasktype",
-        "shardid",
-        "destination",
-        "chasmtasktype",
-    ]
-)
-"""From common/dynamicconfig/yaml_loader.go of the server, 1.31.2."""
 
 MOST_NAMED = 8  # mistakes of a file
 NEEDED = ("persistence", "global", "services", "clusterMetadata", "dynamicConfigClient")
@@ -193,17 +179,18 @@ def check_postgresql(found: dict[str, str], template: Path, version: int) -> Non
             raise InputError(f"{template}: {name} = {text} is refused: {why}")
 
 
-def check_dynamic(found: object, template: Path, version: str) -> None:
-    """InputError for keys and values of dynamic configuration that the server passes over."""
+def check_dynamic(found: object, template: Path, version: str, shards: int) -> None:
+    """InputError for keys, values and constraints that the server refuses or passes over."""
     found_problems = (
-        why for name, entries in _entries(found) for why in _dynamic(str(name), entries, version)
+        why for name, entries in _entries(found) for why in _dynamic(str(name), entries, version, shards)
     )
     problems = list(
         islice(chain(_twice(found), found_problems), MOST_NAMED)
     )  # a hint for each of thousands takes minutes
     if problems:
         raise InputError(
-            f"{template}: {'; '.join(problems)}", remedy="the server ignores them, with a line in its log"
+            f"{template}: {'; '.join(problems)}",
+            remedy="the server ignores such entries, or refuses the whole file",
         )
 
 
@@ -219,9 +206,14 @@ def _twice(found: object) -> Iterator[str]:
             yield f"{name}: is {other}, which is there already"
 
 
-def _dynamic(name: str, entries: object, version: str) -> Iterator[str]:
+def _dynamic(name: str, entries: object, version: str, shards: int) -> Iterator[str]:
     if not isinstance(entries, list) or not all(isinstance(one, dict) and "value" in one for one in entries):
+        entries = []
+    if not entries:
         yield f"{name or 'the file'}: a key has a list of entries, each with a value"
+        return
+    if any(one.keys() - {"value", "constraints"} for one in entries):
+        yield f"{name}: an entry has a value and constraints"
         return
     try:
         key = dynamic_config.key(version, name)
@@ -230,10 +222,8 @@ def _dynamic(name: str, entries: object, version: str) -> Iterator[str]:
                 dynamic_config.checked(version, name, value)
     except ValueError as error:
         yield f"{name}: {error}"
-    for one in entries:
-        unknown = sorted({str(key).casefold() for key in one.get("constraints") or ()} - CONSTRAINTS)
-        if one.keys() - {"value", "constraints"} or unknown:
-            yield f"{name}: an entry has a value and constraints ({', '.join(sorted(CONSTRAINTS))})"
+        return
+    yield from (f"{name}: {why}" for why in constraints.problems(version, name, entries, shards))
 
 
 def check_compose(found: object, template: Path, project: str, services: set[str]) -> None:

@@ -6,6 +6,7 @@ is free by its pattern, or it has to be ours to the byte.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -41,5 +42,12 @@ def _bound(text: str, free: re.Pattern[str]) -> list[str]:
 
 
 def _shown(line: str) -> str:
-    short = line if len(line) <= LONGEST_SHOWN else f"{line[:LONGEST_SHOWN]}…"
-    return short if line.isascii() and line.strip() else ascii(short)
+    told = short(line, LONGEST_SHOWN)
+    return told if line.isascii() and line.strip() else ascii(told)
+
+
+def short(text: str, most: int) -> str:
+    """Return a text, or its beginning and a digest: another end of it is seen, too."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}… (sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]}…)"

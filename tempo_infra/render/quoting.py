@@ -20,7 +20,9 @@ YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "nu
 YAML_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 PLAIN_PGCONF = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]*|-?[0-9]+(\.[0-9]+)?(B|kB|MB|GB|TB|us|ms|s|min|h|d)?")
 PGCONF_ESCAPES = {"'": "''", "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
-SPACE = range(0x20, 0x7F)
+NOT_PRINTABLE = re.compile(r"[^ -~]")  # of ASCII
+NOT_IN_YAML = re.compile(r"[^ !#-\[\]-~]")  # nor a quote or a backslash
+NOT_IN_PGCONF = re.compile(r"['\\\x00-\x1f\ud800-\udfff]")
 
 
 def yaml(value: Scalar) -> str:
@@ -31,7 +33,7 @@ def yaml(value: Scalar) -> str:
         return _number(value)
     if PLAIN_YAML.fullmatch(value) and value.lower() not in YAML_WORDS:
         return value
-    return '"' + "".join(map(_yaml_character, value)) + '"'
+    return f'"{NOT_IN_YAML.sub(_yaml_escape, value)}"'
 
 
 def compose(value: Scalar) -> str:
@@ -46,7 +48,7 @@ def pgconf(value: Scalar) -> str:
     text = _number(value) if isinstance(value, int | float) else value
     if PLAIN_PGCONF.fullmatch(text):
         return text
-    return "'" + "".join(map(_pgconf_character, text)) + "'"
+    return f"'{NOT_IN_PGCONF.sub(_pgconf_escape, text)}'"
 
 
 def pgname(value: Scalar) -> str:
@@ -93,7 +95,7 @@ def sh(value: Scalar) -> str:
 
 def comment(value: Scalar) -> str:
     """Write the rest of a comment line: printable ASCII, everything else as `?`."""
-    return "".join(c if ord(c) in SPACE else "?" for c in str(value))
+    return NOT_PRINTABLE.sub("?", str(value))
 
 
 FORMATS: dict[str, Callable[[Scalar], str]] = {
@@ -119,25 +121,22 @@ def _number(value: float) -> str:
     return text
 
 
-def _yaml_character(character: str) -> str:
-    code = ord(character)
+def _yaml_escape(found: re.Match[str]) -> str:
+    character, code = found[0], ord(found[0])
     if 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004  # the surrogates
         raise ValueError("half a surrogate pair is no character")
     if character in YAML_ESCAPES:
         return YAML_ESCAPES[character]
-    if code in SPACE:
-        return character
     if code <= 0xFF:  # noqa: PLR2004  # one byte
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004  # two bytes
 
 
-def _pgconf_character(character: str) -> str:
-    if character in PGCONF_ESCAPES:
-        return PGCONF_ESCAPES[character]
-    if character == "\0" or 0xD800 <= ord(character) <= 0xDFFF:  # noqa: PLR2004  # the surrogates
+def _pgconf_escape(found: re.Match[str]) -> str:
+    character = found[0]
+    if character == "\0" or ord(character) >= 0xD800:  # noqa: PLR2004  # the surrogates
         raise ValueError("postgresql.conf can't hold a NUL or half a surrogate pair")
-    return character
+    return PGCONF_ESCAPES.get(character, character)
 
 
 def _only(value: Scalar, pattern: str, what: str) -> str:

@@ -1,6 +1,6 @@
 """What of a file a running server reads anew; the rest is what its service was started with.
 
-A service's folder is named by what it was started with, so that a container is made anew exactly when that
+A service's folder is named by what it was started with, so that a container is recreated exactly when that
 changes, and so that after a crash none starts with another generation's. What the server reads anew is
 written into the folder while it runs, and the server is told.
 """

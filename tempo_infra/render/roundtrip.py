@@ -27,8 +27,8 @@ def check(rendered: Rendered, reader: str) -> object:
     try:
         if rendered.own and reader in TYPED:
             refuse_ambiguous(rendered.text)
-        found = READERS[reader](rendered.text)
-        meant = rendered.meant(_form(rendered.form, reader))
+        found = _read(rendered.text, reader)
+        meant = rendered.meant(_read(rendered.form, reader))
     except (ValueError, TypeError) as error:
         raise InputError(f"{rendered.template}: what it renders can't be read: {error}") from error
     if reader not in TYPED:
@@ -42,8 +42,9 @@ def check(rendered: Rendered, reader: str) -> object:
 
 
 @lru_cache(maxsize=256)
-def _form(form: str, reader: str) -> object:
-    return READERS[reader](form)
+def _read(text: str, reader: str) -> object:
+    """Return what a text says, for nobody to change: hosts have the same forms, and often the same files."""
+    return READERS[reader](text)
 
 
 def _as_text(value: object) -> object:

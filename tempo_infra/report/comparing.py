@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tempo_infra import trees
 from tempo_infra.checks.expected import EarlierSize
 from tempo_infra.checks.finding import Outcome
-from tempo_infra.deploy.answers import harmless
+from tempo_infra.deploy.responses import harmless
 from tempo_infra.errors import InputError, cause
 from tempo_infra.on_host.wire import read_json
 from tempo_infra.report.escaping import plain

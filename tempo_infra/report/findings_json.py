@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra import __version__
-from tempo_infra.deploy.answers import harmless
+from tempo_infra.deploy.responses import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tempo_infra import __version__
 from tempo_infra.checks import CHECKS
 from tempo_infra.checks.finding import Finding, Outcome, Severity
-from tempo_infra.deploy.answers import harmless
+from tempo_infra.deploy.responses import harmless
 from tempo_infra.report.escaping import plain, unlinked
 
 if TYPE_CHECKING:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.on_host.journal import DECIDED, NOTE, RESTART
 from tempo_infra.on_host.layout import ZERO
+from tempo_infra.report.errors import errors_json
 from tempo_infra.report.wrapping import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from tempo_infra.errors import TempoInfraError
     from tempo_infra.on_host.journal import Entry
     from tempo_infra.on_host.runs import Runs
 
@@ -126,6 +128,7 @@ def history_lines(answers: Mapping[str, Runs]) -> Iterator[str]:
                 yield from lines(line, "      ", "        ")
 
 
-def as_json(answers: Mapping[str, Runs]) -> str:
+def history_json(answers: Mapping[str, Runs], errors: Mapping[str, TempoInfraError]) -> str:
+    """Return the runs of each host, the newest last, and the error of each that could not be asked."""
     hosts = {name: [asdict(one) for one in past(runs.entries)] for name, runs in answers.items()}
-    return json.dumps({"schema": 1, "hosts": hosts}, indent=1)
+    return json.dumps({"schema": 1, "hosts": hosts, "errors": errors_json(errors)}, indent=1)

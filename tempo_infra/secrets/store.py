@@ -149,7 +149,7 @@ class SecretStore:
         return _secrets({name: values[name] for name in wanted})
 
     def keep(self, values: Mapping[str, str]) -> Origin:
-        """Make the file anew of passwords that are in use; InputError where there is one. Its origin."""
+        """Recreate the file from passwords that are in use; InputError where there is one. Its origin."""
         _folder_of(self._path)
         with trees.locked(self._path.parent):
             self.refuse_existing()

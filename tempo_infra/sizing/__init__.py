@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tempo_infra.sizing.remedy import size
+from tempo_infra.sizing.cluster import size
 from tempo_infra.sizing.settings import (
     Container,
     HostSettings,

@@ -17,7 +17,7 @@ class Breach:
     host: str
     over: str  # by how much, with its unit: "37"
     lines: tuple[tuple[str, str], ...]  # the arithmetic: what, how much
-    levers: tuple[str, ...] = ()  # what may be changed to satisfy it; see remedy.py
+    levers: tuple[str, ...] = ()  # what may be changed to satisfy it; see nearest.py
     warning: bool = False
 
     @property

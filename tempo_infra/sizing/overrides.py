@@ -19,7 +19,7 @@ from tempo_infra.inventory.overrides import (
     why_not,
 )
 from tempo_infra.inventory.problems import Problem, refuse
-from tempo_infra.inventory.words import ACCEPTABLE
+from tempo_infra.inventory.validators import ACCEPTABLE
 from tempo_infra.sizing.settings import Setting
 from tempo_infra.topology import store
 
@@ -125,6 +125,11 @@ def risks(cluster: Cluster) -> tuple[str, ...]:
         for name, one in database.items()
         if outward.is_outward(int(cluster.postgres.version), name, text_of(one.value))
     ]
+    taken += [
+        f"{outward.RISK}: {name} = {text_of(one.value)} {outward.WHAT} ({cluster.place(*one.loc)})"
+        for name, one in _dynamic(cluster).items()
+        if outward.is_outward_key(name)
+    ]
     if cluster.shares_network:
         taken.append(
             "host-network: services can bind any address of their host and reach its loopback, and rules for"
@@ -152,13 +157,18 @@ def risks(cluster: Cluster) -> tuple[str, ...]:
     return (*taken, *_unknown_keys(cluster))
 
 
-def _unknown_keys(cluster: Cluster) -> Iterator[str]:
-    """Say which keys nobody has looked at: the version is newer than the table of keys."""
-    version = cluster.temporal.version
+def _dynamic(cluster: Cluster) -> dict[str, Override]:
+    """Return the keys of any host, each with one of its values."""
     found = {
         name: one for host in cluster.hosts for name, one in effective(cluster, host, "temporal").items()
     }
-    for name, one in sorted(found.items()):
+    return dict(sorted(found.items()))
+
+
+def _unknown_keys(cluster: Cluster) -> Iterator[str]:
+    """Say which keys nobody has looked at: the version is newer than the table of keys."""
+    version = cluster.temporal.version
+    for name, one in _dynamic(cluster).items():
         if dynamic_config.key(version, name).kind == dynamic_config.ANY:
             yield (
                 f"unknown-key: Temporal {version} is newer than the table of its keys: all services are given"

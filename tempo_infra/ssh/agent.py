@@ -81,7 +81,7 @@ def keys() -> Sequence[PKey]:
     except (TimeoutError, BlockingIOError):  # the latter: it lets too many wait to be taken
         raise InputError(
             f"the ssh agent at {path} gives no answer",
-            remedy="start it anew, or leave it out: env -u SSH_AUTH_SOCK tempo-infra …",
+            remedy="start it again, or leave it out: env -u SSH_AUTH_SOCK tempo-infra …",
         ) from None
     except (SSHException, OSError, ValueError):
         return ()

@@ -23,11 +23,11 @@ from tempo_infra.inventory.addresses import with_port
 from tempo_infra.ssh import algorithms
 from tempo_infra.ssh.deadline import Watch
 from tempo_infra.ssh.dial import dial
-from tempo_infra.ssh.door import CONNECT_S, KEEPALIVE_S, LATE_S, LOGIN_S, READ_BYTES, Connection, Process
 from tempo_infra.ssh.known_hosts import host_id, pinned_keys, verify
-from tempo_infra.ssh.patience import HungUpError, RefusedError, knock
 from tempo_infra.ssh.reasons import no_way, unreachable
+from tempo_infra.ssh.retry import HungUpError, RefusedError, retried
 from tempo_infra.ssh.target import Target, identities, jump_target
+from tempo_infra.ssh.transport import CONNECT_S, KEEPALIVE_S, LATE_S, LOGIN_S, READ_BYTES, Connection, Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -252,7 +252,7 @@ def _login(target: Target, before: LibraryConnection | None) -> LibraryConnectio
             raise
         return login
 
-    return knock(target.place, once)
+    return retried(target.place, once)
 
 
 def handshake(target: Target, before: LibraryConnection | None = None) -> Transport:

@@ -9,14 +9,14 @@ import threading
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import UnreachableError
-from tempo_infra.ssh.reach import connect
+from tempo_infra.ssh.connect import connect
 from tempo_infra.ssh.target import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tempo_infra.inventory.cluster import Host
-    from tempo_infra.ssh.door import Connection, Stream
+    from tempo_infra.ssh.transport import Connection, Stream
 
 CHUNK = 1 << 16
 

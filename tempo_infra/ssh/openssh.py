@@ -21,14 +21,23 @@ from typing import TYPE_CHECKING
 from tempo_infra.errors import HostKeyError, InputError, UnreachableError
 from tempo_infra.inventory.addresses import with_port
 from tempo_infra.ssh.deadline import Deadline
-from tempo_infra.ssh.door import CONNECT_S, LATE_S, LOGIN_S, LOST, READ_BYTES, Connection, Process, Stream
 from tempo_infra.ssh.known_hosts import check, keys_of
 from tempo_infra.ssh.openssh_config import config_text
 from tempo_infra.ssh.openssh_log import OfferedKey, Stage
 from tempo_infra.ssh.openssh_program import LOOK_EVERY_S, Program
-from tempo_infra.ssh.patience import knock
 from tempo_infra.ssh.reasons import no_way
+from tempo_infra.ssh.retry import retried
 from tempo_infra.ssh.target import check_key_file
+from tempo_infra.ssh.transport import (
+    CONNECT_S,
+    LATE_S,
+    LOGIN_S,
+    LOST,
+    READ_BYTES,
+    Connection,
+    Process,
+    Stream,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -172,7 +181,7 @@ class ProgramConnection(Connection):
             program.wait_for(lambda log: log.stage is Stage.IN)
             return program
 
-        return knock(self.target.jumps[0] if self.target.jumps else self.target.place, once)
+        return retried(self.target.jumps[0] if self.target.jumps else self.target.place, once)
 
     def _program(self, options: list[str], command: list[str], stdio: int) -> Program:
         target = self.target

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tempo_infra.ssh import algorithms
-from tempo_infra.ssh.door import CONNECT_S, KEEPALIVE_S
+from tempo_infra.ssh.transport import CONNECT_S, KEEPALIVE_S
 
 if TYPE_CHECKING:
     from tempo_infra.ssh.target import Target

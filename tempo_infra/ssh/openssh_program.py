@@ -10,11 +10,11 @@ import time
 from typing import TYPE_CHECKING
 
 from tempo_infra.errors import HostKeyError, UnreachableError
-from tempo_infra.ssh.door import LOGIN_S, READ_BYTES
 from tempo_infra.ssh.known_hosts import keys_of, refusal
 from tempo_infra.ssh.openssh_log import Log, Stage
-from tempo_infra.ssh.patience import HungUpError, RefusedError
 from tempo_infra.ssh.reasons import unreachable
+from tempo_infra.ssh.retry import HungUpError, RefusedError
+from tempo_infra.ssh.transport import LOGIN_S, READ_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

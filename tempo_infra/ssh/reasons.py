@@ -6,12 +6,12 @@ The words are those of OpenSSH, of paramiko, of the system and of sshd's answers
 from __future__ import annotations
 
 from tempo_infra.errors import UnreachableError
-from tempo_infra.on_host import said
-from tempo_infra.on_host.said import Row
+from tempo_infra.on_host import remedies
+from tempo_infra.on_host.remedies import Row
 
 FORWARDING_OFF = "administratively prohibited"
 
-WAY_THROUGH: said.Table = (
+WAY_THROUGH: remedies.Table = (
     Row(
         FORWARDING_OFF,
         "sshd there refuses to forward: AllowTcpForwarding or PermitOpen in sshd_config, DisableForwarding, "
@@ -36,7 +36,7 @@ WAY_THROUGH: said.Table = (
     Row("unknown channel type", "the ssh server there knows no forwarding at all"),
 )
 
-WAY_TO: said.Table = (
+WAY_TO: remedies.Table = (
     Row(
         FORWARDING_OFF,
         "the sshd of the jump host refuses to forward: AllowTcpForwarding or PermitOpen in its sshd_config, "
@@ -96,11 +96,11 @@ def unreachable(
     host: str, stage: str, words: str, kind: type[UnreachableError] = UnreachableError
 ) -> UnreachableError:
     """Return the error for a host that a login did not come to; `stage` says how far, and after how long."""
-    return kind(f"unreachable: {stage}: {words}", host=host, remedy=said.remedy(WAY_TO, words))
+    return kind(f"unreachable: {stage}: {words}", host=host, remedy=remedies.remedy(WAY_TO, words))
 
 
 def no_way(host: str, place: str, words: str) -> NoWayError:
     """Return the error for a place that can't be reached through a host."""
     return NoWayError(
-        f"no way through its ssh to {place}: {words}", host=host, remedy=said.remedy(WAY_THROUGH, words)
+        f"no way through its ssh to {place}: {words}", host=host, remedy=remedies.remedy(WAY_THROUGH, words)
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra import trees
 from tempo_infra.errors import InputError, StepFailedError, UnreachableError
-from tempo_infra.on_host import said
+from tempo_infra.on_host import remedies
 from tempo_infra.on_host.wire import read_json
 from tempo_infra.ssh.deadline import Deadline, Watch
 from tempo_infra.ssh.dial import dial
@@ -127,7 +127,7 @@ def _refuse(registry: Registry, image: str, status: int) -> None:
     answered = f"{status} {_PHRASES.get(status, '')}".rstrip()
     raise UnreachableError(
         f"{registry.shown} answered {answered} for {image}",
-        remedy=said.remedy(said.REGISTRY, answered, "try again later", here=HERE),
+        remedy=remedies.remedy(remedies.REGISTRY, answered, "try again later", here=HERE),
     )
 
 
@@ -135,7 +135,10 @@ def _token(registry: Registry, answer: _Answer, deadline_s: float) -> str:
     """Get the anonymous token that the registry's refusal points at."""
     challenge = answer.headers.get("www-authenticate", "")
     fields: dict[str, str] = dict(re.findall(r'([a-z_]+)="([^"]*)"', challenge))
-    realm = urllib.parse.urlsplit(fields.get("realm", ""))
+    try:
+        realm = urllib.parse.urlsplit(fields.get("realm", ""))
+    except ValueError:  # of no form at all, as half a bracket
+        realm = urllib.parse.urlsplit("")
     if not challenge.lower().startswith("bearer ") or not _HOST.fullmatch(realm.netloc):
         raise StepFailedError(f"{registry.shown} wants a login", remedy=_NO_LOGIN)
     if realm.scheme != "https" and not _LOOPBACK.fullmatch(realm.hostname or ""):
@@ -173,7 +176,7 @@ def _ask(
         words = _cause(error, deadline_s)
         raise UnreachableError(
             f"{registry.shown}: no answer from {registry.place}: {words}",
-            remedy=said.remedy(said.REGISTRY, words, CHECK, here=HERE),
+            remedy=remedies.remedy(remedies.REGISTRY, words, CHECK, here=HERE),
         ) from None
 
 

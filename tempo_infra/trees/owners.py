@@ -40,9 +40,11 @@ def check(status: os.stat_result, path: Path, descriptor: int | None = None) -> 
 
 
 def check_names(status: os.stat_result, folder: int, path: Path) -> None:
-    """UnfitError for a file that somebody else may have given this name, in a folder that is everybody's."""
-    if status.st_nlink > 1 and os.fstat(folder).st_mode & stat.S_IWOTH:
-        raise UnfitError(path, "has another name elsewhere, and its folder is everybody's")
+    """UnfitError for a file that somebody else may have given this name: others may put names there."""
+    above = os.fstat(folder)
+    shared = above.st_mode & stat.S_IWOTH or (above.st_mode & stat.S_IWGRP and not _is_private(above))
+    if status.st_nlink > 1 and shared:
+        raise UnfitError(path, "has another name elsewhere, and others may put names into its folder")
 
 
 def check_private(status: os.stat_result, path: Path) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from tempo_infra import sanitize
 from tempo_infra.components import port
-from tempo_infra.on_host.said import Row
+from tempo_infra.on_host.remedies import Row
 
 if TYPE_CHECKING:
-    from tempo_infra.on_host.said import Table
+    from tempo_infra.on_host.remedies import Table
 
 LONGEST: Final = 300
 FRONTEND_PORT: Final = port("frontend", "grpc")

@@ -13,7 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlrea
 from temporalio.service import RPCError, RPCStatusCode
 
 from tempo_infra.errors import StepFailedError
-from tempo_infra.on_host import said
+from tempo_infra.on_host import remedies
 from tempo_infra.workload.account import COMPLETED, Expected
 from tempo_infra.workload.card import Subscription
 from tempo_infra.workload.complaints import BEHIND_IT
@@ -90,7 +90,7 @@ class Renewals:
         if error.status in _FINAL:
             words = f"{error.status.name}: {error.message}"
             raise StepFailedError(
-                f"the frontend refused: {words}", remedy=said.remedy(BEHIND_IT, words)
+                f"the frontend refused: {words}", remedy=remedies.remedy(BEHIND_IT, words)
             ) from error
         self.trouble(f"{error.status.name}: {error.message}")
         await asyncio.sleep(_RETRY_S)

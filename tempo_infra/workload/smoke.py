@@ -17,7 +17,7 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError
 
 from tempo_infra.errors import InputError, StepFailedError, UnreachableError
-from tempo_infra.on_host import said
+from tempo_infra.on_host import remedies
 from tempo_infra.sanitize import one_line
 from tempo_infra.workload.account import COMPLETED, Expected, Incident, account, finished_elsewhere
 from tempo_infra.workload.card import Card
@@ -169,7 +169,7 @@ async def _connect(run: _Run) -> Client:
         words = complaint(error) or f"nothing within {_CONNECT_S:.0f} s"
         raise UnreachableError(
             f"no Temporal frontend answers at {run.address}: {words}",
-            remedy=said.remedy(FRONTEND, words, IS_IT_UP),
+            remedy=remedies.remedy(FRONTEND, words, IS_IT_UP),
         ) from error
 
 
@@ -184,7 +184,7 @@ async def _prepare(client: Client, run: _Run) -> None:
     except RPCError as error:
         raise StepFailedError(
             f"the namespace {run.options.namespace!r} can't be used: {error.status.name}: {error.message}",
-            remedy=said.remedy(BEHIND_IT, f"{error.status.name}: {one_line(error.message)}", IS_IT_UP),
+            remedy=remedies.remedy(BEHIND_IT, f"{error.status.name}: {one_line(error.message)}", IS_IT_UP),
         ) from error
     run.say(
         f"namespace {run.options.namespace} {'made' if made else 'is there'}, task queue {run.task_queue}"

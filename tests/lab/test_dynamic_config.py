@@ -11,7 +11,7 @@ import pytest
 
 from lab import dynamic_keys
 from lab.paths import Home
-from tempo_infra.inventory import document, dynamic_config, load
+from tempo_infra.inventory import constraints, document, dynamic_config, load
 from tempo_infra.inventory.parameters import rows
 from tempo_infra.render import parse, render
 from tempo_infra.sizing import size
@@ -125,3 +125,16 @@ def test_the_table_is_what_the_source_says() -> None:
     table = {key: tuple(more) for key, first, _, *more in rows(dynamic_config.TABLE) if not first}
     assert dynamic_config.versions() == dynamic_keys.VERSIONS
     assert table == found
+
+
+def test_a_constraint_that_the_server_does_not_take_is_refused(tmp_path: Path) -> None:
+    """Each of the server's words about it; what it never finds it takes without one."""
+    some = {key.scope: key for key in dynamic_config.keys(VERSION).values() if key.kind in TAKEN}
+    for word in ("namespace", "namespaceid", "taskqueuename", "destination", "chasmtasktype"):
+        fitting = {scope for scope, words in constraints.FITTING.items() if frozenset([word]) in words}
+        text = "".join(
+            f"{key.name}: [{{value: {TAKEN[key.kind][0]}, constraints: {{{word}: a}}}}]\n"
+            for key in some.values()
+        )
+        warned = "\n".join(said_of(text, tmp_path))
+        assert {scope for scope, key in some.items() if f'"{key.name.lower()}"' not in warned} == fitting

@@ -51,7 +51,7 @@ def current(host: Host) -> str:
 def test_after_a_crash_and_a_reboot_every_container_reads_its_own_generation(
     cluster: Inventory, lab: Lab, variant: Variants, event: str
 ) -> None:
-    """The next generation is already on the host and current points to it, but no service was made anew: the
+    """The next generation is already on the host and current points to it, but no service was recreated: the
     containers that come back must still read the files that they were started with."""
     host = lab.host("front-1")
     running = current(host)

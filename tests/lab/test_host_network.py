@@ -9,7 +9,7 @@ import pytest
 from lab.hosts import Lab
 from tests.lab.conftest import Inventory, Variants, containers
 
-pytestmark = pytest.mark.faults  # of the long ones: every service is made anew, there and back
+pytestmark = pytest.mark.faults  # of the long ones: every service is recreated, there and back
 
 PORTS = {
     "front-1": {7233, 6933, 7235, 6935, 7239, 6939},

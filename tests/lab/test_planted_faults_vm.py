@@ -25,7 +25,7 @@ from tests.lab.test_planted_faults import judge
 pytestmark = [pytest.mark.vm, pytest.mark.faults]
 DEADLINE_S = 300
 QUICK = ("--quick",)
-FAILED = pytest.StashKey[int]()  # how many tests had failed when the VM was last begun anew
+FAILED = pytest.StashKey[int]()  # how many tests had failed when the VM was last started again
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def vm() -> Iterator[VM]:
 
 @pytest.fixture
 def site(vm: VM, request: pytest.FixtureRequest) -> Site:
-    """The VM as its list says; begun anew after a failed test, whose fault may not have been healed."""
+    """The VM as its list says; started again after a failed test, whose fault may not have been healed."""
     made, failed = Site(vm.name, load(vm.inventory), vm), request.session.testsfailed
     if request.session.stash.get(FAILED, None) != failed:
         begin_anew(made)

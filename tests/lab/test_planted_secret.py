@@ -128,7 +128,7 @@ def test_no_command_says_one_in_any_format_or_writes_one_into_a_file(
 
 @contextmanager
 def less(planted: Inventory, host: Host) -> Iterator[Inventory]:
-    """An inventory by which the services of a host are made anew."""
+    """An inventory by which the services of a host are recreated."""
     wanted = rf"(internal: {re.escape(host.internal_address)}\n(?:.*\n)*?.*memory: )4GiB"
     text, times = re.subn(wanted, r"\g<1>3GiB", planted.path.read_text())
     assert times == 1

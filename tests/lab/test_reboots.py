@@ -88,7 +88,7 @@ def test_after_each_of_many_reboots_of_all_hosts_at_once_every_service_is_back(
             list(pool.map(lambda host: host.reboot(BOOT_S), lab.hosts))
         for name in order:
             took[name].append(round(until_back(lab, cluster, name), 1))
-        assert ids(lab) == before, "nothing was made anew"
+        assert ids(lab) == before, "nothing was recreated"
         for host in lab.hosts:
             assert invariants.problems(host.container) == [], host.name
     for name, seconds in took.items():

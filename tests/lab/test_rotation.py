@@ -102,7 +102,7 @@ class Bed:
 
 @pytest.fixture(scope="module")
 def one(lab: Lab, inventory: Inventory, fresh: Ran) -> Iterator[Bed]:
-    """The shared cluster under an inventory of this module's own; afterwards it is made anew."""
+    """The shared cluster under an inventory of this module's own; afterwards it is recreated."""
     del fresh
     path = inventory.path.with_name("inventory-rotation.yaml")
     secrets = path.with_name("secrets-rotation.age")

@@ -137,7 +137,7 @@ def names(found: dict[str, dict[str, Any]], queue: str) -> bool:
 
 
 def test_slow_durable_writes_are_found_by_the_databases_own_counters(cluster: Inventory, lab: Lab) -> None:
-    """The lab's image can hold back each fsync; the container is made anew with that switched on."""
+    """The lab's image can hold back each fsync; the container is recreated with that switched on."""
     host = lab.host(store(load(cluster.path)).writer.name)
     slow = '{services: {postgresql: {environment: {LAB_SLOW_FSYNC: "1"}}}}'
     up = "up -d --no-deps --wait postgresql"

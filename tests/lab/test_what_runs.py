@@ -37,7 +37,7 @@ def on(lab: Lab, place: Place, script: str) -> None:
 
 
 def planned(ran: Ran) -> set[Place]:
-    """Services that a plan says are started or made anew."""
+    """Services that a plan says are started or recreated."""
     return {
         (host["host"], name)
         for host in json.loads(ran.out)["hosts"]

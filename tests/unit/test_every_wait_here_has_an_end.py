@@ -9,8 +9,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import tempo_infra
 from tests.unit.source import nodes
 
@@ -54,8 +52,8 @@ NEVER = {
 TIMED = {"wait", "join", "result", "select", "acquire"}
 
 
-def calls(path: Path) -> Iterator[ast.Call]:
-    return (node for node in nodes(path) if isinstance(node, ast.Call))
+def every_call() -> Iterator[tuple[Path, ast.Call]]:
+    return ((path, node) for path in MODULES for node in nodes(path) if isinstance(node, ast.Call))
 
 
 def called(call: ast.Call) -> str:
@@ -66,9 +64,8 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_what_waits_for_another_is_called_where_it_has_an_end(path: Path) -> None:
-    for call in calls(path):
+def test_what_waits_for_another_is_called_where_it_has_an_end() -> None:
+    for path, call in every_call():
         what, where = called(call), f"{name_of(path)}:{call.lineno}"
         assert what not in NEVER, f"{where}: {what}"
         if isinstance(call.func, ast.Attribute):  # a function of ours may have the same name
@@ -83,9 +80,8 @@ UNTIMED = {
 }
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_who_waits_says_for_how_long(path: Path) -> None:
-    for call in calls(path):
+def test_who_waits_says_for_how_long() -> None:
+    for path, call in every_call():
         if called(call) not in TIMED or not isinstance(call.func, ast.Attribute | ast.Name):
             continue
         if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Constant):
@@ -98,6 +94,6 @@ def test_who_waits_says_for_how_long(path: Path) -> None:
 
 
 def test_every_exception_is_still_one() -> None:
-    found = {(name_of(path), called(call)) for path in MODULES for call in calls(path)}
+    found = {(name_of(path), called(call)) for path, call in every_call()}
     assert {(where, what) for what, places in MAY.items() for where in places} - found == set()
     assert UNTIMED - found == set()

@@ -24,10 +24,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tempo_infra.cli import main as command
-from tempo_infra.deploy.binding import moved, read_plan
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.inspect import Supply, read_state
 from tempo_infra.deploy.plan import HostPlan, plan_host
+from tempo_infra.deploy.plan_file import moved, read_plan
 from tempo_infra.deploy.resume import ask_runs, ending
 from tempo_infra.deploy.run import Plan
 from tempo_infra.deploy.session import Session
@@ -43,9 +43,9 @@ from tempo_infra.report.changes import plan_json
 from tempo_infra.report.history import history_lines, past
 from tempo_infra.report.runs import status_line
 from tempo_infra.secrets import TEMPORAL_DB, Secret
-from tempo_infra.ssh.door import Completed
-from tests.unit.deploy.test_binding import plan as some_plan
+from tempo_infra.ssh.transport import Completed
 from tests.unit.deploy.test_plan import FRESH, HOST, bundle
+from tests.unit.deploy.test_plan_file import plan as some_plan
 
 pytestmark = pytest.mark.thorough
 

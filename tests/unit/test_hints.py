@@ -17,6 +17,7 @@ from tempo_infra.cli.main import app
 from tempo_infra.errors import StepFailedError
 from tempo_infra.hints import MOST, ON_HOSTS, ON_INVENTORY, Given, completed, hint
 from tempo_infra.ssh.known_hosts import refusal
+from tests.unit.source import nodes
 
 PACKAGE = Path(__file__).parents[2] / "tempo_infra"
 GIVEN = Given("/srv/nord pay.yaml", ("extra-1",))
@@ -91,24 +92,20 @@ def test_the_commands_that_take_them_are_those_of_the_command_line() -> None:
 
 def said(path: Path) -> Iterator[str]:
     """Every text of a module that may be shown: its literals, not its docstrings."""
-    tree = ast.parse(path.read_text())
     documents = {
         id(node.body[0].value)
-        for node in ast.walk(tree)
+        for node in nodes(path)
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
-    inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-    for node in ast.walk(tree):
+    inner = {id(part) for node in nodes(path) if isinstance(node, ast.JoinedStr) for part in node.values}
+    hidden = documents | inner
+    for node in nodes(path):
         if isinstance(node, ast.JoinedStr):
             parts = (one.value if isinstance(one, ast.Constant) else "{}" for one in node.values)
             yield "".join(map(str, parts))
-        elif (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and id(node) not in documents | inner
-        ):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in hidden:
             yield node.value
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.cli.check_measuring import kept
-from tempo_infra.deploy.binding import read_plan
+from tempo_infra.deploy.plan_file import read_plan
 from tempo_infra.errors import InputError
 from tempo_infra.report.comparing import read_report
 

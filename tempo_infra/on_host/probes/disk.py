@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tempo_infra.on_host.aside import aside
+from tempo_infra.on_host.child import aside
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
 
 IN_MEMORY = ("tmpfs", "ramfs")

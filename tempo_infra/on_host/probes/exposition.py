@@ -7,14 +7,13 @@ question. That needs root, and no program inside the image.
 from __future__ import annotations
 
 import ctypes
-import math
 import os
 import re
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from tempo_infra.on_host import exchange
+from tempo_infra.on_host import exchange, fit
 from tempo_infra.on_host.probes.reading import Unread
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Sample:
 
 
 def parse_line(line: str, wanted: "Collection[str]") -> "Sample | None":
-    """Return the sample of a line; None for comments, other families, and what is no number."""
+    """Return the sample of a line; None for comments, other families, and what nothing can count."""
     found = _SAMPLE.match(line)
     if found is None or found[1] not in wanted:
         return None
@@ -45,7 +44,9 @@ def parse_line(line: str, wanted: "Collection[str]") -> "Sample | None":
         value = float(found[3])
     except ValueError:
         return None
-    return None if math.isnan(value) else Sample(found[1], dict(_LABEL.findall(found[2] or "")), value)
+    if not abs(value) <= fit.LARGEST:  # NaN is neither; the operator's program would refuse the whole answer
+        return None
+    return Sample(found[1], dict(_LABEL.findall(found[2] or "")), value)
 
 
 class Lines(Protocol):

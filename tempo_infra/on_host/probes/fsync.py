@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, TypeVar
 
-from tempo_infra.on_host.aside import aside
+from tempo_infra.on_host.child import aside
 from tempo_infra.on_host.data_folder import write_probe
 from tempo_infra.on_host.probes import disk
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt

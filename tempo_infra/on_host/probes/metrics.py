@@ -6,21 +6,26 @@ since the service started is the rest.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import fit
 from tempo_infra.on_host.probes import exposition
 from tempo_infra.on_host.probes.network import address_of
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tempo_infra.on_host.probes.docker import Container
     from tempo_infra.on_host.probes.exposition import Sample
     from tempo_infra.on_host.probes.roles import RolePort
 
 LOOPBACK = "127.0.0.1"
 MAX_QUEUES = 20
+MAX_NAMESPACES, MAX_SLOTS = 100, 200  # whoever reaches a frontend makes more
 # The server's own names (common/metrics/metric_defs.go).
 SHARD_LOCK = "semaphore_latency_bucket"
 POLLED = ("poll_success", "poll_timeouts")
@@ -169,6 +174,8 @@ def _buckets(samples: "tuple[Sample, ...]") -> "dict[float, float]":
     for one in samples:
         if one.name == SHARD_LOCK and one.labels.get("operation") == "ShardInfo":
             edge = float(one.labels.get("le", "inf")) * 1000
+            if not 0 <= edge <= fit.LARGEST and edge != math.inf:
+                continue
             found[edge] = found.get(edge, 0.0) + one.value
     return found
 
@@ -183,7 +190,7 @@ def delays(buckets: "dict[float, float]") -> Delays:
     def below(part: float) -> float:
         return next((edge for edge in edges if buckets[edge] >= part * total), edges[-1])
 
-    return Delays(round(total), below(0.5), below(0.99))
+    return Delays(_whole(total), below(0.5), below(0.99))
 
 
 def backlog(before: Asked, after: Asked) -> Backlog:
@@ -193,13 +200,15 @@ def backlog(before: Asked, after: Asked) -> Backlog:
     ages = _largest(*(_by_queue(after.samples, name) for name in BACKLOG_AGE))
     found = [
         Queue(
-            *key,
-            round(count),
-            round(ages.get(key, 0.0), 1),
+            fit.text(namespace),
+            fit.text(queue),
+            fit.text(kind),
+            _whole(count),
+            round(ages.get((namespace, queue, kind), 0.0), 1),
             window_s,
-            round(new.get(key, 0) - old.get(key, 0)),
+            _whole(new.get((namespace, queue, kind), 0) - old.get((namespace, queue, kind), 0)),
         )
-        for key, count in waiting.items()
+        for (namespace, queue, kind), count in waiting.items()
         if count > 0
     ]
     found.sort(key=lambda one: -one.oldest_s)
@@ -228,16 +237,31 @@ def polls(samples: "tuple[Sample, ...]") -> "tuple[Polls, ...]":
         operation, namespace = one.labels.get("operation", ""), one.labels.get("namespace", "")
         if operation in ("PollWorkflowTaskQueue", "PollActivityTaskQueue") and namespace not in SYSTEM:
             found.setdefault(namespace, {})[operation] = one.value
-    return tuple(
-        Polls(name, round(of.get("PollWorkflowTaskQueue", 0)), round(of.get("PollActivityTaskQueue", 0)))
+    told = [
+        Polls(
+            fit.text(name),
+            _whole(of.get("PollWorkflowTaskQueue", 0)),
+            _whole(of.get("PollActivityTaskQueue", 0)),
+        )
         for name, of in sorted(found.items())
-    )
+    ]
+    if len(told) > MAX_NAMESPACES:
+        told.sort(key=lambda one: -one.workflow - one.activity)
+    return tuple(told[:MAX_NAMESPACES])
 
 
 def _slots(workers: "tuple[str, ...]") -> "tuple[Slots, ...]":
     if not workers:
         raise Unread("no worker's metrics were named; --worker-metrics HOST:PORT does", not_wanted=True)
-    return tuple(one for worker in workers for one in slots(worker, _of_worker(worker)))
+    return _least_free(one for worker in workers for one in slots(worker, _of_worker(worker)))
+
+
+def _least_free(found: "Iterable[Slots]") -> "tuple[Slots, ...]":
+    """Return all, or of very many those in use with the fewest that are free."""
+    every = tuple(found)
+    if len(every) <= MAX_SLOTS:
+        return every
+    return tuple(sorted(every, key=lambda one: (not one.used, one.available))[:MAX_SLOTS])
 
 
 def _of_worker(worker: str) -> "tuple[Sample, ...]":
@@ -255,7 +279,14 @@ def slots(worker: str, samples: "tuple[Sample, ...]") -> "tuple[Slots, ...]":
         found.setdefault(key, {})[one.name] = one.value
     if not found:
         raise Unread(f"worker {worker} tells nothing of its slots")
-    return tuple(
-        Slots(worker, queue, kind, round(of.get(SLOTS, 0)), round(of.get(SLOTS_USED, 0)))
+    return _least_free(
+        Slots(
+            worker, fit.text(queue), fit.text(kind), _whole(of.get(SLOTS, 0)), _whole(of.get(SLOTS_USED, 0))
+        )
         for (queue, kind), of in sorted(found.items())
     )
+
+
+def _whole(value: float) -> int:
+    """Return a count; sums and differences of what services say can be none."""
+    return round(min(max(0.0, value), fit.LARGEST))

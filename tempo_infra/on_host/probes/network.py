@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tempo_infra.on_host import subnets
-from tempo_infra.on_host.aside import aside
+from tempo_infra.on_host.child import aside
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
 
 WARM_UP = 3

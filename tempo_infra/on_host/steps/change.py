@@ -200,7 +200,7 @@ class BeforeOurs(Step):
 class PostgresReady(Step):
     """Wait for the database on this host."""
 
-    MOST_S = 270.0  # recovery, on a slow disk; files that are read anew, 30 s
+    MOST_S = 270.0  # recovery, on a slow disk; files that are reloaded, 30 s
     host: str
     port: int
     deadline_s: float = 60.0

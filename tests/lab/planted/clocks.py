@@ -55,7 +55,7 @@ def two_seconds_off(site: Site) -> Iterator[None]:
 
 @contextmanager
 def no_server(site: Site) -> Iterator[None]:
-    """chrony starts anew and reaches no server, as behind a firewall without UDP 123."""
+    """chrony starts again and reaches no server, as behind a firewall without UDP 123."""
     heal = f"{START} && sleep 1 && systemctl restart chrony && {SYNCHRONISED}"
     with done(site, "systemctl stop lab-time && systemctl restart chrony && sleep 2", heal):
         yield
@@ -75,7 +75,7 @@ FAULTS = (
         VM_ROLE,
         "clock.sync",
         "fail",
-        "chrony is started anew and reaches no server",
+        "chrony is started again and reaches no server",
         no_server,
     ),
     Fault(

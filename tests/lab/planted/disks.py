@@ -45,7 +45,7 @@ def slow_flushes(site: Site) -> Iterator[None]:
 
 
 def _forget(site: Site) -> None:
-    """End the session, and let the counters start anew with commits as fast as ever."""
+    """End the session, and let the counters start again with commits as fast as ever."""
     commit = "insert into planted values (i); commit"
     psql(
         site,

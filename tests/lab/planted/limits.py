@@ -100,7 +100,7 @@ FAULTS = (
         "worker",
         "nofile.container",
         "fail",
-        "the article's two lines in limits.conf; a container made anew with 1024/2048",
+        "the article's two lines in limits.conf; a container recreated with 1024/2048",
         article_only,
     ),
     Fault(

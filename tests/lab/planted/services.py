@@ -46,7 +46,7 @@ def wait_until_healthy(site: Site, service: str) -> None:
 
 @contextmanager
 def remade(site: Site, service: str, text: str) -> Iterator[None]:
-    """The service's container is made anew, as by somebody who edited the compose file."""
+    """The service's container is recreated, as by somebody who edited the compose file."""
     override = quote(f"{{services: {{{service}: {{{text}}}}}}}")
     try:
         site.shell(f"echo {override} > {OVERRIDE} && {COMPOSE} -f {OVERRIDE} up -d --no-deps {service}")
@@ -236,7 +236,7 @@ FAULTS = (
         "ui",
         "container.image",
         "fail",
-        "a container made anew from the image without its digest",
+        "a container recreated from the image without its digest",
         unpinned,
     ),
     Fault(
@@ -244,7 +244,7 @@ FAULTS = (
         "worker",
         "container.files",
         "fail",
-        "a container made anew with the folder of another generation",
+        "a container recreated with the folder of another generation",
         others_files,
     ),
     Fault(

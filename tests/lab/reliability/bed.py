@@ -33,12 +33,13 @@ ELSEWHERE = """  elsewhere:
     resources: {vcpu: 2, memory: 4GiB, disk: {kind: unknown, size: 20GiB}}
 """
 ROLES = {"light": "ui", "vm": "ui", "full": "postgresql, history, matching, worker, frontend, ui"}
-SERVICE = {"light": "ui", "vm": "ui", "full": "history"}  # made anew by a change
+SERVICE = {"light": "ui", "vm": "ui", "full": "history"}  # recreated by a change
 
 # Runs on the host: waits until no run is at work and nothing is left to decide. Who decides may be the host
-# itself, and has the lock until all of the guard is taken away: the record goes before the rest.
+# itself, and has the lock until all of the guard is taken away: the record goes before the rest. After a boot
+# it may not have begun yet: its unit waits for Docker.
 DECIDED = r"""
-import fcntl, json, pathlib, sys, time
+import fcntl, json, pathlib, subprocess, sys, time
 state = pathlib.Path("/var/lib/tempo-infra")
 def locked():
     try:
@@ -66,8 +67,11 @@ def undecided():
         return json.loads((state / "armed.json").read_text())["phase"] in ("armed", "healthy", "restored")
     except FileNotFoundError:
         return False
+def queued():
+    words = ["systemctl", "list-jobs", "--no-legend", "tempo-infra*"]
+    return subprocess.run(words, capture_output=True, text=True).stdout.strip()
 end = time.monotonic() + float(sys.argv[1])
-while working() or undecided() or locked():
+while working() or undecided() or locked() or queued():
     if time.monotonic() > end:
         sys.exit("not decided: " + (state / "armed.json").read_text() if undecided() else "a run is at work")
     time.sleep(0.1)
@@ -76,7 +80,7 @@ while working() or undecided() or locked():
 
 @dataclass(frozen=True)
 class Change:
-    """What a run would change: a kernel setting, and the memory of one container, which is made anew."""
+    """What a run would change: a kernel setting, and the memory of one container, which is recreated."""
 
     swappiness: int
     memory_mb: int

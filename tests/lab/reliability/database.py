@@ -21,7 +21,9 @@ from tests.lab.reliability.machine import entry
 from tests.lab.reliability.watch import Moment
 
 # Prints a line for each row that the database said is committed; goes on through restarts. The line is psql's
-# own, once the statement is complete: how `docker exec` ends is the engine's word, not the database's.
+# own, once the statement is complete: how `docker exec` ends is the engine's word, not the database's, and
+# what the engine says of a program that it could not begin ("OCI runtime exec failed") is on the same stream.
+COMMITTED = "committed"
 INSERT = "insert into marker default values returning 'committed'"
 WRITES = f"""
 one() {{ docker exec $(docker ps -q -f label=com.docker.compose.service=postgresql) \
@@ -41,7 +43,7 @@ def writes(scene: Scene) -> Iterator[None]:
 
     def count() -> None:
         assert writer.stdout is not None
-        committed.extend(writer.stdout)
+        committed.extend(line for line in writer.stdout if line.strip() == COMMITTED)
 
     thread = threading.Thread(target=count)
     thread.start()

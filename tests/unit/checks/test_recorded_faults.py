@@ -56,6 +56,13 @@ def db_1() -> Facts:
 HOSTS = {"history-1": history_1(), "db-1": db_1()}
 
 
+@pytest.fixture(scope="module")
+def in_order(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
+    """What is found on each host while it is in order."""
+    folder = tmp_path_factory.mktemp("facts")
+    return {host: findings(folder, host, facts.to_json()) for host, facts in HOSTS.items()}
+
+
 def findings(tmp_path: Path, host: str, facts: dict[str, Any]) -> dict[str, set[str]]:
     """Judge facts as `check-host --facts` does; what isn't harmless, by check."""
     kept = tmp_path / "facts.json"
@@ -71,16 +78,15 @@ def findings(tmp_path: Path, host: str, facts: dict[str, Any]) -> dict[str, set[
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_healthy_host_raises_no_alarm(tmp_path: Path, host: str) -> None:
-    found = findings(tmp_path, host, HOSTS[host].to_json())
-    assert {name: outcomes for name, outcomes in found.items() if not outcomes <= HARMLESS} == {}
+def test_a_healthy_host_raises_no_alarm(in_order: dict[str, dict[str, set[str]]], host: str) -> None:
+    assert {name: outcomes for name, outcomes in in_order[host].items() if not outcomes <= HARMLESS} == {}
 
 
 @pytest.mark.parametrize("fault", RECORDED, ids=lambda fault: fault.name)
-def test_a_recorded_fault_is_found_by_its_check_and_by_no_other(tmp_path: Path, fault: Recorded) -> None:
-    facts = HOSTS[fault.host].to_json()
-    healthy_host = findings(tmp_path, fault.host, facts)
-    found = findings(tmp_path, fault.host, planted(facts, fault))
+def test_a_recorded_fault_is_found_by_its_check_and_by_no_other(
+    tmp_path: Path, fault: Recorded, in_order: dict[str, dict[str, set[str]]]
+) -> None:
+    found = findings(tmp_path, fault.host, planted(HOSTS[fault.host].to_json(), fault))
     assert fault.outcome in found[fault.check]
-    changed = {name for name in found if found[name] != healthy_host[name]}
+    changed = {name for name in found if found[name] != in_order[fault.host][name]}
     assert changed == {fault.check, *fault.also}

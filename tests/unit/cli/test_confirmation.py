@@ -6,8 +6,11 @@ import contextlib
 import os
 import pty
 import select
+import signal
 import sys
 import termios
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ import typer
 
 from tempo_infra.cli import confirmation, run
 from tempo_infra.cli import provision as command
-from tempo_infra.cli.confirmation import go_on
+from tempo_infra.cli.confirmation import go_on, name_departed
 from tempo_infra.cli.options import OutputFormat
 from tempo_infra.deploy.plan import HostPlan
 from tempo_infra.deploy.run import Plan
@@ -76,6 +79,31 @@ def test_hosts_are_not_kept_locked_for_a_person_who_has_left(monkeypatch: pytest
     monkeypatch.setattr(confirmation, "PATIENCE_S", 0.05)
     with terminal(), pytest.raises(typer.Exit):
         go_on([], yes=False)
+
+
+LEFT = Plan((), {}, {}, unasked=(("history-2", "left the inventory"), ("history-3", "left, too")))
+
+
+@pytest.mark.parametrize(
+    ("typed", "left"), [("history-2\nhistory-3\n", []), ("history-3\n\n", ["history-2", "history-3"])]
+)
+def test_who_left_is_taken_out_by_its_name_alone(typed: str, left: list[str]) -> None:
+    with terminal(typed) as shown:
+        assert [name for name, _ in name_departed(LEFT).unasked] == left
+        asked = b"type its name to take it out of the cluster (history-3): "
+        assert asked in read(shown, asked)
+
+
+def test_hosts_are_not_kept_locked_until_a_person_names_who_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has gone is asked once: not for each of very many."""
+    monkeypatch.setattr(confirmation, "PATIENCE_S", 0.2)
+    with terminal():
+        watchdog = threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT))
+        watchdog.start()
+        began = time.monotonic()
+        assert name_departed(LEFT) == LEFT
+        watchdog.cancel()
+        assert time.monotonic() - began < 0.4
 
 
 def test_with_yes_nobody_is_asked() -> None:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from tempo_infra.cli import exit_codes, resume, rotate
 from tempo_infra.cli import main as command
 from tempo_infra.cli.exit_codes import MEANINGS, ExitCode, exit_code
-from tempo_infra.deploy.go_back import Gone
+from tempo_infra.deploy.rollback import Gone
 from tempo_infra.deploy.run import Outcome, Plan
 from tempo_infra.deploy.way_back import WayBack
 from tempo_infra.errors import (
@@ -163,7 +163,7 @@ def rolled(patch: pytest.MonkeyPatch, way: WayBack, errors: Errors) -> int:
     patch.setattr(resume, "reached", lambda *_, **__: yielding(None, SimpleNamespace(path=EXAMPLE), []))
     patch.setattr("tempo_infra.deploy.way_back.way_back", lambda *_: way)
     patch.setattr("tempo_infra.deploy.preview.preview", lambda *_: (Plan((), {}, {}), {}))
-    patch.setattr("tempo_infra.deploy.go_back.go_back", lambda *_: Gone("r1", errors, {}))
+    patch.setattr("tempo_infra.deploy.rollback.roll_back", lambda *_: Gone("r1", errors, {}))
     return ran("rollback")
 
 

@@ -9,9 +9,9 @@ import typer
 from typer.testing import CliRunner
 
 from tempo_infra.cli.main import app
-from tempo_infra.deploy import go_back as module
-from tempo_infra.deploy.go_back import Gone
+from tempo_infra.deploy import rollback as module
 from tempo_infra.deploy.plan import Action, Change, HostPlan
+from tempo_infra.deploy.rollback import Gone
 from tempo_infra.deploy.run import Plan
 from tempo_infra.deploy.way_back import WayBack
 from tempo_infra.errors import InputError, StepFailedError
@@ -49,7 +49,7 @@ def test_who_interrupts_it_is_told_who_decides_now(monkeypatch: pytest.MonkeyPat
     way = WayBack({"front-1": "a" * 64}, {"front-1": "b" * 64}, {})
     monkeypatch.setattr("tempo_infra.deploy.way_back.way_back", lambda *_: way)
     monkeypatch.setattr("tempo_infra.deploy.preview.preview", lambda *_: (Plan((), {}, {}), {}))
-    monkeypatch.setattr(module, "go_back", interrupted)
+    monkeypatch.setattr(module, "roll_back", interrupted)
     result = CliRunner().invoke(app, ["rollback", "-i", str(EXAMPLE), "--host", "front-1"])
     assert result.exit_code == 1
     assert "a host that was switched decides by itself" in result.output
@@ -107,7 +107,7 @@ def shown(
     plan = Plan((HostPlan("front-1", A, changes=(change,)),), {}, {})
     monkeypatch.setattr("tempo_infra.deploy.way_back.way_back", lambda *_: way)
     monkeypatch.setattr("tempo_infra.deploy.preview.preview", lambda *_: (plan, unable or {}))
-    monkeypatch.setattr(module, "go_back", gone)
+    monkeypatch.setattr(module, "roll_back", gone)
     result = CliRunner().invoke(app, ["rollback", "-i", str(EXAMPLE), *words])
     return result.exit_code, result.output, went
 

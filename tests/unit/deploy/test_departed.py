@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from tempo_infra.deploy.binding import moved
+from tempo_infra.deploy.believed import believed
 from tempo_infra.deploy.departed import Departed, departed
 from tempo_infra.deploy.departing import MOST_ASKED, Departing, refuse_present
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.options import Options
+from tempo_infra.deploy.kept import described
+from tempo_infra.deploy.options import USUAL, Options
+from tempo_infra.deploy.plan_file import moved
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.run import Plan
 from tempo_infra.errors import InputError
@@ -22,6 +25,7 @@ from tempo_infra.inventory.cluster import Cluster, Host
 from tempo_infra.on_host.cluster_record import MOST_GONE, ClusterRecord, Member
 from tempo_infra.on_host.live import Heard, Live
 from tempo_infra.on_host.state import HostState
+from tempo_infra.on_host.steps import change
 from tempo_infra.render.bundle import Bundle
 from tempo_infra.report.changes import plan_json
 from tempo_infra.ssh import resolve
@@ -48,7 +52,13 @@ def states(
 
 
 def remembered(
-    seen: dict[str, HostState], *members: Member, gone: tuple[Member, ...] = (), drop: bool = False
+    seen: dict[str, HostState],
+    *members: Member,
+    gone: tuple[Member, ...] = (),
+    drop: bool = False,
+    on: str = "history-1",
+    at: str | int = 100,
+    called: str = "oslo",
 ) -> None:
     """Let a host have a record of the cluster with these members beside the file's; `drop`: without these."""
     cluster, _ = trio()
@@ -56,8 +66,19 @@ def remembered(
         Member(one.name, one.internal, tuple(map(str, one.roles)), "", "", "x@y:22") for one in cluster.hosts
     ]
     own = [] if drop else [one for one in own if one.internal not in {other.internal for other in members}]
-    record = ClusterRecord("r0", "kari@vm", "2099-11-30T03:22:16Z", "oslo", "", (*own, *members), gone=gone)
-    seen["history-1"] = replace(seen["history-1"], record=record)
+    record = ClusterRecord(
+        "r0", "kari@vm", in_s(at) if isinstance(at, int) else at, called, "", (*own, *members), gone=gone
+    )
+    seen[on] = replace(seen[on], record=record)
+
+
+def in_s(seconds: int) -> str:
+    """A time by the clock here; records of hosts that a test says nothing of are of now."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+
+
+def in_cluster(cluster: Cluster, seen: dict[str, HostState]) -> tuple[Departed, ...]:
+    return departed(cluster, seen, believed({name: one.record for name, one in seen.items()}, ("oslo",)))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +115,7 @@ def test_who_is_in_the_cluster_and_not_in_the_file(
 ) -> None:
     cluster, _, seen = states(ring, rows, admitted)
     remembered(seen, *known)
-    assert [(one.name, one.rings, one.heard_s) for one in departed(cluster, seen)] == found
+    assert [(one.name, one.rings, one.heard_s) for one in in_cluster(cluster, seen)] == found
 
 
 @pytest.mark.parametrize(
@@ -111,19 +132,19 @@ def test_a_host_of_the_file_that_is_called_otherwise_or_moves_has_not_left(
 ) -> None:
     cluster, _, seen = states()
     remembered(seen, known)
-    assert bool(departed(cluster, seen)) is there
+    assert bool(in_cluster(cluster, seen)) is there
 
 
 def test_an_address_that_is_up_on_a_host_of_the_file_is_nobody_elses() -> None:
     cluster, _, seen = states((f"history {GONE}:7234",))
     seen["history-1"] = replace(seen["history-1"], addresses=["10.0.0.12", GONE])
-    assert departed(cluster, seen) == ()
+    assert in_cluster(cluster, seen) == ()
 
 
 def test_who_had_the_name_of_another_host_goes_by_its_address() -> None:
     cluster, _, seen = states()
     remembered(seen, replace(OLD, name="front-1"), drop=True)
-    [found] = departed(cluster, seen)
+    [found] = in_cluster(cluster, seen)
     assert (found.name, found.ssh) == (GONE, OLD.ssh)
 
 
@@ -357,7 +378,9 @@ def test_who_was_not_reached_is_remembered_until_it_was_stopped(there: bool, lef
     remembered(seen, OLD, gone=(old,))
     asked = ("history-2", "old-1")
     lost = set() if there else {(name, "departed") for name in asked}
-    with Fleet(FakeHosts(seen, answers=answering("history"), lost=lost).open, lambda _: None) as fleet:
+    answers = answering("history")
+    answers["departed"]["addresses"].append(old.internal)
+    with Fleet(FakeHosts(seen, answers=answers, lost=lost).open, lambda _: None) as fleet:
         departing = Departing(cluster, fleet, "r1", Options(gone=asked))
         departing.find(seen, lock=False)
         assert sorted(one.name for one in departing.remembered()) == left
@@ -427,3 +450,119 @@ def test_a_name_that_nobody_knows_is_said() -> None:
     with fleet:
         plan = rollout.plan(cluster.hosts)
     assert (said(plan), plan.problems) == (["--gone nobody: nobody knows it"], [])
+
+
+LATER, FAR = 300, "9999-99-99T99:99:99Z"
+
+
+def planned(seen: dict[str, HostState], options: Options = USUAL, **more: object) -> tuple[Plan, FakeHosts]:
+    cluster, _ = trio()
+    rollout, hosts, fleet = begun(seen, options, **more)
+    with fleet:
+        return rollout.plan(cluster.hosts, lock=True), hosts
+
+
+@pytest.mark.parametrize(
+    ("lie", "words"),
+    [
+        ({"at": FAR}, f"it is of {FAR}, which is still to come by the clock here"),
+        ({"at": LATER, "called": "bergen"}, "it is of the cluster 'bergen'"),
+        ({"at": LATER}, None),  # it can be true: whom the database lets in is one all the same
+    ],
+    ids=["future", "another-clusters", "believable"],
+)
+def test_no_record_hides_whom_another_host_knows(lie: dict[str, Any], words: str | None) -> None:
+    _, _, seen = states(admitted=(GONE,))
+    remembered(seen, OLD)
+    remembered(seen, on="front-1", **lie)
+    plan, _ = planned(seen)
+    assert [name for name, _ in plan.problems] == ["history-2"]
+    said_of_it = [one for one in said(plan) if "front-1's record of the cluster is not believed" in one]
+    assert said_of_it == ([f"front-1's record of the cluster is not believed: {words}"] if words else [])
+
+
+def test_a_record_that_nobody_believes_takes_nobody_out_and_names_nobody() -> None:
+    _, _, seen = states()
+    remembered(seen, OLD, on="front-1", at=FAR)
+    plan, hosts = planned(seen)
+    assert plan.problems == []
+    assert hosts.steps_of("history-2") == []
+
+
+@pytest.mark.parametrize(
+    ("roles", "admitted", "silent", "stays"),
+    [
+        (("history",), (), False, False),  # the database has no place for it: it was taken out since
+        (("history",), (GONE,), False, True),
+        (("ui",), (), False, True),  # it needs no place there: nobody can tell
+        (("history",), (), True, True),  # the database does not say whom it lets in
+    ],
+    ids=["taken-out", "let-in", "ui", "silent-database"],
+)
+def test_who_is_in_an_older_record_alone_is_a_member_unless_the_database_has_no_place_for_it(
+    roles: tuple[str, ...], admitted: tuple[str, ...], *, silent: bool, stays: bool
+) -> None:
+    """A run over single hosts leaves the others with the record of before."""
+    cluster, _, seen = states(admitted=admitted)
+    if silent:
+        seen["db-1"] = replace(seen["db-1"], live=Live())
+    remembered(seen, replace(OLD, roles=roles))
+    remembered(seen, on="front-1", at=LATER)
+    assert [one.name for one in in_cluster(cluster, seen)] == (["history-2"] if stays else [])
+
+
+def test_whom_one_host_remembers_as_shut_out_is_remembered_by_all() -> None:
+    _, _, seen = states()
+    remembered(seen, gone=(OLD,))
+    remembered(seen, on="front-1", at=LATER)
+    cluster, _ = trio()
+    with Fleet(FakeHosts(seen).open, lambda _: None) as fleet:
+        departing = Departing(cluster, fleet, "r1", Options())
+        departing.find(seen, lock=False)
+        assert [one.name for one in departing.remembered()] == ["history-2"]
+
+
+def test_a_host_that_says_it_has_the_address_of_another_member_hides_nobody() -> None:
+    cluster, _, seen = states()
+    remembered(seen, OLD)
+    seen["front-1"] = replace(seen["front-1"], addresses=["10.0.0.11", GONE])
+    assert [one.name for one in in_cluster(cluster, seen)] == ["history-2"]
+
+
+def test_a_host_that_says_another_is_reached_where_it_is_itself_hides_nobody() -> None:
+    cluster, _, seen = states(admitted=(GONE,))
+    remembered(seen, OLD)
+    remembered(seen, replace(OLD, ssh="root@203.0.113.11:22"), on="front-1", at=LATER)
+    assert [(one.name, one.ssh) for one in in_cluster(cluster, seen)] == [("history-2", OLD.ssh)]
+
+
+def test_a_machine_that_does_not_have_the_address_is_not_the_host_that_left() -> None:
+    """A record says where ssh reaches it, and may say anything: nothing is stopped or removed there."""
+    _, _, seen = states((f"history {GONE}:7234",))
+    remembered(seen, OLD)
+    plan, _ = planned(seen, Options(gone=("history-2",)), answers=answering("history", address="10.0.0.99"))
+    [one] = plan.departed
+    assert (one.runs, one.ssh, one.why) == (None, "", f"the machine that answers there does not have {GONE}")
+
+
+def test_a_record_that_nobody_believes_is_written_anew() -> None:
+    cluster, bundles, seen = states()
+    now = {one.host: (one.digest, "") for one in bundles}
+    record = replace(described(cluster, "r0", now, cluster.digest), at=FAR)
+    seen = {name: replace(state, record=record) for name, state in seen.items()}
+    rollout, hosts, fleet = begun(seen, Options())
+    with fleet:
+        rollout.apply(rollout.plan(cluster.hosts, lock=True), lambda _: None)
+    told = {name for name, step in hosts.given if isinstance(step, change.ClusterRecord)}
+    assert told == {"db-1", "front-1", "history-1"}
+
+
+@pytest.mark.parametrize("name", ["history-2", GONE])
+def test_a_host_that_is_made_up_with_the_name_of_another_hides_nobody(name: str) -> None:
+    cluster, _, seen = states((f"history {GONE}:7234",), admitted=(GONE,))
+    if name != GONE:  # else the ring alone knows it
+        remembered(seen, OLD)
+    remembered(seen, replace(OLD, name=name, internal="10.9.9.9"), on="front-1", at=LATER)
+    plan, _ = planned(seen)
+    assert [one for one, _ in plan.problems] == [GONE, "10.9.9.9"]
+    assert [one.name for one in in_cluster(cluster, seen)] == [GONE, "10.9.9.9"]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tempo_infra.deploy.believed import Believed, believed
 from tempo_infra.deploy.fitting import Fit, fit
 from tempo_infra.on_host.cluster_record import ClusterRecord, Member
 from tempo_infra.on_host.layout import ZERO
@@ -20,7 +21,7 @@ ALIKE = (("history shards", "512"), ("PostgreSQL", "17"))
 
 
 def record(run: str, hour: int, *members: Member, inventory: str = "") -> ClusterRecord:
-    at = f"2026-11-30T{hour:02}:00:00Z"
+    at = f"2025-11-30T{hour:02}:00:00Z"
     return ClusterRecord(run, "x@y", at, "oslo", inventory, members, ALIKE)
 
 
@@ -28,10 +29,12 @@ def on(generation: str, *members: Member) -> list[Member]:
     return [replace(one, generation=generation) for one in members]
 
 
-def after(*records: ClusterRecord, to: dict[str, str]) -> Fit:
-    """All hosts have all records."""
+def after(*records: ClusterRecord, to: dict[str, str], **others: ClusterRecord) -> Fit:
+    """All hosts have all records; `others`: a host that has another one beside, as its newest."""
     runs = Runs(NEW, NEW, NEW, records=list(records))
-    return fit({one.name: runs for one in records[-1].members}, to)
+    answers = {one.name: runs for one in records[-1].members}
+    answers |= {name: replace(runs, records=[*records, one]) for name, one in others.items()}
+    return fit(answers, to, believed({name: one.record for name, one in answers.items()}, ("oslo",)))
 
 
 def refused(found: Fit) -> list[str]:
@@ -138,7 +141,7 @@ def test_what_no_record_tells_of_is_said() -> None:
     found = after(FIRST, to={"db": NEWER})
     assert (refused(found), len(found.members)) == ([], 3)
     assert "no record says for which cluster db's" in found.notes[0]
-    unknown = fit({"db": Runs(NEW, NEW, NEW)}, {"db": OLD})
+    unknown = fit({"db": Runs(NEW, NEW, NEW)}, {"db": OLD}, Believed())
     assert (unknown.members, unknown.now, unknown.refused) == ((), None, ())
     assert "can't be compared" in unknown.notes[0]
 
@@ -156,3 +159,39 @@ def test_the_inventory_is_known_when_all_came_of_one(second: str, inventory: str
     then = record("r2", 2, replace(DB, generation=NEW), FRONT, inventory=second)
     now = record("r3", 3, *on(NEWER, DB, FRONT), inventory="c" * 64)
     assert after(first, then, now, to={"db": OLD, "front": OLD}).inventory == inventory
+
+
+LIE = record("r3", 3, DB, FRONT, UI)
+SHUTS_OUT = f"db: generation {OLD[:12]} was made before third (10.0.0.4) was a member, and would shut it out"
+
+
+@pytest.mark.parametrize(
+    ("lie", "said"),
+    [
+        (
+            replace(LIE, at="9999-12-31T00:00:00Z"),
+            "ui's record of the cluster is not believed: it is of 9999-12-31T",
+        ),
+        (
+            replace(LIE, cluster="bergen"),
+            "ui's record of the cluster is not believed: it is of the cluster 'bergen'",
+        ),
+    ],
+)
+def test_a_record_that_can_not_be_takes_no_refusal_away(lie: ClusterRecord, said: str) -> None:
+    now = record("r2", 2, *on(NEW, DB, FRONT), UI, THIRD)
+    found = after(FIRST, now, to={"db": OLD}, ui=lie)
+    assert (refused(found), found.now) == ([SHUTS_OUT], now)
+    assert found.notes[0].startswith(said)
+
+
+def test_a_refusal_stands_when_any_record_refuses_and_it_is_said_which() -> None:
+    now = record("r2", 2, *on(NEW, DB, FRONT), UI, THIRD)
+    found = after(FIRST, now, to={"db": OLD}, ui=LIE)
+    [words] = refused(found)
+    assert words.startswith(f"{SHUTS_OUT} (as run r2 left the cluster; `tempo-infra provision` on all hosts")
+
+
+def test_who_may_come_back_is_who_any_record_names() -> None:
+    now = replace(record("r2", 2, *on(NEW, DB, FRONT), UI), gone=(THIRD,))
+    assert after(FIRST, now, to={"db": OLD}, ui=LIE).gone == (THIRD,)

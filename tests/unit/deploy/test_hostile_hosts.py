@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tempo_infra.checks.reader import MAX_TEXT_BYTES
-from tempo_infra.deploy import answers, session
+from tempo_infra.deploy import responses, session
 from tempo_infra.deploy.session import Session
 from tempo_infra.errors import StepFailedError, TempoInfraError, UnreachableError
 from tempo_infra.on_host.facts import FactsOptions
@@ -23,7 +23,7 @@ from tempo_infra.on_host.steps import change, reading
 from tempo_infra.on_host.steps.step import Step
 from tempo_infra.on_host.wire import Event, encode
 from tempo_infra.secrets import Secret, redactor
-from tempo_infra.ssh.door import Process
+from tempo_infra.ssh.transport import Process
 from tests.unit.deploy.test_plan import FRESH
 
 pytestmark = pytest.mark.thorough
@@ -173,7 +173,7 @@ def test_a_frame_larger_than_its_kind_is_refused_before_it_is_read(kind: str, st
 
 
 def test_facts_may_be_as_long_on_their_way_as_when_they_are_read() -> None:
-    assert answers.most_bytes("reply", [FACTS]) == MAX_TEXT_BYTES
+    assert responses.most_bytes("reply", [FACTS]) == MAX_TEXT_BYTES
 
 
 # A host's word for a number, a text or a step: whatever it is, the error is that host's, and one line.
@@ -263,7 +263,7 @@ def test_what_a_host_says_while_it_works_is_one_line_without_anything_that_steer
     )
     [told] = seen
     assert told.detail.startswith("done db-1: confirmed front-1: confirmed ?onxxx")
-    assert len(told.detail) == answers.LONGEST_WORDS
+    assert len(told.detail) == responses.LONGEST_WORDS
 
 
 def test_what_a_host_says_of_a_failure_never_looks_like_another_hosts_line() -> None:
@@ -293,7 +293,7 @@ def test_only_files_and_output_are_longer_than_anybody_reads() -> None:
     long = "tempo-infra plan " * 3_000
     said = {"open_run": long, "unfit": [{"what": long}], "texts": {"a": long}, "out": long}
     answer = ask(Says(iter((reply(results=[said]),))))[0]
-    assert (len(answer["open_run"]), len(answer["unfit"][0]["what"])) == (answers.LONGEST_TEXT,) * 2
+    assert (len(answer["open_run"]), len(answer["unfit"][0]["what"])) == (responses.LONGEST_TEXT,) * 2
     assert answer["open_run"].endswith("…")
     assert (answer["texts"], answer["out"]) == ({"a": long}, long)
 
@@ -317,7 +317,7 @@ def test_a_password_is_what_lies_there_whatever_it_looks_like() -> None:
 
 def test_a_manifest_hides_nothing_in_the_escapes_of_its_own_json() -> None:
     text = json.dumps({"files": {"\x1b[2Ja": {"sha256": "x"}}, "services": {}})
-    assert list(answers.manifest(replace(FRESH, manifest=text)).files) == ["a"]
+    assert list(responses.manifest(replace(FRESH, manifest=text)).files) == ["a"]
 
 
 def test_halves_of_characters_are_none() -> None:

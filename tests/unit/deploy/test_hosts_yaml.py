@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tempo_infra.deploy import namespaces, restarts, values
-from tempo_infra.deploy.answers import yaml
+from tempo_infra.deploy.responses import yaml
 from tests.unit.deploy.test_plan import FRESH
 
 DEEP = "services: " + "[" * 30_000
@@ -32,6 +32,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.thorough
 def test_what_is_too_much_is_unread_wherever_a_host_holds_it() -> None:
     """In a process of its own: once it ended the one that read it, without an exception."""
     code = (

@@ -10,8 +10,8 @@ import pytest
 
 from tempo_infra.deploy import locks
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.go_back import go_back
 from tempo_infra.deploy.options import Options
+from tempo_infra.deploy.rollback import roll_back
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.way_back import WayBack
 from tempo_infra.inventory import load
@@ -122,7 +122,7 @@ def test_going_back_by_hand_locks_all_before_any_host_moves() -> None:
     hosts = FakeHosts({}, locks={"front-1": "r0"})
     way = WayBack(dict.fromkeys(NAMES, "a" * 64), dict.fromkeys(NAMES), {})
     with Fleet(hosts.open, lambda _: None) as fleet:
-        gone = go_back(fleet, CLUSTER, HOSTS, way)
+        gone = roll_back(fleet, CLUSTER, HOSTS, way)
     assert list(gone.errors) == ["front-1"]
     assert gone.now == dict.fromkeys(NAMES, "as it was")
     assert {step for _, step in hosts.asked} == {"lock", "unlock"}

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tempo_infra.deploy.binding import moved
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.namespaces import NamespaceChange
+from tempo_infra.deploy.plan_file import moved
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.run import Outcome, Plan
 from tempo_infra.inventory.cluster import Cluster
@@ -16,7 +16,7 @@ from tempo_infra.inventory.load import loads
 from tempo_infra.on_host.live import Live
 from tempo_infra.on_host.state import HostState
 from tempo_infra.on_host.steps import change
-from tempo_infra.render import render
+from tempo_infra.render import Bundle, render
 from tempo_infra.report.changes import plan_json, plan_lines
 from tempo_infra.report.drift import drift_lines, drift_of
 from tempo_infra.sizing import size
@@ -41,20 +41,21 @@ def rolled(
 ) -> tuple[Rollout, FakeHosts, Plan]:
     """A run over hosts that are as `had` (or as the inventory says), whose Temporal has `live` namespaces."""
     bundles = render(cluster, size(cluster))
-    before = had or cluster
-    old = render(before, size(before))
-    states = pushed(before, old)
+    old = render(had, size(had)) if had else bundles
+    states = pushed(had or cluster, old)
     for one, new in zip(old, bundles, strict=True):
         wanted = {file.path: file.sha256 for file in new.files}
         texts = {f.path: f.content.decode() for f in one.files if wanted.get(f.path) != f.sha256}
         states[one.host] = replace(states[one.host], texts=texts, last_good=one.digest)
     states["db-1"] = replace(states["db-1"], live=Live("7712", namespaces=list(live.items())))
-    return over(cluster, states, only)
+    return over(cluster, states, only, bundles)
 
 
-def over(cluster: Cluster, states: dict[str, HostState], only: str = "") -> tuple[Rollout, FakeHosts, Plan]:
-    hosts = FakeHosts(states)
-    rollout = Rollout(cluster, render(cluster, size(cluster)), SECRETS, Fleet(hosts.open, lambda _: None))
+def over(
+    cluster: Cluster, states: dict[str, HostState], only: str = "", bundles: tuple[Bundle, ...] = ()
+) -> tuple[Rollout, FakeHosts, Plan]:
+    hosts, bundles = FakeHosts(states), bundles or render(cluster, size(cluster))
+    rollout = Rollout(cluster, bundles, SECRETS, Fleet(hosts.open, lambda _: None))
     plan = rollout.plan([one for one in cluster.hosts if only in (one.name, "")])
     return rollout, hosts, replace(plan, hosts=tuple(replace(one, secrets=()) for one in plan.hosts))
 

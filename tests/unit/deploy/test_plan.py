@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.deploy.obstacles import Allowed
 from tempo_infra.deploy.plan import Action, plan_host
+from tempo_infra.deploy.preconditions import Allowed
 from tempo_infra.inventory.cluster import Disk, Host, InstanceClass, Resources, Role, Ssh
 from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.engine_here import Unfit

@@ -1,4 +1,4 @@
-"""A lost secrets file is made anew of what all hosts hold, and of nothing else."""
+"""A lost secrets file is recreated of what all hosts hold, and of nothing else."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_what_does_not_run_is_started_and_its_history_said(
     plan = planned(ran(**change))
     assert (plan.starts, plan.restarts) == (("postgresql",), ())
     assert plan.found["postgresql"].startswith(words)
-    assert plan.anew == (("postgresql",) if anew else ())
+    assert plan.recreates == (("postgresql",) if anew else ())
     assert f"✗ postgresql: {words}" in said(ran(**change))
 
 
@@ -90,7 +90,7 @@ def test_what_does_not_run_is_started_and_its_history_said(
 def test_what_runs_and_does_not_do_its_work_is_made_anew(change: dict[str, object], words: str) -> None:
     plan = planned(ran(**change))
     [restart] = plan.restarts
-    assert (restart.service, plan.anew, plan.starts) == ("postgresql", ("postgresql",), ())
+    assert (restart.service, plan.recreates, plan.starts) == ("postgresql", ("postgresql",), ())
     assert restart.why.startswith(words)
     assert f"✗ postgresql: {words}" in said(ran(**change))
 
@@ -104,7 +104,7 @@ def test_compose_is_told_to_make_anew_what_it_would_leave() -> None:
 def test_one_that_was_just_started_is_waited_for() -> None:
     state = ran(silent="NOT_SERVING", since_s=12.0)
     plan = planned(state)
-    assert (plan.restarts, plan.starts, plan.anew) == ((), (), ())
+    assert (plan.restarts, plan.starts, plan.recreates) == ((), (), ())
     assert plan.notes == ("postgresql was started 12 s ago and does not serve yet: it is waited for",)
     assert not plan.is_noop
     assert "was started 12 s ago and does not serve yet" in said(state)
@@ -261,7 +261,7 @@ def test_what_a_server_reads_anew_is_named_as_a_reload_and_restarts_nothing() ->
     assert [(one.service, one.files) for one in plan.reloads] == [("postgresql", ("postgresql.conf",))]
     assert (plan.restarts, plan.starts, plan.files_only, plan.is_noop) == ((), (), False, False)
     assert [(one.path, one.effect) for one in plan.changes] == [
-        ("services/postgresql/postgresql.conf", "read anew by postgresql")
+        ("services/postgresql/postgresql.conf", "reloaded by postgresql")
     ]
     lines = "\n".join(plan_lines(Plan((plan,), {}, {}), diffs=False))
     assert "reloads postgresql: postgresql.conf; it runs on" in lines

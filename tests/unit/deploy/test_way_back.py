@@ -308,3 +308,29 @@ def test_an_answer_with_a_run_that_can_be_none_is_none(name: str) -> None:
     for answer in ({**fit, "open_run": name}, {**fit, "entries": [{**fit["entries"][0], "run": name}]}):
         with pytest.raises(ValidationError):
             adapter.validate_python(answer)
+
+
+def lied(**generations: tuple[str, str]) -> list[ClusterRecord]:
+    """The records of a host that tells something else of the second run."""
+    return [RECORDS[0], record(SECOND, **generations)]
+
+
+@pytest.mark.parametrize("liar", [DB, FRONT])
+def test_one_host_says_not_for_all_that_a_run_spared_a_host_that_can_not_be_asked(liar: str) -> None:
+    said = two_of_three(history_1=None)
+    records = [RECORDS[0], record(SECOND, db_1=(B, A), front_1=(B, A), history_1=(B, A))]
+    for name in (DB, FRONT):
+        said[name] = runs(A, B, records=records)
+    said[liar] = runs(A, B, records=lied(db_1=(B, A), front_1=(B, A), history_1=(A, A)))
+    found = way(said, SECOND)
+    assert list(found.errors) == [HISTORY]
+    assert f"and run {SECOND} changed it" in found.errors[HISTORY].what
+
+
+@pytest.mark.parametrize("liar", [DB, FRONT])
+def test_one_host_says_not_for_all_that_another_one_began_with_a_run(liar: str) -> None:
+    """Its journal was cut: it would go to generation 0, where nothing of ours runs."""
+    said = two_of_three(history_1=runs("", B))
+    said[liar] = runs(A, B, records=lied(db_1=(B, A), front_1=(B, A), history_1=(B, "")))
+    found = way(said, SECOND)
+    assert found.errors[HISTORY].what == f"nothing says what it was before run {SECOND}"

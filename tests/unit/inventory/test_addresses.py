@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.errors import InputError
-from tempo_infra.inventory import addresses, words
+from tempo_infra.inventory import addresses, validators
 from tempo_infra.inventory.addresses import canonical, split_port, with_port
 from tempo_infra.inventory.catalogue import built_in
 from tempo_infra.inventory.cluster import Host
@@ -52,7 +52,7 @@ def test_what_is_no_place_is_refused_everywhere(text: str) -> None:
     with pytest.raises(InputError, match="is no host"):
         Host.without_inventory(f"root@{text}", built_in().classes["C-Series"])
     with pytest.raises(ValueError, match="not a jump host"):
-        words.jump(f"ops@{text}")
+        validators.jump(f"ops@{text}")
 
 
 @pytest.mark.parametrize(("text", "address", "port"), READ)
@@ -74,8 +74,8 @@ def test_a_host_without_an_inventory_is_any_of_them(text: str, address: str, por
     ],
 )
 def test_a_jump_host_is_written_as_ssh_takes_it(text: str, taken: str) -> None:
-    assert words.jump(text) == taken
-    assert words.jump(taken) == taken
+    assert validators.jump(text) == taken
+    assert validators.jump(taken) == taken
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_jump_host_is_written_as_ssh_takes_it(text: str, taken: str) -> None:
 )
 def test_a_jump_host_is_one_for_everybody(text: str) -> None:
     with pytest.raises(ValueError, match="not a jump host"):
-        words.jump(text)
+        validators.jump(text)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from tempo_infra.inventory import parameters
 from tempo_infra.inventory.outward import RISK, is_outward
-from tempo_infra.inventory.words import ACCEPTABLE
+from tempo_infra.inventory.validators import ACCEPTABLE
 
 OUTWARD = {
     "archive_command": "cp %p /archive/%f",

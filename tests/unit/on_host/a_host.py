@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import alone, arming, garbage, leftovers, program, undo
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import arming, garbage, leftovers, program, unattended, undo
 from tempo_infra.on_host.journal import Entry, confirmed, record
 from tempo_infra.on_host.layout import Layout
 
@@ -52,7 +52,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     layout.current.symlink_to(f"generations/{OLD}")
     record(layout, Entry("r0", "confirm", "confirmed", OLD))
     monkeypatch.setattr(os, "fsync", lambda _: None)  # counted, and too slow to be done so often
-    monkeypatch.setattr(alone, "addresses", lambda: ["10.0.0.1"])
+    monkeypatch.setattr(unattended, "addresses", lambda: ["10.0.0.1"])
     monkeypatch.setattr(arming, "running", lambda _: {})
     monkeypatch.setattr(garbage, "collect", lambda _: [])
     monkeypatch.setattr(arming, "remember_compose", lambda _: None)

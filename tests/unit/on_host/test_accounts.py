@@ -176,3 +176,14 @@ def test_whom_an_account_explains_is_said_once(host: Host) -> None:
     host.said["passwd"] = "alice:x:1000:1000::/:/bin/sh\n"
     host.process(7, "bash", "1000\t1000\t1000\t1000")
     assert len(said(ALL)) == 1
+
+
+def test_very_many_that_have_a_number_are_some_and_a_count(host: Host) -> None:
+    """Anybody whose number it is starts as many as he likes: no plan had an answer of this host any more."""
+    for pid in range(1, 300):
+        host.process(pid, f"x{pid}", "1000\t1000\t1000\t1000", THEIRS)
+    host.process(300, "exporter", "999\t999\t999\t999")
+    found = said(ALL)
+    assert len(found) == accounts.MOST_NAMED + 2
+    assert found[0].startswith("the process exporter runs as user id 999")
+    assert found[-1] == f"{299 - accounts.MOST_NAMED} more have the number 1000 on this host"

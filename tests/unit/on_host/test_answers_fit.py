@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.deploy.answers import most_bytes
+from tempo_infra.deploy.responses import most_bytes
 from tempo_infra.on_host import runs, state
 from tempo_infra.on_host.cluster_record import keep
 from tempo_infra.on_host.journal import Entry, record
@@ -71,6 +71,7 @@ def test_of_years_of_runs_the_newest_are_told(layout: Layout, monkeypatch: pytes
     assert most_bytes("reply", [reading.Runs()]) - 2**19 > runs.MOST_BYTES + runs.RECORDS_BYTES
 
 
+@pytest.mark.thorough
 def test_of_large_clusters_the_newest_records_are_told(layout: Layout) -> None:
     for number in range(6):
         keep(layout, of_members(f"r{number}", 999))

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tempo_infra.on_host import alone, arming
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import arming, unattended
 from tempo_infra.on_host.generation import switch
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
@@ -44,7 +44,7 @@ def changed(layout: Layout) -> None:
 
 def back(layout: Layout) -> None:
     """What the host does with a change that is not confirmed, after a boot: its units, if they are there."""
-    for unit, work in ((guard.BOOT_UNIT, alone.boot), (guard.AFTER_UNIT, alone.after_boot)):
+    for unit, work in ((guard.BOOT_UNIT, unattended.boot), (guard.AFTER_UNIT, unattended.after_boot)):
         if (layout.root / guard.WANTS / unit).exists():
             work(layout)
 

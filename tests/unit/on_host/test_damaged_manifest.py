@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import alone, arming, kernel_before, runs, snapshot, undo
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import arming, kernel_before, runs, snapshot, unattended, undo
 from tempo_infra.on_host.generation import switch
 from tempo_infra.on_host.layout import ZERO, Layout
 from tempo_infra.on_host.steps import change
@@ -20,7 +20,7 @@ STALE, SWAPPINESS = "etc/sysctl.d/59-of-then.conf", "proc/sys/vm/swappiness"
 @pytest.fixture(params=[None, "", "{", "[]", '{"format": 3}'])
 def layout(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     """The current generation has a file that the other one has not, which sets a value of the kernel."""
-    monkeypatch.setattr(alone, "end_scope", lambda _: None)
+    monkeypatch.setattr(unattended, "end_scope", lambda _: None)
     monkeypatch.setattr(runs, "end_scope", lambda _: None)
     found = make(tmp_path, monkeypatch)
     for path in (found.current / STALE, found.installed(STALE)):

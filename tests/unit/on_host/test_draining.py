@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
-from tempo_infra.deploy import answers
+from tempo_infra.deploy import responses
 from tempo_infra.on_host.draining import MOST_CHARS, Done, as_shown, command
 from tempo_infra.on_host.steps import upkeep
 from tempo_infra.on_host.wire import Reply, encode
@@ -54,14 +54,14 @@ def test_whatever_it_wrote_fits_an_answer(char: str) -> None:
     step = upkeep.Command("", 0.0)
     done = Done(as_shown(char * 10_000_000), 0)
     frame = encode("n", "reply", asdict(Reply([asdict(done)])))
-    most = answers.most_bytes("reply", [step])
+    most = responses.most_bytes("reply", [step])
     assert len(frame) < most
     assert frame.count(b",") + frame.count(b"[") + frame.count(b"{") < most // 16
-    [told] = answers.reply(json.loads(json.dumps(asdict(Reply([asdict(done)])))), [step], str).results
+    [told] = responses.reply(json.loads(json.dumps(asdict(Reply([asdict(done)])))), [step], str).results
     assert "\x00" not in told["out"]
 
 
 def test_no_output_steers_the_operators_terminal() -> None:
     done = asdict(command(upkeep.Command("printf '\\033[31mred\\033[0m\\n\\033]0;title\\007end\\n'", 20.0)))
-    [told] = answers.reply(asdict(Reply([done])), [upkeep.Command("", 0.0)], str).results
+    [told] = responses.reply(asdict(Reply([done])), [upkeep.Command("", 0.0)], str).results
     assert told["out"] == "red\nend"

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from tempo_infra.on_host import alone
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import unattended
 from tempo_infra.on_host.serve import HANDLERS
 from tempo_infra.on_host.session import Session
 from tempo_infra.on_host.steps import change
@@ -86,7 +86,7 @@ def test_the_disk_fails_from_any_write_on(
             if healed.startswith("after"):
                 session._settle_alone()
         session._settle_alone()
-        assert alone.deadline(layout, RUN) == 0
+        assert unattended.deadline(layout, RUN) == 0
         refused = bool(disk.refused)
         seen.append((is_whole(layout), not reply.failed))
         assert guard.read(layout) is None

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from tempo_infra.on_host import alone, session, snapshot, undo
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import session, snapshot, unattended, undo
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock, end_holder
 from tempo_infra.on_host.serve import HANDLERS
@@ -241,7 +241,7 @@ def test_the_timer_decides_about_a_change_whose_step_hangs(
 ) -> None:
     """The whole way: armed, a step hangs, its program ends; the timer's own program puts the host back."""
     made = make(tmp_path, monkeypatch)
-    monkeypatch.setattr(alone, "end_scope", lambda _: None)
+    monkeypatch.setattr(unattended, "end_scope", lambda _: None)
     armed = guard.Armed(
         "r1", "kari", guard.boot_id(made), NEW, OLD, "runs/r1/before", "p.zip", "10.0.0.1", grace_s=3.0
     )
@@ -249,7 +249,7 @@ def test_the_timer_decides_about_a_change_whose_step_hangs(
     guard.beat(made, "r1")
     guard.guard(made, armed)
     decided: list[int] = []
-    decides = threading.Thread(target=lambda: decided.append(alone.deadline(made, "r1")))
+    decides = threading.Thread(target=lambda: decided.append(unattended.deadline(made, "r1")))
     with started(made, "pipe") as program:
         frames = heard(program, *HANGS)
         while next(frames)[1].get("step") != "hang":
@@ -271,13 +271,13 @@ def test_who_decides_begins_anew_when_he_hangs_himself(layout: Layout) -> None:
     words = f"""
 import sys, time
 from pathlib import Path
-from tempo_infra.on_host import alone, armed, undo, watch
+from tempo_infra.on_host import unattended, armed, undo, watch
 from tempo_infra.on_host.layout import Layout
 watch.Watch.__init__.__defaults__ = ({EVERY_S},)
 armed.decide_s = lambda _: {STEP_S}
-alone.end_scope = lambda _: None
+unattended.end_scope = lambda _: None
 undo.settle = lambda *_: time.sleep(600)
-alone.deadline(Layout(Path(sys.argv[1])), "r1")
+unattended.deadline(Layout(Path(sys.argv[1])), "r1")
 """
     (layout.root / "proc/sys/kernel/random").mkdir(parents=True)
     (layout.root / "proc/sys/kernel/random/boot_id").write_text("b")
@@ -291,8 +291,8 @@ alone.deadline(Layout(Path(sys.argv[1])), "r1")
         check=False,
     )
     assert (done.returncode, done.stderr) == (
-        alone.AGAIN,
-        "not decided in 1 s: something hangs; begun anew\n",
+        unattended.AGAIN,
+        "not decided in 1 s: something hangs; started again\n",
     )
     assert is_free(layout)
     assert guard.open_run(layout, "r1") is not None
@@ -306,7 +306,7 @@ def test_a_run_that_goes_on_for_long_is_watched_by_a_new_program(
     (layout.root / "proc/sys/kernel/random/boot_id").write_text("b")
     guard.write(layout, guard.Armed("r1", "k", "b", NEW, OLD, "x", "p.zip", "10.0.0.1", grace_s=0.1))
     guard.beat(layout, "r1")
-    assert alone.deadline(layout, "r1") == alone.AGAIN
+    assert unattended.deadline(layout, "r1") == unattended.AGAIN
 
 
 @pytest.mark.parametrize("soak_s", [0.0, 3600.0])

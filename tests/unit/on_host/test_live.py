@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from tempo_infra.deploy import answers
+from tempo_infra.deploy import responses
 from tempo_infra.on_host import psql
 from tempo_infra.on_host.live import MOST_MEMBERS, Heard, Live, of_rows, read
 from tempo_infra.on_host.shell import StepError
@@ -162,7 +162,7 @@ def told(live: Live) -> Any:
     """What the operator's program takes of an answer; it refuses all of it for one part that is unfit."""
     steps = [reading.State({}, [], [], "")]
     sent = io.BytesIO(encode("n", "reply", {"results": [{"live": asdict(live)}]}))
-    frame = read_frame("n", sent.readline, sent.read, lambda kind: answers.most_bytes(kind, steps))
+    frame = read_frame("n", sent.readline, sent.read, lambda kind: responses.most_bytes(kind, steps))
     assert frame
 
     def hide(text: str) -> str:
@@ -170,7 +170,7 @@ def told(live: Live) -> Any:
             text = text.replace(one, "[hidden]")
         return text
 
-    return answers.reply(frame[1], steps, hide).results[0]["live"]
+    return responses.reply(frame[1], steps, hide).results[0]["live"]
 
 
 @pytest.mark.parametrize(

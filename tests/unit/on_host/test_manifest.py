@@ -161,3 +161,24 @@ def test_what_is_of_another_shape_is_refused_whole(change: dict[str, object], wh
 def test_nothing_is_current_on_a_new_host(tmp_path: Path) -> None:
     assert manifest.current(Layout(tmp_path)) == manifest.NONE
     assert replace(manifest.NONE, host="a") != manifest.NONE
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/etc/shadow",
+        "../x",
+        "etc/../../x",
+        "etc//x",
+        "./x",
+        "etc/",
+        "services",
+        "services/",
+        "services/x",
+    ],
+)
+def test_a_path_that_no_file_of_a_generation_has_is_no_manifest(path: str) -> None:
+    with pytest.raises(ManifestError, match="is no path of a file"):
+        parse(json.dumps({"format": 2, "files": {path: {"sha256": DIGEST}}, "instances": {}}))

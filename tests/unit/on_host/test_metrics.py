@@ -7,7 +7,7 @@ import io
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tempo_infra.deploy import responses
+from tempo_infra.on_host.facts import FactsOptions
 from tempo_infra.on_host.probes import exposition, metrics
 from tempo_infra.on_host.probes.metrics import Asked, Delays, Polls, Queue, Slots
-from tempo_infra.on_host.probes.reading import Reading, Unread
+from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 from tempo_infra.on_host.probes.roles import RolePort
+from tempo_infra.on_host.steps.reading import Facts
+from tempo_infra.on_host.wire import encode, read_frame
 
 DATA = Path(__file__).parents[2] / "data/metrics"
 EVERYTHING = sorted({name for names in metrics.OF_ROLE.values() for name in names} | set(metrics.OF_WORKER))
@@ -173,3 +177,55 @@ def test_labels_may_hold_quotes_and_commas() -> None:
     assert exposition.parse_line("a NaN", ("a",)) is None
     assert exposition.parse_line("a{} x", ("a",)) is None
     assert replace(found, value=1.0) != found
+
+
+def arrives(value: Reading[Any]) -> bool:
+    """Whether the operator's program takes an answer with it: it refuses the whole of it, or nothing."""
+    sent = io.BytesIO(encode("n", "reply", {"results": [asdict(value)]}))
+    step = Facts(FactsOptions())
+    return (
+        read_frame("n", sent.readline, sent.read, lambda kind: responses.most_bytes(kind, [step])) is not None
+    )
+
+
+def everything(number: str, edge: str, name: str, count: int) -> str:
+    """What all services and a worker would say, with numbers and names of somebody's choice."""
+    lines = []
+    for at in range(count):
+        of = f'namespace="{name}{at}",taskqueue="{name}{at}",task_type="Workflow",partition="0"'
+        lines += [f"{one}{{{of}}} {number}" for one in (*metrics.BACKLOG, *metrics.BACKLOG_AGE)]
+        lines.append(
+            f'{metrics.PENDING}{{operation="PollWorkflowTaskQueue",namespace="{name}{at}"}} {number}'
+        )
+        for one in metrics.OF_WORKER:
+            lines.append(f'{one}{{task_queue="{name}{at}",worker_type="WorkflowWorker"}} {number}')
+    for one in (edge, "+Inf"):
+        lines.append(f'{metrics.SHARD_LOCK}{{operation="ShardInfo",le="{one}"}} {number}')
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("number", ["1e30", "-1e30", "+Inf", "NaN", "9e18", "1"])
+@pytest.mark.parametrize("edge", ["1e300", "nan", "-1e300", "1"])
+def test_no_number_of_a_service_keeps_the_rest_of_its_host_from_arriving(number: str, edge: str) -> None:
+    told = asked(everything(number, edge, "x", 3), 9.0)
+    before = asked(everything("7", edge, "x", 3))
+    assert arrives(attempt(lambda: metrics.backlog(before, told)))
+    assert arrives(attempt(lambda: metrics.polls(told.samples)))
+    assert arrives(attempt(lambda: metrics.slots("10.0.0.1:9", told.samples)))
+    assert arrives(attempt(lambda: metrics.shard_lock(before, told)))
+
+
+def test_names_are_as_few_and_short_as_an_answer_can_hold_and_the_worst_stay() -> None:
+    """Whoever reaches the frontend chooses them: namespaces, task queues."""
+    told = asked(everything("1", "1", "\u0456" * 300, 3000), 9.0)
+    worst = f'{metrics.PENDING}{{operation="PollActivityTaskQueue",namespace="busy"}} 950\n'
+    worst += f'{metrics.SLOTS}{{task_queue="stuck",worker_type="A"}} 0\n'
+    worst += f'{metrics.SLOTS_USED}{{task_queue="stuck",worker_type="A"}} 5'
+    told = replace(told, samples=(*told.samples, *asked(worst).samples))
+    polls = attempt(lambda: metrics.polls(told.samples))
+    slots = attempt(lambda: metrics.slots("10.0.0.1:9", told.samples))
+    assert all(arrives(one) for one in (polls, slots, attempt(lambda: metrics.backlog(told, told))))
+    assert [list(one.value or ())[:1] for one in (polls, slots)] == [
+        [Polls("busy", 0, 950)],
+        [Slots("10.0.0.1:9", "stuck", "A", 0, 5)],
+    ]

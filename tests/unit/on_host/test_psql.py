@@ -350,12 +350,6 @@ def test_what_people_are_told_to_type_is_not_the_superuser_in_temporals_database
     assert wrong == []
 
 
-SQL = {
-    f"{path.relative_to(PACKAGE)}: {node.lineno}": node.value
-    for path in sorted((PACKAGE / "on_host").rglob("*.py"))
-    for node in nodes(path)
-    if isinstance(node, ast.Constant) and isinstance(node.value, str)
-}
 TEMPORALS_TABLES = re.compile(
     r"(?i)\b(from|join|table|into|update|analyze)\s+(only\s+)?"
     r"(cluster_metadata_info|cluster_membership|shards|namespaces|task_queues|tasks|executions\w*)\b"
@@ -364,6 +358,12 @@ TEMPORALS_TABLES = re.compile(
 
 def test_tables_are_named_with_their_schema_so_that_their_kind_is_looked_at() -> None:
     """A name without one would be found by the search path, and not by what is looked at beforehand."""
-    assert [place for place, text in SQL.items() if TEMPORALS_TABLES.search(text)] == []
-    named = [place for place, text in SQL.items() if psql.ASKED.search(text)]
+    sql = {
+        f"{path.relative_to(PACKAGE)}: {node.lineno}": node.value
+        for path in (PACKAGE / "on_host").rglob("*.py")
+        for node in nodes(path)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert [place for place, text in sql.items() if TEMPORALS_TABLES.search(text)] == []
+    named = [place for place, text in sql.items() if psql.ASKED.search(text)]
     assert len(named) >= 8

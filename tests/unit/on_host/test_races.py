@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import alone, arming, manifest, runs, session, undo
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import arming, manifest, runs, session, unattended, undo
 from tempo_infra.on_host.generation import switch
 from tempo_infra.on_host.journal import Entry, entries, record, was_kept
 from tempo_infra.on_host.layout import Layout
@@ -40,7 +40,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
-    monkeypatch.setattr(alone, "end_scope", lambda _: None)
+    monkeypatch.setattr(unattended, "end_scope", lambda _: None)
     monkeypatch.setattr(runs, "end_scope", lambda _: None)
     return make(tmp_path, monkeypatch)
 
@@ -76,7 +76,7 @@ def test_a_process_killed_at_every_change_of_the_file_system_and_the_timer_decid
     while cut_before(number, lambda: changed(layout)):
         if (armed := guard.read(layout)) is not None:
             guard.end_signs(layout, armed.run)  # its grace is over
-        alone.deadline(layout, RUN)
+        unattended.deadline(layout, RUN)
         seen.append(is_whole(layout))
         start.again()
         number += 1
@@ -92,7 +92,7 @@ def test_going_back_from_healthy_is_finished_by_whoever_comes_after_wherever_it_
     start, seen, number = Start(tmp_path), [], 1
     while cut_before(number, lambda: undo.failed(layout, found(layout), "another host failed")):
         guard.end_signs(layout, RUN)
-        alone.deadline(layout, RUN)
+        unattended.deadline(layout, RUN)
         seen.append(is_whole(layout))
         start.again()
         number += 1
@@ -201,14 +201,14 @@ def test_the_timer_ends_no_process_that_has_just_decided(
 ) -> None:
     armed = healthy(layout)
     ended: list[str] = []
-    monkeypatch.setattr(alone, "end_scope", ended.append)
+    monkeypatch.setattr(unattended, "end_scope", ended.append)
 
     def decides_meanwhile(_: Layout, __: str) -> float:
         undo.confirm(layout, armed, "health")
         return float("inf")
 
     monkeypatch.setattr(guard, "silent_s", decides_meanwhile)
-    assert alone.deadline(layout, RUN) == 0
+    assert unattended.deadline(layout, RUN) == 0
     assert ended == []
     assert is_whole(layout) == "new"
 
@@ -223,10 +223,10 @@ def test_a_sign_of_life_that_a_killed_process_left_goes_with_who_killed_it(
         record(layout, Entry(RUN, "confirm", "confirmed", NEW))
         layout.armed.unlink()
 
-    monkeypatch.setattr(alone, "end_scope", too_late)
+    monkeypatch.setattr(unattended, "end_scope", too_late)
     guard.beat(layout, RUN)
     monkeypatch.setattr(guard, "silent_s", lambda *_: 9.0)
-    assert alone.deadline(layout, RUN) == 0
+    assert unattended.deadline(layout, RUN) == 0
     assert list((layout.root / "run").iterdir()) == []
 
 
@@ -289,8 +289,8 @@ def test_a_rebooted_host_keeps_what_was_confirmed_although_its_guard_was_left(
     with monkeypatch.context() as patch:
         patch.setattr(guard, "remove_file", _refuse)
         with pytest.raises(OSError, match="out of order"):
-            alone.boot(layout)
-    alone.after_boot(layout)
+            unattended.boot(layout)
+    unattended.after_boot(layout)
     assert is_whole(layout) == "new"
 
 
@@ -339,7 +339,7 @@ def test_held_is_in_the_journal_whenever_the_host_is_held(
         with pytest.raises(Killed):
             undo.failed(layout, found(layout), "serving: no")
     guard.end_signs(layout, RUN)
-    alone.deadline(layout, RUN)
+    unattended.deadline(layout, RUN)
     assert found(layout).phase == "held"
     assert words(layout)[-1] == "held"
 
@@ -395,12 +395,12 @@ def test_after_a_boot_the_host_waits_for_its_address_before_it_decides(
     """A VPN may bring it minutes later; nothing can be published there before, and every try would fail."""
     switched(layout)
     boot(layout.root, "boot-2")
-    alone.boot(layout)
+    unattended.boot(layout)
     up = [["127.0.0.1"], ["127.0.0.1"], ["127.0.0.1", "10.0.0.1"]]
-    monkeypatch.setattr(alone, "ADDRESS_AGAIN_S", 0.0)
-    monkeypatch.setattr(alone, "addresses", lambda: up.pop(0))
+    monkeypatch.setattr(unattended, "ADDRESS_AGAIN_S", 0.0)
+    monkeypatch.setattr(unattended, "addresses", lambda: up.pop(0))
     monkeypatch.setattr(undo, "_containers_once", lambda *_: "" if not up else "can't assign the address")
-    assert alone.after_boot(layout) == 0
+    assert unattended.after_boot(layout) == 0
     assert up == []
     assert is_whole(layout) == "old"
 
@@ -411,8 +411,8 @@ def test_after_a_boot_the_host_does_not_wait_for_an_address_for_ever(
     switched(layout)
     boot(layout.root, "boot-2")
     monkeypatch.setattr(guard, "ADDRESS_S", 0.0)
-    monkeypatch.setattr(alone, "addresses", list)
-    assert alone.after_boot(layout) == 0
+    monkeypatch.setattr(unattended, "addresses", list)
+    assert unattended.after_boot(layout) == 0
     assert is_whole(layout) == "old"
 
 

@@ -61,7 +61,7 @@ def test_a_server_that_has_read_its_files_is_left_alone(server: Server) -> None:
 
 def test_a_server_that_does_not_read_them_in_time_fails(server: Server) -> None:
     server.deaf = True
-    with pytest.raises(StepError, match=r"has not read pg_hba\.conf, postgresql\.conf anew in 0\.3 s"):
+    with pytest.raises(StepError, match=r"has not reloaded pg_hba\.conf, postgresql\.conf in 0\.3 s"):
         reloading.reload(0.3)
 
 
@@ -126,7 +126,7 @@ def test_servers_that_have_taken_their_values_up_are_waited_for(servers: Servers
 
 def test_a_server_that_does_not_look_in_time_fails(servers: Servers) -> None:
     servers.logs["matching"] = b"Updated dynamic config"
-    with pytest.raises(StepError, match=r"history has not read dynamic\.yaml anew in 0\.2 s"):
+    with pytest.raises(StepError, match=r"history has not reloaded dynamic\.yaml in 0\.2 s"):
         reloading.take_up(["history", "matching"], 0.2)
 
 

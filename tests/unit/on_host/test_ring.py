@@ -47,7 +47,14 @@ def test_the_members_of_each_roles_ring_are_read_whatever_else_is_said() -> None
         assert ring.read("127.0.0.1", port) == OURS
 
 
-@pytest.mark.parametrize("member", [b"", b"x:1", b"10.0.0.1:x", b"10.0.0.1", b"\xff:1", b"[fe80::1%$(id)]:1"])
+@pytest.mark.parametrize(
+    "member",
+    [
+        *(b"", b"x:1", b"10.0.0.1:x", b"10.0.0.1", b"\xff:1", b"[fe80::1%$(id)]:1"),
+        *(b"10.0.0.1:-1", b"10.0.0.1:1_0", b"10.0.0.1: 1", b"10.0.0.1:65536", b"10.0.0.1:" + b"9" * 80),
+        *(b"[[10.0.0.1]]:1", "10.0.0.1:\u0661".encode()),
+    ],
+)
 def test_a_member_at_no_address_is_no_answer(member: bytes) -> None:
     with server(HEADERS_FRAME, answer(of(b"history", member))) as port, pytest.raises(Unread):
         ring.read("127.0.0.1", port)

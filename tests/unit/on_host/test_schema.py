@@ -1,4 +1,4 @@
-"""The schema's job: what a cut-off first migration has left is begun anew, and only that."""
+"""The schema's job: what a cut-off first migration has left is started again, and only that."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_only_the_beginning_of_a_first_migration_is_begun_anew(
     served(monkeypatch, done, {"temporal": main, "temporal_visibility": EMPTY})
     assert schema.migrate(Layout(Path("/")), ARGS, said.append) == {"out": ""}
     assert done == ["wait", *(["drop temporal"] if cut else []), "job"]
-    assert said == (["temporal: an earlier first migration was cut off, it begins anew"] if cut else [])
+    assert said == (["temporal: an earlier first migration was cut off, it starts again"] if cut else [])
 
 
 def test_how_long_it_takes_and_at_what_it_is_are_said_meanwhile(

@@ -1,4 +1,4 @@
-"""Found healthy is not kept yet: containers that were made anew must last."""
+"""Found healthy is not kept yet: containers that were recreated must last."""
 
 from __future__ import annotations
 

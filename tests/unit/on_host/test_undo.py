@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import alone, arming, users
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host.alone import after_boot, boot
+from tempo_infra.on_host import arming, unattended, users
 from tempo_infra.on_host.arming import arm, confirm, rollback
 from tempo_infra.on_host.journal import Entry, confirmed, entries, history, last_good, record
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.snapshot import take
 from tempo_infra.on_host.steps import change
+from tempo_infra.on_host.unattended import after_boot, boot
 from tempo_infra.on_host.undo import restore_files
 
 CONF = "etc/x.d/60.conf"
@@ -117,7 +117,7 @@ def test_a_full_disk_keeps_a_boot_from_nothing_but_its_line_in_the_journal(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(alone, "record", full)
+    monkeypatch.setattr(unattended, "record", full)
     assert boot(layout) == 0
     assert layout.installed(CONF).read_text() == "old\n"
     assert layout.current.readlink() == Path(f"generations/{'a' * 64}")

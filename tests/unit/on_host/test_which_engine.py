@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -193,6 +195,48 @@ def test_the_file_of_the_running_engine_counts(host: Path, plays: Callable[[str]
     write(host / "etc/other.json", json.dumps({"iptables": False}))
     daemon(host, "dockerd --config-file /etc/other.json")
     assert not find(deadline_s=5, root=host).filters
+
+
+@pytest.mark.parametrize("what", ["pipe", "endless", "nested", "folder"])
+def test_whatever_a_process_names_as_its_settings_is_read_to_an_end(
+    host: Path, plays: Callable[[str], Engine], what: str
+) -> None:
+    """A process is called dockerd, and has its words, as whoever starts it likes."""
+    plays("iptables-false")
+    settings = host / "etc/settings"
+    write(settings, "[" * 100_000)
+    if what != "nested":
+        settings.unlink()
+    if what == "pipe":
+        os.mkfifo(settings)
+    elif what == "endless":
+        settings.symlink_to("/dev/zero")
+    elif what == "folder":
+        settings.mkdir()
+    daemon(host, "dockerd --config-file /etc/settings")
+    done = run_aside(
+        "from tempo_infra.on_host.which_engine import makes_rules", f"makes_rules(Path({str(host)!r}))"
+    )
+    assert done == "True"
+
+
+def test_a_process_of_an_ordinary_user_is_not_the_engine_that_answers(
+    host: Path, plays: Callable[[str], Engine]
+) -> None:
+    plays("iptables-false")
+    daemon(host, "dockerd --iptables=false", uid=1000)
+    assert find(deadline_s=5, root=host).filters
+
+
+def run_aside(*lines: str) -> str:
+    """Run Python that may hang or take all memory; what the last line comes to."""
+    *first, last = lines
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))"
+    text = "\n".join((limit, "from pathlib import Path", *first, f"print({last})"))
+    done = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, timeout=10, check=True
+    )
+    return done.stdout.strip()
 
 
 def test_nothing_at_all_is_no_engine(bare: Path) -> None:

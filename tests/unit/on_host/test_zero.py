@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import alone, arming, containers, engine, generation, undo, which_engine
 from tempo_infra.on_host import armed as guard
+from tempo_infra.on_host import arming, containers, engine, generation, unattended, undo, which_engine
 from tempo_infra.on_host.garbage import sweep
 from tempo_infra.on_host.generation import switch
 from tempo_infra.on_host.journal import Entry, confirmed, history, last_good, record
@@ -40,7 +40,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     made = make(tmp_path, monkeypatch)
     monkeypatch.setattr(generation, "run", lambda *_, **__: Output(0, "", ""))
     monkeypatch.setattr(undo, "run", lambda *_, **__: Output(0, "", ""))
-    monkeypatch.setattr(alone, "end_scope", lambda _: None)
+    monkeypatch.setattr(unattended, "end_scope", lambda _: None)
     made.current.unlink()
     made.journal.unlink()
     for path, text in {SYSCTL: HAND_MADE, SWAPPINESS: "42\n", SOMAXCONN: "4096\n"}.items():
@@ -197,7 +197,7 @@ def test_a_cut_at_every_change_on_the_way_to_generation_0(layout: Layout, tmp_pa
             back(layout)
         else:
             (tmp_path / "run/tempo-infra-r3").unlink(missing_ok=True)
-            alone.deadline(layout, "r3")
+            unattended.deadline(layout, "r3")
         assert guard.read(layout) is None
         seen.append("new" if is_as_before(layout) else "old")
         assert seen[-1] == "new" or is_second(layout), number

@@ -149,14 +149,14 @@ def test_an_own_template_may_set_what_belongs_to_a_library_that_it_loads() -> No
     [
         "~",
         "history.rps:\n  - value: 5\n",
-        "History.RPS:\n  - value: 5\n    constraints: {}\n  - {value: 6, constraints: {Namespace: a}}\n",
+        "Frontend.namespaceRPS:\n- value: 5\n  constraints: {}\n- {value: 6, constraints: {NameSpace: a}}",
         "worker.perNamespaceWorkerOptions:\n  - value: {MaxConcurrentActivityTaskPollers: 2}\n",
         "matching.enableFairness:\n  - value: {new: true, start: 2026-01-01T00:00:00Z}\n",
-        "matching.rps:\n  - value: 5\n    constraints: {taskQueueName: q, taskType: Workflow}\n",
+        "matching.numTaskqueueReadPartitions:\n  - value: 5\n    constraints: {taskQueueName: q}\n",
     ],
 )
 def test_an_own_template_may_say_all_that_the_server_takes(text: str) -> None:
-    check_dynamic(parse.yaml(text), TEMPLATE, "1.31.2")
+    check_dynamic(parse.yaml(text), TEMPLATE, "1.31.2", 512)
 
 
 @pytest.mark.parametrize(
@@ -172,14 +172,14 @@ def test_an_own_template_may_say_all_that_the_server_takes(text: str) -> None:
         ("history.rps:\n  - value: 1\n    constraint: {}\n", "an entry has a value and constraints"),
         (
             "history.rps:\n  - {value: 1, constraints: {nameSpace: a, host: b}}\n",
-            "constraints (chasmtasktype",
+            "no constraint is called host; known are chasmtasktype",
         ),
         ("frontend.ListWorkersEnabled:\n  - value: true\n", "no service of Temporal 1.31.2 reads it"),
     ],
 )
 def test_dynamic_configuration_that_the_server_passes_over_is_refused(text: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        check_dynamic(parse.yaml(text), TEMPLATE, "1.31.2")
+        check_dynamic(parse.yaml(text), TEMPLATE, "1.31.2", 512)
     assert message in str(caught.value)
 
 
@@ -187,4 +187,4 @@ def test_a_key_of_dynamic_configuration_has_one_spelling() -> None:
     """Which of two the server takes is not said anywhere; the inventory refuses them, too."""
     text = "history.rps:\n  - value: 3000\nHistory.RPS:\n  - value: 1\n"
     with pytest.raises(InputError, match=r"History.RPS: is history.rps, which is there already"):
-        check_dynamic(parse.yaml(text), TEMPLATE, "1.31.2")
+        check_dynamic(parse.yaml(text), TEMPLATE, "1.31.2", 512)

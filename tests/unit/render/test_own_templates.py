@@ -376,6 +376,11 @@ NO_MORE: dict[str, tuple[str, tuple[str, str], str]] = {
         ("# {{ managed | comment }}\n", "# {{ managed | comment }}\nfrontend.rps: [{value: x}]\n"),
         "frontend.rps: must be",
     ),
+    "a single value where a mapping belongs": (
+        DYNAMIC,
+        ("# {{ managed | comment }}\n", "worker.perNamespaceWorkerOptions: [{value: 2}]\n"),
+        "worker.perNamespaceWorkerOptions: must be a list or a mapping",
+    ),
     "a namespace": (NAMESPACES, ("namespaces:\n", "namespaces:\n  mine: 24h\n"), "namespaces.mine"),
     "another file of rules": (
         POSTGRESQL,
@@ -522,6 +527,7 @@ def test_of_thousands_of_mistakes_a_few_are_said(tmp_path: Path) -> None:
     assert told.value.what.count("history.cache") - told.value.what.count("did you mean") == MOST_NAMED
 
 
+@pytest.mark.thorough
 def test_a_word_without_an_end_takes_two_seconds(tmp_path: Path) -> None:
     own(tmp_path, MIGRATE, more=f"\n: {'a' * 250_000}\n")
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
@@ -544,6 +550,18 @@ FINE_ELSEWHERE: dict[str, tuple[str, tuple[str, str]]] = {
         DYNAMIC,
         ("# {{ managed | comment }}\n", "frontend.callbackURLMaxLength: [{value: 100, constraints: {}}]\n"),
     ),
+    "a list": (
+        DYNAMIC,
+        ("# {{ managed | comment }}\n", "component.nexusoperations.disallowedHeaders: [{value: [a, b]}]\n"),
+    ),
+    "a mapping": (
+        DYNAMIC,
+        ("# {{ managed | comment }}\n", "worker.perNamespaceWorkerOptions: [{value: {a: 2}}]\n"),
+    ),
+    "a gradual change": (
+        DYNAMIC,
+        ("# {{ managed | comment }}\n", "matching.enableFairness: [{value: {new: true, old: false}}]\n"),
+    ),
     "a parameter": (POSTGRESQL, ("# {{ managed | comment }}\n", "deadlock_timeout = 2s\n")),
     "a comment in the script": (MIGRATE, ("set -eu\n", "# and stop\n\nset -eu\n")),
     "a kernel value": (SYSCTL, ("# {{ managed | comment }}\n", "net.core.rmem_max = 8388608\n")),
@@ -557,13 +575,9 @@ FINE_ELSEWHERE: dict[str, tuple[str, tuple[str, str]]] = {
             "w /sys/kernel/mm/transparent_hugepage/defrag - - - - defer+madvise\n",
         ),
     ),
-    "another client": (
-        HBA,
-        (
-            "local   all                             all",
-            "host all,replication auditor 10.1.0.0/16 scram-sha-256 # audit\nlocal   all   all",
-        ),
-    ),
+    "fewer clients": (HBA, ("{{ cluster.logins | hba }}", "{{ cluster.login | hba }}")),
+    "clients behind TLS": (HBA, ("host    {{ database | hba }}", "hostssl {{ database | hba }}")),
+    "a client that is kept out": (HBA, ("host    {{", "host all all 10.1.0.0/16 reject # why\nhost    {{")),
 }
 
 
@@ -580,6 +594,16 @@ OUTWARD: dict[str, tuple[str, str, str]] = {
     "a passphrase": (POSTGRESQL, "ssl_passphrase_command = 'id'\n", "ssl_passphrase_command = id"),
     "another server": (POSTGRESQL, "primary_conninfo = 'host=evil'\n", "primary_conninfo = host=evil"),
     "logs over data": (POSTGRESQL, "log_filename = 'PG_VERSION'\n", "log_filename = PG_VERSION"),
+    "where it calls": (
+        DYNAMIC,
+        "component.callbacks.allowedAddresses: [{value: [{Pattern: '*', AllowInsecure: true}]}]\n",
+        "component.callbacks.allowedAddresses: .*Pattern.* can run programs",
+    ),
+    "where others call": (
+        DYNAMIC,
+        "component.nexusoperations.callback.endpoint.template: [{value: 'https://evil.example/'}]\n",
+        "endpoint.template: .*evil.example.* can run programs",
+    ),
     "traces": (SERVER, "otel: {exporters: []}\n", "otel: .* can run programs"),
     "an archive": (SERVER, "archival: {history: {state: enabled}}\n", "archival: .* can run programs"),
     "an archive by default": (SERVER, "namespaceDefaults: {archival: {}}\n", "namespaceDefaults: "),
@@ -601,6 +625,89 @@ def test_what_leads_out_is_a_risk_to_accept_that_is_shown(
         f"commands-and-exports: more than the inventory means, by the own template {name}"
     )
     assert re.search(said, use.risk)
+
+
+FOREIGN = "jwtKeyProvider: {keySourceURIs: ['https://keys.evil.example/jwks']}"
+METRICS = "  # Inside the container only, no port of the host"
+EVERYBODY = "host all all 0.0.0.0/0 scram-sha-256"
+FIRST_OF_HBA = "local   all                             postgres"
+
+
+def line(text: str) -> tuple[str, str]:
+    return FIRST_OF_HBA, f"{text}\n{FIRST_OF_HBA}"
+
+
+LET_IN: dict[str, tuple[str, tuple[str, str], str]] = {
+    "keys of tokens": (
+        SERVER,
+        (METRICS, f"  authorization: {{authorizer: default, {FOREIGN}}}\n{METRICS}"),
+        "global.authorization: .*keys.evil.example/jwks",
+    ),
+    "certificates": (
+        SERVER,
+        (METRICS, f"  tls: {{frontend: {{server: {{clientCaData: [x]}}}}}}\n{METRICS}"),
+        "global.tls: .*clientCaData",
+    ),
+    "the database's certificate": (
+        SERVER,
+        (DATABASE, f"{DATABASE}\n        tls: {{enabled: true, caData: x}}"),
+        "persistence.datastores.default.sql.tls: .*caData",
+    ),
+    "everybody": (HBA, line(EVERYBODY), EVERYBODY),
+    "everybody by IPv6": (HBA, line("host all all ::/0 scram-sha-256"), "host all all ::/0 scram"),
+    "all": (HBA, line("hostssl all all all cert clientcert=verify-full"), "hostssl all all all cert"),
+    "another client": (HBA, line("host all auditor 10.1.0.0/16 scram-sha-256 # audit"), "all auditor 10.1"),
+    "a wider network": (HBA, line("host temporal temporal_blue 10.0.0.0/8 scram-sha-256"), "10.0.0.0/8"),
+    "another database": (
+        HBA,
+        line("host postgres temporal_blue 10.20.0.11/32 scram-sha-256"),
+        "host postgres",
+    ),
+    "the superuser": (HBA, line("host temporal postgres 10.20.0.11/32 scram-sha-256"), "temporal postgres"),
+    "the log": (HBA, line("local replication postgres peer"), "local replication postgres peer"),
+    "more on the socket": (HBA, line("local all auditor peer"), "local all auditor peer"),
+    "another way": (HBA, line("local all postgres scram-sha-256"), "local all postgres scram-sha-256"),
+}
+
+
+@pytest.mark.parametrize(("name", "change", "said"), LET_IN.values(), ids=LET_IN)
+def test_whom_a_template_lets_in_or_believes_is_a_risk_to_accept_that_is_shown(
+    tmp_path: Path, name: str, change: tuple[str, str], said: str
+) -> None:
+    own(tmp_path, name, change)
+    for accepted in ((), ("own-compose", "commands-and-exports")):
+        with pytest.raises(InputError, match=said) as told:
+            rendered(tmp_path, *accepted)
+        assert "accept: [own-access]" in told.value.remedy
+    (use,) = own_used([rendered(tmp_path, "own-access")])
+    assert use.risk.startswith(f"own-access: more than the inventory means, by the own template {name}")
+    assert re.search(said, use.risk)
+
+
+def test_a_file_may_take_two_risks_and_needs_both(tmp_path: Path) -> None:
+    tokens = (METRICS, f"  authorization: {{{FOREIGN}}}\n{METRICS}")
+    own(tmp_path, SERVER, tokens, more="\notel: {exporters: []}\n")
+    with pytest.raises(InputError, match=r"otel: .*global\.authorization: ") as both:
+        rendered(tmp_path)
+    assert "accept: [commands-and-exports, own-access]" in both.value.remedy
+    with pytest.raises(InputError, match=r"means: global\.authorization: ") as one:
+        rendered(tmp_path, "commands-and-exports")
+    assert "accept: [own-access]" in one.value.remedy
+    (use,) = own_used([rendered(tmp_path, "commands-and-exports", "own-access")])
+    assert use.risk.startswith("commands-and-exports, own-access: more than")
+    assert re.search(r"otel: .*global\.authorization: ", use.risk)
+
+
+@pytest.mark.parametrize("length", [60, 5000])
+def test_what_is_accepted_is_told_from_what_begins_like_it(tmp_path: Path, length: int) -> None:
+    """A plan that was agreed to shows that another thing is in it, where no more than its end is another."""
+    seen = set()
+    for command in ("cp %p /x/%f", "cp %p /y/%f"):
+        own(tmp_path, POSTGRESQL, more=f"\narchive_command = '/x {'x' * min(length, 300)} {command}'\n")
+        own(tmp_path, MIGRATE, more=f": {'x' * length} {command}\n")
+        seen |= {use.risk for use in own_used([rendered(tmp_path, "commands-and-exports", "own-compose")])}
+    assert len(seen) == 4
+    assert all(len(risk) < 700 for risk in seen)
 
 
 def test_what_is_never_taken_is_not_taken_with_that_either(tmp_path: Path) -> None:

@@ -81,8 +81,10 @@ def test_a_manifest_can_not_name_files_elsewhere(tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "db-1").mkdir(parents=True)
     names = ["../../precious", str(tmp_path / "precious")]
-    (out / "db-1" / "manifest.json").write_text(json.dumps({"files": {key: {"sha256": ""} for key in names}}))
-    tree.write(bundles(), out, whole=True)
+    for name in names:
+        (out / "db-1" / "manifest.json").write_text(json.dumps({"files": {name: {"sha256": ""}}}))
+        with pytest.raises(InputError, match="is no path of a file"):
+            tree.write(bundles(), out, whole=True)
     assert (tmp_path / "precious").exists()
 
 
@@ -210,11 +212,18 @@ def test_a_committed_manifest_removes_nothing_but_what_lies_there(tmp_path: Path
     tree.write(bundles(), tmp_path / "out", whole=True)
     precious = tmp_path / "precious"
     precious.touch()
-    named = ["../../precious", "../front-1/docker-compose.yml", str(precious), "etc", "", ".", "./x", "x//y"]
+    named = ["../../precious", "../front-1/docker-compose.yml", str(precious), "", ".", "./x", "x//y"]
     manifest = tmp_path / "out/db-1/manifest.json"
-    manifest.write_text(json.dumps({"files": {key: {"sha256": ""} for key in named}}))
+    ours = manifest.read_text()
+    before = paths(tmp_path)
+    for name in named:
+        manifest.write_text(json.dumps({"files": {name: {"sha256": ""}}}))
+        with pytest.raises(InputError, match="is no path of a file"):
+            tree.write(bundles()[2:], tmp_path / "out", whole=False)
+    assert paths(tmp_path) == before
+    manifest.write_text(json.dumps({"files": {"etc": {"sha256": ""}}}))
     tree.write(bundles()[2:], tmp_path / "out", whole=False)
-    assert precious.exists()
+    manifest.write_text(ours)
     assert tree.difference(bundles(), tmp_path / "out", whole=True) == ""
 
 
@@ -233,7 +242,8 @@ def test_nothing_is_written_where_anything_stands_in_the_way(tmp_path: Path, pla
     last = bundles()[-1].host
     (tmp_path / last / planted).parent.mkdir(parents=True)
     (tmp_path / last / planted).write_text("x")
-    (tmp_path / last / "manifest.json").write_text(json.dumps({"files": {planted: {"sha256": ""}}}))
+    files = {} if planted == "services" else {planted: {"sha256": ""}}  # it is no path of a file
+    (tmp_path / last / "manifest.json").write_text(json.dumps({"files": files}))
     before = paths(tmp_path)
     with pytest.raises(InputError, match=f"{planted}: is a file, not a folder"):
         tree.write(bundles(), tmp_path, whole=True)

@@ -24,8 +24,8 @@ from tempo_infra.report.changes import agreement_lines, plan_json, plan_lines
 from tempo_infra.report.wrapping import WIDTH
 from tempo_infra.sizing import size
 from tests.fakes import FakeHosts
-from tests.unit.deploy.test_binding import SCHEMA
 from tests.unit.deploy.test_plan import FRESH, HOST, after, bundle, seen_from
+from tests.unit.deploy.test_plan_file import SCHEMA
 from tests.unit.deploy.test_rollout import SECRETS
 from tests.unit.render.test_own_templates import own
 

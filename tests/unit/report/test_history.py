@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from tempo_infra.errors import UnreachableError
 from tempo_infra.on_host.journal import NOTE, RESTART, Entry
 from tempo_infra.on_host.runs import Runs
-from tempo_infra.report.history import as_json, history_lines
+from tempo_infra.report.history import history_json, history_lines
 
 A, B = "a" * 64, "b" * 64
 ABOUT = Entry("r1", NOTE, "begun", time="t0", detail="postgresql.conf: jit on -> off", who="me@desk")
@@ -127,7 +128,10 @@ def test_a_run_is_told_once_with_each_host_that_knows_of_it_and_the_newest_is_la
 
 def test_for_programs_it_is_json() -> None:
     body = json.loads(
-        as_json({"db-1": Runs(B, B, B, entries=[ABOUT, SWITCHED, KEPT]), "new": Runs(None, None, None)})
+        history_json(
+            {"db-1": Runs(B, B, B, entries=[ABOUT, SWITCHED, KEPT]), "new": Runs(None, None, None)},
+            {"off-1": UnreachableError("no answer", host="off-1", remedy="is it up?")},
+        )
     )
     assert body == {
         "schema": 1,
@@ -145,4 +149,5 @@ def test_for_programs_it_is_json() -> None:
             ],
             "new": [],
         },
+        "errors": {"off-1": {"what": "no answer", "remedy": "is it up?"}},
     }

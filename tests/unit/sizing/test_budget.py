@@ -9,7 +9,7 @@ import pytest
 
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Cluster, Overrides, Postgres
-from tempo_infra.sizing import levers, remedy, size
+from tempo_infra.sizing import levers, nearest, size
 from tempo_infra.sizing.breach import Breach
 from tempo_infra.sizing.budgets import BUDGETS
 from tempo_infra.sizing.budgets.versions import WINDOWS, versions
@@ -76,14 +76,14 @@ def test_every_budget_is_broken_by_a_test() -> None:
 @pytest.mark.parametrize("name", BROKEN)
 def test_the_named_change_works_and_a_smaller_one_does_not(name: str) -> None:
     one, _ = BROKEN[name]
-    _, found = remedy.judged(one)
+    _, found = nearest.judged(one)
     breach = next(breach for breach in found if breach.budget == name)
-    changes = remedy.nearest(one, breach)
+    changes = nearest.nearest(one, breach)
     assert changes
     for change in changes:
-        assert breach.key not in {other.key for other in remedy.judged(change.cluster)[1]}
+        assert breach.key not in {other.key for other in nearest.judged(change.cluster)[1]}
         before = one_step_less(one, breach, change.text)
-        assert before is None or remedy.judged(before)[1]
+        assert before is None or nearest.judged(before)[1]
 
 
 def one_step_less(one: Cluster, breach: Breach, text: str) -> Cluster | None:
@@ -143,24 +143,24 @@ def test_the_arithmetic_names_lines_of_the_inventory() -> None:
 def test_a_change_for_one_budget_does_not_worsen_another() -> None:
     """Fewer connections would save memory, and break the sum of the pools further."""
     one = over(trio(32), postgresql={"max_connections": 100, "work_mem": "4GB"})
-    errors = {breach.budget: breach for breach in remedy.judged(one)[1]}
+    errors = {breach.budget: breach for breach in nearest.judged(one)[1]}
     assert set(errors) == {"connections", "database-memory"}
-    said = [change.text for change in remedy.nearest(one, errors["database-memory"])]
+    said = [change.text for change in nearest.nearest(one, errors["database-memory"])]
     assert any(text.startswith("work_mem: ") for text in said)
     assert not any(text.startswith("max_connections") for text in said)
-    assert [change.text for change in remedy.nearest(one, errors["connections"])] == ["max_connections: 140"]
+    assert [change.text for change in nearest.nearest(one, errors["connections"])] == ["max_connections: 140"]
 
 
 def test_a_change_within_a_narrow_window_is_found() -> None:
     """Doubled steps jump from far too much to less than the server takes (32MB)."""
     one = over(solo(8), postgresql={"min_wal_size": "999999MB", "max_wal_size": "64MB"})
-    breach = next(breach for breach in remedy.judged(one)[1] if breach.budget == "wal-sizes")
-    assert "min_wal_size: 64MB" in [change.text for change in remedy.nearest(one, breach)]
+    breach = next(breach for breach in nearest.judged(one)[1] if breach.budget == "wal-sizes")
+    assert "min_wal_size: 64MB" in [change.text for change in nearest.nearest(one, breach)]
 
 
 def test_two_values_that_have_to_move_together_are_named_with_what_follows() -> None:
     """More connections are the only way, and then sorting takes too much."""
     one = over(trio(32), postgresql={"max_connections": 132, "work_mem": "1000MB"})
-    assert [b.budget for b in remedy.judged(one)[1]] == ["connections"]
-    said = remedy.nearest(one, remedy.judged(one)[1][0])
+    assert [b.budget for b in nearest.judged(one)[1]] == ["connections"]
+    said = nearest.nearest(one, nearest.judged(one)[1][0])
     assert [change.text for change in said] == ["max_connections: 140 (then database-memory is over)"]

@@ -54,6 +54,14 @@ def test_a_real_archive_is_a_risk_that_is_shown() -> None:
     assert size(one).host("one").setting("archive_mode") is not None
 
 
+def test_where_others_are_told_to_call_is_a_risk_that_is_shown() -> None:
+    text = "{temporal: {Component.nexusoperations.callback.endpoint.template: 'https://elsewhere.example/'}}"
+    with pytest.raises(InputError, match=r"template: can run programs.*accept: \[commands-and-exports\]"):
+        everywhere(text)
+    (risk,) = size(everywhere(text, accept="commands-and-exports")).risks
+    assert "callback.endpoint.template = https://elsewhere.example/ can run programs, load code, or" in risk
+
+
 def test_a_hosts_own_value_comes_before_the_clusters() -> None:
     one = loaded(
         (HOSTS, f"overrides: {{postgresql: {{work_mem: 16MB}}, sysctl: {{vm.swappiness: 5}}}}\n{HOSTS}"),
@@ -106,7 +114,7 @@ def test_every_key_reaches_every_service_that_reads_it_and_no_other(version: str
     wanted = {key.name: key.readers for key in scalar if key.readers and not key.name.startswith("worker.ES")}
     wanted.pop("worker.indexerConcurrency")
     text = ", ".join(f"{name}: {some_value(dynamic_config.key(version, name))}" for name in wanted)
-    old = (HOSTS, f"overrides: {{temporal: {{{text}}}}}\n{HOSTS}")
+    old = (HOSTS, f"accept: [commands-and-exports]\noverrides: {{temporal: {{{text}}}}}\n{HOSTS}")
     one = loaded(old, ("version: 1.31.2", f"version: {version}"))
     found: dict[str, set[str]] = {}
     for sized in hosts.compute(one).hosts:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tempo_infra.inventory import dynamic_config, parameters
 from tempo_infra.inventory.cluster import Cluster, Role
-from tempo_infra.sizing import Settings, remedy, size
+from tempo_infra.sizing import Settings, nearest, size
 from tempo_infra.sizing.breach import Breach
 from tempo_infra.sizing.capacity import Load, carried
 from tempo_infra.sizing.coefficients import Coefficients
@@ -23,7 +23,7 @@ UNITS = {"", "MB", "s", "min"}
 
 
 def errors_of(one: Cluster) -> list[Breach]:
-    return [breach for breach in remedy.judged(one)[1] if not breach.warning]
+    return [breach for breach in nearest.judged(one)[1] if not breach.warning]
 
 
 def smallest_pool(sized: Settings) -> int:
@@ -44,7 +44,7 @@ def lines_of(sized: Settings) -> dict[str, float]:
 def test_what_is_sized_fits_or_a_larger_host_is_named_that_does(one: Cluster) -> None:
     """Without overrides there is always a change that works, and it is enough for that budget."""
     for breach in errors_of(one):
-        changes = remedy.nearest(one, breach)
+        changes = nearest.nearest(one, breach)
         assert changes, breach.text()
         for change in changes:
             assert breach.key not in {other.key for other in errors_of(change.cluster)}
@@ -56,7 +56,7 @@ def test_whatever_is_overridden_each_error_names_a_change_that_works(one: Cluste
     if not errors:
         assert size(one).shards == one.temporal.shards
     for breach in errors:
-        changes = remedy.nearest(one, breach)
+        changes = nearest.nearest(one, breach)
         assert changes, breach.text()
         for change in changes:
             assert breach.key not in {other.key for other in errors_of(change.cluster)}

@@ -23,11 +23,11 @@ from paramiko.common import cMSG_CHANNEL_WINDOW_ADJUST
 
 from tempo_infra.errors import UnreachableError
 from tempo_infra.ssh import connection as library
-from tempo_infra.ssh import openssh_program, patience
+from tempo_infra.ssh import openssh_program, retry
 from tempo_infra.ssh.connection import LibraryConnection
-from tempo_infra.ssh.door import Process
 from tempo_infra.ssh.openssh import PipeProcess
 from tempo_infra.ssh.target import Target
+from tempo_infra.ssh.transport import Process
 from tests.unit.ssh.servers import new_key
 
 pytestmark = pytest.mark.thorough
@@ -245,13 +245,13 @@ def test_who_stood_still_is_not_cut_off_by_one_look(host: Host) -> None:
 
 
 def test_nobody_knocks_for_ever_at_who_takes_his_time_to_hang_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "KNOCK_S", -1.0)
+    monkeypatch.setattr(retry, "RETRY_S", -1.0)
 
     def hangs_up() -> None:
-        raise patience.HungUpError("hung up")
+        raise retry.HungUpError("hung up")
 
     with pytest.raises(UnreachableError, match=r"\(1 tries\)"):
-        patience.knock("here", hangs_up)
+        retry.retried("here", hangs_up)
 
 
 class Stand:

@@ -70,6 +70,7 @@ def test_an_anonymous_token_is_fetched_where_it_is_wanted() -> None:
         ("file:///etc/passwd", "wants a login"),
         ("https://a b/", "wants a login"),
         ("https://user@auth.example.no/", "wants a login"),
+        ("https://[auth.example.no/token", "wants a login"),  # no URL at all
     ],
 )
 def test_a_token_is_not_fetched_from_anywhere(realm: str, says: str) -> None:

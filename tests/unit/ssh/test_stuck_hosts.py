@@ -13,7 +13,7 @@ import pytest
 
 from tempo_infra.errors import InputError, UnreachableError
 from tempo_infra.inventory.cluster import SshTransport
-from tempo_infra.ssh import connect, connection, door, fan_out, openssh_config, openssh_program, patience
+from tempo_infra.ssh import connect, connection, fan_out, openssh_config, openssh_program, retry, transport
 from tempo_infra.ssh.deadline import Watch
 from tempo_infra.ssh.target import Target
 
@@ -50,8 +50,8 @@ def target(port: int, transport: SshTransport = SshTransport.PARAMIKO) -> Target
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses = {patience.HungUpError: (0.01, 0.01), patience.RefusedError: (0.01,)}
-    monkeypatch.setattr(patience, "_PAUSES", pauses)
+    pauses = {retry.HungUpError: (0.01, 0.01), retry.RefusedError: (0.01,)}
+    monkeypatch.setattr(retry, "_PAUSES", pauses)
 
 
 def run_true(port: int, transport: SshTransport) -> None:
@@ -194,7 +194,7 @@ class Asleep:
         self._waits_s = seconds
 
     def recv(self, _: int) -> bytes:
-        if not self._words or self._waits_s < door.LATE_S:
+        if not self._words or self._waits_s < transport.LATE_S:
             raise TimeoutError
         return self._words
 

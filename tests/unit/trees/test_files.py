@@ -144,11 +144,14 @@ def test_a_folder_on_the_way_that_everybody_may_change_is_refused(tmp_path: Path
     assert read(path, MOST) == b""
 
 
-def test_a_name_that_somebody_gave_in_everybodys_folder_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o1777, pytest.param(0o1770, marks=as_root)])
+def test_a_name_that_somebody_gave_in_everybodys_folder_is_refused(tmp_path: Path, mode: int) -> None:
     (tmp_path / "private").write_text("mine")
     folder = tmp_path / "sticky"
     folder.mkdir()
-    folder.chmod(0o1777)
+    if mode == 0o1770:
+        os.chown(folder, -1, 65534)
+    folder.chmod(mode)
     os.link(tmp_path / "private", folder / "inventory.yaml")
     with pytest.raises(UnfitError, match="has another name elsewhere"):
         read(folder / "inventory.yaml", MOST)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import said
+from tempo_infra.on_host import remedies
 from tempo_infra.workload.complaints import BEHIND_IT, FRONTEND, IS_IT_UP, complaint
 
 PROGRAM = Path(sys.executable).with_name("tempo-infra")
@@ -45,7 +45,7 @@ CALL = "Failed client connect: `get_system_info` call error after connection: St
 def test_the_words_that_count_are_shown_and_decide(words: str, shown: str, todo: str) -> None:
     told = complaint(RuntimeError(words))
     assert told == shown
-    assert todo in said.remedy(FRONTEND, told, IS_IT_UP)
+    assert todo in remedies.remedy(FRONTEND, told, IS_IT_UP)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_words_that_count_are_shown_and_decide(words: str, shown: str, todo:
     ],
 )
 def test_what_is_behind_a_frontend_has_its_own_remedies(words: str, todo: str) -> None:
-    found = said.remedy(BEHIND_IT, words)
+    found = remedies.remedy(BEHIND_IT, words)
     assert (todo in found) if todo else (found == "")
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host.gone import ended_with
+from tempo_infra.on_host.hangup import ended_with
 from tempo_infra.on_host.probes import priority
 
 pytestmark = pytest.mark.thorough
 
 PROGRAM = """
 import sys, time
-from tempo_infra.on_host.gone import ended_with
+from tempo_infra.on_host.hangup import ended_with
 from tempo_infra.on_host.shell import run
 with ended_with(0):
     print("at work", flush=True)
@@ -37,7 +37,7 @@ def _end(children: list[str]) -> bool:
 # starts one after the other. Each writes its number.
 MANY = """
 import os, sys, threading, time
-from tempo_infra.on_host.gone import ended_with
+from tempo_infra.on_host.hangup import ended_with
 from tempo_infra.on_host.shell import run
 with ended_with(0):
     if (child := os.fork()) == 0:

@@ -8,10 +8,10 @@ import typer
 
 from tempo_infra.cli.exit_codes import ExitCode
 from tempo_infra.cli.provision import refuse
-from tempo_infra.deploy import obstacles
+from tempo_infra.deploy import preconditions
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.obstacles import Allowed, Fixed, of_inventory
 from tempo_infra.deploy.options import Options
+from tempo_infra.deploy.preconditions import Allowed, Fixed, of_inventory
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.inventory import load
 from tempo_infra.on_host.identity import Pin
@@ -32,7 +32,7 @@ RAN = replace(after(bundle()), pinned=Pin("7712", "then", "r1"), last_good="g", 
 
 
 def against(state: HostState, allowed: Allowed = Allowed(fixed=FIXED)) -> tuple[str, ...]:  # noqa: B008 - frozen
-    return obstacles.problems(HOST, bundle(), state, allowed)
+    return preconditions.problems(HOST, bundle(), state, allowed)
 
 
 @pytest.mark.parametrize(("mib", "says"), [(63, "has 63 MiB left, PostgreSQL wants 64 MiB"), (64, "")])
@@ -100,17 +100,17 @@ def test_a_strangers_port_stands_in_the_way_and_our_own_does_not() -> None:
     made, cluster = single(), load(SINGLE)
     [ui] = made.instances["ui"].listens
     state = replace(FRESH, addresses=[cluster.hosts[0].internal], taken={ui: "nginx (pid 12)"})
-    found = obstacles.problems(cluster.hosts[0], made, state, Allowed())
+    found = preconditions.problems(cluster.hosts[0], made, state, Allowed())
     assert found == (f"port {ui} is taken by nginx (pid 12): stop it, or give it another port",)
     ours = replace(state, containers=[replace(container("ui"), ports=[ui])])
-    assert obstacles.problems(cluster.hosts[0], made, ours, Allowed()) == ()
+    assert preconditions.problems(cluster.hosts[0], made, ours, Allowed()) == ()
     stopped = replace(state, containers=[replace(container("ui", running=False), ports=[ui])])
-    assert obstacles.problems(cluster.hosts[0], made, stopped, Allowed()) == found
+    assert preconditions.problems(cluster.hosts[0], made, stopped, Allowed()) == found
 
 
 def test_what_is_fixed_is_read_from_the_rendered_files() -> None:
-    assert obstacles.fixed_values([single()]) == Fixed(512, "active", ("temporal", "temporal_visibility"))
-    assert obstacles.fixed_values([bundle()]) == Fixed()
+    assert preconditions.fixed_values([single()]) == Fixed(512, "active", ("temporal", "temporal_visibility"))
+    assert preconditions.fixed_values([bundle()]) == Fixed()
 
 
 @pytest.mark.parametrize("given_up", [False, True])

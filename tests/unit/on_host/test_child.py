@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host.aside import NoAnswerError, aside
+from tempo_infra.on_host.child import NoAnswerError, aside
 from tempo_infra.on_host.shell import StepError
 
 SOON_S, LONG_S = 0.3, 20.0

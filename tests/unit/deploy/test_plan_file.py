@@ -7,10 +7,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tempo_infra.deploy.binding import moved, parts, read_plan
 from tempo_infra.deploy.departed import Departed
-from tempo_infra.deploy.obstacles import Allowed
 from tempo_infra.deploy.plan import HostPlan, plan_host
+from tempo_infra.deploy.plan_file import moved, parts, read_plan
+from tempo_infra.deploy.preconditions import Allowed
 from tempo_infra.deploy.run import Plan
 from tempo_infra.errors import InputError
 from tempo_infra.on_host.condition import Container

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra import trees
-from tempo_infra.deploy.answers import harmless
+from tempo_infra.deploy.responses import harmless
 from tempo_infra.errors import InputError
 from tempo_infra.on_host.wire import read_json
 

@@ -1,4 +1,4 @@
-"""YAML written anew from what was read and judged: nothing else of an own file reaches a host.
+"""YAML rewritten from what was read and judged: nothing else of an own file reaches a host.
 
 Comments are no part of what is judged, and readers differ in how a value may be written. To Temporal's server
 a comment says even that the file is a template of its own.

@@ -8,13 +8,13 @@ import pytest
 
 from tempo_infra.errors import HostKeyError, UnreachableError
 from tempo_infra.ssh import fan_out
-from tempo_infra.ssh.patience import (
+from tempo_infra.ssh.retry import (
     HUNG_UP_PAUSES_S,
     LOGINS_AT_ONCE,
     REFUSED_PAUSES_S,
     HungUpError,
     RefusedError,
-    knock,
+    retried,
 )
 
 
@@ -32,7 +32,7 @@ def failing(times: int, error: UnreachableError) -> Callable[[], str]:
 
 def test_a_door_that_was_shut_is_knocked_at_again_after_growing_pauses() -> None:
     slept: list[float] = []
-    assert knock("a", failing(4, HungUpError("closed")), sleep=slept.append) == "in"
+    assert retried("a", failing(4, HungUpError("closed")), sleep=slept.append) == "in"
     assert len(slept) == 4
     for pause, base in zip(slept, HUNG_UP_PAUSES_S, strict=False):
         assert 0.5 * base <= pause <= 1.5 * base
@@ -46,7 +46,7 @@ def test_patience_ends_and_says_how_often_it_was_tried(
 ) -> None:
     slept: list[float] = []
     with pytest.raises(UnreachableError, match=rf"\({len(pauses) + 1} tries\)"):
-        knock("b", failing(99, error), sleep=slept.append)
+        retried("b", failing(99, error), sleep=slept.append)
     assert len(slept) == len(pauses)
 
 
@@ -54,14 +54,14 @@ def test_patience_ends_and_says_how_often_it_was_tried(
 def test_other_failures_are_not_tried_again(error: UnreachableError) -> None:
     slept: list[float] = []
     with pytest.raises(type(error)):
-        knock("c", failing(1, error), sleep=slept.append)
+        retried("c", failing(1, error), sleep=slept.append)
     assert slept == []
 
 
 def test_pauses_differ_from_host_to_host() -> None:
     slept: list[float] = []
     for _ in range(20):
-        knock("d", failing(1, HungUpError("closed")), sleep=slept.append)
+        retried("d", failing(1, HungUpError("closed")), sleep=slept.append)
     assert len({round(pause, 6) for pause in slept}) > 10
 
 
@@ -78,7 +78,7 @@ def test_few_log_in_at_one_door_at_once_and_other_doors_do_not_wait() -> None:
 
     def work(number: int) -> None:
         door = "x" if number % 2 else "y"
-        knock(door, lambda: log_in(door))
+        retried(door, lambda: log_in(door))
 
     fan_out(work, range(60), at_once=60)
     assert most["x"] == most["y"] == LOGINS_AT_ONCE

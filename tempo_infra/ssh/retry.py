@@ -1,4 +1,4 @@
-"""Knocking at an sshd that lets only so many in at once, and again when it hung up.
+"""Logins at an sshd, which lets only so many in at once: again after a pause when it hung up.
 
 sshd drops newcomers at random while 10 connections have not logged in yet (its MaxStartups is 10:30:100),
 and a restarting one refuses for a moment. Nothing has run on the host by then, so asking again is safe.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOGINS_AT_ONCE = 8  # at one sshd; it begins to drop at 10
 HUNG_UP_PAUSES_S = (0.25, 0.5, 1.0, *(2.0,) * 7)
 REFUSED_PAUSES_S = (0.25, 0.5)
-KNOCK_S = 30.0  # no further try after that: some take their time to hang up
+RETRY_S = 30.0  # no further try after that: some take their time to hang up
 
 Result = TypeVar("Result")
 
@@ -38,14 +38,16 @@ _PAUSES: dict[type[UnreachableError], tuple[float, ...]] = {
     RefusedError: REFUSED_PAUSES_S,
 }
 _guard = threading.Lock()
-_doors: dict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(LOGINS_AT_ONCE))
+_gates: dict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(LOGINS_AT_ONCE))
 
 
-def knock(door: str, log_in: Callable[[], Result], *, sleep: Callable[[float], None] = time.sleep) -> Result:
+def retried(
+    place: str, log_in: Callable[[], Result], *, sleep: Callable[[float], None] = time.sleep
+) -> Result:
     """Log in at an sshd, few at a time; again after a pause where it hung up or refused."""
     with _guard:
-        gate = _doors[door]
-    tries, until = 0, time.monotonic() + KNOCK_S
+        gate = _gates[place]
+    tries, until = 0, time.monotonic() + RETRY_S
     while True:
         tries += 1
         try:

@@ -9,7 +9,7 @@ import sys
 import time
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import gone, undo
+from tempo_infra.on_host import hangup, undo
 from tempo_infra.on_host.journal import Entry, record, was_kept
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.lock import HostLock, end_holder
@@ -20,7 +20,7 @@ from tempo_infra.on_host.steps.step import UNDO_S
 from tempo_infra.on_host.watch import Watch
 
 ADDRESS_AGAIN_S = 1.0
-AGAIN = 75  # exit code: systemd starts it anew
+AGAIN = 75  # exit code: systemd starts it again
 
 
 def deadline(layout: Layout, run: str) -> int:
@@ -57,7 +57,7 @@ def boot(layout: Layout) -> int:
 
 
 def after_boot(layout: Layout) -> int:
-    """With Docker up: make the containers anew as the files say again; end a guard without a record."""
+    """With Docker up: recreate the containers as the files say again; end a guard without a record."""
     armed = guard.read(layout)
     if armed is None:
         return _take_away(layout)
@@ -95,8 +95,8 @@ def _decide(layout: Layout, run: str, why: str) -> int:
     lock.acquire(run, "the host itself", wait_s=guard.LOCK_WAIT_S)
 
     def leave(_: str, after_s: float) -> None:
-        print(f"not decided in {after_s:g} s: something hangs; begun anew", file=sys.stderr)  # noqa: T201  # systemd's journal keeps it
-        gone.end(AGAIN, last=lock.drop)
+        print(f"not decided in {after_s:g} s: something hangs; started again", file=sys.stderr)  # noqa: T201  # systemd's journal keeps it
+        hangup.end(AGAIN, last=lock.drop)
 
     try:
         with Watch(lambda _: None, leave) as watch:

@@ -15,6 +15,7 @@ from tempo_infra.deploy.since import BY_HAND
 from tempo_infra.deploy.steps import note
 from tempo_infra.errors import InputError, StepFailedError
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.on_host.cluster_record import MOST_GONE
 from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.steps import change
@@ -56,7 +57,7 @@ def says_otherwise(cluster: Cluster, way: WayBack) -> bool:
     return any(meant[name] != generation for name, generation in way.to.items())
 
 
-def go_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack) -> Gone:
+def roll_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack) -> Gone:
     """Go: the database first, then the others; confirmed when all are healthy, else all stay where they were.
 
     Who goes to generation 0 has the database until it has stopped: such hosts come first of all, and the
@@ -124,7 +125,7 @@ def _record(cluster: Cluster, way: WayBack, run: str) -> ClusterRecord:
     made = described(cluster, run, generations, way.fit.inventory)
     if way.fit.now is None:
         return made
-    made = replace(made, alike=way.fit.now.alike, gone=way.fit.now.gone)
+    made = replace(made, alike=way.fit.now.alike, gone=way.fit.gone[-MOST_GONE:])
     members = (
         replace(one, generation=after, before=before)
         for one in way.fit.members

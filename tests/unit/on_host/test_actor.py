@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import whose
+from tempo_infra.on_host import actor
 from tempo_infra.on_host.journal import Entry, record
 from tempo_infra.on_host.layout import Layout
 
@@ -54,13 +54,13 @@ def test_the_login_is_what_the_host_knows(
     process(tmp_path, 300, 200, ours, loginuid)
     process(tmp_path, 200, 100, shell)
     process(tmp_path, 100, 1)
-    assert whose.login(tmp_path, 300) == expected
+    assert actor.login(tmp_path, 300) == expected
 
 
 def test_a_process_table_without_an_end_is_not_followed_for_ever(tmp_path: Path) -> None:
     process(tmp_path, 300, 300)
-    assert whose.login(tmp_path, 300)
-    assert whose.login(tmp_path / "none", 300)
+    assert actor.login(tmp_path, 300)
+    assert actor.login(tmp_path / "none", 300)
 
 
 def test_a_decision_is_one_line_in_the_systems_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,5 +95,5 @@ def test_a_log_that_takes_nothing_holds_nobody(tmp_path: Path, monkeypatch: pyte
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind("dev/log")
         for _ in range(2000):  # the queue of a datagram socket is short
-            whose.tell_syslog(Path(), "x" * 1000)
-    whose.tell_syslog(Path("nowhere"), "x")
+            actor.tell_syslog(Path(), "x" * 1000)
+    actor.tell_syslog(Path("nowhere"), "x")

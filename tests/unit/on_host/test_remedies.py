@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tempo_infra.deploy.starting import STARTING
-from tempo_infra.on_host import said
+from tempo_infra.on_host import remedies
 from tempo_infra.on_host.containers import pull
 from tempo_infra.on_host.shell import Output, StepError
 from tempo_infra.on_host.steps import change
@@ -148,33 +148,35 @@ HOST = [
 @pytest.mark.parametrize(
     ("table", "words", "todo"),
     [
-        *((said.REGISTRY, *row) for row in REGISTRY),
-        *((said.SQL, *row) for row in SQL),
-        *((said.APT, *row) for row in APT),
-        *((said.HOST, *row) for row in HOST),
+        *((remedies.REGISTRY, *row) for row in REGISTRY),
+        *((remedies.SQL, *row) for row in SQL),
+        *((remedies.APT, *row) for row in APT),
+        *((remedies.HOST, *row) for row in HOST),
     ],
 )
-def test_each_complaint_has_its_own_remedy(table: said.Table, words: str, todo: str) -> None:
-    found = said.remedy(table, words, here="db-1" if table in (said.REGISTRY, said.APT) else "the host")
+def test_each_complaint_has_its_own_remedy(table: remedies.Table, words: str, todo: str) -> None:
+    found = remedies.remedy(
+        table, words, here="db-1" if table in (remedies.REGISTRY, remedies.APT) else "the host"
+    )
     assert (todo in found) if todo else (found == "")
     assert "{" not in found
 
 
 def test_every_row_is_reached_and_none_fits_everything() -> None:
     """A row that an earlier one hides would be a remedy that nobody ever reads."""
-    for table, rows in ((said.REGISTRY, REGISTRY), (said.HOST, HOST), (said.SQL, SQL)):
-        given = {said.remedy(table, words) for words, _ in rows}
+    for table, rows in ((remedies.REGISTRY, REGISTRY), (remedies.HOST, HOST), (remedies.SQL, SQL)):
+        given = {remedies.remedy(table, words) for words, _ in rows}
         assert {row.remedy.replace("{here}", "the host") for row in table} - given == set()
         assert not any(re.search(row.said, "it failed, exit code 1", re.IGNORECASE) for row in table)
 
 
 def test_what_was_said_last_counts() -> None:
     words = "WARNING: connection refused once, trying again\nError response from daemon: manifest unknown"
-    assert "no such image" in said.remedy(said.REGISTRY, words)
+    assert "no such image" in remedies.remedy(remedies.REGISTRY, words)
 
 
 def test_words_that_nobody_knows_have_no_remedy_of_something_else() -> None:
-    assert said.remedy(said.REGISTRY, "exit code 1", "look there") == "look there"
+    assert remedies.remedy(remedies.REGISTRY, "exit code 1", "look there") == "look there"
 
 
 def test_a_pull_that_fails_says_what_the_registry_said_and_what_helps(
@@ -197,12 +199,12 @@ def test_a_step_that_knows_no_remedy_has_one_by_what_was_said() -> None:
 @pytest.mark.parametrize("words", ["sudo ", "python3 ", "x509: ", "not found ", "sudoers ", "a\n"])
 def test_who_says_much_does_not_make_the_search_long(words: str) -> None:
     """A pattern with two parts takes as many times as there are first ones, for each of the second."""
-    tables = (said.REGISTRY, said.APT, said.HOST, said.SQL, STARTING, WAY_TO, WAY_THROUGH)
+    tables = (remedies.REGISTRY, remedies.APT, remedies.HOST, remedies.SQL, STARTING, WAY_TO, WAY_THROUGH)
 
     def seconds(size: int) -> float:
         text, begun = (words * size)[:size], time.process_time()
         for table in tables:
-            said.remedy(table, text)
+            remedies.remedy(table, text)
         return time.process_time() - begun
 
     assert seconds(256_000) < 100 * max(seconds(1000) for _ in range(3))

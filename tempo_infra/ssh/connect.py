@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from paramiko import PKey
 
-    from tempo_infra.ssh.door import Connection
     from tempo_infra.ssh.target import Target
+    from tempo_infra.ssh.transport import Connection
 
 
 @contextlib.contextmanager

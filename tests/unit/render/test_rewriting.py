@@ -8,8 +8,8 @@ import pytest
 
 from tempo_infra.errors import InputError
 from tempo_infra.render import parse
-from tempo_infra.render.anew import written
 from tempo_infra.render.engine import Rendered
+from tempo_infra.render.rewriting import written
 
 OWN = Rendered(Path("templates/x.j2"), "text as it was", (), own=True)
 

@@ -8,34 +8,20 @@ from typing import TYPE_CHECKING, TypeAlias
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Overrides
 from tempo_infra.sizing import budgets, hosts, overrides
-from tempo_infra.sizing.breach import Breach, OverBudgetError
+from tempo_infra.sizing.breach import OverBudgetError
 from tempo_infra.sizing.levers import Change, ladders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tempo_infra.inventory.cluster import Cluster
+    from tempo_infra.sizing.breach import Breach
     from tempo_infra.sizing.levers import Ladder
     from tempo_infra.sizing.settings import Settings
 
     Broken: TypeAlias = Mapping[tuple[str, str], str]  # (budget, host) -> by how much it is over
 
 MOST_NAMED = 3
-
-
-def size(cluster: Cluster) -> Settings:
-    """Size every host of the cluster. Warnings and accepted risks stand in what is returned.
-
-    InputError for overrides that can't be, and for budgets that do not hold: with the arithmetic, the lines
-    of the inventory, and the nearest changes that satisfy each.
-    """
-    overrides.check(cluster)
-    settings, found = judged(cluster)
-    errors = [breach for breach in found if not breach.warning]
-    if errors or settings is None:
-        named = [breach.text(tuple(change.text for change in nearest(cluster, breach))) for breach in errors]
-        raise InputError("\n".join(named), remedy="nothing was contacted")
-    return replace(settings, warnings=tuple(breach.text() for breach in found))
 
 
 def judged(cluster: Cluster) -> tuple[Settings | None, tuple[Breach, ...]]:

@@ -12,8 +12,8 @@ import pytest
 
 from tempo_infra.deploy.fitting import Fit
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.go_back import Gone, go_back
 from tempo_infra.deploy.kept import described
+from tempo_infra.deploy.rollback import Gone, roll_back
 from tempo_infra.deploy.way_back import WayBack
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Host
@@ -49,7 +49,7 @@ def order(hosts: FakeHosts, step: str) -> list[str]:
 def ended(hosts: FakeHosts, to: str) -> Gone:
     found = WayBack(dict.fromkeys(NAMES, to), dict.fromkeys(NAMES, B), {})
     with Fleet(hosts.open, lambda _: None) as fleet:
-        return go_back(fleet, CLUSTER, CLUSTER.hosts, found)
+        return roll_back(fleet, CLUSTER, CLUSTER.hosts, found)
 
 
 def gone(hosts: FakeHosts, to: str) -> Mapping[str, Exception]:
@@ -162,7 +162,7 @@ def test_the_database_does_not_go_to_generation_0_while_a_host_stays_that_has_no
     hosts = FakeHosts({}, answers={"runs": {}}, answers_of=runs)
     found = WayBack(dict.fromkeys(going, ZERO), now, {})
     with Fleet(hosts.open, lambda _: None) as fleet:
-        errors = go_back(fleet, CLUSTER, CLUSTER.hosts, found).errors
+        errors = roll_back(fleet, CLUSTER, CLUSTER.hosts, found).errors
     told = {name: str(error) for name, error in errors.items()}
     assert {name: left in text for name, text in told.items()} == ({"db-1": True} if left else {})
     assert (hosts.asked == []) is bool(left)
@@ -174,15 +174,15 @@ def recorded(hosts: FakeHosts) -> dict[str, ClusterRecord]:
 
 
 def test_all_hosts_learn_what_the_cluster_is_also_those_that_stay() -> None:
-    """The hosts as they were with these generations, and what the newest record knows of others."""
+    """The hosts as they were with these generations, and what any record knows of others."""
     now = described(CLUSTER, "r2", dict.fromkeys(NAMES, (B, A)), "b" * 64)
     gone = (replace(now.members[0], name="old-1", internal="10.0.0.77"),)
     then = tuple(replace(one, internal="10.0.0.99") if one.name == "front-1" else one for one in now.members)
-    fit = Fit(then, replace(now, gone=gone), inventory="a" * 64)
+    fit = Fit(then, now, inventory="a" * 64, gone=gone)
     found = WayBack({"db-1": A, "front-1": A}, dict.fromkeys(NAMES, B), {"history-1": "stays"}, fit=fit)
     hosts = FakeHosts({}, answers={"runs": asdict(Runs(B, B, B))})
     with Fleet(hosts.open, lambda _: None) as fleet:
-        assert go_back(fleet, CLUSTER, CLUSTER.hosts, found).ok
+        assert roll_back(fleet, CLUSTER, CLUSTER.hosts, found).ok
     assert sorted(recorded(hosts)) == NAMES
     [record] = {id(one): one for one in recorded(hosts).values()}.values()
     members = {one.name: (one.generation, one.before, one.internal) for one in record.members}
@@ -202,7 +202,7 @@ def test_a_host_that_goes_to_generation_0_goes_before_the_others_go_back_and_is_
     found = WayBack({"db-1": A, "front-1": A, "history-1": ZERO}, dict.fromkeys(NAMES, B), {}, fit=fit)
     hosts = FakeHosts({})
     with Fleet(hosts.open, lambda _: None) as fleet:
-        assert go_back(fleet, CLUSTER, CLUSTER.hosts, found).ok
+        assert roll_back(fleet, CLUSTER, CLUSTER.hosts, found).ok
     assert order(hosts, "switch") == ["history-1", "db-1", "front-1"]
     assert [one.name for one in recorded(hosts)["db-1"].members] == ["front-1", "db-1"]
 
@@ -212,7 +212,7 @@ def test_a_host_that_stays_and_moved_meanwhile_ends_it_before_any_other_moves() 
     hosts = FakeHosts({}, answers={"runs": asdict(Runs(C, C, C))})
     found = WayBack({"db-1": A}, {"db-1": B, "history-1": B}, {"history-1": "stays"})
     with Fleet(hosts.open, lambda _: None) as fleet:
-        ended = go_back(fleet, CLUSTER, CLUSTER.hosts, found)
+        ended = roll_back(fleet, CLUSTER, CLUSTER.hosts, found)
     assert {name: error.what for name, error in ended.errors.items()} == {
         "history-1": f"was changed meanwhile: it is on {C[:12]}"
     }

@@ -6,11 +6,11 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tempo_infra.deploy import answers, engine, network
-from tempo_infra.deploy.answers import manifest
+from tempo_infra.deploy import engine, network, responses
+from tempo_infra.deploy.responses import manifest
 from tempo_infra.hints import hint
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.on_host import accounts, belongs, data_folder, identity
+from tempo_infra.on_host import accounts, cluster_name, data_folder, identity
 from tempo_infra.on_host.condition import startable
 from tempo_infra.on_host.manifest import OLDER
 from tempo_infra.on_host.users import OWN
@@ -128,7 +128,7 @@ def problems(host: Host, bundle: Bundle, state: HostState, allowed: Allowed) -> 
 
 
 def _another_clusters(bundle: Bundle, state: HostState, allowed: Allowed) -> Iterator[str]:
-    if why := belongs.why_not(manifest(state).cluster, bundle.cluster, allowed.renamed_from):
+    if why := cluster_name.why_not(manifest(state).cluster, bundle.cluster, allowed.renamed_from):
         yield why
 
 
@@ -209,7 +209,7 @@ def _data_before(state: HostState) -> Iterator[Mapping[str, str]]:
     for path, text in state.texts.items() if shipped.format == OLDER else ():
         if path.endswith("/server.yaml"):
             with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):  # edited, or cut
-                yield fixed_by(answers.yaml(text))
+                yield fixed_by(responses.yaml(text))
 
 
 def _other_shards(was: str, wanted: str) -> str:
