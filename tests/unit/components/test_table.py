@@ -16,6 +16,7 @@ from tempo_infra.components.component import Component, Grpc, Reach
 from tempo_infra.components.table import LISTED
 from tempo_infra.errors import InputError
 from tempo_infra.inventory.cluster import Role
+from tempo_infra.inventory.logins import Login
 from tempo_infra.on_host.format_1 import PORTS as OLDER
 from tempo_infra.on_host.health import SERVICES
 from tempo_infra.on_host.users import Users
@@ -113,6 +114,12 @@ def test_who_reads_no_secret_runs_as_another_than_who_does() -> None:
     readers = {one.user for one in COMPONENTS if one.reads}
     assert readers == {"temporal"}
     assert not readers & {one.user for one in COMPONENTS if not one.reads}
+
+
+def test_a_secret_has_one_component_and_a_folder_of_secrets_one_reader() -> None:
+    own = [secret for one in COMPONENTS for secret in one.own_secrets]
+    assert len({*own, *(login.secret for login in Login)}) == len(own) + len(Login)
+    assert not {login.reader for login in Login} & {one.name for one in COMPONENTS}
 
 
 def test_what_operators_reach_is_reached_by_nobody_else() -> None:

@@ -7,7 +7,9 @@ from typing import Any, Self
 
 import pytest
 
+from tempo_infra.deploy import recovery
 from tempo_infra.deploy.fleet import Fleet
+from tempo_infra.deploy.inspect import Place, places
 from tempo_infra.deploy.recovery import read_passwords, remember
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.secrets import Origin
@@ -68,6 +70,17 @@ def test_hosts_that_do_not_agree_make_no_file(db: Any, error: type[Exception], s
     answers = {**all_have(temporal=BLUE), "db-1": db}
     with pytest.raises(error, match=said):
         read_passwords(fleet(answers), HOSTS, "oslo")
+
+
+def test_what_a_component_alone_reads_is_kept_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = Place("echo_token", "echo", "echo_token", "temporal")
+    monkeypatch.setattr(recovery, "places", lambda names: (*places(names), token))
+    answers = all_have(temporal=BLUE)
+    answers["db-1"] |= {"echo/echo_token": GREEN}
+    assert read_passwords(fleet(answers), HOSTS, "oslo") == {"temporal_db": BLUE, "echo_token": GREEN}
+    alone = {**all_have(), "db-1": {"echo/echo_token": GREEN}}
+    with pytest.raises(StepFailedError, match="no host has a password of this cluster"):
+        read_passwords(fleet(alone), HOSTS, "oslo")
 
 
 def test_hosts_without_any_make_no_file() -> None:
