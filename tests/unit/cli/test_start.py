@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 
 import pytest
 
 HEAVY = {"paramiko", "jinja2", "pydantic", "temporalio", "psutil", "yaml", "pyrage"}
-SPARE_S = 0.030  # the start may cost this much more CPU than importing typer
+MOST_OF_TYPER = 1.5  # what the start may cost of CPU, where importing typer alone costs 1
 
 
 def _cpu_seconds(code: str) -> float:
@@ -34,7 +33,7 @@ def test_printing_the_version_imports_nothing_heavy() -> None:
 def test_the_start_costs_little_more_than_typer_itself() -> None:
     ours = _cpu_seconds("import tempo_infra.cli.main")
     typer = _cpu_seconds("import typer, typer.main")
-    assert ours <= typer + SPARE_S, statistics.mean((ours, typer))
+    assert ours <= typer * MOST_OF_TYPER, (ours, typer)
 
 
 def test_the_collector_is_not_told_to_look_through_everything_at_the_end() -> None:
