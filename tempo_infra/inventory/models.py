@@ -216,7 +216,7 @@ class HostSection(Section):
         description="The address that its services bind and announce; private, an IPv4 literal."
     )
     instance_class: fields.ClassName = Field(
-        alias="class", description="Its instance class: C-Series, NVMe-Series, High-RAM or one of `classes`."
+        alias="class", description="Its instance class: a built-in one or one of `classes`."
     )
     roles: Annotated[list[fields.RoleName], Field(min_length=1)] = Field(description="What runs on it.")
     resources: ResourcesSection = Field(description="What it has; `tempo-infra inventory measure` reads it.")

@@ -24,13 +24,10 @@ from tests.unit.source import nodes
 
 ROOT = Path(__file__).parents[3]
 ROWS = {
-    str(path.relative_to(ROOT)): {
-        port.number
-        for one in import_module(f"{components.__name__}.{path.stem}").COMPONENTS
-        for port in one.ports
+    str(Path(str(module.__file__)).relative_to(ROOT)): {
+        port.number for one in module.COMPONENTS for port in one.ports
     }
-    for path in sorted((ROOT / "tempo_infra/components").glob("*.py"))
-    if path.stem in LISTED
+    for module in (import_module(f"{components.__name__}.{name}") for name in LISTED)
 }
 PORTS = {port.number for one in COMPONENTS for port in one.ports}
 ELSEWHERE = {"tempo_infra/on_host/format_1.py": {5432, 8080, *OLDER.values()}}  # where versions before asked

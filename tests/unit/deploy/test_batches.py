@@ -54,7 +54,7 @@ def both_hosts() -> list[tuple[Host, Host]]:
     here, there, both = (True, False), (False, True), (True, True)
     found = []
     for database, *others, ui in product((here, there), *[(here, there, both)] * 4, (here, there, both)):
-        places = (*zip(Role, (database, *others, ui), strict=True),)
+        places = (*zip((Role.POSTGRESQL, *TEMPORAL_ROLES, Role.UI), (database, *others, ui), strict=True),)
         found.append(
             (
                 replace(HOST, name="a", roles=tuple(role for role, place in places if place[0])),

@@ -69,7 +69,8 @@ def test_everything_of_the_file_arrives() -> None:
 
 
 def test_roles_come_in_the_order_in_which_they_start() -> None:
-    assert cluster().hosts[0].roles == tuple(Role)
+    named = cluster(("history]", f"history, {', '.join(one for one in Role if one not in VALID)}]")).hosts[0]
+    assert named.roles == tuple(Role)
 
 
 def test_the_defaults_are_those_of_the_reference() -> None:
