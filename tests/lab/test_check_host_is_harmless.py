@@ -23,7 +23,7 @@ from tests.lab.conftest import COMMAND, Inventory, Variants
 
 pytestmark = pytest.mark.faults  # minutes on a busy machine
 
-PROGRAM = "tempo_infra.on_host.sessio[n]"  # in its command line; brackets, or a search would find itself
+PROGRAM = "tempo_infra.on_host.serv[e]"  # in its command line; brackets, or a search would find itself
 SCRATCH = ".tempo-infra-fsync"
 MOST_BYTES = 40 * 1024**2
 GONE_S, SILENT_S = 10, 100
@@ -78,6 +78,7 @@ def measuring(inventory: Inventory, host: Host) -> Iterator[subprocess.Popen[str
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         try:
             assert until(lambda: writes(host), 40), "it never came to write"
+            assert set(writes(host)) <= set(programs(host)), "programs are not found by their words any more"
             yield run
         finally:
             run.kill()

@@ -31,7 +31,6 @@ FAULTS = (
                 "containerd.version",
                 "docker.cgroup",
                 "temporal.backlog",
-                "temporal.members",
                 "temporal.pollers",
             ),
             SILENT,
