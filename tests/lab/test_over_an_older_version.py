@@ -21,7 +21,7 @@ from tests.lab.conftest import BRISK, CHECKOUT, DEADLINE_S, Inventory, Ran, Vari
 pytestmark = pytest.mark.faults
 
 BEFORE = "b600cd9dc26b70e4dc3651dfff12f99406a4ded3"  # the last commit that wrote manifests of format 1
-LESS_MEMORY = (r"memory: 4GiB", "memory: 3GiB")
+LESS_MEMORY = (r"memory: (\d)GiB", r"memory: \g<1>000MiB")  # on every host
 PLUGIN = "/usr/libexec/docker/cli-plugins/docker-compose"
 REFUSES_FIRST_UP = f"""#!/bin/sh
 case "$*" in *" up "*) [ -e /run/refused ] || {{ touch /run/refused; exit 9; }};; esac
