@@ -353,7 +353,9 @@ def test_a_file_that_was_edited_where_the_database_reads_it_is_shown_refused_and
 ) -> None:
     """The folder's name says its content, so nobody would write it again."""
     mounts = containers(ground.lab, ground.host.name)["postgresql"]["Mounts"]
-    folder = next(one["Source"] for one in mounts if one["Source"].startswith(f"{STATE}/services/postgresql-"))
+    folder = next(
+        one["Source"] for one in mounts if one["Source"].startswith(f"{STATE}/services/postgresql-")
+    )
     path = f"{folder}/pg_hba.conf"
     shipped = ground.host.must(["cat", path])
     ground.host.must(["sh", "-c", f"echo '# mine' >> {path}"])
