@@ -95,9 +95,7 @@ class Component:
     ports: tuple[Port, ...] = ()  # the first is the one that is asked whether it lives
     files: tuple[ConfigFile, ...] = ()
     templates: str = ""  # the folder of its files' templates, where it is not its own
-    reads: tuple[
-        str, ...
-    ] = ()  # secrets: the password of the login, or one of its own by its name in the file
+    reads: tuple[str, ...] = ()  # secrets: the login's password, or one of its own by its name in the file
     health: Grpc | Http | Postgres | None = None
     command: tuple[str, ...] = ()  # of a service; empty: its image's own
     environment: tuple[tuple[str, str], ...] = ()  # of a service

@@ -81,7 +81,7 @@ class Departing:
         self._told = believed({name: state.record for name, state in states.items()}, names)
         asked = self.options.gone
         found = {one.name: one for one in departed(self.cluster, states, self._told, asked)}
-        named = {one.name for one in found.values() if {one.name, one.internal} & set(asked)}
+        named = {one.name for one in found.values() if _is_named(one, asked)}
         ssh = sorted((one for one in found.values() if one.ssh), key=lambda one: one.name not in named)
         chosen = [self._host(one) for one in ssh[: max(MOST_ASKED, len(named))]]
         no_way = {host.name: error for host in chosen if (error := _no_way(host))}
@@ -265,4 +265,8 @@ def _no_way(host: Host) -> UnreachableError | None:
 
 def _is_taken_out(one: Departed, asked: Collection[str]) -> bool:
     """Whether a run is about it: who is shut out already only when it is asked for."""
-    return not one.shut_out or bool({one.name, one.internal} & set(asked))
+    return not one.shut_out or _is_named(one, asked)
+
+
+def _is_named(one: Departed, asked: Collection[str]) -> bool:
+    return not {one.name, one.internal}.isdisjoint(asked)

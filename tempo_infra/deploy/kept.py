@@ -47,7 +47,7 @@ class Kept:
     def read(self, states: Mapping[str, HostState]) -> None:
         """Take what hosts said."""
         self._origins = {name: one.origin.digest if one.origin else None for name, one in states.items()}
-        names = (self._cluster.name,)  # a record that nobody believes is written anew
+        names = (self._cluster.name,)  # a record that nobody believes is written again
         self._records = {
             name: None if one.record is None or why_not(one.record, names) else one.record
             for name, one in states.items()

@@ -35,7 +35,7 @@ from tempo_infra.render.roundtrip import check
 from tempo_infra.sizing.tables import MAIN, VISIBILITY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tempo_infra.components.component import Component, ConfigFile
     from tempo_infra.inventory.cluster import Cluster, Host
@@ -154,14 +154,16 @@ def _made(
     known = "" if component and component.kind == "service" else spec.path
     own = name in engine.own
     # Not in the other process: the tables that are loaded for it are there for all then.
-    meant = _read(engine.ours(templates[-1], values), spec, values, known) if own else None
+    meant = (
+        _read(engine.ours(templates[-1], values), spec, cluster, values.get("host"), known) if own else None
+    )
 
     def taken(rendered: Rendered) -> tuple[str, Any, Sequence[Beyond], str, bool]:
-        read = _read(rendered, spec, values, known)
+        read = _read(rendered, spec, cluster, values.get("host"), known)
         found = read.found if known in (COMPOSE.path, SERVER) else None
         beyond = judged(cluster, known, rendered.template, read, meant) if meant and not spec.free else ()
         text = written(MANAGED, rendered, read.found, spec.reader) if meant else read.text
-        start = started_with(spec, text, read.found, int(str(values["postgres_version"])))
+        start = started_with(spec, text, read.found, int(cluster.postgres.version))
         return text, found, beyond, start, known != SERVER or polls(read.found)
 
     text, found, beyond, start, polled = engine.render(name, values, taken)
@@ -173,22 +175,22 @@ def _made(
     return Made(file, template, found, start.encode(), polled)
 
 
-def _read(rendered: Rendered, spec: ConfigFile, values: Mapping[str, object], known: str) -> Read:
+def _read(rendered: Rendered, spec: ConfigFile, cluster: Cluster, host: object, known: str) -> Read:
     """Read a rendered file back. InputError for one that its reader on the host takes for something else."""
     found = check(rendered, spec.reader)
     if spec is COMPOSE:
-        check_compose(found, rendered.template, views.PROJECT, _names(values["host"]))
+        check_compose(found, rendered.template, views.PROJECT, _names(host))
     if known == SERVER:
         refuse_template(rendered.text, rendered.template)
         check_temporal(found, rendered.template)
     if known == "dynamic.yaml":
-        shards = values["cluster"].shards if isinstance(values["cluster"], views.ClusterView) else 0
-        check_dynamic(found, rendered.template, str(values["temporal_version"]), shards)
+        temporal = cluster.temporal
+        check_dynamic(found, rendered.template, temporal.version, temporal.shards)
     if spec.reader == "hba" and isinstance(found, list):
         check_hba(found, rendered.template)
         check_local_login(found, rendered.template)
     if spec.reader == "pgconf" and isinstance(found, dict):
-        check_postgresql(found, rendered.template, int(str(values["postgres_version"])))
+        check_postgresql(found, rendered.template, int(cluster.postgres.version))
     return Read(rendered.text, found)
 
 
