@@ -59,7 +59,11 @@ def name_departed(plan: Plan) -> Plan:
         return plan
     left: list[tuple[str, str]] = []
     typed: str | None = ""
+    unheard = {one.name for one in plan.departed if one.only_by and one.runs is None}  # it was not asked
     for name, words in plan.unasked:
+        if name in unheard:
+            left.append((name, words))
+            continue
         if typed is not None:  # who has gone is not asked again
             typer.echo(f"{name}: {words}")
             typed = _typed(f"type its name to take it out of the cluster ({name}): ")

@@ -151,7 +151,7 @@ def _last_known(past: Past, runs: Runs, hosts: Collection[str]) -> list[str]:
     """
     numbers = {one.run: number for number, one in enumerate(runs.records)}
     told = [one.run for one in runs.records if any(m.changed and m.name in hosts for m in one.members)][-1:]
-    own = next(reversed(past.changes.values()), None)
+    own = next(iter([*past.changes.values()][-1:]), None)
     if own is None or own.run in told:
         return told
     if (
