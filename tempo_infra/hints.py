@@ -23,7 +23,7 @@ ON_HOSTS = (
 ON_THE_REST = ("plan", "provision")  # those that take --without and --gone
 ON_INVENTORY = (
     *(*ON_HOSTS, "capacity", "explain", "maintain", "smoke", "trust", "images pin", "inventory show"),
-    *("host remove", "host replace"),
+    *("host remove", "host replace", "backup now", "backup key", "backups"),
     *("secrets recover", "secrets rekey", "secrets rotate", "secrets show-recipients", "secrets identity"),
 )  # those that take -i
 _NAMES = "|".join(sorted(ON_INVENTORY, key=len, reverse=True))
