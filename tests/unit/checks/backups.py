@@ -13,3 +13,6 @@ def told(*, hours: float = 3.0, waiting: int = 0, oldest_s: float = 0.0, **more:
     log = {"waiting": waiting, "oldest_s": oldest_s, "timeout_s": 60, "failing": False, "failed": ""}
     repository = {"number": 1, "wrong": "", "first_segment": "1", "last_segment": "2"}
     return {"now_s": NOW, "repositories": [repository], "newest": [newest], "damaged": [], "log": log, **more}
+
+
+AWAY = {"number": 2, "wrong": "[HostConnectError] unable to connect", "first_segment": "", "last_segment": ""}
