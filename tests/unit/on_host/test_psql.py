@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def test_only_tables_are_asked_in_temporals_databases(monkeypatch: pytest.Monkey
 def test_an_answer_that_is_not_of_temporals_tables_is_said_and_not_believed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(psql.secrets, "randbelow", lambda _: 4710)
+    monkeypatch.setattr(secrets, "randbelow", lambda _: 4710)
     said_there = "psql:<stdin>:17: ERROR:  4711 public.shards: it is no table\nCONTEXT:  PL/pgSQL function"
     there = server(monkeypatch, Output(3, "", said_there))
     with pytest.raises(StepError) as caught:
