@@ -105,6 +105,6 @@ def retirement(roles: Iterable[str]) -> str:
     )
     open_ = ", ".join(f"'{role}'" for role in names)
     ended = (
-        f"select pg_terminate_backend(pid, {ENDED_MS}) from pg_stat_activity where usename in ({open_});\n"  # noqa: S608
+        f"select pg_terminate_backend(pid, {ENDED_MS}) from pg_stat_activity where usename in ({open_});\n"  # noqa: S608 - names of ours
     )
     return taken + ended

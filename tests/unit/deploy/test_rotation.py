@@ -111,7 +111,7 @@ def test_who_has_come_while_a_login_was_retired_goes_with_it(kept: Login) -> Non
     *taken, ended = retirement(retired_roles(kept)).splitlines()
     assert all("nologin password null" in line and line.endswith("\\gexec") for line in taken)
     names = f"('temporal', '{kept.other.role}')"
-    assert ended == f"select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename in {names};"  # noqa: S608
+    assert ended == f"select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename in {names};"  # noqa: S608 - names of ours
 
 
 def test_hosts_lose_the_old_password_before_the_database_and_only_when_nobody_uses_it() -> None:
