@@ -101,7 +101,8 @@ def opened(
 
         supply = _supply(found, cluster)
         rollout = Rollout(cluster, bundles, supply, fleet, options, settings)
-        yield Run(cluster, hosts, rollout, relay, fleet, store, hiding)
+        with rollout.stock:
+            yield Run(cluster, hosts, rollout, relay, fleet, store, hiding)
 
 
 def _wanted(cluster: Cluster) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import batches, locks, missing, namespaces, origin, preconditions, restarts, steps
+from tempo_infra.deploy.bringing import Stock
 from tempo_infra.deploy.departing import Departing
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.following import Reader
@@ -33,6 +34,7 @@ from tempo_infra.topology import store
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from tempo_infra.deploy.feeding import Todo
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.deploy.inspect import Digests, Supply
     from tempo_infra.errors import TempoInfraError
@@ -68,6 +70,7 @@ class Rollout:
         self._reached: Collection[str] = ()  # hosts that were read
         self._locked = self.begun = False  # begun: a host may have been changed
         self._kept = Kept(cluster, fleet, self.run)
+        self.stock = Stock(cluster.images)
 
     @property
     def missing(self) -> bool:
@@ -224,14 +227,17 @@ class Rollout:
             todo = namespaces.changes(self._wanted, self._namespaces(states))
             seen = digest([[one.name, one.had_s] for one in todo])
             found = replace(found, namespaces=todo, state={**found.state, "namespaces": seen})
+        bring, without = self.stock.bring(self._bundles[host.name], state)
         strange = origin.problems(state, self._supply, digests)
         jumps = tuple(by_version(self._cluster, host.name, state))
         found = replace(
             found,
             origin=origin.change(state, self._supply),
+            bring=bring,
             overridden=strange if allowed.take_over else (),
             problems=(*found.problems, *jumps) if allowed.take_over else (*found.problems, *jumps, *strange),
         )
+        found = replace(found, problems=(*found.problems, *without))
         if not found.new_data:
             return found
         against = preconditions.elsewhere(host, states, new_database=allowed.new_database)
@@ -243,7 +249,7 @@ class Rollout:
         for host_plan in plan.hosts:
             if host_plan.is_noop:
                 report(Progress(host_plan.host, "unchanged", State.UNCHANGED))
-        work = {p.host: self._work(p) for p in plan.changing}
+        work = {p.host: self._work(p, report) for p in plan.changing}
         record = record_of(self._cluster, self.run, plan.hosts, self._departing.remembered())
         armed: set[str] = set()
         errors = {} if self._locked else dict(self._lock([one.host for one in work.values()]))
@@ -312,7 +318,9 @@ class Rollout:
         why = error.what if isinstance(error, LateError) else ""
         return Lost(step, one.plan.digest, one.plan.previous, by, why)
 
-    def _work(self, plan: HostPlan) -> steps.Work:
+    def _work(self, plan: HostPlan, report: Callable[[Progress], None]) -> steps.Work:
+        if plan.bring.contents:
+            report(Progress(plan.host, "pack", State.STARTED))
         return steps.Work(
             self._cluster,
             self._cluster.host(plan.host),
@@ -321,9 +329,12 @@ class Rollout:
             self.run,
             locks.who(),
             self._options,
+            self.stock.feed(plan.bring, self._stop.is_set),
         )
 
-    def _stages(self, work: dict[str, steps.Work], record: ClusterRecord) -> list[dict[str, list[Step]]]:
+    def _stages(
+        self, work: dict[str, steps.Work], record: ClusterRecord
+    ) -> Sequence[Mapping[str, Sequence[Todo]]]:
         """Return host -> steps for each stage. A stage begins when all hosts have ended the one before."""
         if not work:
             return self._departing.drained()
@@ -343,7 +354,7 @@ class Rollout:
             return steps.start_temporal(work[name], switched=switched, begins=name == begins, late=waiting)
 
         ask = any(one.host.temporal_roles for one in temporal.values()) and database not in services
-        stages: list[dict[str, list[Step]]] = [
+        stages: list[Mapping[str, Sequence[Todo]]] = [
             {database: [steps.local_login()]} if ask else {},
             {name: steps.prepare(one, secrets) for name, one in work.items()},
             *self._departing.drained(),

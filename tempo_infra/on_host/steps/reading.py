@@ -26,6 +26,7 @@ class State(Step):
     secrets_needed: "list[str]" = field(default_factory=list)  # of the names, those that services read
     compose: str = ""  # the wanted compose file
     host: str = ""  # internal address; empty: no service is asked whether it serves
+    contents: "dict[str, str]" = field(default_factory=dict)  # brought image -> digest of its configuration
 
 
 @dataclass(frozen=True)
