@@ -24,7 +24,8 @@ from tempo_infra.topology.instances import LOOPBACK
 if TYPE_CHECKING:
     from tempo_infra.checks.expected import Expected
     from tempo_infra.on_host.facts import Facts
-    from tempo_infra.on_host.probes.network import Listener, Reached, Times
+    from tempo_infra.on_host.ports import Listener
+    from tempo_infra.on_host.probes.network import Reached, Times
 
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - what listeners say, nothing is bound here
 

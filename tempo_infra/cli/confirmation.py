@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 PATIENCE_S = 600.0  # hosts are locked meanwhile
 
 
+def is_asked(*, yes: bool) -> bool:
+    """Whether a person is asked before something is done."""
+    return not yes and sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def go_on(lines: Iterable[str], *, yes: bool) -> None:
     """Show what will be done and ask whether to go on, on a terminal and without `yes`; else go on at once.
 
     Ends the command with exit code 1 when the answer is not yes, or none comes.
     """
-    if yes or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not is_asked(yes=yes):
         return
     for line in lines:
         typer.echo(line)
@@ -54,7 +59,11 @@ def name_departed(plan: Plan) -> Plan:
         return plan
     left: list[tuple[str, str]] = []
     typed: str | None = ""
+    unheard = {one.name for one in plan.departed if one.only_by and one.runs is None}  # it was not asked
     for name, words in plan.unasked:
+        if name in unheard:
+            left.append((name, words))
+            continue
         if typed is not None:  # who has gone is not asked again
             typer.echo(f"{name}: {words}")
             typed = _typed(f"type its name to take it out of the cluster ({name}): ")

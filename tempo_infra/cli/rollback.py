@@ -95,6 +95,7 @@ def rollback(
             typer.echo(line)
         if dry_run:
             raise typer.Exit
+        _refuse_unsure(way, yes=yes)
         go_on((), yes=yes or to == ZERO or not way.to)
         images = {one.host: brought(one.bring, stock.feed(one.bring)) for one in plan.hosts}
         gone = roll_back(fleet, cluster, hosts, way, images)
@@ -152,6 +153,15 @@ def _ask(inventory: Path, names: list[str] | None, given: str | None) -> None:
     refuse_a_database_alone(cluster, hosts)
     typer.echo(f"{cluster.name}: its services stop on {', '.join(one.name for one in hosts)}; data stays")
     confirm(cluster.name, given, "--confirm-rollback")
+
+
+def _refuse_unsure(way: WayBack, *, yes: bool) -> None:
+    """Raise InputError where hosts leave open what is meant, and no person says that it is this."""
+    from tempo_infra.cli.confirmation import is_asked
+    from tempo_infra.errors import InputError
+
+    if way.unsure and way.to and not is_asked(yes=yes):
+        raise InputError(way.unsure, remedy="nobody is asked here; nothing was changed on any host")
 
 
 def _refuse(errors: Mapping[str, TempoInfraError]) -> None:

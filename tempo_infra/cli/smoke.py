@@ -90,7 +90,7 @@ def _frontend(inventory: Path, address: str) -> Iterator[str]:
 def _answering(cluster: Cluster, frontends: Sequence[Endpoint]) -> Endpoint:
     """Return a frontend that serves; where none does, the last one, whose error says what is wrong."""
     from tempo_infra.errors import UnreachableError
-    from tempo_infra.on_host.health import SERVICES
+    from tempo_infra.on_host.health import SERVICES, Grpc
     from tempo_infra.on_host.role_health import ask
     from tempo_infra.ssh import forward
 
@@ -98,7 +98,7 @@ def _answering(cluster: Cluster, frontends: Sequence[Endpoint]) -> Endpoint:
     for one in some:
         try:
             with forward(cluster.host(one.host), (one.address, one.port)) as port:
-                why = ask("127.0.0.1", port, SERVICES["frontend"])
+                why = ask(Grpc("127.0.0.1", port, SERVICES["frontend"]))
         except UnreachableError as error:
             why = error.what
         if why == "SERVING":

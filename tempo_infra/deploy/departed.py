@@ -16,6 +16,8 @@ from tempo_infra.inventory.addresses import split_port, ssh_address, with_port
 from tempo_infra.inventory.validators import user_name
 from tempo_infra.on_host import fit
 from tempo_infra.on_host.condition import span
+from tempo_infra.on_host.live import Live
+from tempo_infra.topology import store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -41,6 +43,7 @@ class Departed:
     runs: tuple[str, ...] | None = None  # services that run there; None: it was not reached
     why: str = ""  # it was not reached
     shut_out: bool = False  # and that is all: its logins are refused
+    only_by: str = ""  # the one host that says where ssh reaches it, where others could say so too
 
     @property
     def speaks(self) -> bool:
@@ -59,6 +62,8 @@ class Departed:
             yield f"{', '.join(self.runs)} run there"
         elif self.runs is not None:
             yield "nothing of ours runs there"
+        elif self.only_by and not self.why:
+            yield f"where it is reached {self.only_by} alone says: asked there by `--gone` only"
         elif self.why:
             yield f"not reached: {self.why}"
         if self.rings:
@@ -79,15 +84,19 @@ def departed(
     moves. A row counts while pg_hba.conf names its address: whoever has Temporal's password can write one.
     Whoever was shut out before is among them when its logins are refused, and when it is `asked` for.
     """
-    rings, heard = _rings(states.values()), _heard(states.values())
-    admitted = {address for state in states.values() for address in state.live.admitted}
-    refused = {address for state in states.values() for address in state.live.refused}
+    rings = _rings(states.values())
+    database = states.get(store(cluster).writer.name)
+    live = database.live if database else Live()  # no other host's word on whom it lets in
+    admitted, heard = set(live.admitted), _heard(live)
     members = _members(told, admitted, cluster.hosts)
-    known = {one.internal: one for one in told.gone if not _is_here(one, cluster.hosts)} | members
+    may_be = members | {one.internal for one in told.gone}
+    likeliest = told.likeliest(lambda one: not _is_here(one, cluster.hosts))
+    known = {one.internal: one for one in likeliest if one.internal in may_be}
+    alone = told.told_by_one
     own = {address for state in states.values() for address in state.addresses} - known.keys()
     own |= {host.internal for host in cluster.hosts}
-    taking_part = members.keys() | rings.keys() | (heard.keys() & admitted)
-    refused_here = refused & (known.keys() | heard.keys())
+    taking_part = members | rings.keys() | (heard.keys() & admitted)
+    refused_here = set(live.refused) & (known.keys() | heard.keys())
     named = {at for at, one in known.items() if {at, one.name} & set(asked)}
     there = sorted((taking_part | refused_here | named) - own)
     times = Counter(known[address].name for address in there if address in known)
@@ -100,24 +109,26 @@ def departed(
             rings=tuple(sorted(rings.get(address, ()))),
             heard_s=min(heard[address].values()) if address in heard else None,
             shut_out=address not in taking_part,
+            only_by=alone.get((address, known[address].ssh), "") if address in known else "",
         )
         for address in there
     )
 
 
-def _members(told: Believed, admitted: Collection[str], hosts: Sequence[Host]) -> dict[str, Member]:
-    """Return who is a member and not in the file, by address.
+def _members(told: Believed, admitted: Collection[str], hosts: Sequence[Host]) -> set[str]:
+    """Return the addresses of members that are not in the file.
 
-    Whom the newest record leaves out it may hide. So a member of an older one is one still, unless the
-    database says of itself whom it lets in, and has no place for it: then it was taken out since.
+    Whom the newest record leaves out it may hide. So a member of an older one is one still, unless it was
+    taken out since: the later records of several hosts have it no more, or the database says of itself whom
+    it lets in, and has no place for it.
     """
-    found: dict[str, Member] = {}
-    for record in told.records:
-        for one in record.members:
-            out = record != told.newest and admitted and _needs_admission(one)
-            if not _is_here(one, hosts) and (one.internal in admitted or not out):
-                found.setdefault(one.internal, one)
-    return found
+    there = {*admitted, *(one.internal for one in (told.newest.members if told.newest else ()))}
+    return {
+        one.internal
+        for one, left_since in told.members
+        if not _is_here(one, hosts)
+        and (one.internal in there or not (left_since or (admitted and _needs_admission(one))))
+    }
 
 
 def _needs_admission(one: Member) -> bool:
@@ -156,10 +167,10 @@ def _rings(states: Iterable[HostState]) -> dict[str, set[str]]:
     return found
 
 
-def _heard(states: Iterable[HostState]) -> dict[str, dict[str, int]]:
+def _heard(live: Live) -> dict[str, dict[str, int]]:
     """Return address -> role -> seconds since its row was renewed."""
     found: dict[str, dict[str, int]] = {}
-    for row in (one for state in states for one in state.live.members):
+    for row in live.members:
         roles = found.setdefault(row.address, {})
         roles[row.role] = min(row.ago_s, roles.get(row.role, row.ago_s))
     return found

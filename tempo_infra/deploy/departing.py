@@ -82,7 +82,8 @@ class Departing:
         asked = self.options.gone
         found = {one.name: one for one in departed(self.cluster, states, self._told, asked)}
         named = {one.name for one in found.values() if _is_named(one, asked)}
-        ssh = sorted((one for one in found.values() if one.ssh), key=lambda one: one.name not in named)
+        may_be_asked = [one for one in found.values() if one.ssh and (one.name in named or not one.only_by)]
+        ssh = sorted(may_be_asked, key=lambda one: one.name not in named)
         chosen = [self._host(one) for one in ssh[: max(MOST_ASKED, len(named))]]
         no_way = {host.name: error for host in chosen if (error := _no_way(host))}
         hosts = [host for host in chosen if host.name not in no_way]
@@ -160,7 +161,8 @@ class Departing:
         now = [Member(one.name, one.internal, one.roles, "", "", one.ssh) for one in self.found if one.ssh]
         found = {one.internal: one for one in (*self._told.gone, *now)}
         left = [one for address, one in found.items() if address not in here | stopped]
-        return tuple(left[-MOST_GONE:])  # this run's last
+        own = {one.internal for one in now}
+        return tuple(sorted(left, key=lambda one: one.internal not in own)[:MOST_GONE])  # this run's first
 
     @property
     def refused(self) -> list[tuple[str, str]]:

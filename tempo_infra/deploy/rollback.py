@@ -135,7 +135,7 @@ def _record(cluster: Cluster, way: WayBack, run: str) -> ClusterRecord:
     made = described(cluster, run, generations, way.fit.inventory)
     if way.fit.now is None:
         return made
-    made = replace(made, alike=way.fit.now.alike, gone=way.fit.gone[-MOST_GONE:])
+    made = replace(made, alike=way.fit.now.alike, gone=way.fit.gone[:MOST_GONE])
     members = (
         replace(one, generation=after, before=before)
         for one in way.fit.members

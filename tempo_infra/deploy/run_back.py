@@ -16,7 +16,7 @@ from tempo_infra.on_host.journal import DECIDED
 from tempo_infra.on_host.layout import ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from tempo_infra.on_host.cluster_record import ClusterRecord, Member
     from tempo_infra.on_host.runs import Runs
@@ -103,24 +103,63 @@ def past(runs: Runs) -> Past:
     return Past(found, runs.current or ZERO, good, decided)
 
 
-def chosen(pasts: Mapping[str, Past], run: str | None) -> str:
-    """Return the run that is meant: the named one (the beginning of its id will do), or the last of all.
+def named(pasts: Mapping[str, Past], run: str) -> str:
+    """Return the run that is meant; the beginning of its id will do. InputError."""
+    known = {name for one in pasts.values() for name in one.changes}
+    found = [run] if run in known else sorted(name for name in known if name.startswith(run))
+    if len(found) > 1:
+        raise InputError(f"{len(found)} runs begin with {run}: {', '.join(found[:4])}", remedy=LISTED)
+    if not found:
+        raise InputError(f"no run {run} has changed any of these hosts", remedy=LISTED)
+    return found[0]
 
-    The last one is on top on each host that it changed; among several such, by the hosts' clocks. InputError.
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The run that changed hosts last."""
+
+    run: str
+    doubt: str = ""  # why it may be another one, in words: hosts do not agree
+
+
+def last(pasts: Mapping[str, Past], answers: Mapping[str, Runs]) -> Last:
+    """Return the run that all hosts know as the last one; else the likeliest, with the doubt. InputError.
+
+    A host's clock, journal and records are its own word, so no date decides what all agree on. Where they do
+    not, it is one that is on top on each host that it changed, by the hosts' clocks: for a person to look at.
     """
-    if run is not None:
-        known = {name for one in pasts.values() for name in one.changes}
-        found = [run] if run in known else sorted(name for name in known if name.startswith(run))
-        if len(found) > 1:
-            raise InputError(f"{len(found)} runs begin with {run}: {', '.join(found[:4])}", remedy=LISTED)
-        if not found:
-            raise InputError(f"no run {run} has changed any of these hosts", remedy=LISTED)
-        return found[0]
-    last = {one.run: one.time for some in pasts.values() for one in list(some.changes.values())[-1:]}
-    on_top = [name for name in last if all(one.is_on_top(name) for one in pasts.values())]
+    ends = {one.run: one.time for some in pasts.values() for one in list(some.changes.values())[-1:]}
+    on_top = [name for name in ends if all(one.is_on_top(name) for one in pasts.values())]
     if not on_top:
         raise InputError("no run has changed any of these hosts", remedy=LISTED)
-    return max(on_top, key=lambda name: (last[name], name))
+    said: dict[str, list[str]] = {}
+    for host, runs in answers.items():
+        for run in _last_known(pasts[host], runs, answers.keys()):
+            said.setdefault(run, []).append(host)
+    if len(said) == 1 and (run := next(iter(said))) in on_top:
+        return Last(run)
+    words = "; ".join(f"{run} by {', '.join(hosts)}" for run, hosts in said.items())
+    return Last(
+        max(on_top, key=lambda name: (ends[name], name)), f"hosts differ on which run was the last: {words}"
+    )
+
+
+def _last_known(past: Past, runs: Runs, hosts: Collection[str]) -> list[str]:
+    """Return what a host knows as the last run that changed any of these hosts; two where it can't tell.
+
+    Its journal says what was done to itself, its records what was done to all that a run reached.
+    """
+    numbers = {one.run: number for number, one in enumerate(runs.records)}
+    told = [one.run for one in runs.records if any(m.changed and m.name in hosts for m in one.members)][-1:]
+    own = next(iter([*past.changes.values()][-1:]), None)
+    if own is None or own.run in told:
+        return told
+    if (
+        own.run in numbers
+    ):  # its record says that it changed nobody here: where the confirmation was not heard
+        return [own.run] if not told or numbers[own.run] > numbers[told[0]] else told
+    is_older = bool(runs.records) and own.time < runs.records[0].at  # than what records are kept of
+    return told if told and is_older else [own.run, *told]
 
 
 @dataclass(frozen=True, slots=True)

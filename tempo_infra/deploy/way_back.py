@@ -42,6 +42,7 @@ class WayBack:
     notes: tuple[str, ...] = ()  # what to know before
     who: str = ""  # did what is taken back
     at: str = ""
+    unsure: str = ""  # why it may not be what is meant, where no run was named: a person has to look
 
 
 def way_back(
@@ -86,13 +87,16 @@ def _of_run(
     if strays and wanted is None:
         stay = dict.fromkeys(answers.keys() - strays.keys(), "stays as it is")
         note = f"no run left {', '.join(strays)} on what is current there: back to what was confirmed last"
-        return WayBack(strays, now, stay, dict(unread), notes=(note,))
-    run = run_back.chosen(pasts, wanted)
-    way = WayBack({}, now, {}, {name: _stray(name) for name in strays}, run)
+        return WayBack(
+            strays, now, stay, dict(unread), notes=(note,), unsure=_not_all(strays) if stay else ""
+        )
+    found = run_back.last(pasts, answers) if wanted is None else run_back.Last(run_back.named(pasts, wanted))
+    run = found.run
+    way = WayBack({}, now, {}, {name: _stray(name) for name in strays}, run, unsure=_not_agreed(found))
     kept = run_back.recorded(answers.values(), run)
     for name, past in pasts.items():
         _before(way, cluster, name, past, kept.befores(name))
-    notes = []
+    notes = [found.doubt] if found.doubt else []
     for name, error in unread.items():
         if wanted is not None and kept.spared(name):
             notes.append(f"{name} can't be asked; run {run} did not change it")
@@ -106,6 +110,15 @@ def _of_run(
     if done.was_rollback and way.to:
         notes.append(f"run {run} was a rollback itself: taking it back goes forward again")
     return replace(way, notes=tuple(notes), who=done.who or "nobody knows whom", at=done.time)
+
+
+def _not_agreed(found: run_back.Last) -> str:
+    return f"{found.doubt}; name it: tempo-infra rollback {found.run}" if found.doubt else ""
+
+
+def _not_all(strays: Collection[str]) -> str:
+    words = " ".join(f"--host {name}" for name in strays)
+    return f"this would take back no run, and move {', '.join(strays)} alone; name what is meant: {words}"
 
 
 def _before(way: WayBack, cluster: Cluster, name: str, past: run_back.Past, told: Collection[str]) -> None:

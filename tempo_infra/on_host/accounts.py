@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import engine
+from tempo_infra.on_host import engine, processes
 from tempo_infra.on_host.shell import StepError, run
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ PROC = Path("/proc")
 NSS_S = 5.0  # for accounts of a directory in the network, which may be gone
 ENGINE_S = 8.0
 SOME_MISSING = 2  # what `getent` ends with when it does not know all keys
-CONTAINER = re.compile(r"[0-9a-f]{64}")  # in the name of a process's control group
 MOST_NAMED = 8  # of those that have one number
 LONGEST = 32  # of a name that is shown: a user's may have as many characters
 NUMBER = re.compile(r"[0-9]{1,10}")  # what `isdigit` takes may be no number, or one without an end
@@ -124,15 +123,15 @@ def _running(wanted: "list[int]") -> "Iterator[tuple[int, str]]":
     ours = _ours() if found else set()
     for number, folder in sorted(found, key=lambda one: (one[0], one[1].name)):
         with contextlib.suppress(OSError):  # it ended while it was looked at
-            containers = set(CONTAINER.findall((folder / "cgroup").read_text(errors="replace")))
+            inside = processes.container(int(folder.name), PROC)
             # Where the engine does not say which are ours, one in any container may be.
-            if not (containers if ours is None else containers & ours):
+            if not (inside if ours is None else inside in ours):
                 name = (folder / "comm").read_text(errors="replace").strip()
                 yield number, f"the process {_plain(name)}"
 
 
 def _processes() -> "list[Path]":
-    return [folder for folder in PROC.iterdir() if NUMBER.fullmatch(folder.name)]
+    return [PROC / str(pid) for pid in processes.pids(PROC)]
 
 
 def _ids(folder: Path) -> "set[int]":

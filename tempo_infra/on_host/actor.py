@@ -10,6 +10,8 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import processes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -51,8 +53,8 @@ def _upwards(root: Path, pid: int) -> "Iterator[int]":
         if pid <= 1:
             return
         yield pid
-        after_name = _text(root / f"proc/{pid}/stat").rpartition(")")[2].split()
-        pid = int(after_name[1]) if len(after_name) > 1 and NUMBER.fullmatch(after_name[1]) else 0
+        found = processes.one(pid, root / "proc")
+        pid = found.parent if found else 0
 
 
 def _variable(root: Path, pid: int, name: str) -> str:

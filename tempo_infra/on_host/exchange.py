@@ -9,13 +9,25 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Iterator
+    import ssl
+    from typing import Iterator, Sequence
 
 PIECE_BYTES = 1 << 16
 SHORTEST_S = 0.001  # a timeout of 0 would mean: do not wait, and say so by another error
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How the other side proves who it is, and how we do where it asks; files of this host, in PEM."""
+
+    ca: str
+    name: str  # in its certificate, which names a role, not the address that is dialled
+    certificate: str = ""  # ours
+    key: str = ""
 
 
 class Exchange:
@@ -78,21 +90,36 @@ class Exchange:
 
 
 @contextlib.contextmanager
-def tcp(address: str, port: int, *, deadline_s: float, most_bytes: int) -> "Iterator[Exchange]":
-    """Connect to an IP address; a name is refused, for looking it up may take any time."""
+def tcp(
+    address: str,
+    port: int,
+    *,
+    deadline_s: float,
+    most_bytes: int,
+    tls: "Tls | None" = None,
+    protocols: "Sequence[str]" = (),
+) -> "Iterator[Exchange]":
+    """Connect to an IP address; a name is refused, for looking it up may take any time.
+
+    `protocols` are offered inside TLS (ALPN, RFC 7301).
+    """
     until = time.monotonic() + deadline_s
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     socket.inet_pton(family, address)
-    with _connected(family, (address, port), until, most_bytes) as exchange:
-        yield exchange
+    with _connected(family, (address, port), until) as connection:
+        if tls is None:
+            yield Exchange(connection, until, most_bytes)
+            return
+        with _secured(connection, tls, protocols) as inside:
+            yield Exchange(inside, until, most_bytes)
 
 
 @contextlib.contextmanager
 def unix(path: str, *, deadline_s: float, most_bytes: int) -> "Iterator[Exchange]":
     """Connect to a socket of this host."""
     until = time.monotonic() + deadline_s
-    with _connected(socket.AF_UNIX, path, until, most_bytes) as exchange:
-        yield exchange
+    with _connected(socket.AF_UNIX, path, until) as connection:
+        yield Exchange(connection, until, most_bytes)
 
 
 @contextlib.contextmanager
@@ -104,9 +131,24 @@ def routing(*, deadline_s: float, most_bytes: int) -> "Iterator[Exchange]":
 
 @contextlib.contextmanager
 def _connected(
-    family: socket.AddressFamily, to: "tuple[str, int] | str", until: float, most_bytes: int
-) -> "Iterator[Exchange]":
+    family: socket.AddressFamily, to: "tuple[str, int] | str", until: float
+) -> "Iterator[socket.socket]":
     with socket.socket(family, socket.SOCK_STREAM) as connection:
         connection.settimeout(max(SHORTEST_S, until - time.monotonic()))
         connection.connect(to)
-        yield Exchange(connection, until, most_bytes)
+        connection.settimeout(max(SHORTEST_S, until - time.monotonic()))  # of a whole handshake, too
+        yield connection
+
+
+def _secured(connection: socket.socket, tls: Tls, protocols: "Sequence[str]") -> "ssl.SSLSocket":
+    """Shake hands; ssl.SSLError, an OSError, says what is wrong with the certificate."""
+    import ssl  # only where it is asked for: it takes milliseconds of every start
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # asks for a certificate, and compares its name
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(tls.ca)
+    if tls.certificate:
+        context.load_cert_chain(tls.certificate, tls.key)
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
+    return context.wrap_socket(connection, server_hostname=tls.name)

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Callable, TypeVar
 
-from tempo_infra.on_host import ring
+from tempo_infra.on_host import processes, ring
 from tempo_infra.on_host.accounts import Accounts
 from tempo_infra.on_host.probes import (
     clock,
@@ -30,7 +30,6 @@ from tempo_infra.on_host.probes import (
     nofile,
     postgres,
     priority,
-    processes,
     roles,
     system,
     upkeep,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
+from tempo_infra.on_host.exchange import Tls
 from tempo_infra.on_host.lazy import Later
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Grpc:
     host: str
     port: int
     service: str  # as the server registers it
+    tls: Optional[Tls] = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Http:
 
     host: str
     port: int
+    tls: Optional[Tls] = None
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,18 @@ KINDS = {"grpc": Grpc, "http": Http, "postgres": Postgres}
 
 def of(body: "dict[str, Any]") -> Health:
     """Return what JSON values mean; ValueError, LookupError, TypeError for an unknown kind or field."""
-    words, port = (body["host"], body.get("service", "")), body["port"]
+    tls, port = body.get("tls", {}), body["port"]
+    words = (body["host"], body.get("service", ""), *tls.values())
     if not all(isinstance(one, str) for one in words) or type(port) is not int or not 0 < port < 1 << 16:
         raise TypeError("a health question has no host, port or service")
-    found: Health = KINDS[body["kind"]](**{name: one for name, one in body.items() if name != "kind"})
+    fields = {name: one for name, one in body.items() if name not in ("kind", "tls")}
+    found: Health = KINDS[body["kind"]](**fields, **({"tls": Tls(**tls)} if tls else {}))
     return found
 
 
 def as_json(health: Health) -> "dict[str, Any]":
     kind = next(name for name, one in KINDS.items() if type(health) is one)
-    return {"kind": kind, **asdict(health)}
+    return {"kind": kind, **{name: one for name, one in asdict(health).items() if one is not None}}
 
 
 def at(health: Health, host: str) -> Health:
@@ -74,6 +79,6 @@ def why_silent(health: Health, deadline_s: float) -> str:
     if isinstance(health, Postgres):
         return str(database.why_silent(health.host, health.port, deadline_s=deadline_s))
     if isinstance(health, Http):
-        return str(http_health.ask(*http_health.place(health)))
-    word = str(role_health.ask(health.host, health.port, health.service, deadline_s))
+        return str(http_health.ask(*http_health.place(health), health.tls))
+    word = str(role_health.ask(health, deadline_s))
     return "" if word == "SERVING" else word

@@ -12,6 +12,7 @@ from tempo_infra.on_host.role_health import LOOK_EVERY_S, refuse_crash_loop
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
+    from tempo_infra.on_host.exchange import Tls
     from tempo_infra.on_host.health import Http
     from tempo_infra.on_host.layout import Layout
 
@@ -43,7 +44,7 @@ def wait(layout: Layout, service: str, question: Http, deadline_s: float) -> Non
     deadline_s = min(deadline_s, LONGEST_S)
     end = time.monotonic() + deadline_s
     look, restarts = time.monotonic() + LOOK_EVERY_S, restart_counts()
-    while problem := ask(host, port):
+    while problem := ask(host, port, question.tls):
         if time.monotonic() > look:
             look = time.monotonic() + LOOK_EVERY_S
             refuse_crash_loop(layout, [service], restarts)
@@ -55,11 +56,11 @@ def wait(layout: Layout, service: str, question: Http, deadline_s: float) -> Non
         time.sleep(0.25)
 
 
-def ask(host: str, port: int) -> str:
+def ask(host: str, port: int, tls: "Tls | None" = None) -> str:
     """Return what is wrong with the answer; empty: nothing."""
     try:
-        with exchange.tcp(host, port, deadline_s=ASK_S, most_bytes=MOST_BYTES) as connection:
-            connection.send(f"GET / HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
+        with exchange.tcp(host, port, deadline_s=ASK_S, most_bytes=MOST_BYTES, tls=tls) as connection:
+            connection.send(f"GET / HTTP/1.0\r\nHost: {tls.name if tls else host}:{port}\r\n\r\n".encode())
             found = STATUS.match(connection.readline())
             while found and connection.readline() not in NO_MORE:
                 pass

@@ -9,10 +9,9 @@ import os
 import signal
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import actor
+from tempo_infra.on_host import actor, processes
 from tempo_infra.on_host.durable import make_folder
 from tempo_infra.on_host.shell import StepError
 
@@ -62,10 +61,8 @@ def end_holder(layout: Layout, run: str) -> None:
 
 def _process(pid: int) -> str:
     """Return a process by its number and when it began: numbers are given again."""
-    try:
-        return f"{pid} {Path(f'/proc/{pid}/stat').read_text(errors='replace').rpartition(')')[2].split()[19]}"
-    except (OSError, IndexError):
-        return ""
+    found = processes.one(pid)
+    return f"{pid} {found.began}" if found else ""
 
 
 class HostLock:

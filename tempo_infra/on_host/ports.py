@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
 
+from tempo_infra.on_host import processes
+from tempo_infra.on_host.probes.reading import read_file
+
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Sequence
 
 LISTEN = "0A"  # include/net/tcp_states.h
-PROC = Path("/proc")
 ANY = ("0.0.0.0", "::")  # noqa: S104 - read, not bound
 LONGEST = 15  # of a command's name, as the kernel keeps it
-CONTAINER = re.compile(r"[0-9a-f]{64}")  # in the name of a process's control group
+FIELDS = 10  # of a line of /proc/net/tcp, up to the inode
+MAPPED = "::ffff:"  # IPv4 through a socket of IPv6
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    address: str
+    port: int
 
 
 @dataclass(frozen=True)
@@ -26,51 +36,49 @@ class Holder:
     container: str = ""
 
 
-def taken(wanted: Sequence[str], proc: Path = PROC) -> "dict[str, Holder]":
+def parse(text: str) -> "dict[Listener, str]":
+    """Parse /proc/net/tcp or tcp6 (addresses are hexadecimal words in the host's byte order) to inodes."""
+    found = {}
+    for words in (line.split() for line in text.splitlines()[1:]):
+        if len(words) >= FIELDS and words[3] == LISTEN:
+            address, _, port = words[1].partition(":")
+            found[Listener(_address(address), int(port, 16))] = words[9]
+    return found
+
+
+def listening(proc: Path = processes.PROC) -> "dict[Listener, str]":
+    """Return each address and port on which something listens, and the inode of its socket."""
+    found = parse(read_file(str(proc / "net/tcp")))
+    with contextlib.suppress(OSError):  # a kernel without IPv6 has no such file
+        found.update(parse(read_file(str(proc / "net/tcp6"))))
+    return found
+
+
+def taken(wanted: Sequence[str], proc: Path = processes.PROC) -> "dict[str, Holder]":
     """Return those of `address:port` on which something listens."""
     inodes = {}
-    for address, port, inode in _listeners(proc) if wanted else ():
+    for listener, inode in listening(proc).items() if wanted else ():
         for one in wanted:
             host, _, number = one.rpartition(":")
-            if number == port and address in (host, *ANY):
+            if number == str(listener.port) and listener.address in (host, MAPPED + host, *ANY):
                 inodes[one] = inode
-    names = _holders(set(inodes.values()), proc) if inodes else {}
+    names = dict(_holders(set(inodes.values()), proc)) if inodes else {}
     return {one: names.get(inode, Holder()) for one, inode in inodes.items()}
 
 
-def _listeners(proc: Path) -> "Iterator[tuple[str, str, str]]":
-    for name in ("net/tcp", "net/tcp6"):
-        try:
-            lines = (proc / name).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for fields in (line.split() for line in lines):
-            if fields[3] == LISTEN:
-                address, _, port = fields[1].partition(":")
-                yield _address(address), str(int(port, 16)), fields[9]
-
-
 def _address(text: str) -> str:
-    """Four bytes at a time in the machine's own order, as the kernel prints them."""
-    import ipaddress
-
-    words = [int(text[i : i + 8], 16).to_bytes(4, "little") for i in range(0, len(text), 8)]
-    found = ipaddress.ip_address(b"".join(words))
-    mapped = getattr(found, "ipv4_mapped", None)
-    return str(mapped or found)
+    packed = b"".join(bytes.fromhex(text[at : at + 8])[::-1] for at in range(0, len(text), 8))
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)  # noqa: PLR2004  # bytes of an IPv4 address
 
 
-def _holders(inodes: "set[str]", proc: Path) -> "dict[str, Holder]":
+def _holders(inodes: "set[str]", proc: Path) -> "Iterator[tuple[str, Holder]]":
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
-    names = {}
-    for folder in proc.glob("[0-9]*/fd"):
-        for link in wanted.keys() & _links(folder):
-            with contextlib.suppress(OSError):  # it ended while it was looked at
-                told = (folder.parent / "comm").read_text(errors="replace").strip()
-                name = re.sub(r"[^\w.-]", "?", told)[:LONGEST]
-                group = CONTAINER.search((folder.parent / "cgroup").read_text(errors="replace"))
-                names[wanted[link]] = Holder(f"{name} (pid {folder.parent.name})", group[0] if group else "")
-    return names
+    for pid in processes.pids(proc):
+        for link in wanted.keys() & _links(proc / str(pid) / "fd"):
+            found = processes.one(pid, proc)
+            if found is not None:  # else it ended while it was looked at
+                name = re.sub(r"[^\w.-]", "?", found.name)[:LONGEST]
+                yield wanted[link], Holder(f"{name} (pid {pid})", processes.container(pid, proc))
 
 
 def _links(folder: Path) -> "set[str]":

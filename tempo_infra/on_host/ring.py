@@ -25,7 +25,6 @@ INFO, RINGS, ROLE, MEMBERS, IDENTITY = 3, 3, 1, 3, 1
 ROLES = ("frontend", "history", "matching", "worker")  # another one is none that this tool starts
 PLACE, LARGEST_PORT = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([0-9]{1,5})"), 65535
 ASK_S = 3.0
-MOST_BYTES = 1024 * 1024
 MOST_MEMBERS = 1000
 PAUSE_S = 0.5
 IT_RUNS = (
@@ -36,7 +35,7 @@ IT_RUNS = (
 
 def read(host: str, port: int, deadline_s: float = ASK_S) -> "list[str]":
     """Return the members of every role's ring as "history 10.0.0.12:7234". OSError, Unread."""
-    answer = grpc_call.call(host, port, DESCRIBE, b"", deadline_s=deadline_s, most_bytes=MOST_BYTES)
+    answer = grpc_call.call(host, port, DESCRIBE, b"", deadline_s=deadline_s)
     found = [
         f"{role} {_address(member)}"
         for info in protobuf.texts(answer, INFO)

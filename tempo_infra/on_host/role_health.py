@@ -25,7 +25,6 @@ STATUS = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 LOOK_EVERY_S, CRASHES = 2.0, 5
 ASK_S = 3.0
 CHECK = "/grpc.health.v1.Health/Check"
-MOST_BYTES = 64 * 1024  # an answer is a few hundred
 
 
 def role_health(layout: Layout, args: change.Serving) -> dict[str, float]:
@@ -42,7 +41,7 @@ def wait(layout: Layout, questions: "Mapping[str, Grpc]", deadline_s: float) -> 
     look, restarts = started + LOOK_EVERY_S, restart_counts()
     while waiting:
         for role, one in list(waiting.items()):
-            last[role] = ask(one.host, one.port, one.service)
+            last[role] = ask(one)
             if last[role] == "SERVING":
                 seconds[role] = time.monotonic() - started
                 del waiting[role]
@@ -70,13 +69,13 @@ def refuse_crash_loop(layout: Layout, waiting: "Collection[str]", before: "dict[
             )
 
 
-def ask(host: str, port: int, service: str, deadline_s: float = ASK_S) -> str:
+def ask(question: Grpc, deadline_s: float = ASK_S) -> str:
     """Return the server's word (SERVING, NOT_SERVING, …), or why there is none."""
-    message = b"\x0a" + bytes([len(service)]) + service.encode() if service else b""  # field 1, a string
+    service = question.service.encode()
+    message = b"\x0a" + bytes([len(service)]) + service if service else b""  # field 1, a string
+    at = (question.host, question.port, CHECK, message)
     try:
-        return _status(
-            grpc_call.call(host, port, CHECK, message, deadline_s=deadline_s, most_bytes=MOST_BYTES)
-        )
+        return _status(grpc_call.call(*at, deadline_s=deadline_s, tls=question.tls))
     except OSError as error:
         return str(error) or type(error).__name__
 

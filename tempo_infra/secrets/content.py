@@ -18,7 +18,12 @@ _VERSION: Final = 2
 _WITHOUT_ORIGIN: Final = 1  # as written before files had an origin
 FEWEST_DIFFERENT: Final = 8
 GUESSED: Final = ("password", "changeme", "temporal", "postgres", "secret", "123456", "qwerty")
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}(\.[a-z0-9][a-z0-9-]{0,62})?")  # "db_password", "key.host-1"
+# RFC 7468, as programs write it: several blocks, no text around them, no headers in them.
+_PEM: Final = re.compile(
+    r"(-----BEGIN ([A-Z0-9]+(?: [A-Z0-9]+)*)-----\n(?:[A-Za-z0-9+/=]{1,76}\n)+-----END \2-----(?:\n|\Z))+"
+)
+LONGEST_CHARACTERS: Final = 65536  # of a value: hosts read no more
 _RECIPIENT: Final = re.compile(r"age1[a-z0-9]{50,100}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]{60,2000}")
 SHORTEST_CHARACTERS: Final = 16  # below that a password can be guessed from a stolen verifier
 
@@ -79,11 +84,14 @@ def _refuse_weak(path: Path, values: Mapping[str, str]) -> None:
     for name, value in values.items():
         if len(value) < SHORTEST_CHARACTERS:
             raise _wrong(path, f"{name} is shorter than {SHORTEST_CHARACTERS} characters")
-        if not (value.isascii() and value.isprintable()):
-            raise _wrong(path, f"{name} holds characters outside printable ASCII")
+        if len(value) > LONGEST_CHARACTERS:
+            raise _wrong(path, f"{name} is longer than {LONGEST_CHARACTERS} characters")
+        is_pem = _PEM.fullmatch(value) is not None
+        if not is_pem and not (value.isascii() and value.isprintable()):
+            raise _wrong(path, f"{name} holds characters outside printable ASCII, and is no PEM")
         if value in seen:
             raise _wrong(path, f"{name} equals {seen[value]}")
-        if weakness := _weakness(value):
+        if not is_pem and (weakness := _weakness(value)):
             raise _wrong(path, f"{name} {weakness}")
         seen[value] = name
 

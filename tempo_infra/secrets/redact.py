@@ -22,7 +22,8 @@ def redactor(secrets: Iterable[Secret]) -> Callable[[str], str]:
     """Return what takes every form of these secrets out of a text, and puts `<secret NAME>` there.
 
     Forms: as it is, base64 (both alphabets, at any offset inside a longer text), percent-encoded,
-    hexadecimal, quoted for a shell, for JSON and by Python's repr.
+    hexadecimal, quoted for a shell, for JSON and by Python's repr. Of several lines (PEM) also each line by
+    itself, but those that every PEM has.
     Secrets under 6 characters are left alone; the store accepts none that short.
     """
     forms = [(form, secret.name) for secret in secrets for form in _long_forms(secret.value)]
@@ -41,7 +42,9 @@ def _pattern(form: str) -> str:
 def _long_forms(value: str) -> frozenset[str]:
     if len(value) < SHORTEST_CHARACTERS:
         return frozenset()
-    return frozenset(form for form in _forms(value) if len(form) >= SHORTEST_CHARACTERS)
+    lines = [line for line in value.splitlines() if len(line) >= SHORTEST_CHARACTERS and line[:5] != "-----"]
+    parts = {value, *lines}
+    return frozenset(form for one in parts for form in _forms(one) if len(form) >= SHORTEST_CHARACTERS)
 
 
 def _forms(value: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Iterable
 
-from tempo_infra.on_host.probes import processes
+from tempo_infra.on_host import processes
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
 
 STA_UNSYNC = 0x40  # linux/timex.h

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.on_host import engine, which_engine
+from tempo_infra.on_host import engine, processes, which_engine
 from tempo_infra.on_host.engine_here import Unfit  # noqa: TC001 - readers of Facts need the type
 from tempo_infra.on_host.layout import PROJECT
-from tempo_infra.on_host.probes import nofile, processes
+from tempo_infra.on_host.probes import nofile
 from tempo_infra.on_host.probes.nofile import Limits  # noqa: TC001 - readers of Facts need the type
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, output_of
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from tempo_infra.on_host import subnets
 from tempo_infra.on_host.child import aside
-from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
+from tempo_infra.on_host.ports import Listener, listening
+from tempo_infra.on_host.probes.reading import Reading, Unread, attempt
 
 WARM_UP = 3
 SAMPLES = 30
@@ -24,7 +25,6 @@ LOOK_UP_S, ENGINE_S = 6.0, 20.0
 KNOCKS = 32  # at once
 BUDGET_S = 6.0  # of one peer: thirty round trips around the globe
 METHOD = "connect(2) by TCP, one after the other, after 3 warm-ups"
-_LISTEN = "0A"  # include/net/tcp_states.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,6 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    address: str  # "0.0.0.0", "10.0.0.11", "::"
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
 class Held:
     """Who has addresses of the containers' network beside them, in words."""
 
@@ -79,27 +73,8 @@ class Network:
     subnets: Reading[tuple[Held, ...]] = NOT_ASKED
 
 
-def parse_listeners(text: str) -> "tuple[Listener, ...]":
-    """Parse /proc/net/tcp or tcp6: addresses are hexadecimal words in the host's byte order."""
-    found = []
-    for line in text.splitlines()[1:]:
-        words = line.split()
-        if len(words) > 3 and words[3] == _LISTEN:  # noqa: PLR2004 - sl, local, remote, state
-            address, _, port = words[1].partition(":")
-            found.append(Listener(_address(address), int(port, 16)))
-    return tuple(found)
-
-
-def _address(text: str) -> str:
-    packed = b"".join(bytes.fromhex(text[at : at + 8])[::-1] for at in range(0, len(text), 8))
-    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)  # noqa: PLR2004  # bytes of an IPv4 address
-
-
 def _listeners() -> "tuple[Listener, ...]":
-    found = set(parse_listeners(read_file("/proc/net/tcp")))
-    six = attempt(lambda: parse_listeners(read_file("/proc/net/tcp6")))
-    found |= set(six.value or ())  # a kernel without IPv6 has no such file
-    return tuple(sorted(found, key=lambda one: (one.port, one.address)))
+    return tuple(sorted(listening(), key=lambda one: (one.port, one.address)))
 
 
 def connect(address: str, port: int) -> "tuple[str, float]":

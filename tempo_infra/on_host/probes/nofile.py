@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host.probes import processes
+from tempo_infra.on_host import processes
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, read_file
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tempo_infra.on_host.health import SERVICES
+from tempo_infra.on_host.health import SERVICES, Grpc
 from tempo_infra.on_host.probes.reading import Unread
 from tempo_infra.on_host.role_health import ask
 
@@ -30,5 +30,6 @@ def read(address: str, ports: "tuple[RolePort, ...]") -> "tuple[RoleHealth, ...]
     if not address or not ports:
         raise Unread("no Temporal role of this host is known", not_wanted=True)
     return tuple(
-        RoleHealth(one.role, one.port, ask(address, one.port, SERVICES[one.role], TIMEOUT_S)) for one in ports
+        RoleHealth(one.role, one.port, ask(Grpc(address, one.port, SERVICES[one.role]), TIMEOUT_S))
+        for one in ports
     )

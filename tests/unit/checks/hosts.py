@@ -12,6 +12,7 @@ from tempo_infra.inventory.cluster import Disk as DeclaredDisk
 from tempo_infra.inventory.cluster import Resources, Role
 from tempo_infra.on_host.accounts import Accounts
 from tempo_infra.on_host.facts import SCHEMA, Facts, FactsOptions, Link
+from tempo_infra.on_host.ports import Listener
 from tempo_infra.on_host.probes.clock import Clock, Discipline, Source
 from tempo_infra.on_host.probes.cpu import Cpu, Speed, Steal
 from tempo_infra.on_host.probes.database import Bloat, Checkpoints, Clients, Database, Live, Vacuum
@@ -24,7 +25,7 @@ from tempo_infra.on_host.probes.kernel_log import KernelLog
 from tempo_infra.on_host.probes.logins import Role as DatabaseRole
 from tempo_infra.on_host.probes.memory import HugePages, Memory
 from tempo_infra.on_host.probes.metrics import Backlog, Delays, Metrics, Polls, Queue, ShardLock
-from tempo_infra.on_host.probes.network import Held, Listener, Network, Peer, Reached, Times
+from tempo_infra.on_host.probes.network import Held, Network, Peer, Reached, Times
 from tempo_infra.on_host.probes.nofile import Limits, Nofile, Service
 from tempo_infra.on_host.probes.postgres import Postgres, Settings, WalFlush
 from tempo_infra.on_host.probes.reading import Reading

@@ -11,6 +11,7 @@ from tempo_infra.checks import Finding, Outcome, find
 from tempo_infra.checks.expected import EarlierSize, HostClock
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.facts import Facts, Link
+from tempo_infra.on_host.ports import Listener
 from tempo_infra.on_host.probes.database import Bloat, Checkpoints, Clients, Index, Vacuum
 from tempo_infra.on_host.probes.docker import Cgroups, Stopped
 from tempo_infra.on_host.probes.generation import OwnedFile
@@ -19,7 +20,7 @@ from tempo_infra.on_host.probes.kernel_log import Complaint, KernelLog
 from tempo_infra.on_host.probes.logins import Role as DatabaseRole
 from tempo_infra.on_host.probes.memory import HugePages
 from tempo_infra.on_host.probes.metrics import Backlog, Delays, Polls, Queue, ShardLock, Slots
-from tempo_infra.on_host.probes.network import Held, Listener
+from tempo_infra.on_host.probes.network import Held
 from tempo_infra.on_host.probes.reading import Reading
 from tempo_infra.on_host.probes.refused import Refused
 from tempo_infra.on_host.probes.roles import RoleHealth

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tempo_infra.cli.main import app
 from tempo_infra.on_host.facts import Facts
-from tempo_infra.on_host.probes.network import Listener
+from tempo_infra.on_host.ports import Listener
 from tempo_infra.on_host.probes.reading import Reading
 from tests.lab.planted.recorded import RECORDED, Recorded, planted
 from tests.unit.checks.hosts import GB, GIB, container, generation, having, healthy, with_database

@@ -6,12 +6,10 @@ import contextlib
 import os
 import pty
 import select
-import signal
 import sys
 import termios
-import threading
-import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from tempo_infra.cli import confirmation, run
 from tempo_infra.cli import provision as command
 from tempo_infra.cli.confirmation import go_on, name_departed
 from tempo_infra.cli.options import OutputFormat
+from tempo_infra.deploy.departed import Departed
 from tempo_infra.deploy.plan import HostPlan
 from tempo_infra.deploy.run import Plan
 from tempo_infra.deploy.since import Since
@@ -96,14 +95,19 @@ def test_who_left_is_taken_out_by_its_name_alone(typed: str, left: list[str]) ->
 
 def test_hosts_are_not_kept_locked_until_a_person_names_who_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has gone is asked once: not for each of very many."""
-    monkeypatch.setattr(confirmation, "PATIENCE_S", 0.2)
+    asked: list[str] = []
+    monkeypatch.setattr(confirmation, "_typed", asked.append)  # nothing is typed
     with terminal():
-        watchdog = threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT))
-        watchdog.start()
-        began = time.monotonic()
         assert name_departed(LEFT) == LEFT
-        watchdog.cancel()
-        assert time.monotonic() - began < 0.4
+    assert [one.partition(" (")[2] for one in asked] == ["history-2): "]
+
+
+def test_who_was_not_asked_what_runs_there_is_not_taken_out_by_a_word_typed() -> None:
+    """One record alone knows where it is: `--gone` asks there, before anything is decided."""
+    alone = Departed("history-2", "10.0.0.44", ssh="x@y:22", only_by="front-1")
+    plan = replace(LEFT, departed=(alone,))
+    with terminal("history-3\n"):
+        assert [name for name, _ in name_departed(plan).unasked] == ["history-2"]
 
 
 def test_with_yes_nobody_is_asked() -> None:

@@ -157,6 +157,22 @@ def test_who_does_not_agree_keeps_everything_as_it_is(monkeypatch: pytest.Monkey
     assert shown(monkeypatch, way, "--yes")[::2] == (0, ["front-1"])
 
 
+@pytest.mark.parametrize("words", [(), ("--yes",)])  # without a terminal nobody is asked either
+def test_what_hosts_leave_open_is_done_only_when_a_person_says_so(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    unsure = "hosts differ on which run was the last; name it: tempo-infra rollback 7f3a9c01"
+    way = WayBack({"front-1": A}, {"front-1": B}, {}, run="7f3a9c01", notes=("hosts differ",), unsure=unsure)
+    code, said, went = shown(monkeypatch, way, *words)
+    assert (code, went) == (1, [])  # of the runner: an InputError, which ends with 2
+    assert "! hosts differ" in said
+    assert shown(monkeypatch, way, "--dry-run")[::2] == (0, [])
+    monkeypatch.setattr("tempo_infra.cli.confirmation.is_asked", lambda *, yes: not yes)
+    monkeypatch.setattr("tempo_infra.cli.confirmation._typed", lambda _: "y")
+    assert shown(monkeypatch, way)[::2] == (0, ["front-1"])
+    assert shown(monkeypatch, way, "--yes")[::2] == (1, [])
+
+
 @pytest.mark.parametrize("unable", [True, False])
 def test_what_speaks_against_it_is_said_and_nothing_is_done(
     monkeypatch: pytest.MonkeyPatch, *, unable: bool

@@ -72,6 +72,12 @@ def remembered(
     seen[on] = replace(seen[on], record=record)
 
 
+def known_to_all(seen: dict[str, HostState], *members: Member, gone: tuple[Member, ...] = ()) -> None:
+    """Let all hosts have that record."""
+    for name in seen:
+        remembered(seen, *members, gone=gone, on=name)
+
+
 def in_s(seconds: int) -> str:
     """A time by the clock here; records of hosts that a test says nothing of are of now."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
@@ -197,7 +203,7 @@ def test_who_left_the_file_ends_the_run_until_the_operator_names_it() -> None:
 def test_a_host_sends_us_to_a_few_others_at_most_and_to_all_that_the_operator_names() -> None:
     cluster, _, seen = states()
     many = [replace(OLD, name=f"h{i}", internal=f"10.9.0.{i}") for i in range(100, 250)]
-    remembered(seen, *many)
+    known_to_all(seen, *many)
     for options, wanted in (
         (Options(), [one.name for one in many[:MOST_ASKED]]),
         (Options(gone=("10.9.0.240",)), ["h240", *(one.name for one in many[: MOST_ASKED - 1])]),
@@ -210,6 +216,66 @@ def test_a_host_sends_us_to_a_few_others_at_most_and_to_all_that_the_operator_na
         assert len(plan.departed) == len(many)
 
 
+def test_nobody_looks_for_a_host_where_one_record_alone_says_that_it_is_unless_it_is_asked_for() -> None:
+    """It can be made up; it ends the run all the same, for it can be true."""
+    _, _, seen = states()
+    remembered(seen, OLD)
+    plan, hosts = planned(seen, answers=answering("history"))
+    assert hosts.steps_of("history-2") == []
+    [(name, words)] = plan.problems
+    assert name == "history-2"
+    assert "where it is reached history-1 alone says: asked there by `--gone` only" in words
+    for asked in ("history-2", GONE):
+        plan, hosts = planned(seen, Options(gone=(asked,)), answers=answering("history"))
+        assert hosts.steps_of("history-2") == ["lock", "departed"]
+        assert (plan.problems, [one.runs for one in plan.departed]) == ([], [("history",)])
+
+
+@pytest.mark.parametrize("others", [("front-1",), ("db-1", "front-1")])
+def test_where_no_other_host_could_say_it_one_record_is_enough(others: tuple[str, ...]) -> None:
+    """The other hosts of the cluster are new, or there are none."""
+    _, _, seen = states()
+    remembered(seen, OLD)
+    for name in {"db-1", "front-1"} - set(others):
+        remembered(seen, OLD, on=name)
+    for name in others:
+        seen[name] = replace(seen[name], record=None)
+    plan, hosts = planned(seen, answers=answering("history"))
+    assert [one.runs for one in plan.departed] == [("history",)]
+    assert hosts.steps_of("history-2") == ["lock", "departed"]
+
+
+def test_a_host_says_for_no_other_one_where_it_is_reached() -> None:
+    _, _, seen = states()
+    known_to_all(seen, OLD)
+    remembered(seen, replace(OLD, ssh="root@192.0.2.1:22"), on="front-1", at=LATER)
+    plan, _ = planned(seen, answers=answering("history"))
+    assert [one.ssh for one in plan.departed] == [OLD.ssh]
+
+
+def test_an_own_hosts_word_on_whom_the_database_lets_in_is_the_databases_alone() -> None:
+    """Else it hides a member while the database is silent, or makes one up by its row."""
+    cluster, _, seen = states()
+    seen["db-1"] = replace(seen["db-1"], live=Live())
+    remembered(seen, OLD)
+    remembered(seen, on="front-1", at=LATER)
+    made_up = Heard("history", "10.9.9.9", 3)
+    seen["front-1"] = replace(seen["front-1"], live=Live(members=[made_up], admitted=["10.9.9.9"]))
+    assert [one.name for one in in_cluster(cluster, seen)] == ["history-2"]
+
+
+def test_who_was_taken_out_by_a_run_over_some_hosts_is_not_asked_for_by_the_others_record() -> None:
+    """As a UI, which needs no place in the database: later records of two hosts have it no more."""
+    cluster, _, seen = states()
+    remembered(seen, replace(OLD, roles=("ui",)))
+    for name in ("db-1", "front-1"):
+        remembered(seen, on=name, at=LATER)
+    assert in_cluster(cluster, seen) == ()
+    live = seen["db-1"].live
+    seen["db-1"] = replace(seen["db-1"], live=replace(live, admitted=[*live.admitted, GONE]))
+    assert [one.name for one in in_cluster(cluster, seen)] == ["history-2"]  # it is let in, whoever says what
+
+
 def test_a_place_that_the_operators_own_ssh_reaches_by_a_program_ends_no_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,7 +283,7 @@ def test_a_place_that_the_operators_own_ssh_reaches_by_a_program_ends_no_plan(
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/config").write_text("Host i-*\n  ProxyCommand aws ssm %h\n")
     cluster, bundles, seen = states()
-    remembered(seen, replace(OLD, ssh="root@i-0abc:22"))
+    known_to_all(seen, replace(OLD, ssh="root@i-0abc:22"))
     hosts = FakeHosts(seen)
 
     def reach(host: Host) -> AbstractContextManager[Any]:
@@ -349,7 +415,7 @@ def test_what_answers_there_may_be_something_else_by_now(
 
 def test_who_was_shut_out_and_knocks_is_said_and_keeps_nobody_from_working() -> None:
     cluster, _, seen = states()
-    remembered(seen, gone=(OLD,))
+    known_to_all(seen, gone=(OLD,))
     rollout, hosts, fleet = begun(seen, Options(), answers=answering("history"))
     with fleet:
         assert said(rollout.plan(cluster.hosts, lock=True)) == []
@@ -418,7 +484,7 @@ def test_of_very_many_that_may_come_back_this_runs_own_are_remembered() -> None:
         departing = Departing(cluster, fleet, "r1", Options(gone=("history-2",)))
         departing.find(seen, lock=False)
         found = departing.remembered()
-    assert (len(found), found[-1].name) == (MOST_GONE, "history-2")
+    assert (len(found), found[0].name) == (MOST_GONE, "history-2")
 
 
 def test_what_stands_still_until_another_host_serves_is_said() -> None:

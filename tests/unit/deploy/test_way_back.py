@@ -100,7 +100,8 @@ def test_a_run_that_was_taken_back_already_changes_nothing() -> None:
 
 def test_what_is_taken_back_can_be_taken_back() -> None:
     back = runs(A, B, entries=[*runs(A, B).entries, replace(kept(THIRD, A), detail=BY_HAND)], current=A)
-    found = way(two_of_three(db_1=back, front_1=back))
+    back = replace(back, records=[*RECORDS, record(THIRD, db_1=(A, B), front_1=(A, B), history_1=(A, A))])
+    found = way(two_of_three(db_1=back, front_1=back, history_1=runs(A, records=back.records)))
     assert (found.run, found.to) == (THIRD, {DB: B, FRONT: B})
     assert found.notes == (f"run {THIRD} was a rollback itself: taking it back goes forward again",)
 
@@ -205,6 +206,28 @@ def test_a_host_that_no_run_left_so_goes_back_to_what_was_confirmed_and_no_other
     assert FRONT in found.notes[0]
     named = way(said, SECOND)
     assert named.errors[FRONT].remedy == "tempo-infra rollback without a run puts that right first"
+
+
+def test_a_run_that_one_host_alone_tells_of_is_not_taken_back_unseen() -> None:
+    """Its clock, its journal and its records are its own: they push no other host's word aside."""
+    lie = replace(kept("eeee0009", C), time="9999-12-31T23:59:59Z")
+    front = runs(A, B, current=C, entries=[*runs(A, B).entries, lie])
+    found = way(two_of_three(front_1=front))
+    words = (
+        f"hosts differ on which run was the last: {SECOND} by {DB}, {HISTORY}; eeee0009, {SECOND} by {FRONT}"
+    )
+    assert found.notes[0].startswith("hosts differ on which run was the last: ")
+    assert found.unsure == f"{found.notes[0]}; name it: tempo-infra rollback {found.run}", words
+    assert way(two_of_three(front_1=front), "eeee0009").unsure == ""
+    assert way(two_of_three()).unsure == ""
+    assert way({name: runs(A, B) for name in NAMES}, only=(FRONT,)).unsure == ""
+
+
+def test_to_put_a_stray_right_is_not_what_is_meant_by_taking_back_the_last_run() -> None:
+    said = two_of_three(front_1=runs(A, B, current=None))
+    assert way(said).unsure.endswith(f"move {FRONT} alone; name what is meant: --host {FRONT}")
+    assert way(said, only=(FRONT,)).unsure == ""
+    assert way(said, only=(FRONT,)).to == {FRONT: B}
 
 
 def test_what_a_failed_run_held_is_taken_back() -> None:

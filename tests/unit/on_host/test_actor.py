@@ -19,7 +19,7 @@ ME = pwd.getpwuid(os.getuid()).pw_name
 def process(root: Path, pid: int, parent: int, environ: str = "", loginuid: str = "") -> None:
     folder = root / f"proc/{pid}"
     folder.mkdir(parents=True)
-    (folder / "stat").write_text(f"{pid} (a (b) c) S {parent} 0 0\n")
+    (folder / "stat").write_text(f"{pid} (a (b) c) S {parent} {'0 ' * 17}900 0\n")
     (folder / "environ").write_text(environ.replace(" ", "\0").replace("_", " ").replace("SSH ", "SSH_"))
     (folder / "loginuid").write_text(loginuid)
 

@@ -114,8 +114,8 @@ def test_services_that_run_are_asked_and_only_a_late_one_again(monkeypatch: pyte
     monkeypatch.setattr(condition, "PAUSE_S", 0.01)
     times = dict.fromkeys(("history", "matching", "postgresql"), 0)
 
-    def role(_: str, __: int, name: str, ___: float) -> str:
-        service = "history" if "History" in name else "matching"
+    def role(question: Grpc, _: float) -> str:
+        service = "history" if "History" in question.service else "matching"
         times[service] += 1
         return "timed out" if service == "history" else "SERVING" if times[service] > 2 else "NOT_SERVING"
 

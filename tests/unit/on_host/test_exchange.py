@@ -15,6 +15,7 @@ import pytest
 
 from tempo_infra.on_host import database, engine, exchange, http_health, login, role_health
 from tempo_infra.on_host.grpc_call import DATA, HEADERS, PING, SETTINGS, _frame
+from tempo_infra.on_host.health import Grpc
 from tempo_infra.on_host.probes import exposition, network
 from tempo_infra.on_host.probes.reading import Unread
 from tempo_infra.on_host.shell import StepError
@@ -106,7 +107,7 @@ def ask_database(port: int) -> str:
 
 
 def ask_role(port: int) -> str:
-    said = role_health.ask("127.0.0.1", port, "x", DEADLINE_S)
+    said = role_health.ask(Grpc("127.0.0.1", port, "x"), DEADLINE_S)
     return "" if said in role_health.STATUS.values() else said
 
 

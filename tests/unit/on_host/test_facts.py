@@ -10,8 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from tempo_infra.checks import read_facts
+from tempo_infra.on_host import processes
 from tempo_infra.on_host.facts import Facts, FactsOptions, collect
-from tempo_infra.on_host.probes import processes
 
 NO_READINGS = ("seconds_by_part", "peak_bytes")
 ROOT = Path(__file__).parents[3]

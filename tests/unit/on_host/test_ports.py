@@ -75,7 +75,7 @@ def test_a_container_on_the_hosts_own_network_is_told_from_a_stranger(tmp_path: 
     ):
         (tmp_path / f"{pid}/fd").mkdir(parents=True)
         (tmp_path / f"{pid}/fd/5").symlink_to(f"socket:[{inode}]")
-        (tmp_path / f"{pid}/comm").write_text(f"{name}\n")
+        (tmp_path / f"{pid}/stat").write_text(f"{pid} ({name}) S 1 {'0 ' * 17}900 0\n")
         (tmp_path / f"{pid}/cgroup").write_text(f"0::{group}\n")
     assert taken(["10.99.0.11:7233", "10.99.0.11:80", "10.99.0.11:81"], tmp_path) == {
         "10.99.0.11:7233": Holder("temporal-server (pid 31)", container),

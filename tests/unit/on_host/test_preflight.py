@@ -77,8 +77,12 @@ def test_room_is_asked_for_in_bytes_and_inodes(layout: Layout, monkeypatch: pyte
 
 
 def test_a_folder_that_can_not_be_written_is_named(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuses(path: Path, *_: object) -> int:
-        raise OSError(30, "Read-only file system", str(path))
+    opened = os.open
+
+    def refuses(path: Path, *how: int, **where: int) -> int:
+        if str(path).startswith(str(layout.root)):
+            raise OSError(30, "Read-only file system", str(path))
+        return opened(path, *how, **where)
 
     monkeypatch.setattr(os, "open", refuses)
     assert f"{layout.root / 'etc/sysctl.d'} can't be written: Read-only file system" in refusal(layout, FINE)

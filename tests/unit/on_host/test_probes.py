@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tempo_infra.on_host import processes
 from tempo_infra.on_host.probes import (
     clock,
     cpu,
@@ -20,13 +21,12 @@ from tempo_infra.on_host.probes import (
     memory,
     nofile,
     postgres,
-    processes,
     system,
     virt,
 )
 from tempo_infra.on_host.probes.postgres import Flushed, Settings
-from tempo_infra.on_host.probes.processes import Process
 from tempo_infra.on_host.probes.reading import Reading, Unread, attempt, output_of, read_file
+from tempo_infra.on_host.processes import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +55,8 @@ PARSED: list[tuple[Callable[[str], Any], str, Any]] = [
     (docker.parse_version, "docker/compose-docker-ce.txt", "2.32.4"),
     (docker.parse_version, "docker/engine-debian13.txt", "26.1.5"),
     (docker.parse_version, "docker/engine-ubuntu2404.txt", "28.2.2"),
-    (processes.parse, "processes/sshd-session.txt", Process(4105, 4101, "sshd-session")),
-    (processes.parse, "processes/odd-name.txt", Process(77, 1, "a b) c)")),
+    (processes.parse, "processes/sshd-session.txt", Process(4105, 4101, "sshd-session", 60_733)),
+    (processes.parse, "processes/odd-name.txt", Process(77, 1, "a b) c)", 91_852)),
     (processes.parse, "processes/garbage.txt", None),
 ]
 

@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tempo_infra.on_host import psql
+from tempo_infra.on_host import ports, psql
 from tempo_infra.on_host.facts import FactsOptions
 from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.ports import Listener
 from tempo_infra.on_host.probes import cpu, database, docker, generation, kernel_log, memory, network, upkeep
-from tempo_infra.on_host.probes.network import Listener, Peer
+from tempo_infra.on_host.probes.network import Peer
 from tempo_infra.on_host.probes.reading import Unread
 from tempo_infra.on_host.probes.roles import RolePort
 from tempo_infra.on_host.shell import StepError
@@ -31,15 +32,15 @@ TCP = """\
    2: 0C00000A:0016 0200000A:D431 01 00000000:00000000 00:00000000 00000000     0        0 3 1 0 100 0
 """
 TCP6 = """\
-  sl  local_address                         remote_address                        st
-   0: 00000000000000000000000000000000:0016 00000000000000000000000000000000:0000 0A 00000000:00000000
+  sl  local_address remote_address st
+   0: 00000000000000000000000000000000:0016 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 7
 """
 
 
 def test_listeners_are_read_from_the_kernels_tables() -> None:
-    assert network.parse_listeners(TCP) == (Listener("127.0.0.1", 5432), Listener("10.0.0.12", 7234))
-    assert network.parse_listeners(TCP6) == (Listener("::", 22),)
-    assert network.parse_listeners("") == ()
+    assert list(ports.parse(TCP)) == [Listener("127.0.0.1", 5432), Listener("10.0.0.12", 7234)]
+    assert ports.parse(TCP6) == {Listener("::", 22): "7"}
+    assert ports.parse("") == {}
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from tempo_infra.on_host.grpc_call import DATA, GOAWAY, HEADERS, PING, SETTINGS, _frame
+from tempo_infra.on_host.health import SERVICES, Grpc
 from tempo_infra.on_host.role_health import ask
 
 SETTINGS_FRAME = _frame(SETTINGS, 0, 0, b"")
@@ -60,15 +61,15 @@ def test_the_servers_word_is_read_whatever_frames_come_before_it(
     pieces: tuple[bytes, ...], said: str
 ) -> None:
     with server(*pieces) as port:
-        assert ask("127.0.0.1", port, "temporal.api.workflowservice.v1.HistoryService") == said
+        assert ask(Grpc("127.0.0.1", port, SERVICES["history"])) == said
 
 
 def test_a_silent_server_is_no_answer() -> None:
     with server(stay=True) as port:
-        assert "timed out" in ask("127.0.0.1", port, "x", deadline_s=0.3)
+        assert "timed out" in ask(Grpc("127.0.0.1", port, "x"), deadline_s=0.3)
 
 
 def test_a_closed_port_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert "refused" in ask("127.0.0.1", port, "x")
+    assert "refused" in ask(Grpc("127.0.0.1", port, "x"))

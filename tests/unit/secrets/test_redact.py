@@ -52,6 +52,16 @@ def test_a_secret_is_taken_out_in_every_form(form: str, value: str) -> None:
     assert shown.endswith(" refused")
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_of_pem_no_line_survives_and_what_every_pem_has_stays(form: str) -> None:
+    lines = ["MIGHAgEAMBMGByqGSM49AgEG+/8=", "CCqGSM49AwEHBG0wawIB"]
+    pem = "\n".join(["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----", ""])
+    hide = redactor([Secret("key", pem)])
+    for one in (pem, *lines):
+        assert FORMS[form](one) not in hide(f"read: {FORMS[form](one)}")
+    assert hide("no -----BEGIN PRIVATE KEY----- found") == "no -----BEGIN PRIVATE KEY----- found"
+
+
 @given(st.sampled_from(sorted(FORMS)), values | odd_values, around, around)
 def test_no_form_survives_in_any_text(form: str, value: str, before: str, after: str) -> None:
     written = FORMS[form](value)

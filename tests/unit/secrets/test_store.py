@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 OTHER, THIRD = "other_password", "third_password"
 NAMES = (TEMPORAL_DB, OTHER)
+PEM = (
+    "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEG+/8=\nCCqGSM49AwEHBG0w\n-----END PRIVATE KEY-----\n"
+)
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIWzlXqNaK45IzJPuJdzZz3XNKsaXSkGxY0XykfJsCSI"
 
 
@@ -296,6 +299,17 @@ def test_a_damaged_file_is_told_from_one_for_others(
         ({"recipients": None}, "recipients a list of texts"),
         ({"secrets": {"temporal_db": "changeme"}}, "temporal_db is shorter than 16 characters"),
         ({"secrets": {"temporal_db": "blåbærsyltetøy-2026"}}, "outside printable ASCII"),
+        (
+            {"secrets": {"temporal_db": "two-lines-0123\nof-no-pem-x"}},
+            "outside printable ASCII, and is no PEM",
+        ),
+        ({"secrets": {"cert": PEM.replace("END", "END ")}}, "outside printable ASCII, and is no PEM"),
+        ({"secrets": {"cert": f"{PEM}\nsesame"}}, "outside printable ASCII, and is no PEM"),
+        ({"secrets": {"cert": PEM.replace("\n", "\r\n")}}, "outside printable ASCII, and is no PEM"),
+        ({"secrets": {"cert": "xyzw-97531-" * 6000}}, "cert is longer than 65536 characters"),
+        ({"secrets": {"a": PEM, "b": PEM}}, "b equals a"),
+        ({"secrets": {"cert.": PEM}}, "a secret's name or a recipient looks like none"),
+        ({"secrets": {"cert./etc": PEM}}, "a secret's name or a recipient looks like none"),
         ({"secrets": {"a": "xyzw-97531-abcd-q", "b": "xyzw-97531-abcd-q"}}, "b equals a"),
         ({"secrets": {"temporal_db": "x" * 16}}, "temporal_db has fewer than 8 different characters"),
         (
@@ -317,6 +331,17 @@ def test_a_hand_edited_file_is_read_strictly_and_not_shown(
         operator(file, "alice").read()
     assert said in str(told.value)
     assert not any(value in str(told.value) for value in ("syltet", "x" * 16, "xyzw", "2026_Oslo", "0123-x"))
+
+
+def test_a_key_and_its_certificates_are_legal_as_pem_and_written_back_as_they_were(file: File) -> None:
+    operator(file, "alice").ensure(NAMES)
+    chain = f"{PEM}{PEM.replace('PRIVATE KEY', 'CERTIFICATE')}"
+    values = {"cert": PEM, "cert.host-1": chain, "without_its_last_line_end": chain[:-1]}
+    write(file, "alice", {**content_of(file, "alice"), "secrets": values})
+    operator(file, "alice").ensure(NAMES)  # writes the file again
+    assert {
+        name: one.value for name, one in operator(file, "alice").read().items() if name in values
+    } == values
 
 
 def test_a_file_of_before_files_had_an_origin_is_taken_and_written_anew(file: File) -> None:
