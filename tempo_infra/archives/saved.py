@@ -13,7 +13,7 @@ import posixpath
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeGuard
 
 from tempo_infra import trees
 from tempo_infra.archives.tar import Contents, Member, TarError, contents
@@ -114,14 +114,13 @@ def _fields(one: Any) -> tuple[str, list[str], tuple[str, ...]]:  # noqa: ANN401
     if not isinstance(one, dict):
         raise TarError(f"its {MANIFEST} is not one of images")
     config, layers, names = one.get("Config"), one.get("Layers"), one.get("RepoTags") or []
-    lists = isinstance(layers, list) and isinstance(names, list) and len(layers) <= MOST_LAYERS
-    if (
-        not isinstance(config, str)
-        or not lists
-        or not all(isinstance(name, str) for name in (*layers, *names))
-    ):
+    if not isinstance(config, str) or not _words(layers) or not _words(names) or len(layers) > MOST_LAYERS:
         raise TarError(f"its {MANIFEST} is not one of images")
     return config, layers, tuple(name for name in names if _NAME.fullmatch(name))
+
+
+def _words(found: Any) -> TypeGuard[list[str]]:  # noqa: ANN401 - JSON
+    return isinstance(found, list) and all(isinstance(one, str) for one in found)
 
 
 def _layers_of(config: Any) -> list[str]:  # noqa: ANN401 - JSON

@@ -249,7 +249,9 @@ class Rollout:
         for host_plan in plan.hosts:
             if host_plan.is_noop:
                 report(Progress(host_plan.host, "unchanged", State.UNCHANGED))
-        work = {p.host: self._work(p, report) for p in plan.changing}
+            elif host_plan.bring.contents:
+                report(Progress(host_plan.host, "pack", State.STARTED))
+        work = {p.host: self._work(p) for p in plan.changing}
         record = record_of(self._cluster, self.run, plan.hosts, self._departing.remembered())
         armed: set[str] = set()
         errors = {} if self._locked else dict(self._lock([one.host for one in work.values()]))
@@ -318,9 +320,7 @@ class Rollout:
         why = error.what if isinstance(error, LateError) else ""
         return Lost(step, one.plan.digest, one.plan.previous, by, why)
 
-    def _work(self, plan: HostPlan, report: Callable[[Progress], None]) -> steps.Work:
-        if plan.bring.contents:
-            report(Progress(plan.host, "pack", State.STARTED))
+    def _work(self, plan: HostPlan) -> steps.Work:
         return steps.Work(
             self._cluster,
             self._cluster.host(plan.host),

@@ -47,11 +47,11 @@ def test_a_link_that_leads_elsewhere_is_followed_nowhere(target: str, tmp_path: 
         Saved(made.write(tmp_path / "x.tar"))
 
 
-def listed(change: Callable[[dict[str, object]], None]) -> Callable[[Made], None]:
+def listed(change: Callable[[dict[str, object]], object]) -> Callable[[Made], object]:
     return lambda made: change(made.listed[0])
 
 
-def config(text: bytes) -> Callable[[Made], None]:
+def config(text: bytes) -> Callable[[Made], object]:
     return lambda made: made.files.update({made.listed[0]["Config"]: text})
 
 
@@ -72,7 +72,7 @@ def config(text: bytes) -> Callable[[Made], None]:
     ],
 )
 def test_what_docker_does_not_write_is_refused(
-    damage: Callable[[Made], None], why: str, tmp_path: Path
+    damage: Callable[[Made], object], why: str, tmp_path: Path
 ) -> None:
     made = Made()
     made.image("postgres:17", BASE, b"the database")

@@ -13,7 +13,7 @@ from tempo_infra.archives.tar import BLOCK, MOST_HEADER_BYTES, Member, TarError,
 from tests.unit.archives.images import add
 
 
-def written(path: Path, fill: Callable[[tarfile.TarFile], None], form: int = tarfile.PAX_FORMAT) -> Path:
+def written(path: Path, fill: Callable[[tarfile.TarFile], object], form: int = tarfile.PAX_FORMAT) -> Path:
     with tarfile.open(path, "w", format=form) as tar:
         fill(tar)
     return path
@@ -45,7 +45,15 @@ def test_files_are_found_where_they_lie(form: int, tmp_path: Path) -> None:
     assert found["empty"].length == 0
 
 
-def hostile(name: str, **entry: object) -> Callable[[tarfile.TarFile], None]:
+def twice(first: str, second: str) -> Callable[[tarfile.TarFile], object]:
+    def fill(tar: tarfile.TarFile) -> None:
+        add(tar, first, b"1")
+        add(tar, second, b"2")
+
+    return fill
+
+
+def hostile(name: str, **entry: object) -> Callable[[tarfile.TarFile], object]:
     return lambda tar: add(tar, name, **entry)  # type: ignore[arg-type]
 
 
@@ -60,18 +68,18 @@ def hostile(name: str, **entry: object) -> Callable[[tarfile.TarFile], None]:
         (hostile("a", kind=tarfile.CHRTYPE), "neither file nor folder"),
         (hostile("a", kind=tarfile.FIFOTYPE), "neither file nor folder"),
         (hostile("a", kind=tarfile.GNUTYPE_SPARSE), "neither file nor folder"),
-        (lambda tar: (add(tar, "a", b"1"), add(tar, "./a", b"2")), "a is in it twice"),
+        (twice("a", "./a"), "a is in it twice"),
         (lambda _: None, "no tar archive, or an empty one"),
     ],
 )
 def test_what_is_not_a_plain_file_once_is_refused(
-    fill: Callable[[tarfile.TarFile], None], why: str, tmp_path: Path
+    fill: Callable[[tarfile.TarFile], object], why: str, tmp_path: Path
 ) -> None:
     with pytest.raises(TarError, match=why):
         read(written(tmp_path / "x.tar", fill))
 
 
-def pax(**headers: str) -> Callable[[tarfile.TarFile], None]:
+def pax(**headers: str) -> Callable[[tarfile.TarFile], object]:
     def fill(tar: tarfile.TarFile) -> None:
         entry = tarfile.TarInfo("a")
         entry.pax_headers = {name.replace("__", "."): value for name, value in headers.items()}
@@ -110,7 +118,7 @@ def test_what_is_no_archive_is_refused(data: bytes, tmp_path: Path) -> None:
 
 
 def test_a_damaged_header_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path / "x.tar", lambda tar: (add(tar, "a", b"1"), add(tar, "b", b"2")))  # type: ignore[func-returns-value]
+    path = written(tmp_path / "x.tar", twice("a", "b"))
     data = bytearray(path.read_bytes())
     data[2 * BLOCK] ^= 1  # the second name, not its sum
     path.write_bytes(data)

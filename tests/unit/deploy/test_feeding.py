@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -137,7 +138,7 @@ def test_what_a_host_does_is_split_where_something_is_fed(parcel: Parcel) -> Non
 
 def test_how_far_it_is_and_how_long_it_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(feeding.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     said: list[str] = []
     tell = feeding._Tell(100 << 20, said.append)
     tell.begin(20 << 20)
