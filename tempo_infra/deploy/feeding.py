@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import TypeAdapter
 
 from tempo_infra.deploy.events import Progress, State
-from tempo_infra.deploy.responses import nonsense
+from tempo_infra.deploy.responses import nonsense, read
 from tempo_infra.errors import StepFailedError
+from tempo_infra.on_host.arriving import Received
 from tempo_infra.on_host.steps import change
 from tempo_infra.on_host.steps.step import Step
 
@@ -75,9 +78,9 @@ class Feed:
             have += len(payload)
             tell.at(have)
 
-    def _have(self, session: Session, answer: Any) -> int:  # noqa: ANN401 - JSON of a host's
-        have = answer.get("have") if isinstance(answer, dict) else None
-        if type(have) is not int or not 0 <= have <= self.parcel.length:
+    def _have(self, session: Session, answer: object) -> int:
+        have = read(TypeAdapter(Received), answer, session.host, "receive").have
+        if not 0 <= have <= self.parcel.length:
             raise nonsense(session.host, "receive, have")
         return have
 
