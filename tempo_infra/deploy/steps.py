@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ from tempo_infra import components
 from tempo_infra.components.component import DB_PASSWORD
 from tempo_infra.deploy.database_roles import roles_and_databases
 from tempo_infra.deploy.engine import behind_the_bridge
-from tempo_infra.deploy.inspect import files_for, secret_owners
 from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.preconditions import USERS_RISK, needed, nobodys
@@ -21,17 +19,20 @@ from tempo_infra.inventory.cluster import Cluster, Role
 from tempo_infra.inventory.logins import OWNER
 from tempo_infra.inventory.overrides import KERNEL_RISK
 from tempo_infra.on_host.containers import pull_s
+from tempo_infra.on_host.manifest import KEY
 from tempo_infra.on_host.manifest import NAME as MANIFEST
+from tempo_infra.on_host.material import IN_ARCHIVE
 from tempo_infra.on_host.steps import change
 from tempo_infra.sizing.tables import statements
 from tempo_infra.topology import store
 from tempo_infra.topology.instances import members as places
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from tempo_infra.deploy.bringing import Bring
     from tempo_infra.deploy.feeding import Feed, Todo
+    from tempo_infra.deploy.inspect import Supply
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.inventory.cluster import Host
     from tempo_infra.on_host.steps.step import Step
@@ -56,25 +57,24 @@ class Work:
     feed: Feed | None = None  # images that it is sent
 
 
-def prepare(work: Work, secrets: Secrets) -> list[Todo]:
-    """Everything that leaves the running system alone: files staged and verified, images, secrets."""
+def prepare(work: Work, supply: Supply) -> list[Todo]:
+    """Everything that leaves the running system alone: files and secrets staged and verified, images."""
     steps: list[Todo] = [lock_step(work.run), note(work.run, of_plan(work.plan), work.who)]
     if work.plan.keeps_generation:
         return steps
     if work.plan.files_only:
-        return [*steps, preflight(work), _stage(work)]
+        return [*steps, preflight(work), _stage(work, supply)]
     if work.options.bootstrap:
         steps.append(change.Bootstrap())
     steps.append(preflight(work))
     if work.plan.new_data:
         steps.append(change.DiskSpeed())
     steps += [
-        _stage(work),
+        _stage(work, supply),
         change.Validate(work.plan.digest),
         *brought(work.plan.bring, work.feed),
         change.Pull(list(work.plan.pull), pull_s(len(work.plan.pull))),
         *([change.TrialStart(work.plan.digest)] if work.host.has(Role.POSTGRESQL) else []),
-        change.Secrets(secret_owners(work.bundle), payload=_secrets(work, secrets)),
     ]
     return steps
 
@@ -82,10 +82,6 @@ def prepare(work: Work, secrets: Secrets) -> list[Todo]:
 def brought(bring: Bring, feed: Feed | None) -> list[Todo]:
     """Bring the images that a host lacks: sent, or given their names."""
     return [*([feed] if feed else []), *([change.Tag(dict(bring.names))] if bring.names else [])]
-
-
-def _secrets(work: Work, secrets: Secrets) -> bytes:
-    return json.dumps(files_for(work.bundle, secrets)).encode()
 
 
 def note(run: str, what: str, who: str) -> change.Note:
@@ -120,8 +116,8 @@ def _insists(work: Work) -> bool:
     return KERNEL_RISK not in work.cluster.accept
 
 
-def _stage(work: Work) -> change.Stage:
-    archive = pack(work.bundle)
+def _stage(work: Work, supply: Supply) -> change.Stage:
+    archive = pack(work.bundle, material_of(work.bundle, supply))
     return change.Stage(
         digest=work.plan.digest,
         sha256=hashlib.sha256(archive).hexdigest(),
@@ -308,8 +304,16 @@ def _switch(work: Work) -> change.Switch:
     return change.Switch(work.plan.digest, dict(work.plan.installed), _insists(work))
 
 
-def pack(bundle: Bundle) -> bytes:
-    """Pack a bundle and its manifest; the same bytes for the same bundle."""
+def material_of(bundle: Bundle, supply: Supply) -> dict[str, bytes]:
+    """Return what a host's secrets are, and the key of their digests, by path in the archive."""
+    values = {
+        f"{IN_ARCHIVE}{path}": supply.secrets[name].value.encode() for path, name in bundle.secrets.items()
+    }
+    return {KEY: supply.found.material_key, **values} if values else {}
+
+
+def pack(bundle: Bundle, material: Mapping[str, bytes]) -> bytes:
+    """Pack a bundle, its manifest and what is secret in it; the same bytes for the same content."""
     import gzip
     import tarfile
 
@@ -317,6 +321,7 @@ def pack(bundle: Bundle) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, content in (
             *((file.path, file.content) for file in bundle.files),
+            *sorted(material.items()),
             (MANIFEST, bundle.manifest.text),
         ):
             entry = tarfile.TarInfo(path)
