@@ -232,29 +232,27 @@ class Rollout:
             found = replace(found, namespaces=todo, state={**found.state, "namespaces": seen})
         bring, without = self.stock.bring(self._bundles[host.name], state)
         strange = origin.problems(state, self._supply, digests)
-        jumps = tuple(by_version(self._cluster, host.name, state))
+        against = (*by_version(self._cluster, host.name, state), *(() if allowed.take_over else strange))
         found = replace(
             found,
             origin=origin.change(state, self._supply),
             bring=bring,
             overridden=strange if allowed.take_over else (),
-            problems=(*found.problems, *jumps) if allowed.take_over else (*found.problems, *jumps, *strange),
+            problems=(*found.problems, *without, *against),
         )
-        found = replace(found, problems=(*found.problems, *without))
         if not found.new_data:
             return found
-        against = preconditions.elsewhere(host, states, new_database=allowed.new_database)
-        return replace(found, problems=(*found.problems, *against))
+        apart = preconditions.elsewhere(host, states, new_database=allowed.new_database)
+        return replace(found, problems=(*found.problems, *apart))
 
     def apply(self, plan: Plan, report: Callable[[Progress], None]) -> Outcome:
         """Do what was planned, stage by stage; at the first failure later stages are not begun."""
         self.begun = True
         plan = replace(plan, hosts=tuple(map(self._named, plan.hosts)))
-        for host_plan in plan.hosts:
-            if host_plan.is_noop:
-                report(Progress(host_plan.host, "unchanged", State.UNCHANGED))
-            elif host_plan.bring.contents:
-                report(Progress(host_plan.host, "pack", State.STARTED))
+        for one in plan.hosts:
+            if one.is_noop or one.bring.contents:
+                step, state = ("unchanged", State.UNCHANGED) if one.is_noop else ("pack", State.STARTED)
+                report(Progress(one.host, step, state))
         work = {p.host: self._work(p) for p in plan.changing}
         record = record_of(self._cluster, self.run, plan.hosts, self._departing.remembered())
         armed: set[str] = set()
