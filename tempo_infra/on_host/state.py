@@ -40,7 +40,7 @@ from tempo_infra.on_host.leftovers import find
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.origin import Origin
 from tempo_infra.on_host.origin import read as read_origin
-from tempo_infra.on_host.ownership import Wrong  # noqa: TC001 - readers of HostState need the type
+from tempo_infra.on_host.ownership import CONTENT, Wrong
 from tempo_infra.on_host.probes.reading import Unread
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.users import OWN, Users, here
@@ -276,7 +276,12 @@ def _tampered(layout: Layout, shipped: Mapping[str, Entry], shown: _Shown) -> di
 def _wrong(layout: Layout, made: manifest.Manifest) -> list[Wrong]:
     wanted = ownership.of_generation(layout, made.files, layout.current.resolve())
     secrets = ownership.of_secrets(layout, *material.owners(layout, made))
-    return ownership.wrong(layout, [*wanted, *secrets])[:MOST_WRONG]
+    altered = (
+        Wrong(str(path), "another content", "that of its generation", CONTENT)
+        for path, right, there in material.compared(layout, layout.current.resolve(), made)
+        if there and not right
+    )
+    return [*ownership.wrong(layout, [*wanted, *secrets]), *altered][:MOST_WRONG]
 
 
 def _docker(layout: Layout) -> Docker:
