@@ -93,6 +93,7 @@ def read_state(
         subnets=sorted({*subnets(bundle), *CANDIDATES}),
         compose=bundle.file(COMPOSE).content.decode(),
         host=internal,
+        contents=bundle.manifest.contents,
     )
     *_, answer = session.call([*first, question])
     state = read(_adapter(), answer, session.host, "state")
