@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PROGRAM = "tempo-infra"
 ON_HOSTS = (
     *("check-host", "diff", "eject", "history", "plan", "provision", "remove", "render", "resume"),
-    *("rollback", "status", "inventory measure"),
+    *("rollback", "status", "inventory measure", "images save"),
 )  # those that take --host
 ON_THE_REST = ("plan", "provision")  # those that take --without and --gone
 ON_INVENTORY = (
