@@ -226,7 +226,8 @@ def test_killed_at_each_step_again_and_again_the_cluster_works_and_the_same_comm
         if moment == MIXED:
             assert bed.sql(USERS) == sorted([old.role, new.role])
             bed.works()
-    bed.rotate()
+    if not bed.retired(new):  # a kill that came late found it done: once more would be the next rotation
+        bed.rotate()
     assert bed.sql(USERS) == [new.role]
     assert bed.retired(new)
     bed.whole()
