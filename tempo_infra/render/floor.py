@@ -318,7 +318,7 @@ FLOORS: Mapping[str, Callable[[Cluster, Read, Read], Iterator[str]]] = {
     **dict.fromkeys(("docker-compose.yml", "migrate.sh"), _nothing),
     "server.yaml": _document(SERVER),
     "dynamic.yaml": _dynamic,
-    "pg_hba.conf": _nothing,  # `keys.check_hba`, and who is let in
+    "pg_hba.conf": _nothing,  # `hba`, and who is let in
     "postgresql.conf": _postgresql,
     "etc/sysctl.d/60-tempo-infra.conf": _sysctl,
     "etc/security/limits.d/60-tempo-infra.conf": _limits,
