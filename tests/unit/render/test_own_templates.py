@@ -645,6 +645,7 @@ def test_what_leads_out_is_a_risk_to_accept_that_is_shown(
 FOREIGN = "jwtKeyProvider: {keySourceURIs: ['https://keys.evil.example/jwks']}"
 METRICS = "  # Inside the container only, no port of the host"
 EVERYBODY = "host all all 0.0.0.0/0 scram-sha-256"
+MANAGED = "# {{ managed | comment }}\n"
 FIRST_OF_HBA = "local   all                             postgres"
 
 
@@ -679,6 +680,21 @@ LET_IN: dict[str, tuple[str, tuple[str, str], str]] = {
         "host postgres",
     ),
     "the superuser": (HBA, line("host temporal postgres 10.20.0.11/32 scram-sha-256"), "temporal postgres"),
+    "commands across namespaces": (
+        DYNAMIC,
+        (MANAGED, f"{MANAGED}system.enableCrossNamespaceCommands: [{{value: true}}]\n"),
+        "system.enableCrossNamespaceCommands: .* lets callers do or see more",
+    ),
+    "headers of callers": (
+        DYNAMIC,
+        (MANAGED, f"{MANAGED}component.nexusoperations.disallowedHeaders: [{{value: []}}]\n"),
+        "nexusoperations.disallowedHeaders: .* lets callers do or see more",
+    ),
+    "large objects": (
+        POSTGRESQL,
+        (MANAGED, f"{MANAGED}lo_compat_privileges = on\n"),
+        "lo_compat_privileges = on lets callers",
+    ),
     "the log": (HBA, line("local replication postgres peer"), "local replication postgres peer"),
     "more on the socket": (HBA, line("local all auditor peer"), "local all auditor peer"),
 }
