@@ -53,6 +53,7 @@ class Fleet:
         self._ends: dict[str, contextlib.ExitStack] = {}  # host -> what ends its session
         self._guard = threading.Lock()
         self.at: dict[str, str] = {}  # host -> the step that it began last
+        self.begun = False  # whether any host was told to do what changes something
 
     def __enter__(self) -> Self:
         return self
@@ -113,7 +114,7 @@ class Fleet:
 
     def do(self, steps: Mapping[str, Sequence[Step]], hosts: Iterable[Host]) -> dict[str, TempoInfraError]:
         """Let hosts work through their steps, reported as they go; the errors by host name."""
-        return self.each(_with_steps(hosts, steps), lambda host: self._call(host, steps))[1]
+        return self.each(self._with_steps(hosts, steps), lambda host: self._call(host, steps))[1]
 
     def ask(
         self, steps: Mapping[str, Sequence[Step]], hosts: Iterable[Host], kind: type[Result]
@@ -125,7 +126,12 @@ class Fleet:
             *_, answer = self._call(host, steps)
             return read(adapter, answer, host.name, steps[host.name][-1].name)
 
-        return self.each(_with_steps(hosts, steps), work)
+        return self.each(self._with_steps(hosts, steps), work)
+
+    def _with_steps(self, hosts: Iterable[Host], steps: Mapping[str, Sequence[Step]]) -> list[Host]:
+        found = [host for host in hosts if steps.get(host.name)]
+        self.begun |= any(step.CHANGES for host in found for step in steps[host.name])
+        return found
 
     def _call(self, host: Host, steps: Mapping[str, Sequence[Step]]) -> list[object]:
         return self.session(host).call(steps[host.name], lambda event: self._tell(host.name, event))
@@ -136,10 +142,6 @@ class Fleet:
         state = STATES.get(event.state)
         if state is not None:
             self.report(Progress(host, event.step, state, event.seconds, event.detail))
-
-
-def _with_steps(hosts: Iterable[Host], steps: Mapping[str, Sequence[Step]]) -> list[Host]:
-    return [host for host in hosts if steps.get(host.name)]
 
 
 def _keep_alive(session: Session, over: threading.Event) -> None:
