@@ -76,7 +76,7 @@ def owned(bundle: Bundle) -> Bundle:
         for file in bundle.files
         if file.path.startswith("etc/") or file.path == COMPOSE
     )
-    return replace(bundle, files=files, instances={}, networks={})
+    return replace(bundle, files=files, instances={}, networks={}, material={}, secrets={})
 
 
 def bundles(cluster: Cluster, sound: Callable[[], None] = lambda: None) -> list[Bundle]:

@@ -40,7 +40,7 @@ def places() -> tuple[Place, ...]:
         Place(str(layout.generations), "everything rendered for this host, a folder a generation"),
         Place(str(layout.services), "the files of each service, mounted by its container"),
         Place(str(layout.current), "a link to the generation in use"),
-        Place(str(layout.secrets), "passwords, a folder a reader, 0700"),
+        Place(str(layout.secrets), "secrets, a folder a reader and by their content, 0700"),
         Place(str(layout.origin), "a digest: from which secrets file the next one must follow"),
         Place(str(layout.journal), "what was done to this host, by whom"),
         Place(str(layout.pin), "which database lives here", database_only=True),

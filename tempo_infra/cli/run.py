@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra import components
 from tempo_infra.cli.notices import say_notices
 from tempo_infra.cli.sudo import ask_password
 from tempo_infra.deploy.departing import refuse_present
@@ -17,6 +16,7 @@ from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.session import Sudo, open_session
 from tempo_infra.inventory import load
 from tempo_infra.render import render
+from tempo_infra.render.material import wanted
 from tempo_infra.secrets import SecretStore, redactor
 from tempo_infra.sizing import size
 
@@ -67,7 +67,7 @@ class Run:
         """Generate the secrets that are missing: only now, when nothing speaks against the run."""
         if not self.rollout.missing:
             return
-        self.store.ensure(_wanted(self.cluster))
+        self.store.ensure(wanted(self.cluster))
         found = self.store.look()
         self.hiding.know(found.secrets.values())
         self.rollout.supply(_supply(found, self.cluster))
@@ -96,21 +96,15 @@ def opened(
     sudo = Sudo(ask_password() if ask_sudo_password else None)
     relay, hiding = Relay(), Hiding(found.secrets.values())
     with Fleet(lambda host: open_session(host, sudo, hiding), relay) as fleet:
-        bundles = render(cluster, settings, sound=lambda: fleet.reach(hosts))
+        supply = _supply(found, cluster)
+        bundles = render(cluster, settings, sound=lambda: fleet.reach(hosts), known=supply.known)
         from tempo_infra.deploy.rollout import Rollout
 
-        supply = _supply(found, cluster)
         rollout = Rollout(cluster, bundles, supply, fleet, options, settings)
         yield Run(cluster, hosts, rollout, relay, fleet, store, hiding)
 
 
-def _wanted(cluster: Cluster) -> tuple[str, ...]:
-    """Return what hosts get: the password of the login in use and no other, and components' own secrets."""
-    carried = components.of_roles(role for host in cluster.hosts for role in host.roles)
-    return (cluster.secrets.login.secret, *(secret for one in carried for secret in one.own_secrets))
-
-
 def _supply(found: Found, cluster: Cluster) -> Supply:
-    wanted = _wanted(cluster)
-    there = {name: secret for name, secret in found.secrets.items() if name in wanted}
-    return Supply(there, found, tuple(name for name in wanted if name not in there))
+    names = wanted(cluster)
+    there = {name: secret for name, secret in found.secrets.items() if name in names}
+    return Supply(there, found, tuple(name for name in names if name not in there))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tempo_infra.components.component import DB_PASSWORD, Component, ConfigFile, Memory
+from tempo_infra.components.component import LOGIN, Component, ConfigFile, Memory
 
 SCHEMA = Component(
     name="schema",
@@ -14,7 +14,7 @@ SCHEMA = Component(
     pids=128,
     stop_grace_s=10,
     files=(ConfigFile("migrate.sh", "sh", "nothing until the next schema job"),),
-    reads=(DB_PASSWORD,),
+    reads=(LOGIN,),
     needs=("postgresql",),
     asks=("postgresql",),
 )

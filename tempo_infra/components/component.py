@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 DB_PASSWORD = "db_password"  # noqa: S105  # a file's name, in the folder of each login
+SECRETS = "/run/secrets"  # in a container; a folder for each way in which material lies on the host
 
 
 class Reach(StrEnum):
@@ -55,6 +56,23 @@ class ConfigFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    """A piece of material that a service reads: a secret, a key, a certificate (decision 27)."""
+
+    name: str  # in the secrets file, and of the file in its container
+    scope: Literal["cluster", "host"] = "cluster"  # the same on all hosts, or each has its own
+    reloaded: bool = False  # it reads it again by itself, or on the signal: its container runs on
+    signal: Literal["", "HUP"] = ""
+
+    def secret(self, host: str) -> str:
+        """Return its name in the secrets file, for one host."""
+        return f"{self.name}.{host}" if self.scope == "host" else self.name
+
+
+LOGIN = Reads(DB_PASSWORD)  # the password of the login in use, by whatever name it has in the file
+
+
+@dataclass(frozen=True, slots=True)
 class Grpc:
     """Health that is asked of a service of gRPC's own health protocol, on the port of that name."""
 
@@ -95,7 +113,7 @@ class Component:
     ports: tuple[Port, ...] = ()  # the first is the one that is asked whether it lives
     files: tuple[ConfigFile, ...] = ()
     templates: str = ""  # the folder of its files' templates, where it is not its own
-    reads: tuple[str, ...] = ()  # secrets: the login's password, or one of its own by its name in the file
+    reads: tuple[Reads, ...] = ()  # the login's password, and material of its own
     health: Grpc | Http | Postgres | None = None
     command: tuple[str, ...] = ()  # of a service; empty: its image's own
     environment: tuple[tuple[str, str], ...] = ()  # of a service
@@ -115,9 +133,9 @@ class Component:
         return self.kind == "job"
 
     @property
-    def own_secrets(self) -> tuple[str, ...]:
-        """Return the secrets that are generated for it, and that it alone reads."""
-        return tuple(one for one in self.reads if one != DB_PASSWORD)
+    def own_material(self) -> tuple[Reads, ...]:
+        """Return what it alone reads, which is generated where the secrets file has none."""
+        return tuple(one for one in self.reads if one != LOGIN)
 
     def at(self, name: str) -> int:
         """Return the number of the port of that name; KeyError when it has none."""

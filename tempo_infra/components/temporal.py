@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tempo_infra.components.component import DB_PASSWORD, Component, ConfigFile, Grpc, Memory, Port, Reach
+from tempo_infra.components.component import LOGIN, Component, ConfigFile, Grpc, Memory, Port, Reach
 
 TEMPORAL_FILES = (
     ConfigFile("server.yaml", "yaml", "restarts {service}"),
@@ -33,7 +33,7 @@ def _temporal(  # noqa: PLR0913  # the columns in which the four differ
         ports=ports,
         files=TEMPORAL_FILES,
         templates="temporal",
-        reads=(DB_PASSWORD,),
+        reads=(LOGIN,),
         health=Grpc(f"temporal.api.workflowservice.v1.{service}"),
         needs=("postgresql", *needs),
         least=1,

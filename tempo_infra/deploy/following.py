@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.state import HostState
     from tempo_infra.on_host.steps.step import Step
     from tempo_infra.on_host.users import Users
+    from tempo_infra.render import Known
     from tempo_infra.render.bundle import Bundle
     from tempo_infra.sizing import Settings
 
@@ -41,7 +42,9 @@ class Reader:
         A host whose bundle is another is asked a second time: it was compared with what it would not get.
         """
         answers, errors = self._ask(hosts, bundles, supply, first)
-        fitting = self._fitting(bundles, {name: state.users for name, (state, _) in answers.items()})
+        users = {name: state.users for name, (state, _) in answers.items()}
+        moved = {name: one for name, one in users.items() if bundles[name].users != one}
+        fitting = {**bundles, **(self.rendered(moved, supply.known) if moved else {})}
         others = [host for host in hosts if fitting[host.name] is not bundles[host.name]]
         if others:
             again, failed = self._ask(others, fitting, supply, ())
@@ -59,13 +62,11 @@ class Reader:
             ),
         )
 
-    def _fitting(self, bundles: Mapping[str, Bundle], users: Mapping[str, Users]) -> dict[str, Bundle]:
-        made: dict[Users, dict[str, Bundle]] = {}
-        found = dict(bundles)
-        for host, wanted in users.items():
-            if found[host].users != wanted:
-                if wanted not in made:
-                    anew = render(self.cluster, self.settings or size(self.cluster), users=wanted)
-                    made[wanted] = {bundle.host: bundle for bundle in anew}
-                found[host] = made[wanted][host]
-        return found
+    def rendered(self, users: Mapping[str, Users], known: Mapping[str, Known]) -> dict[str, Bundle]:
+        """Return a bundle for each host, whose containers run as these users."""
+        settings = self.settings or size(self.cluster)
+        made = {
+            one: {bundle.host: bundle for bundle in render(self.cluster, settings, users=one, known=known)}
+            for one in set(users.values())
+        }
+        return {host: made[one][host] for host, one in users.items()}

@@ -73,7 +73,8 @@ def _does_not_follow(state: HostState, found: Found) -> Iterator[str]:
 
 def _other_passwords(state: HostState, digests: Digests) -> Iterator[str]:
     """Yield what a host of before knows and the file doesn't: its passwords are all there is to compare."""
-    for name, there in sorted(state.secrets.items()):
+    for name in map(place_of, Login):
+        there = state.secrets.get(name)
         if name in digests.wanted:
             continue  # those are compared on every host
         if state.last_good and there is not None and digests.known.get(name) != there:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tempo_infra.deploy.restarts import Reload, Restart
     from tempo_infra.deploy.values import ValueChange
     from tempo_infra.inventory.cluster import Host
-    from tempo_infra.on_host.manifest import Entry
+    from tempo_infra.on_host.manifest import Entry, Material
     from tempo_infra.on_host.ownership import Wrong
     from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
@@ -54,11 +54,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class SecretChange:
-    """A secret to write, by digests under a key that is thrown away: they say that it differs, no more."""
+    """A secret that changes, by keyed digests: they say that it differs, no more."""
 
     name: str  # reader/file
     old: str | None  # None: the host has none
-    new: str
+    new: str | None  # None: nothing reads it any more
+    effect: str = ""  # "recreates echo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +132,12 @@ def plan_host(
     allowed: Allowed = NOTHING_MORE,
     settings: HostSettings | None = None,
 ) -> HostPlan:
-    """Compare a host's bundle with its state. `secrets` maps "reader/name" to its keyed digest."""
+    """Compare a host's bundle with its state. `secrets`: the digests that were asked for, by path."""
     shipped = manifest(state).files
     tampered = _tampered(bundle, state)
     repair = tuple(sorted(set(tampered.values()))) if allowed.take_over else ()
-    touched = services(bundle, state, repair)
+    altered = _altered(bundle, state, secrets)
+    touched = services(bundle, state, repair, {one.reader for one in altered if not one.reloaded})
     unconfirmed = state.generation is not None and state.confirmed != state.generation
     made = HostPlan(
         host=host.name,
@@ -146,7 +148,7 @@ def plan_host(
         reloads=touched.reloads,
         starts=touched.starts,
         stops=touched.stops,
-        secrets=_secrets(state, secrets),
+        secrets=_secrets(bundle, state, secrets),
         pull=tuple(image for image in bundle.images if image not in state.images),
         found=touched.found,
         recreates=touched.recreates,
@@ -155,7 +157,7 @@ def plan_host(
         + (
             ()
             if allowed.take_over
-            else (*_conflicts(bundle, state, shipped, tampered), *_other_passwords(state, secrets))
+            else (*_conflicts(bundle, state, shipped, tampered), *_other_passwords(bundle, state))
         ),
         installed=state.installed,
         bind=tuple(to_bind(bundle, state)),
@@ -194,15 +196,53 @@ def _is_read(one: Wrong, bundle: Bundle) -> bool:
     return not inside.startswith("generations/") or inside.startswith(f"generations/{bundle.digest}")
 
 
-def _secrets(state: HostState, wanted: Mapping[str, str]) -> tuple[SecretChange, ...]:
-    def short(digest: str | None) -> str | None:
-        return digest and digest[:SHOWN_DIGITS]
+def _altered(bundle: Bundle, state: HostState, asked: Mapping[str, str]) -> list[Material]:
+    """Return the material whose files on the host are not what its own manifest says of them."""
+    had = manifest(state).material
+    return [
+        one
+        for path, one in bundle.material.items()
+        if path in had and path in asked and had[path].digest == one.digest
+        if any(state.secrets.get(place) != one.digest for place in (path, one.live(path)))
+    ]
 
-    return tuple(
-        SecretChange(name, short(state.secrets.get(name)), digest[:SHOWN_DIGITS] or GENERATED)
-        for name, digest in sorted(wanted.items())
-        if state.secrets.get(name) != digest
-    )
+
+def _secrets(bundle: Bundle, state: HostState, asked: Mapping[str, str]) -> tuple[SecretChange, ...]:
+    """Return which secrets change: by what the host's manifest lists, else by what lies there."""
+    old = manifest(state).material
+    had = {one.label: one for one in old.values()}
+    found = []
+    for path, one in bundle.material.items():
+        was = had.get(one.label)
+        there = state.secrets.get(one.live(path)) if path in asked else one.digest
+        known = there if was is None or was.digest == one.digest or one.is_login(path) else was.digest
+        if known != one.digest:
+            effect = "" if one.is_login(path) else _effect(one)
+            found.append(SecretChange(one.label, _short(known), _short(one.digest) or GENERATED, effect))
+    found += [SecretChange(one.label, _short(one.digest), None) for one in _unread(old, bundle)]
+    altered = _altered(bundle, state, asked)
+    found += [
+        SecretChange(
+            one.label, _short(one.digest), _short(one.digest), "written again: its file was changed here"
+        )
+        for one in altered
+        if one.label not in {each.name for each in found}
+    ]
+    return tuple(sorted(found, key=lambda one: one.name))
+
+
+def _unread(old: Mapping[str, Material], bundle: Bundle) -> list[Material]:
+    """Return what nothing reads any more; nothing for a generation of before material was listed."""
+    wanted = {one.label for one in bundle.material.values()}
+    return [one for one in old.values() if wanted and one.label not in wanted]
+
+
+def _effect(one: Material) -> str:
+    return f"reloaded by {one.reader}" if one.reloaded else f"recreates {one.reader}"
+
+
+def _short(digest: str | None) -> str | None:
+    return digest and digest[:SHOWN_DIGITS]
 
 
 def _notes(bundle: Bundle, state: HostState, allowed: Allowed, *, unconfirmed: bool) -> tuple[str, ...]:
@@ -278,8 +318,17 @@ def _conflicts(
     )
 
 
-def _other_passwords(state: HostState, wanted: Mapping[str, str]) -> tuple[str, ...]:
-    """Refuse another password for a login that is known here: it would be changed under running services."""
+def _other_passwords(bundle: Bundle, state: HostState) -> tuple[str, ...]:
+    """Refuse another password for a login that is known here: it would be changed under running services.
+
+    Not where the host's own manifest says the wanted one: then somebody has changed the file.
+    """
+    had = manifest(state).material
+    wanted = {
+        path: one.digest
+        for path, one in bundle.material.items()
+        if one.is_login(path) and not (path in had and had[path].digest == one.digest)
+    }
     return tuple(
         f"the secrets file has {'another' if digest else 'no'} password {'than' if digest else 'for'} "
         f"{STATE}/secrets/{name}: is it this cluster's? Where the right one is lost, `tempo-infra secrets "

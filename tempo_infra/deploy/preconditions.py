@@ -12,7 +12,7 @@ from tempo_infra.hints import hint
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host import accounts, cluster_name, data_folder, identity
 from tempo_infra.on_host.condition import startable
-from tempo_infra.on_host.manifest import OLDER
+from tempo_infra.on_host.manifest import WITHOUT_INSTANCES
 from tempo_infra.on_host.users import OWN
 from tempo_infra.render.instances import fixed_by
 
@@ -206,7 +206,7 @@ def _data_before(state: HostState) -> Iterator[Mapping[str, str]]:
     """Yield what the last generation's services were fixed to; of format 1, where their files differ."""
     shipped = manifest(state)
     yield from (one.data for one in shipped.instances.values())
-    for path, text in state.texts.items() if shipped.format == OLDER else ():
+    for path, text in state.texts.items() if shipped.format == WITHOUT_INSTANCES else ():
         if path.endswith("/server.yaml"):
             with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):  # edited, or cut
                 yield fixed_by(responses.yaml(text))

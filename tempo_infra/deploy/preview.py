@@ -73,4 +73,12 @@ def bundle_of(host: str, kept: KeptGeneration, digest: str) -> Bundle:
         )
     except (ValueError, KeyError, RecursionError):
         raise damaged from None
-    return Bundle(host, files, made.instances, cluster=made.cluster, users=made.users, networks=made.networks)
+    return Bundle(
+        host,
+        files,
+        made.instances,
+        cluster=made.cluster,
+        users=made.users,
+        networks=made.networks,
+        material=made.material,
+    )

@@ -11,11 +11,13 @@ from tempo_infra.deploy.network import moves
 from tempo_infra.deploy.responses import manifest
 from tempo_infra.on_host.condition import span, startable, starts, trouble
 from tempo_infra.render.bundle import logical
+from tempo_infra.render.material import moves as moved_material
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from tempo_infra.on_host.condition import Container
+    from tempo_infra.on_host.manifest import Material
     from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
 
@@ -52,11 +54,13 @@ class Services:
     waits: tuple[str, ...]  # what was started a moment ago and does not serve yet, in words
 
 
-def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -> Services:
+def services(
+    bundle: Bundle, state: HostState, repaired: Collection[str] = (), altered: Collection[str] = ()
+) -> Services:
     """Sort services by what happens to them: compose recreates one exactly when its own entry differs.
 
-    `repaired` are folders that were edited in place and are put right: who reads them is recreated, too; and
-    so is whose container runs but does not do its work.
+    `repaired` are folders that were edited in place, `altered` services of which a secret was:
+    who reads them is recreated, too, and so is whose container runs but does not do its work.
     """
     edited = {folder.partition("/")[2].rpartition("-")[0] for folder in repaired}
     new = _services_of(bundle.file("docker-compose.yml").content.decode())
@@ -65,7 +69,9 @@ def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -
     network = moves(bundle, state)
     moved = {name for name in new if network and not bundle.instances[name].shares_network}
     at = {container.service: container for container in state.containers}
-    had = manifest(state).instances if state.docker.engine else {}
+    listed = manifest(state)
+    had = listed.instances if state.docker.engine else {}
+    moved_secrets = [one for one, was in moved_material(listed.material, bundle.material) if was is not None]
     kept = [name for name, one in bundle.instances.items() if not one.job]
     found = {name: words for name in kept if (words := trouble(at[name]) if name in at else _gone(name, had))}
     restarts = []
@@ -74,10 +80,12 @@ def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -
             continue
         why = [f"the containers' network becomes {network}"] if name in moved else []
         why += ["its files were edited on the host"] if name in edited else []
+        why += ["a secret of it was changed on the host"] if name in altered else []
         why += [found[name]] if name in found else []
         differs = _differs(at[name], new[name], state, made_otherwise=new[name] != old.get(name))
         if differs:
-            why += _why(name, old.get(name, {}), new[name], bundle, state) or [differs]
+            secret = [one.name for one in moved_secrets if one.reader == name and not one.reloaded]
+            why += _why(name, old.get(name, {}), new[name], bundle, state, secret) or [differs]
         if why:
             restarts.append(Restart(name, "; ".join(why), tuple(state.restarts.get(name, ()))))
     return Services(
@@ -85,8 +93,13 @@ def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -
         starts=tuple(name for name in kept if name not in at or not at[name].running),
         stops=tuple(sorted(at.keys() - set(kept))),
         found=found,
-        recreates=tuple(sorted(name for name in found if name in at and not startable(at[name]))),
-        reloads=tuple(_reloads(kept, bundle, state, {one.service for one in restarts})),
+        recreates=tuple(
+            sorted(
+                {name for name in found if name in at and not startable(at[name])}
+                | {one.service for one in restarts if one.service in altered}
+            )
+        ),
+        reloads=tuple(_reloads(kept, bundle, state, {one.service for one in restarts}, moved_secrets)),
         waits=tuple(
             f"{name} was started {span(at[name].since_s)} ago and does not serve yet: it is waited for"
             for name in kept
@@ -96,9 +109,13 @@ def services(bundle: Bundle, state: HostState, repaired: Collection[str] = ()) -
 
 
 def _reloads(
-    kept: Sequence[str], bundle: Bundle, state: HostState, restarts: Collection[str]
+    kept: Sequence[str],
+    bundle: Bundle,
+    state: HostState,
+    restarts: Collection[str],
+    secrets: Sequence[Material],
 ) -> Iterator[Reload]:
-    """Yield services whose folder stays while files in it change: those that they reload."""
+    """Yield services whose folder stays while files or secrets in it change: those that they reload."""
     running = {one.service for one in state.containers if one.running} - set(restarts)
     shipped = manifest(state).files
     for name in kept:
@@ -110,6 +127,7 @@ def _reloads(
             and file.path in shipped
             and shipped[file.path].sha256 != file.sha256
         )
+        files += tuple(one.name for one in secrets if one.reader == name and one.reloaded)
         if files and name in running:
             yield Reload(name, files)
 
@@ -189,7 +207,12 @@ def _services_of(text: str) -> Mapping[str, Any]:
 
 
 def _why(
-    name: str, old: Mapping[str, Any], new: Mapping[str, Any], bundle: Bundle, state: HostState
+    name: str,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    bundle: Bundle,
+    state: HostState,
+    secrets: Sequence[str],
 ) -> list[str]:
     """Return how a service's new entry differs from the one that the host has; nothing where it does not."""
     keys = [key for key in sorted(old.keys() | new.keys(), key=str) if old.get(key) != new.get(key)]
@@ -202,8 +225,9 @@ def _why(
         if file.logical.startswith(f"services/{name}/")
         and was.get(file.logical, file.content.decode()) != file.content.decode()
     ]
-    entry = [key for key in keys if key != "init" and (key != FILES or not files)]
+    entry = [key for key in keys if key != "init" and (key != FILES or not (files or secrets))]
     return [
+        *([f"its secret {', '.join(secrets)} changes"] if secrets else ()),
         *([f"{', '.join(files)} change{'s' if len(files) == 1 else ''}"] if files else ()),
         *([INIT] if new.get("init") and not old.get("init") else ()),
         *([f"its {', '.join(map(str, entry))} change{'s' if len(entry) == 1 else ''}"] if entry else ()),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import locks
+from tempo_infra.deploy.inspect import Supply
 from tempo_infra.deploy.kept import described
 from tempo_infra.deploy.leave import living_off
 from tempo_infra.deploy.put_back import put_back
@@ -20,6 +21,7 @@ from tempo_infra.on_host.journal import name_of
 from tempo_infra.on_host.layout import ZERO
 from tempo_infra.on_host.steps import change
 from tempo_infra.render import render
+from tempo_infra.secrets import SecretStore
 from tempo_infra.sizing import size
 from tempo_infra.topology import store
 
@@ -49,11 +51,13 @@ class Gone:
 
 
 def says_otherwise(cluster: Cluster, way: WayBack) -> bool:
-    """Whether the inventory means another generation than some host is on now."""
+    """Whether the inventory, with its secrets, means another generation than some host is on now."""
     try:
-        meant = {one.host: one.digest for one in render(cluster, size(cluster))}
+        found = SecretStore.open(cluster.secrets).look()
+        known = Supply(found.secrets, found).known
+        meant = {one.host: one.digest for one in render(cluster, size(cluster), known=known)}
     except InputError:
-        return True  # `plan` says what is wrong with it
+        return True  # `plan` says what is wrong with it, or with the secrets
     return any(meant[name] != generation for name, generation in way.to.items())
 
 

@@ -75,8 +75,11 @@ class Rollout:
         return bool(self._supply.missing)
 
     def supply(self, supply: Supply) -> None:
-        """Take passwords that were generated since the plan was made."""
+        """Take secrets that were generated since the plan was made: bundles name them by their content."""
         self._supply = supply
+        reader = Reader(self._cluster, self._settings, self._fleet)
+        users = {name: one.users for name, one in self._bundles.items()}
+        self._bundles = reader.rendered(users, supply.known)
 
     def stop(self) -> None:
         """Begin nothing more; what is not confirmed is put back."""
@@ -240,6 +243,7 @@ class Rollout:
     def apply(self, plan: Plan, report: Callable[[Progress], None]) -> Outcome:
         """Do what was planned, stage by stage; at the first failure later stages are not begun."""
         self.begun = True
+        plan = replace(plan, hosts=tuple(map(self._named, plan.hosts)))
         for host_plan in plan.hosts:
             if host_plan.is_noop:
                 report(Progress(host_plan.host, "unchanged", State.UNCHANGED))
@@ -263,6 +267,10 @@ class Rollout:
         errors = self._kept.tell(self._supply.found.origin, record)
         errors |= self._fleet.do(self._departing.removed(), self._departing.hosts)
         return Outcome(self.run, plan, errors, tuple(work), ())
+
+    def _named(self, plan: HostPlan) -> HostPlan:
+        """Return a plan with the name of its generation, which the secrets' digests are part of."""
+        return plan if plan.keeps_generation else replace(plan, digest=self._bundles[plan.host].digest)
 
     def remember(self, now: Origin) -> dict[str, TempoInfraError]:
         """Let the hosts that were planned know which secrets file is in use: later ones must follow."""
@@ -345,7 +353,7 @@ class Rollout:
         ask = any(one.host.temporal_roles for one in temporal.values()) and database not in services
         stages: list[dict[str, list[Step]]] = [
             {database: [steps.local_login()]} if ask else {},
-            {name: steps.prepare(one, secrets) for name, one in work.items()},
+            {name: steps.prepare(one, self._supply) for name, one in work.items()},
             *self._departing.drained(),
             {database: steps.start_database(work[database], secrets)} if database in services else {},
             {database: self._departing.shut_out()},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,6 @@ from tempo_infra import components
 from tempo_infra.components.component import DB_PASSWORD
 from tempo_infra.deploy.database_roles import roles_and_databases
 from tempo_infra.deploy.engine import behind_the_bridge
-from tempo_infra.deploy.inspect import files_for, secret_owners
 from tempo_infra.deploy.locks import lock_step
 from tempo_infra.deploy.options import USUAL, Options
 from tempo_infra.deploy.preconditions import USERS_RISK, needed, nobodys
@@ -21,15 +19,18 @@ from tempo_infra.inventory.cluster import Cluster, Role
 from tempo_infra.inventory.logins import OWNER
 from tempo_infra.inventory.overrides import KERNEL_RISK
 from tempo_infra.on_host.containers import pull_s
+from tempo_infra.on_host.manifest import KEY
 from tempo_infra.on_host.manifest import NAME as MANIFEST
+from tempo_infra.on_host.material import IN_ARCHIVE
 from tempo_infra.on_host.steps import change
 from tempo_infra.sizing.tables import statements
 from tempo_infra.topology import store
 from tempo_infra.topology.instances import members as places
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
+    from tempo_infra.deploy.inspect import Supply
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.inventory.cluster import Host
     from tempo_infra.on_host.steps.step import Step
@@ -53,30 +54,25 @@ class Work:
     options: Options = USUAL
 
 
-def prepare(work: Work, secrets: Secrets) -> list[Step]:
-    """Everything that leaves the running system alone: files staged and verified, images, secrets."""
+def prepare(work: Work, supply: Supply) -> list[Step]:
+    """Everything that leaves the running system alone: files and secrets staged and verified, images."""
     steps = [lock_step(work.run), note(work.run, of_plan(work.plan), work.who)]
     if work.plan.keeps_generation:
         return steps
     if work.plan.files_only:
-        return [*steps, preflight(work), _stage(work)]
+        return [*steps, preflight(work), _stage(work, supply)]
     if work.options.bootstrap:
         steps.append(change.Bootstrap())
     steps.append(preflight(work))
     if work.plan.new_data:
         steps.append(change.DiskSpeed())
     steps += [
-        _stage(work),
+        _stage(work, supply),
         change.Validate(work.plan.digest),
         change.Pull(list(work.plan.pull), pull_s(len(work.plan.pull))),
         *([change.TrialStart(work.plan.digest)] if work.host.has(Role.POSTGRESQL) else []),
-        change.Secrets(secret_owners(work.bundle), payload=_secrets(work, secrets)),
     ]
     return steps
-
-
-def _secrets(work: Work, secrets: Secrets) -> bytes:
-    return json.dumps(files_for(work.bundle, secrets)).encode()
 
 
 def note(run: str, what: str, who: str) -> change.Note:
@@ -110,8 +106,8 @@ def _insists(work: Work) -> bool:
     return KERNEL_RISK not in work.cluster.accept
 
 
-def _stage(work: Work) -> change.Stage:
-    archive = pack(work.bundle)
+def _stage(work: Work, supply: Supply) -> change.Stage:
+    archive = pack(work.bundle, material_of(work.bundle, supply))
     return change.Stage(
         digest=work.plan.digest,
         sha256=hashlib.sha256(archive).hexdigest(),
@@ -298,8 +294,16 @@ def _switch(work: Work) -> change.Switch:
     return change.Switch(work.plan.digest, dict(work.plan.installed), _insists(work))
 
 
-def pack(bundle: Bundle) -> bytes:
-    """Pack a bundle and its manifest; the same bytes for the same bundle."""
+def material_of(bundle: Bundle, supply: Supply) -> dict[str, bytes]:
+    """Return what a host's secrets are, and the key of their digests, by path in the archive."""
+    values = {
+        f"{IN_ARCHIVE}{path}": supply.secrets[name].value.encode() for path, name in bundle.secrets.items()
+    }
+    return {KEY: supply.found.material_key, **values} if values else {}
+
+
+def pack(bundle: Bundle, material: Mapping[str, bytes]) -> bytes:
+    """Pack a bundle, its manifest and what is secret in it; the same bytes for the same content."""
     import gzip
     import tarfile
 
@@ -307,6 +311,7 @@ def pack(bundle: Bundle) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path, content in (
             *((file.path, file.content) for file in bundle.files),
+            *sorted(material.items()),
             (MANIFEST, bundle.manifest.text),
         ):
             entry = tarfile.TarInfo(path)

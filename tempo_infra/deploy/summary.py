@@ -33,7 +33,7 @@ def _parts(plan: HostPlan) -> Iterator[str]:
         ("restarts", [one.service for one in plan.restarts]),
         ("starts", plan.starts),
         ("stops", plan.stops),
-        ("password of", [one.name for one in plan.secrets]),
+        ("secret", [one.name for one in plan.secrets]),
         ("written over, edited here:", [f"/{path}" for path in (*plan.take_over, *plan.repair)]),
     ):
         if names:

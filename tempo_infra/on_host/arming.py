@@ -14,6 +14,7 @@ from tempo_infra.on_host import (
     data_folder,
     images,
     manifest,
+    material,
     mounts,
     program,
     snapshot,
@@ -101,13 +102,22 @@ def _remember_images(layout: Layout, generation: str) -> None:
 
 
 def _need_secrets(layout: Layout, generation: str) -> None:
-    """Refuse a generation whose password a rotation has retired: its services could not log in."""
-    for source in sorted(mounts.of_generation(layout, generation)):
-        if source.startswith(f"{layout.secrets}/") and not Path(source).exists():
-            raise StepError(
-                f"generation {generation[:12]} reads {source}, which a rotation of the password took away",
-                remedy="nothing was switched; the only way is forward: tempo-infra provision",
-            )
+    """Refuse a generation whose password a rotation has retired, or a secret of which somebody took away."""
+    made = manifest.of_generation(layout, generation)
+    logins = {
+        f"{layout.secrets}/{path.partition('/')[0]}"
+        for path, one in made.material.items()
+        if one.is_login(path)
+    }
+    sources = () if made.material else mounts.of_generation(layout, generation)
+    logins |= {one for one in sources if one.startswith(f"{layout.secrets}/")}
+    gone = {one: "which a rotation of the password took away" for one in logins if not Path(one).exists()}
+    gone |= {f"{layout.secrets}/{path}": "which is not there" for path in material.lacking(layout, made)}
+    for source, why in sorted(gone.items()):
+        raise StepError(
+            f"generation {generation[:12]} reads {source}, {why}",
+            remedy="nothing was switched; the only way is forward: tempo-infra provision",
+        )
 
 
 def _not_its_data(layout: Layout, generation: str) -> str:

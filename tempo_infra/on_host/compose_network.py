@@ -27,7 +27,7 @@ def differs(ours: "Mapping[str, Sequence[str]]", wanted: "Mapping[str, Sequence[
 
 def _wanted(layout: Layout) -> "Mapping[str, Sequence[str]]":
     found = manifest.current(layout)
-    return _asked(layout) if found.format == manifest.OLDER else found.networks
+    return _asked(layout) if found.format == manifest.WITHOUT_INSTANCES else found.networks
 
 
 def _asked(layout: Layout) -> "dict[str, list[str]]":

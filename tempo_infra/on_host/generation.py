@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import kernel_refuses, manifest, ownership, snapshot
+from tempo_infra.on_host import kernel_refuses, manifest, material, ownership, snapshot
 from tempo_infra.on_host.durable import (
     fsync_folder,
     make_folder,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 LARGEST_BYTES = 64 * 1024 * 1024  # unpacked; a host's files are some ten kB
+OURS = {manifest.KEY: ownership.SECRET_MODE}  # of what no manifest lists, its own file apart
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def stage(layout: Layout, args: change.Stage) -> Staged:
     if len(archive) != args.length or hashlib.sha256(archive).hexdigest() != args.sha256:
         raise StepError(f"the archive arrived cut or changed ({len(archive)} of {args.length} bytes)")
     files = _unpack(archive)
-    shipped = _verified(files, args.digest)
+    made = _verified(files, args.digest)
+    shipped = made.files
     generation = layout.generations / args.digest
     for folder in (layout.state, layout.generations, layout.services):
         make_folder(folder, 0o755)
@@ -63,10 +65,12 @@ def stage(layout: Layout, args: change.Stage) -> Staged:
         aside = _aside(layout, args, f"services/{name}")
         written |= _write_tree(layout.services / name, part, files, shipped, aside)
     # Of files that are written into a running service's folder, the generation keeps its own.
-    rest = {path: path for path in files if not path.startswith("services/") or shipped[path].live}
+    names = {manifest.NAME, *({manifest.KEY} & files.keys()), *shipped}
+    rest = {path: path for path in names if not path.startswith("services/") or shipped[path].live}
     aside = _aside(layout, args, f"generations/{args.digest}")
     written |= _write_tree(generation, rest, files, shipped, aside)
     written |= bool(_put_right(layout, generation, files, shipped))
+    written |= bool(material.write(layout, made, files))
     return Staged(args.digest, len(files), written)
 
 
@@ -114,16 +118,16 @@ def _members(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
         yield member.name, content.read() if content else b""
 
 
-def _verified(files: dict[str, bytes], digest: str) -> "Mapping[str, Entry]":
+def _verified(files: dict[str, bytes], digest: str) -> manifest.Manifest:
     """Return what the manifest says of files that are all there, and are what it says."""
     text = files.get(manifest.NAME, b"")
     if hashlib.sha256(text).hexdigest() != digest:
         raise StepError("the manifest is not the one that was planned")
-    shipped = manifest.parse(text).files
-    for path, entry in shipped.items():
+    made = manifest.parse(text)
+    for path, entry in made.files.items():
         if path not in files or hashlib.sha256(files[path]).hexdigest() != entry.sha256:
             raise StepError(f"{path}: content differs from the manifest")
-    return shipped
+    return made
 
 
 def _write_tree(
@@ -141,7 +145,7 @@ def _write_tree(
         target = temporary / name
         if target.parent != temporary:
             make_folder(target.parent, 0o755)
-        mode, uid = (entry.mode, entry.uid) if (entry := shipped.get(path)) else (0o644, 0)
+        mode, uid = (entry.mode, entry.uid) if (entry := shipped.get(path)) else (OURS.get(path, 0o644), 0)
         write_new(target, files[path], mode, uid)
     for folder in sorted({p for p in temporary.rglob("*") if p.is_dir()} | {temporary}, reverse=True):
         fsync_folder(folder)
@@ -180,6 +184,7 @@ def switch(layout: Layout, args: change.Switch) -> Switched:
     removed = sorted(path for path in gone if layout.installed(path).exists())
     for path in removed:
         remove_file(layout.installed(path))
+    material.switch(layout, coming, going)
     give_back(layout, going.kernel.keys() - coming.kernel.keys())
     replace_symlink(layout.current, f"generations/{args.digest}")
     _reload_units((*installed, *removed))
@@ -204,6 +209,7 @@ def _switch_to_zero(layout: Layout) -> Switched:
     for path in sorted(shipped.keys() - kept):
         remove_file(layout.installed(path))
     snapshot.put_back(layout, layout.zero)
+    material.switch(layout, manifest.NONE, going)
     give_back(layout, going.kernel.keys() - snapshot.values(layout.zero).keys())
     remove_file(layout.current)
     _reload_units(shipped)

@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.layout import Layout
 
 NAME = "manifest.json"
-FORMAT, OLDER = 2, 1  # that is written; that is read as well
+KEY = "material.key"  # beside it: that of its digests of material
+FORMAT, WITHOUT_INSTANCES = 3, 1  # that is written; those from there on are read as well
 OWNED = "etc/"
 SERVICES, LEAST_PARTS = "services", 3  # "services/history-3f2a…/server.yaml"
 LARGEST_UID = 2**32 - 2  # the one above it stands for nobody
 MODE = re.compile(r"0[0-7]{3}", re.ASCII)
+WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}", re.ASCII)  # of a path of material
+CLUSTER, HOST = "cluster", "host"  # the same on all hosts, or each has its own
+SIGNALS = ("", "HUP")
 
 
 class ManifestError(StepError, ValueError):
@@ -64,6 +68,38 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Material:
+    """What is secret or signed: one file for one reader. Its value stands in no manifest."""
+
+    name: str  # the file's: "echo_token"
+    reader: str  # who has its folder mounted: "echo"; of a login's password, the folder of that login
+    uid: int  # whose it is
+    digest: str = ""  # of its value, keyed (decision 27); empty where nobody has opened the secrets
+    scope: str = CLUSTER
+    reloaded: bool = False  # by its reader: it lies in a folder that stays, beside the one of its generation
+    signal: str = ""  # that its reader is sent when it is another
+    not_after: str = ""  # of a certificate, in UTC: "2027-03-01T00:00:00Z"
+
+    @property
+    def label(self) -> str:
+        """What it is called whatever its content."""
+        return f"{self.reader}/{self.name}"
+
+    def is_login(self, path: str) -> bool:
+        """Whether it lies in a folder that is not named by its content: a database login's does not."""
+        return path == self.label
+
+    def live(self, path: str) -> str:
+        """Return where its reader has it, below the secrets; `path`: where its generation keeps it."""
+        return f"{reloaded_folder(self.reader)}/{self.name}" if self.reloaded else path
+
+
+def reloaded_folder(reader: str) -> str:
+    """Return the folder of what a reader reloads, which stays."""
+    return f"{reader}-reloaded"
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The files of a generation by path, and its containers by name."""
 
@@ -73,6 +109,7 @@ class Manifest:
     users: Users = OWN  # whom its containers run as
     files: "Mapping[str, Entry]" = field(default_factory=dict)
     instances: "Mapping[str, Instance]" = field(default_factory=dict)
+    material: "Mapping[str, Material]" = field(default_factory=dict)  # by path below the folder of secrets
     networks: "Mapping[str, Tuple[str, ...]]" = field(default_factory=dict)  # name -> pinned subnets
     kernel: "Mapping[str, str]" = field(default_factory=dict)  # values that its files set, by path
 
@@ -104,6 +141,7 @@ class Manifest:
             "users": asdict(self.users),
             "files": {path: _entry_json(one) for path, one in self.files.items()},
             "instances": {name: _instance_json(one) for name, one in self.instances.items()},
+            "material": {path: _material_json(one) for path, one in self.material.items()},
             "networks": dict(self.networks),
             "kernel": dict(self.kernel),
         }
@@ -132,6 +170,12 @@ def _instance_json(one: Instance) -> "dict[str, Any]":
     return {name: value for name, value in found.items() if value}
 
 
+def _material_json(one: Material) -> "dict[str, Any]":
+    found = {"name": one.name, "reader": one.reader, "uid": one.uid, "digest": one.digest, "scope": one.scope}
+    more = {"reloaded": one.reloaded, "signal": one.signal, "not_after": one.not_after}
+    return {**found, **{name: value for name, value in more.items() if value}}
+
+
 def parse(text: "bytes | str") -> Manifest:
     """Read a manifest of any format so far; ManifestError."""
     try:
@@ -147,11 +191,11 @@ def of(body: Any) -> Manifest:  # noqa: ANN401 - JSON
     One that names no users is from before there were numbers of our own.
     """
     try:
-        version = _known(body.get("format", OLDER))
+        version = _known(body.get("format", WITHOUT_INSTANCES))
         users = body.get("users")
         instances = (
             {_word(name): _older(name, one) for name, one in body.get("services", {}).items()}
-            if version == OLDER
+            if version == WITHOUT_INSTANCES
             else {_word(name): _instance(one) for name, one in body["instances"].items()}
         )
         return Manifest(
@@ -161,6 +205,7 @@ def of(body: Any) -> Manifest:  # noqa: ANN401 - JSON
             users=OF_IMAGES if users is None else Users(**{key: _number(one) for key, one in users.items()}),
             files={_path(path): _entry(one) for path, one in body["files"].items()},
             instances=instances,
+            material={_place(path): _material(path, one) for path, one in body.get("material", {}).items()},
             networks={_word(name): _words(one) for name, one in body.get("networks", {}).items()},
             kernel={_word(name): _word(one) for name, one in body.get("kernel", {}).items()},
         )
@@ -169,7 +214,7 @@ def of(body: Any) -> Manifest:  # noqa: ANN401 - JSON
 
 
 def _known(version: object) -> int:
-    if type(version) is int and version in (FORMAT, OLDER):  # `true` is 1 as well
+    if type(version) is int and WITHOUT_INSTANCES <= version <= FORMAT:  # `true` is 1 as well
         return version
     raise ValueError(f"it has format {str(version)[:20]}: a later version wrote it")
 
@@ -190,6 +235,34 @@ def _instance(one: "dict[str, Any]") -> Instance:
         health=health.of(one["health"]) if "health" in one else None,
         data={_word(name): _word(value) for name, value in one.get("data", {}).items()},
     )
+
+
+def _material(path: str, one: "dict[str, Any]") -> Material:
+    scope, signal = _word(one["scope"]), _word(one.get("signal", ""))
+    name, reader = _word(one["name"]), _word(one["reader"])
+    folder, _, file = path.partition("/")
+    if file != name or not f"{folder}-".startswith(f"{reader}-") or scope not in (CLUSTER, HOST):
+        raise ValueError(f"{path[:80]!r} is not where {name[:40]!r} of {reader[:40]!r} can lie")
+    if signal not in SIGNALS:
+        raise ValueError(f"{signal[:20]!r} is no signal that is sent")
+    return Material(
+        name,
+        reader,
+        _number(one["uid"]),
+        _word(one["digest"]),
+        scope,
+        _flag(one.get("reloaded", False)),
+        signal,
+        _word(one.get("not_after", "")),
+    )
+
+
+def _place(value: Any) -> str:  # noqa: ANN401 - JSON
+    """Return the path of material: a reader's folder and a file in it."""
+    parts = _word(value).split("/")
+    if len(parts) != 2 or not all(map(WORD.fullmatch, parts)):  # noqa: PLR2004 - folder and file
+        raise ValueError(f"{value[:80]!r} is no path of a secret")
+    return str(value)
 
 
 def _entry(one: "dict[str, Any]") -> Entry:
@@ -246,7 +319,7 @@ def _flag(value: Any) -> bool:  # noqa: ANN401 - JSON
 def read(folder: Path) -> Manifest:
     """Read that of a generation's folder. OSError, ManifestError."""
     found = parse((folder / NAME).read_bytes())
-    return replace(found, kernel=format_1.kernel(folder)) if found.format == OLDER else found
+    return replace(found, kernel=format_1.kernel(folder)) if found.format == WITHOUT_INSTANCES else found
 
 
 def of_generation(layout: Layout, generation: str) -> Manifest:
@@ -278,7 +351,7 @@ def _of_files(folder: Path) -> Manifest:
     found = (path for path in (folder / OWNED).rglob("*") if path.is_file() and not path.is_symlink())
     digests = {str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() for path in found}
     owned = {path: Entry(digest) for path, digest in sorted(digests.items())}
-    return Manifest(format=OLDER, files=owned, kernel=format_1.kernel(folder))
+    return Manifest(format=WITHOUT_INSTANCES, files=owned, kernel=format_1.kernel(folder))
 
 
 def is_damaged(layout: Layout, generation: str) -> bool:

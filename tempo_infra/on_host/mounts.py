@@ -36,7 +36,7 @@ def named_by(file: Path) -> "set[str]":
 def of_generation(layout: Layout, generation: str) -> "set[str]":
     """Return what the containers of a generation have mounted; one of format 1 does not say it itself."""
     found = manifest.of_generation(layout, generation)
-    if found.format == manifest.OLDER:
+    if found.format == manifest.WITHOUT_INSTANCES:
         return named_by(layout.generations / generation / "docker-compose.yml")
     return {source for one in found.instances.values() for source in one.mounts}
 

@@ -58,7 +58,7 @@ def where(layout: Layout, path: str, generation: Path) -> Path:
 def of_generation(layout: Layout, files: Mapping[str, Entry], generation: Path) -> Iterator[Want]:
     """Yield what a generation holds, with its folders; what is missing of it is told by its content."""
     folders = {layout.state, layout.generations, layout.services, generation}
-    wanted = [Want(generation / manifest.NAME, 0o644, 0)]
+    wanted = [Want(generation / manifest.NAME, 0o644, 0), Want(generation / manifest.KEY, SECRET_MODE, 0)]
     for path, entry in files.items():
         place = where(layout, path, generation)
         wanted.append(Want(place, entry.mode, entry.uid))

@@ -6,17 +6,21 @@ the way back, and when the program that wrote them is gone.
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tempo_infra.on_host import engine, psql
-from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host import engine, material, psql
+from tempo_infra.on_host.shell import StepError, must
 
 if TYPE_CHECKING:
     from typing import Collection, Iterator, Mapping
+
+    from tempo_infra.on_host.layout import Layout
+    from tempo_infra.on_host.manifest import Manifest
 
 TARGET = "/etc/tempo-infra"  # in the container: the folder of the service's files
 ENGINE_S, ASK_S, TAKEN_S, PAUSE_S = 20.0, 15.0, 30.0, 0.2
@@ -88,6 +92,25 @@ def take_up(services: "Collection[str]", deadline_s: float = TAKEN_UP_S) -> None
         if waiting and time.monotonic() > until:
             raise StepError(f"{min(waiting)} has not reloaded {DYNAMIC} in {deadline_s:g} s")
         time.sleep(LOOK_EVERY_S if waiting else 0)
+
+
+def signal_readers(layout: Layout, made: Manifest) -> None:
+    """Send readers of secrets the signal on which they reload, where one was written since they started."""
+    wanted = {
+        one.reader: (one.signal, written_s)
+        for path, one in made.material.items()
+        if one.signal and (written_s := material.written_s(layout, one.live(path)))
+    }
+    for container in engine.containers(stopped=False, deadline_s=ENGINE_S) if wanted else ():
+        signal, written_s = wanted.get(engine.service_of(container), ("", 0.0))
+        if signal and written_s > _started_s(container):
+            must(["docker", "kill", f"--signal={signal}", str(container["Id"])], deadline_s=ENGINE_S)
+
+
+def _started_s(container: "Mapping[str, Any]") -> float:
+    """Return when it was started ("2026-11-30T00:05:39.892420888Z"), in seconds of the epoch."""
+    moment, _, fraction = str(container["State"]["StartedAt"]).rstrip("Z").partition(".")
+    return calendar.timegm(time.strptime(moment, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{fraction or 0}")
 
 
 def _written(container: "Mapping[str, Any]", name: str) -> "Iterator[float]":

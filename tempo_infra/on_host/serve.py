@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         kept_generation,
         leaving,
         login,
+        material,
         namespaces,
         origin,
         preflight,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
         ring,
         runs,
         schema,
-        secret_files,
         state,
         trial_start,
     )
@@ -49,10 +49,10 @@ else:
     database, departing = map(Later, ("database", "departing"))
     disk_speed, draining, ejecting, ring = map(Later, ("disk_speed", "draining", "ejecting", "ring"))
     generation, kept_generation = map(Later, ("generation", "kept_generation"))
-    leaving, login = map(Later, ("leaving", "login"))
+    leaving, login, material = map(Later, ("leaving", "login", "material"))
     namespaces, origin, preflight = map(Later, ("namespaces", "origin", "preflight"))
     retiring, runs, schema = map(Later, ("retiring", "runs", "schema"))
-    secret_files, state, trial_start = map(Later, ("secret_files", "state", "trial_start"))
+    state, trial_start = map(Later, ("state", "trial_start"))
 
 S = TypeVar("S", bound="Step")
 
@@ -73,7 +73,7 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(reading.Runs, lambda s, step: runs.read_runs(s.layout, step)),
         _does(reading.Belongs, lambda s, step: cluster_name.refuse_another(s.layout, step.cluster)),
         _does(reading.Roles, lambda _, __: {"roles": retiring.roles()}),
-        _does(reading.Passwords, lambda s, step: secret_files.passwords(s.layout, step)),
+        _does(reading.Passwords, lambda s, step: material.passwords(s.layout, step)),
         _does(change.Lock, Session.lock),
         _does(change.Unlock, Session.unlock),
         _does(change.Note, lambda s, step: journal.note(s.layout, step)),
@@ -84,7 +84,6 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(change.Validate, lambda s, step: containers.validate(s.layout, step)),
         _does(change.Pull, lambda s, step: containers.pull(step, s.say)),
         _does(change.TrialStart, lambda s, step: trial_start.trial_start(s.layout, step)),
-        _does(change.Secrets, lambda s, step: secret_files.write_secrets(s.layout, step)),
         _does(change.Origin, lambda s, step: origin.keep(s.layout, step)),
         _does(change.ClusterRecord, lambda s, step: cluster_record.keep(s.layout, step.record)),
         _does(change.Arm, lambda s, step: arming.arm(s.layout, step)),

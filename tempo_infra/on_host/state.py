@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
 import socket
 import sys
@@ -19,12 +18,12 @@ from tempo_infra.on_host import (
     identity,
     live,
     manifest,
+    material,
     ownership,
     ports,
     preflight,
     ring,
     subnets,
-    untrusted,
     which_engine,
 )
 from tempo_infra.on_host import armed as guard
@@ -91,7 +90,7 @@ class HostState:
     manifest: str  # of the current generation; empty when there is none
     installed: dict[str, str | None]  # owned file -> digest of what lies under /etc
     texts: dict[str, str]  # files of the current generation that differ from the wanted ones
-    secrets: dict[str, str | None]  # "temporal/db_password" -> keyed digest
+    secrets: dict[str, str | None]  # "echo-3f2a…/echo_token" -> keyed digest
     containers: list[Container]
     addresses: list[str]
     state_free_bytes: int
@@ -164,7 +163,7 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
         manifest=text,
         installed={path: _digest(layout.installed(path)) for path in sorted(owned)},
         texts=_texts(layout, args.wanted, shipped, shown),
-        secrets=_secret_digests(layout, args),
+        secrets={one: material.found(layout, bytes.fromhex(args.key), one) for one in args.material},
         containers=containers,
         addresses=addresses(),
         state_free_bytes=usage.f_bavail * usage.f_frsize,
@@ -177,7 +176,7 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
         last_good=last_good(layout),
         edited=_edited(layout, owned, args.wanted, shipped, shown),
         tampered=_tampered(layout, shipped, shown),
-        wrong=_wrong(layout, shipped, args) if shipped else [],
+        wrong=_wrong(layout, provisioned) if shipped else [],
         leftovers=len(find(layout)),
         open_run=guard.not_over(armed) if armed is not None and armed.phase in guard.OPEN else "",
         system_identifier=data.number,
@@ -262,27 +261,10 @@ def _tampered(layout: Layout, shipped: Mapping[str, Entry], shown: _Shown) -> di
     return found
 
 
-def _wrong(layout: Layout, shipped: Mapping[str, Entry], args: reading.State) -> list[Wrong]:
-    wanted = ownership.of_generation(layout, shipped, layout.current.resolve())
-    secrets = ownership.of_secrets(layout, args.secret_uids, args.secrets_needed)
+def _wrong(layout: Layout, made: manifest.Manifest) -> list[Wrong]:
+    wanted = ownership.of_generation(layout, made.files, layout.current.resolve())
+    secrets = ownership.of_secrets(layout, *material.owners(layout, made))
     return ownership.wrong(layout, [*wanted, *secrets])[:MOST_WRONG]
-
-
-def _secret_digests(layout: Layout, args: reading.State) -> dict[str, str | None]:
-    key = bytes.fromhex(args.secret_key)
-    digests: dict[str, str | None] = {}
-    for name in args.secret_names:
-        content = _secret(layout, name)
-        digests[name] = hmac.new(key, content, "sha256").hexdigest() if content is not None else None
-    return digests
-
-
-def _secret(layout: Layout, name: str) -> bytes | None:
-    """Return a secret; what lies in the place of one is none, and is written over."""
-    try:
-        return untrusted.read(layout.secrets, name)
-    except untrusted.UnfitError:
-        return None
 
 
 def _docker(layout: Layout) -> Docker:

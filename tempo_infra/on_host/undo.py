@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import images, manifest, snapshot
+from tempo_infra.on_host import images, manifest, material, snapshot
 from tempo_infra.on_host.containers import (
     NEVER_PULL,
     UP_DEADLINE_S,
@@ -21,7 +21,7 @@ from tempo_infra.on_host.durable import remove_file, replace_symlink
 from tempo_infra.on_host.garbage import tidy
 from tempo_infra.on_host.health import Grpc, Http, Postgres
 from tempo_infra.on_host.journal import Entry, in_journal, name_of, record, was_kept
-from tempo_infra.on_host.layout import PROJECT
+from tempo_infra.on_host.layout import PROJECT, ZERO
 from tempo_infra.on_host.lazy import Later
 from tempo_infra.on_host.shell import StepError, run
 from tempo_infra.on_host.steps import change
@@ -29,11 +29,12 @@ from tempo_infra.on_host.steps import change
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tempo_infra.on_host import database, http_health, role_health
+    from tempo_infra.on_host import database, http_health, reloading, role_health
     from tempo_infra.on_host.armed import Armed
     from tempo_infra.on_host.layout import Layout
 else:
     database, role_health, http_health = map(Later, ("database", "role_health", "http_health"))
+    reloading = Later("reloading")
 
 HEALTH_DEADLINE_S, AGAIN_S, LOOK_EVERY_S = 120.0, 30.0, 2.0
 RESTORE_S, PAUSE_S = 900.0, 15.0  # Docker may need minutes after a boot; then a person is needed
@@ -47,6 +48,7 @@ def check_health(
     wanted, questions = found.kept, found.questions(armed.host)
     if not wanted:
         return
+    reloading.signal_readers(layout, found)
     for one in questions.values():
         if isinstance(one, Postgres):
             database.postgres_ready(layout, change.PostgresReady(one.host, one.port, deadline_s))
@@ -182,17 +184,27 @@ def _note(layout: Layout, armed: Armed, result: str, why: str) -> None:
 
 
 def restore_files(layout: Layout, armed: Armed) -> None:
-    """Owned files and live values, then the symlink; needs no Docker and may be repeated.
+    """Owned files, live values and what readers reload, then the symlink; needs no Docker, may be repeated.
 
     What can't be put back keeps nothing else from it: StepError names it, and a person goes on from there.
     """
     try:
         snapshot.put_back(layout, layout.state / armed.before)
+        _put_material_back(layout, armed)
     finally:
         if armed.previous is None:
             remove_file(layout.current)
         else:
             replace_symlink(layout.current, f"generations/{armed.previous}")
+
+
+def _put_material_back(layout: Layout, armed: Armed) -> None:
+    """Have readers find again what they reloaded before; a manifest that nobody can read lists nothing."""
+    lists = [manifest.NONE, manifest.NONE]
+    for place, generation in enumerate((armed.previous or ZERO, armed.generation)):
+        with contextlib.suppress(manifest.ManifestError, FileNotFoundError):
+            lists[place] = manifest.of_generation(layout, generation)
+    material.switch(layout, *lists)
 
 
 def _read_units_again(layout: Layout, armed: Armed) -> None:

@@ -14,7 +14,7 @@ from tempo_infra.on_host.users import OWN, Users
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tempo_infra.on_host.manifest import Instance
+    from tempo_infra.on_host.manifest import Instance, Material
 
 STATE = "/var/lib/tempo-infra"  # on the host; its layout is in docs/explanation
 
@@ -109,6 +109,10 @@ class Bundle:
     cluster: str = ""  # the inventory's name for it
     users: Users = OWN  # whom its containers run as
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> pinned IPv4 subnets
+    material: Mapping[str, Material] = field(default_factory=dict)  # by path below the host's secrets
+    secrets: Mapping[str, str] = field(
+        default_factory=dict
+    )  # path of material -> its name in the secrets file
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -122,6 +126,7 @@ class Bundle:
                 one.path: Entry(one.sha256, one.mode, one.uid, one.effect, one.live) for one in self.files
             },
             instances=self.instances,
+            material=self.material,
             networks=self.networks,
             kernel=values_in(kernel),
         )

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
     from tempo_infra.components.component import Component, ConfigFile
     from tempo_infra.inventory.cluster import Cluster, Host
-    from tempo_infra.on_host.users import Users
     from tempo_infra.render.engine import Engine, Rendered
     from tempo_infra.render.floor import Beyond
+    from tempo_infra.render.material import Placed
     from tempo_infra.sizing import Container, HostSettings
 
 
@@ -72,7 +72,7 @@ def bundle(
     host: Host,
     settings: HostSettings,
     view: views.ClusterView,
-    users: Users,
+    secret: Placed,
 ) -> Bundle:
     """Render every file of a host, read each one back, and put them together."""
     values: dict[str, object] = {
@@ -97,11 +97,12 @@ def bundle(
             made += [
                 replace(one, file=replace(one.file, path=f"services/{folder}/{one.file.path}")) for one in own
             ]
+    users = secret.users
     if users != OF_IMAGES:
         file = File("passwd", PASSWD.encode(), 0o644, 0, "restarts all services")
         folders[views.ACCOUNTS] = f"{views.ACCOUNTS}-{service_digest([(file, file.content)])}"
         made.append(Made(file, None).moved(f"services/{folders[views.ACCOUNTS]}"))
-    view_of_host = views.host_view(cluster, host, settings, folders, users)
+    view_of_host = views.host_view(cluster, host, settings, views.Folders(folders, secret.folders), users)
     values["host"] = view_of_host
     values["data_folder"], values["initdb_folder"] = views.data_folder(), views.initdb_folder()
     values["namespaces"] = views.namespaces_of(cluster, host)
@@ -116,6 +117,8 @@ def bundle(
         cluster.name,
         users,
         networks(compose),
+        secret.material,
+        secret.secrets,
     )
 
 

@@ -7,11 +7,12 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from tempo_infra import components
-from tempo_infra.components.component import DB_PASSWORD
+from tempo_infra.components.component import DB_PASSWORD, LOGIN, SECRETS
 from tempo_infra.inventory import subnets
 from tempo_infra.inventory.addresses import with_port
 from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
 from tempo_infra.inventory.logins import LOCAL, LOCAL_MAP, OWNER, Login
+from tempo_infra.on_host.manifest import reloaded_folder
 from tempo_infra.on_host.users import OWN
 from tempo_infra.render.bundle import STATE
 from tempo_infra.sizing.settings import LOG_FILES, LOG_MIB, MIB
@@ -21,13 +22,15 @@ from tempo_infra.topology import store
 from tempo_infra.topology.instances import LOOPBACK, address, listening
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tempo_infra.components.component import Component, Port
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.users import Users
     from tempo_infra.sizing import Container, HostSettings, Setting, Settings
 
 PROJECT = "tempo-infra"  # of Docker Compose; fixed, containers and networks are found by it
-PASSWORD_FILE = "/run/secrets/tempo-infra/db_password"  # noqa: S105  # in Temporal's containers
+PASSWORD_FILE = f"{SECRETS}/tempo-infra/{DB_PASSWORD}"  # in Temporal's containers
 FRONTENDS = "frontends"  # in containers, the name of all frontends where there are several
 ACCOUNTS = "accounts"  # the folder of the one file that all containers with numbers of our own have
 
@@ -59,9 +62,18 @@ class ServiceView:
     folder: str  # on the host; "" when it has no files of its own
     accounts: str  # the file on the host that is its /etc/passwd; "" for the image's own
     secrets: str  # the folder of the login's password on the host; "" when it does not log in
-    own_secrets: str  # that of those which it alone reads; "" when there are none
+    own_secrets: str  # that of those which it alone reads, once; "" when there are none
+    reloaded_secrets: str  # that of those which it alone reads, and reloads
     command: tuple[str, ...]  # of a service
     environment: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """What services' folders on a host are called."""
+
+    files: Mapping[str, str]  # service -> below services/
+    secrets: Mapping[str, str]  # service -> below secrets/, of what it alone reads, once
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +206,7 @@ def cluster_view(cluster: Cluster, settings: Settings) -> ClusterView:
 
 
 def host_view(
-    cluster: Cluster, host: Host, settings: HostSettings, folders: dict[str, str], users: Users
+    cluster: Cluster, host: Host, settings: HostSettings, folders: Folders, users: Users
 ) -> HostView:
     services = tuple(
         service_view(cluster, host, container, folders, users) for container in settings.containers
@@ -216,12 +228,13 @@ def temporal_view(view: ClusterView, settings: HostSettings, role: Role) -> Temp
 
 
 def service_view(
-    cluster: Cluster, host: Host, container: Container, folders: dict[str, str], users: Users
+    cluster: Cluster, host: Host, container: Container, folders: Folders, users: Users
 ) -> ServiceView:
     component = components.of(container.name)
     ports = listening(cluster, component)
     shares = cluster.shares_network and component.binds
     uid = int(getattr(users, component.user))
+    reloads = any(one.reloaded for one in component.own_material)
     return ServiceView(
         name=container.name,
         kind=component.kind,
@@ -243,17 +256,22 @@ def service_view(
         extra_hosts=_frontend_hosts(cluster, host) if Role.FRONTEND in component.asks else (),
         health_address=host.internal if shares else LOOPBACK,
         health_port=str(ports[0].number) if ports else "",
-        folder=_folder(folders, container.name),
-        accounts=f"{_folder(folders, ACCOUNTS)}/passwd" if uid in OWN.numbers else "",
-        secrets=f"{STATE}/secrets/{cluster.secrets.login.reader}" if DB_PASSWORD in component.reads else "",
-        own_secrets=f"{STATE}/secrets/{component.name}" if component.own_secrets else "",
+        folder=_folder(folders.files, container.name),
+        accounts=f"{_folder(folders.files, ACCOUNTS)}/passwd" if uid in OWN.numbers else "",
+        secrets=_secrets(cluster.secrets.login.reader if LOGIN in component.reads else ""),
+        own_secrets=_secrets(folders.secrets.get(component.name, "")),
+        reloaded_secrets=_secrets(reloaded_folder(component.name) if reloads else ""),
         command=component.command,
         environment=component.environment,
     )
 
 
-def _folder(folders: dict[str, str], name: str) -> str:
+def _folder(folders: Mapping[str, str], name: str) -> str:
     return f"{STATE}/services/{folders[name]}" if name in folders else ""
+
+
+def _secrets(folder: str) -> str:
+    return folder and f"{STATE}/secrets/{folder}"
 
 
 def _published(host: Host, port: Port) -> str:

@@ -13,7 +13,7 @@ from tempo_infra.report.wrapping import WIDTH, lines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tempo_infra.deploy.plan import HostPlan
+    from tempo_infra.deploy.plan import HostPlan, SecretChange
     from tempo_infra.deploy.restarts import Restart
     from tempo_infra.deploy.run import Plan
     from tempo_infra.deploy.values import ValueChange
@@ -132,9 +132,7 @@ def _effect_lines(plan: HostPlan) -> Iterator[str]:
         action = "+" if one.had_s is None else "~"
         yield from _row(action, f"namespace {one.name}", f"retention {had}{span(one.wanted_s)}")
     for secret in plan.secrets:
-        yield from _row(
-            "~" if secret.old else "+", f"secrets/{secret.name}", f"{secret.old or 'none'} -> {secret.new}"
-        )
+        yield from _secret_lines(secret)
     yield from _origin_lines(plan)
     for restart in plan.restarts:
         yield from _restart_lines(restart)
@@ -145,6 +143,16 @@ def _effect_lines(plan: HostPlan) -> Iterator[str]:
         yield "    PostgreSQL makes an empty database in /srv/tempo/postgres"
     if plan.pull:
         yield from _wrapped(f"    pulls {', '.join(image.partition('@')[0] for image in plan.pull)}", 6)
+
+
+def _secret_lines(secret: SecretChange) -> Iterator[str]:
+    """Say that a secret changes, and what that does. Digests say nothing of it."""
+    action = "-" if secret.new is None else "~" if secret.old else "+"
+    effect = f"   ({secret.effect})" if secret.effect and secret.old else ""
+    words = (
+        f"{secret.old or 'none'} -> {secret.new}{effect}" if secret.new else "nothing here reads it any more"
+    )
+    yield from _row(action, f"secrets/{secret.name}", words)
 
 
 def _start_lines(plan: HostPlan) -> Iterator[str]:

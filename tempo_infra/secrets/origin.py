@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _KEY_BYTES: Final = 32
-KEPT: Final = 200  # keys of earlier writes; a host that saw none of them is told that it was away for long
+# Keys of earlier writes, the first one always. A host that saw none of them was away for long.
+KEPT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,13 @@ class Origin:
         """What hosts know of the keys; the newest last. A key is random, so its digest gives nothing away."""
         return tuple(hashlib.sha256(f"tempo-infra\0{key}".encode()).hexdigest() for key in self.keys)
 
+    def material_key(self, values: Iterable[str]) -> bytes:
+        """Return the key of the digests that hosts have of these secrets. It is the first write's, and stays.
+
+        A file from before files had keys has its secrets themselves to make one of.
+        """
+        return hmac.digest((self.keys or ("\0".join(sorted(values)),))[0].encode(), b"material", "sha256")
+
     def generated(self, name: str, value: str) -> bool:
         """Whether this program made that password, and nobody has changed it since."""
         seal = self.seals.get(name, "")
@@ -46,7 +54,7 @@ class Origin:
         key = secrets.token_hex(_KEY_BYTES)
         ours = {name: value for name, value in values.items() if self.generated(name, value)} | dict(made)
         seals = {name: _seal(key, name, value) for name, value in ours.items()}
-        return Origin((*self.keys, key)[-KEPT:], self.write + 1, seals)
+        return Origin((*self.keys[:1], *(*self.keys[1:], key)[1 - KEPT :]), self.write + 1, seals)
 
 
 def _seal(key: str, name: str, value: str) -> str:

@@ -63,6 +63,11 @@ class Found:
     origin: Origin = field(default_factory=Origin)
     readers: tuple[Reader, ...] = ()
 
+    @property
+    def material_key(self) -> bytes:
+        """The key of digests of these secrets (decision 27)."""
+        return self.origin.material_key(one.value for one in self.secrets.values())
+
     def generated(self, name: str) -> bool:
         """Whether this program made that password, and nobody has changed it since."""
         return name in self.secrets and self.origin.generated(name, self.secrets[name].value)

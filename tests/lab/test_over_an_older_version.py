@@ -20,7 +20,8 @@ from tests.lab.conftest import BRISK, CHECKOUT, DEADLINE_S, Inventory, Ran, Vari
 
 pytestmark = pytest.mark.faults
 
-BEFORE = "b600cd9dc26b70e4dc3651dfff12f99406a4ded3"  # the last commit that wrote manifests of format 1
+# The last commits that wrote manifests of these formats. Format 2 lists no secrets.
+BEFORE = {1: "b600cd9dc26b70e4dc3651dfff12f99406a4ded3", 2: "28b03a28a3347f3fb0bca32002f70d2b53d6ef4f"}
 LESS_MEMORY = (r"memory: (\d)GiB", r"memory: \g<1>000MiB")  # on every host
 PLUGIN = "/usr/libexec/docker/cli-plugins/docker-compose"
 REFUSES_FIRST_UP = f"""#!/bin/sh
@@ -35,6 +36,7 @@ class Earlier:
     """The program as it was then, in a folder of its own."""
 
     folder: Path
+    format: int  # of its manifests
 
     def run(self, command: str, inventory: Inventory, *words: str) -> Ran:
         done = subprocess.run(
@@ -50,17 +52,17 @@ class Earlier:
         return Ran(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.fixture(scope="module")
-def earlier(tmp_path_factory: pytest.TempPathFactory) -> Earlier:
-    folder = tmp_path_factory.mktemp("earlier")
-    archive = ["git", "-C", str(CHECKOUT), "archive", BEFORE, "tempo_infra", "templates", "inventory"]
+@pytest.fixture(scope="module", params=BEFORE)
+def earlier(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Earlier:
+    folder, commit = tmp_path_factory.mktemp("earlier"), BEFORE[request.param]
+    archive = ["git", "-C", str(CHECKOUT), "archive", commit, "tempo_infra", "templates", "inventory"]
     try:
         packed = subprocess.run(archive, capture_output=True, check=True, timeout=60).stdout
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip(f"this checkout does not have the commit {BEFORE[:12]}: fetch the whole history")
+        pytest.skip(f"this checkout does not have the commit {commit[:12]}: fetch the whole history")
     with tarfile.open(fileobj=BytesIO(packed)) as tar:
         tar.extractall(folder, filter="data")
-    return Earlier(folder)
+    return Earlier(folder, request.param)
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def hosts(lab: Lab, inventory: Inventory, variant: Variants, earlier: Earlier) -
     made = variant(BRISK, name="earlier")
     ran = earlier.run("provision", made)
     assert ran.code == 0, ran.said
-    assert formats(lab) == {1}
+    assert formats(lab) == {earlier.format}
     yield made
     lab.reset()
     inventory.provision()
@@ -87,17 +89,17 @@ def generations(lab: Lab) -> dict[str, str]:
 
 
 def test_what_an_earlier_version_provisioned_goes_on_and_is_gone_back_to(
-    hosts: Inventory, lab: Lab, variant: Variants
+    hosts: Inventory, lab: Lab, variant: Variants, earlier: Earlier
 ) -> None:
     before, made = starts(lab), generations(lab)
     assert before
 
     assert "nothing to do" in hosts.run("plan").out
     hosts.provision()
-    assert (starts(lab), formats(lab)) == (before, {1})
+    assert (starts(lab), formats(lab)) == (before, {earlier.format})
 
     variant(BRISK, LESS_MEMORY, name="less").provision()
-    assert formats(lab) == {2}
+    assert formats(lab) == {3}
     assert starts(lab) != before
     assert starts(lab).keys() == before.keys()
 

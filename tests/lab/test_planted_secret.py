@@ -201,8 +201,8 @@ def test_no_log_and_no_inspection_shows_one(planted: Inventory, lab: Lab, marks:
 CRASH = """
 import sys
 from tempo_infra.deploy import steps
-def crash(work, secrets):
-    opened = {name: secret.value for name, secret in secrets.items()}
+def crash(work, supply):
+    opened = {name: secret.value for name, secret in supply.secrets.items()}
     raise RuntimeError(f"forced, with {len(opened)} secrets at hand")
 steps.prepare = crash
 from tempo_infra.cli.main import run

@@ -78,9 +78,9 @@ class Ground:
                 )
             return replace(bundle, files=files)
 
-        bundles = [edit(bundle) for bundle in render(cluster, size(cluster))]
         store = SecretStore.open(cluster.secrets)
         supply = Supply(store.ensure([cluster.secrets.login.secret]), store.look())
+        bundles = [edit(bundle) for bundle in render(cluster, size(cluster), known=supply.known)]
         with Fleet(lambda host: open_session(host, Sudo()), lambda _: None) as fleet:
             rollout = Rollout(cluster, bundles, supply, fleet)
             return rollout.apply(rollout.plan(cluster.hosts), lambda _: None)

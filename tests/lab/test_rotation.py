@@ -244,9 +244,10 @@ def test_a_cluster_of_one_login_goes_forward_and_can_go_back_until_the_first_rot
     secrets = store.ensure([Login.BLUE.secret])
     verifier = scram_sha_256(secrets[Login.BLUE.secret], salt=b"0123456789abcdef")
     bed.sql(f"alter role {OWNER} login password '{verifier}'")
-    bundles = [as_before(bundle) for bundle in render(cluster, size(cluster))]
+    supply = Supply(secrets, store.look())
+    bundles = [as_before(bundle) for bundle in render(cluster, size(cluster), known=supply.known)]
     with Fleet(lambda host: open_session(host, Sudo()), lambda _: None) as fleet:
-        rollout = Rollout(cluster, bundles, Supply(secrets, store.look()), fleet, Options())
+        rollout = Rollout(cluster, bundles, supply, fleet, Options())
         outcome = rollout.apply(rollout.plan(cluster.hosts), lambda _: None)
         assert outcome.ok, outcome.errors
     assert bed.sql(USERS) == [OWNER]

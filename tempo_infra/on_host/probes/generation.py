@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - a bare host's Python has no need to hide it
-from typing import Iterable, Mapping
+from typing import Iterable
 
-from tempo_infra.on_host import manifest, ownership
+from tempo_infra.on_host import manifest, material, ownership
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.probes.reading import Unread, read_file
 
@@ -40,8 +40,8 @@ class Generation:
     services: tuple[Planned, ...]
 
 
-def parse(text: str, layout: Layout) -> "tuple[Mapping[str, manifest.Entry], tuple[Planned, ...]]":
-    """Parse a manifest: its files by path in the generation, and its services."""
+def parse(text: str, layout: Layout) -> "tuple[manifest.Manifest, tuple[Planned, ...]]":
+    """Parse a manifest: as it is, and its services."""
     try:
         found = manifest.parse(text)
     except manifest.ManifestError as error:
@@ -50,7 +50,7 @@ def parse(text: str, layout: Layout) -> "tuple[Mapping[str, manifest.Entry], tup
         Planned(name, one.image, one.job, _folder(name, found.files, layout))
         for name, one in sorted(found.instances.items())
     )
-    return found.files, services
+    return found, services
 
 
 def _folder(service: str, paths: "Iterable[str]", layout: Layout) -> str:
@@ -85,14 +85,20 @@ def read(layout: "Layout | None" = None) -> Generation:
     generation = layout.current.resolve()
     digest = generation.name
     text = read_file(str(layout.current / manifest.NAME))
-    shipped, services = parse(text, layout)
+    made, services = parse(text, layout)
+    shipped = made.files
     if len(shipped) > MAX_FILES:
         raise Unread(f"the manifest names {len(shipped)} files; at most {MAX_FILES} are compared")
     files = tuple(
         OwnedFile(str(path), _is_now(path, wanted))
         for path, wanted in sorted((_where(name, layout), one.sha256) for name, one in shipped.items())
     )
-    wants = [*ownership.of_generation(layout, shipped, generation), *ownership.of_secrets(layout, {})]
+    secrets = tuple(
+        OwnedFile(str(path), SAME if right else CHANGED if there else MISSING)
+        for path, right, there in material.compared(layout, generation, made)
+    )
+    wanted = ownership.of_secrets(layout, *material.owners(layout, made))
+    wants = [*ownership.of_generation(layout, shipped, generation), *wanted]
     bad = tuple(OwnedFile(one.path, one.found, one.wanted) for one in ownership.wrong(layout, wants))
     own = hashlib.sha256(text.encode()).hexdigest() == digest
-    return Generation(digest, own, (*files, *bad[:MAX_FILES]), services)
+    return Generation(digest, own, (*files, *secrets, *bad[:MAX_FILES]), services)

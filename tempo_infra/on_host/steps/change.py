@@ -77,7 +77,7 @@ class DiskSpeed(Step):
 
 @dataclass(frozen=True)
 class Stage(Step):
-    """Write a generation's files, which come as the payload, a packed archive."""
+    """Write a generation's files and secrets, which come as the payload, a packed archive."""
 
     MOST_S = 300.0  # every file is written durably, on a slow disk
     digest: str  # of the manifest, names the generation
@@ -110,14 +110,6 @@ class TrialStart(Step):
 
     MOST_S = 420.0  # 150 s; then the running one
     digest: str
-
-
-@dataclass(frozen=True)
-class Secrets(Step):
-    """Write secrets; the payload maps reader -> file -> content."""
-
-    MOST_S = 120.0  # a few files, written durably
-    uids: "dict[str, int]"  # reader -> owner of its folder
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,10 @@ class State(Step):
     CHANGES = False
     wanted: "dict[str, str]"  # path in the bundle -> digest
     images: "list[str]"
-    secret_names: "list[str]"
-    secret_key: str  # hex; makes the secrets' digests useless to anyone else
+    material: "list[str]"  # paths below the folder of secrets
+    key: str  # hex; of the digests that are wanted of them
     bindings: "list[str]" = field(default_factory=list)  # address:port that will be listened on
     subnets: "list[str]" = field(default_factory=list)  # of containers, wanted and possible ones
-    secret_uids: "dict[str, int]" = field(default_factory=dict)  # reader -> who its folder belongs to
-    secrets_needed: "list[str]" = field(default_factory=list)  # of the names, those that services read
     compose: str = ""  # the wanted compose file
     host: str = ""  # internal address; empty: no service is asked whether it serves
 
@@ -107,8 +105,8 @@ class Roles(Step):
 
 @dataclass(frozen=True)
 class Passwords(Step):
-    """Return the passwords that lie here."""
+    """Return the secrets that lie here."""
 
     MOST_S = 30.0
     CHANGES = False
-    names: "list[str]"  # reader/file
+    labels: "list[str]"  # reader/file, without what a folder's name says of its content

@@ -142,12 +142,12 @@ def cases() -> list[Case]:
             frozenset({NEW}),
             frozenset({0}),
         )
-        for moment in (Moment("stage"), Moment("secrets"), *AFTER_SWITCH)
+        for moment in (Moment("stage"), Moment("pull"), *AFTER_SWITCH)
     ]
     found += [
         Case("engine stopped", str(moment), partial(engine, moment, STOP, START), boots=True,
              decide_after="1m")
-        for moment in (Moment("stage"), Moment("secrets"), Moment("arm"), *AFTER_SWITCH)
+        for moment in (Moment("stage"), Moment("pull"), Moment("arm"), *AFTER_SWITCH)
     ]  # fmt: skip
     found += [
         Case("engine hung", str(moment), partial(engine, moment, HANG, GO_ON), decide_after="1m")

@@ -160,7 +160,7 @@ SIZE, INODES = "size=600m", "size=800m,nr_inodes=3000"
 
 def cases() -> list[Case]:
     old, failed = frozenset({OLD}), frozenset({1})
-    steps = (Moment("stage"), Moment("secrets"), Moment("arm"), Moment("switch", "started"), Moment("switch"),
+    steps = (Moment("stage"), Moment("pull"), Moment("arm"), Moment("switch", "started"), Moment("switch"),
              Moment("up"), Moment("healthy"))  # fmt: skip
     found = [
         Case("state disk full", str(moment), partial(full_at, moment, SIZE, FILL), codes=frozenset({0, 1}))

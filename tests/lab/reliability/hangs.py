@@ -127,6 +127,6 @@ def cases() -> list[Case]:
     full += [
         Case(f"{name}, a database", str(one), partial(at, fault, one), old, failed, says=says[name])
         for name, fault in faults.items()
-        for one in (Moment("secrets"), Moment("arm"), Moment("switch"))
+        for one in (Moment("trial-start"), Moment("arm"), Moment("switch"))
     ]
     return [*found, *(replace(case, bed="full") for case in full)]

@@ -159,7 +159,7 @@ def cases() -> list[Case]:
     ]
     found += [
         Case("sshd killed with every login", str(moment), partial(sshd_killed, moment))
-        for moment in (Moment("secrets"), Moment("switch"), Moment("up"))
+        for moment in (Moment("pull"), Moment("switch"), Moment("up"))
     ]
     found += [
         Case("login ended by systemd", str(moment), partial(login_ended, moment))
@@ -172,7 +172,7 @@ def cases() -> list[Case]:
     found += [
         Case("cut, `resume` at once", str(moment), partial(away_and_back, moment, at_once=True),
              codes=frozenset({3}), decide_after="30s")
-        for moment in (Moment("secrets"), *AFTER_SWITCH, Moment("confirm", "confirmed"))
+        for moment in (Moment("pull"), *AFTER_SWITCH, Moment("confirm", "confirmed"))
     ]  # fmt: skip
     found += [
         Case("link of 1 kB/s", "whole run", slow, frozenset({NEW}), frozenset({0})),

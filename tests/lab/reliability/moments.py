@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.lab.reliability.watch import Moment
 
-# After the secrets the next request may be on its way already: arm and what follows. The host does it.
+# After the pull, without a database here, the next request may be on its way. The host does it.
 UNARMED = (Moment("stage"), Moment("validate"))
-BEFORE_SWITCH = (*UNARMED, Moment("secrets"), Moment("arm"))
+BEFORE_SWITCH = (*UNARMED, Moment("pull"), Moment("arm"))
 HEALTHY = Moment("healthy")  # the confirmation follows within a millisecond: a run is often held after it
 AFTER_SWITCH = (Moment("switch", "started"), Moment("switch"), Moment("up"), HEALTHY)
 MOMENTS = (*BEFORE_SWITCH, *AFTER_SWITCH, Moment("confirm", "confirmed"))

@@ -87,7 +87,7 @@ def cases() -> list[Case]:
     ]  # fmt: skip
     found += [
         Case("operator suspended", str(moment), partial(suspended, moment))
-        for moment in (Moment("secrets"), Moment("switch"), Moment("up"))
+        for moment in (Moment("pull"), Moment("switch"), Moment("up"))
     ]
     found += [  # with the host's lock in hand, and nothing to decide: it takes two minutes
         Case(

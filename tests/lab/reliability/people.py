@@ -190,7 +190,7 @@ def cases() -> list[Case]:
     ]  # fmt: skip
     found += [
         Case("owned file edited", str(moment), partial(edited_at, moment), old, failed)
-        for moment in (Moment("stage"), Moment("secrets"))
+        for moment in (Moment("stage"), Moment("pull"))
     ]
     found += [
         Case(

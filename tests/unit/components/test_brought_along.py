@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -26,7 +27,7 @@ DEADLINE_S = 300
 ASK = """\
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import yaml
@@ -36,24 +37,40 @@ from tempo_infra.checks.expected import Expected
 from tempo_infra.cli.check_measuring import tailored
 from tempo_infra.cli.run import _supply
 from tempo_infra.deploy.batches import late
-from tempo_infra.deploy.inspect import files_for, secret_owners
 from tempo_infra.deploy.maintain import EVERYWHERE, ONE_HOST
-from tempo_infra.deploy.steps import Work, beside_the_database
+from tempo_infra.deploy.steps import Work, beside_the_database, material_of
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.facts import FactsOptions
 from tempo_infra.on_host.health import as_json
-from tempo_infra.render import render
+from tempo_infra.on_host.material import digest
+from tempo_infra.render import Known, render
 from tempo_infra.secrets import Found, Secret
 from tempo_infra.sizing import size
 from tempo_infra.topology import endpoints
 
 cluster = load(Path(sys.argv[1]))
 settings = size(cluster)
-bundles = {one.host: one for one in render(cluster, settings)}
-bundle = bundles["history-1"]
-known = {name: Secret(name, name) for name in ("temporal_db", "temporal_db_green", "echo_token", "others")}
+names = ("temporal_db", "temporal_db_green", "echo_token", "echo_seal.history-1", "echo_seal.db-1", "others")
+known = {name: Secret(name, f"the {name}") for name in names}
 full, empty = (_supply(Found(some), cluster) for some in (known, {}))
+bundles = {one.host: one for one in render(cluster, settings, known=full.known)}
+bundle = bundles["history-1"]
+unopened = next(one for one in render(cluster, settings) if one.host == "history-1")
+
+
+def renders(**others):
+    values = {name: Secret(name, others.get(name.split(".")[0], one.value)) for name, one in known.items()}
+    supply = _supply(Found(values, full.found.origin), cluster)
+    digests = {name: replace_key(supply, name) for name in supply.known}
+    [made] = [one for one in render(cluster, settings, known=digests) if one.host == "history-1"]
+    return made.file("docker-compose.yml").content.decode(), sorted(made.material)
+
+
+def replace_key(supply, name):
+    return Known(digest(b"the same key", supply.secrets[name].value.encode()))
+
+
 [config] = [one for one in bundle.files if one.logical == "services/echo/server.yaml"]
 on_database = replace(cluster.host("db-1"), roles=(*cluster.host("db-1").roles, Role("echo")))
 both = replace(cluster, hosts=(*(one for one in cluster.hosts if one.name != "db-1"), on_database))
@@ -80,8 +97,15 @@ print(
             "late": late([["history-1"], ["front-1"]], cluster.hosts, frozenset()),
             "in_time": late([["front-1"], ["history-1"]], cluster.hosts, frozenset()),
             "health": as_json(bundle.instances["echo"].health),
-            "secrets": {host: files_for(one, full.secrets) for host, one in bundles.items()},
-            "owner": secret_owners(bundle)["echo"],
+            "secrets": {
+                host: {path: text.decode() for path, text in material_of(one, full).items() if path[0] == "s"}
+                for host, one in bundles.items()
+            },
+            "material": {path: asdict(one) for path, one in bundle.material.items()},
+            "unopened": {path: one.digest for path, one in unopened.material.items()},
+            "as_it_was": renders(),
+            "another_token": renders(echo_token="another"),
+            "another_seal": renders(echo_seal="another"),
             "supply": [sorted(full.secrets), full.missing, empty.missing],
             "checks": [one.title for one in find("echo")],
             "probed": {
@@ -164,27 +188,60 @@ def test_it_is_rendered_with_its_files_its_secret_and_its_port(asked: Mapping[st
     compose = asked["compose"]
     assert compose["image"] == "example/echo:1.0"
     assert compose["user"] == "60902:60902"
-    assert compose["command"] == ["/echo", "/etc/tempo-infra/server.yaml", "/run/secrets/own/echo_token"]
+    files = ["/etc/tempo-infra/server.yaml", "/run/secrets/own/echo_token", "/run/secrets/reloaded/echo_seal"]
+    assert compose["command"] == ["/echo", *files]
     assert compose["environment"]["ECHO_NAME"] == "one: two"
     assert compose["ports"] == ["10.0.0.12:8990:8990"]
     assert compose["stop_grace_period"] == "5s"
     sources = {one["target"]: one["source"] for one in compose["volumes"]}
-    assert sources.keys() == {"/etc/tempo-infra", "/etc/passwd", "/run/secrets/own"}
-    assert sources["/run/secrets/own"] == "/var/lib/tempo-infra/secrets/echo"
+    assert sources.keys() == {"/etc/tempo-infra", "/etc/passwd", "/run/secrets/own", "/run/secrets/reloaded"}
+    [token] = [path for path in asked["material"] if path.endswith("/echo_token")]
+    assert sources["/run/secrets/own"] == f"/var/lib/tempo-infra/secrets/{token.partition('/')[0]}"
+    assert sources["/run/secrets/reloaded"] == "/var/lib/tempo-infra/secrets/echo-reloaded"
     assert asked["config"].splitlines()[-2:] == ["cluster: oslo", "greeting: hello"]
 
 
 def test_its_secret_goes_to_its_own_hosts_and_is_generated_where_it_is_missing(
     asked: Mapping[str, Any],
 ) -> None:
-    password = {"temporal": {"db_password": "temporal_db"}}
+    password = {"secrets/temporal/db_password": "the temporal_db"}
+    token, seal = (path for name in ("token", "seal") for path in asked["material"] if path.endswith(name))
     assert asked["secrets"] == {
         "db-1": password,
         "front-1": password,
-        "history-1": {**password, "echo": {"echo_token": "echo_token"}},
+        "history-1": {
+            **password,
+            f"secrets/{token}": "the echo_token",
+            f"secrets/{seal}": "the echo_seal.history-1",  # each host has its own
+        },
     }
-    assert asked["owner"] == 60902
-    assert asked["supply"] == [["echo_token", "temporal_db"], [], ["temporal_db", "echo_token"]]
+    missing = ["temporal_db", "echo_token", "echo_seal.history-1"]
+    assert asked["supply"] == [sorted(missing), [], missing]
+
+
+def test_its_secrets_are_listed_by_digests_that_name_their_folders(asked: Mapping[str, Any]) -> None:
+    token, seal = (path for name in ("token", "seal") for path in asked["material"] if path.endswith(name))
+    assert re.fullmatch(r"echo-[0-9a-f]{12}/echo_token", token)
+    assert re.fullmatch(r"echo-reloaded-[0-9a-f]{12}/echo_seal", seal)
+    found = asked["material"]
+    ours = ("name", "reader", "uid", "scope", "reloaded", "signal")
+    assert [found[token][key] for key in ours] == ["echo_token", "echo", 60902, "cluster", False, ""]
+    assert [found[seal][key] for key in ours] == ["echo_seal", "echo", 60902, "host", True, "HUP"]
+    assert len({one["digest"] for one in found.values() if re.fullmatch("[0-9a-f]{64}", one["digest"])}) == 3
+    unopened = {"temporal/db_password": "", "echo/echo_token": "", "echo-reloaded/echo_seal": ""}
+    assert asked["unopened"] == unopened
+
+
+def test_another_token_is_another_folder_and_another_seal_is_none_that_its_container_has(
+    asked: Mapping[str, Any],
+) -> None:
+    (compose, paths), (by_token, tokens), (by_seal, seals) = (
+        asked[name] for name in ("as_it_was", "another_token", "another_seal")
+    )
+    assert compose != by_token
+    assert compose == by_seal
+    assert [path for path in paths if path not in tokens] == [one for one in paths if one.endswith("token")]
+    assert [path for path in paths if path not in seals] == [one for one in paths if one.endswith("seal")]
 
 
 def test_it_is_asked_over_http_where_it_is_published(asked: Mapping[str, Any]) -> None:

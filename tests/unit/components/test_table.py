@@ -114,7 +114,7 @@ def test_who_reads_no_secret_runs_as_another_than_who_does() -> None:
 
 
 def test_a_secret_has_one_component_and_a_folder_of_secrets_one_reader() -> None:
-    own = [secret for one in COMPONENTS for secret in one.own_secrets]
+    own = [piece.name for one in COMPONENTS for piece in one.own_material]
     assert len({*own, *(login.secret for login in Login)}) == len(own) + len(Login)
     assert not {login.reader for login in Login} & {one.name for one in COMPONENTS}
 

@@ -12,7 +12,7 @@ from tempo_infra.deploy.preconditions import Allowed
 from tempo_infra.inventory.cluster import Disk, Host, InstanceClass, Resources, Role, Ssh
 from tempo_infra.on_host.condition import Container
 from tempo_infra.on_host.engine_here import Unfit
-from tempo_infra.on_host.manifest import Instance
+from tempo_infra.on_host.manifest import Instance, Material
 from tempo_infra.on_host.state import Docker, HostState
 from tempo_infra.render.bundle import Bundle, File
 
@@ -111,7 +111,7 @@ def test_a_host_of_an_older_program_gets_the_clusters_name_with_its_next_change(
 
 
 def test_a_fresh_host_gets_everything_and_restarts_nothing() -> None:
-    plan = plan_host(HOST, bundle(), FRESH, {"temporal/db_password": "d"})
+    plan = plan_host(HOST, with_login("d"), FRESH, ASKED)
     assert [(change.path, change.action) for change in plan.changes] == [
         ("docker-compose.yml", Action.CREATE),
         (OWNED, Action.CREATE),
@@ -177,10 +177,118 @@ def test_what_is_not_as_it_was_left_is_something_to_do(
     assert getattr(plan, field) == expected
 
 
+LOGIN = "temporal/db_password"
+ASKED = {LOGIN: ""}  # whatever is wanted there
+
+
+def with_login(digest: str) -> Bundle:
+    return replace(bundle(), material={LOGIN: Material("db_password", "temporal", 60902, digest)})
+
+
+def with_material(token: str, seal: str) -> Bundle:
+    """A host whose UI reads a token once, and a seal that it reloads."""
+    compose = COMPOSE.replace("{image: ui}", f"{{image: ui, volumes: [secrets/ui-{token}]}}")
+    files = tuple(
+        replace(file, content=(compose % "aaaaaaaaaaaa").encode())
+        if file.path == "docker-compose.yml"
+        else file
+        for file in bundle().files
+    )
+    material = {
+        f"ui-{token}/token": Material("token", "ui", 60902, f"{token} and more"),
+        f"ui-reloaded-{seal}/seal": Material("seal", "ui", 60902, f"{seal} and more", reloaded=True),
+    }
+    return replace(bundle(), files=files, material=material)
+
+
+def asked(made: Bundle) -> dict[str, str]:
+    return {place: one.digest for path, one in made.material.items() for place in (path, one.live(path))}
+
+
+def holding(made: Bundle, **changed: str | None) -> HostState:
+    """The state of a host whose secrets are as its manifest says, but for these, by the path's end."""
+    there = {path: changed.get(path.rpartition("/")[2], digest) for path, digest in asked(made).items()}
+    return replace(after(made), secrets=there)
+
+
+def told(made: Bundle, state: HostState) -> list[tuple[str, str | None, str | None, str]]:
+    plan = plan_host(HOST, made, state, asked(made))
+    return [(one.name, one.old, one.new, one.effect) for one in plan.secrets]
+
+
 def test_a_secret_that_differs_is_named_and_not_shown() -> None:
-    state = replace(after(bundle()), secrets={"temporal/db_password": "old", "postgresql/x": "same"})
-    plan = plan_host(HOST, bundle(), state, {"temporal/db_password": "new", "postgresql/x": "same"})
-    assert [one.name for one in plan.secrets] == ["temporal/db_password"]
+    state = replace(after(bundle()), secrets={LOGIN: "old"})
+    assert [one.name for one in plan_host(HOST, with_login("new"), state, ASKED).secrets] == [LOGIN]
+    state = replace(after(bundle()), secrets={LOGIN: "same"})  # from before secrets were listed
+    assert plan_host(HOST, with_login("same"), state, ASKED).is_noop
+
+
+def test_another_secret_recreates_its_reader_and_one_that_is_reloaded_does_not() -> None:
+    old = with_material("aa", "bb")
+    assert plan_host(HOST, old, holding(old), asked(old)).is_noop
+    new = with_material("cc", "bb")
+    state = seen_from(holding(old), old, new)
+    plan = plan_host(HOST, new, state, asked(new))
+    assert told(new, state) == [("ui/token", "aa and more", "cc and more", "recreates ui")]
+    assert [(one.service, one.why) for one in plan.restarts] == [("ui", "its secret token changes")]
+    assert plan.problems == ()
+
+    new = with_material("aa", "dd")
+    state = seen_from(holding(old), old, new)
+    plan = plan_host(HOST, new, state, asked(new))
+    assert told(new, state) == [("ui/seal", "bb and more", "dd and more", "reloaded by ui")]
+    assert (plan.restarts, [(one.service, one.files) for one in plan.reloads]) == ((), [("ui", ("seal",))])
+    assert not plan.files_only
+
+
+def test_one_that_is_generated_when_the_run_begins_has_no_digest_yet() -> None:
+    old, new = with_material("aa", "bb"), with_material("cc", "bb")
+    [(path, _)] = [(path, one) for path, one in new.material.items() if path.endswith("/token")]
+    unknown = replace(new, material={**new.material, path: replace(new.material[path], digest="")})
+    assert told(unknown, holding(old)) == [("ui/token", "aa and more", "generated", "recreates ui")]
+    assert told(unknown, FRESH)[1] == ("ui/token", None, "generated", "recreates ui")
+
+
+def test_one_that_nothing_reads_any_more_is_said() -> None:
+    old = with_material("aa", "bb")
+    seal = {path: one for path, one in old.material.items() if one.reloaded}
+    assert told(replace(old, material=seal), holding(old)) == [("ui/token", "aa and more", None, "")]
+
+
+@pytest.mark.parametrize("found", [None, "another"])
+def test_a_secret_that_somebody_changed_on_the_host_is_written_again(found: str | None) -> None:
+    made = with_material("aa", "bb")
+    plan = plan_host(HOST, made, holding(made, token=found), asked(made))
+    assert [(one.name, one.old, one.new) for one in plan.secrets] == [("ui/token", found, "aa and more")]
+    assert [(one.service, one.why) for one in plan.restarts] == [
+        ("ui", "a secret of it was changed on the host")
+    ]
+    assert (plan.recreates, plan.problems) == (("ui",), ())
+    plan = plan_host(HOST, made, holding(made, seal=found), asked(made))
+    assert [one.name for one in plan.secrets] == ["ui/seal"]
+    assert (plan.restarts, plan.problems) == ((), ())
+
+
+def test_only_the_kept_copy_of_a_reloaded_one_was_changed() -> None:
+    made = with_material("aa", "bb")
+    state = holding(made)
+    state = replace(state, secrets={**state.secrets, "ui-reloaded-bb/seal": "another"})
+    assert [one[0] for one in told(made, state)] == ["ui/seal"]
+
+
+def test_a_password_that_somebody_changed_on_the_host_is_mended_without_being_asked() -> None:
+    made = with_login("the digest")
+    state = replace(after(made), last_good="d", secrets={LOGIN: "another"})
+    plan = plan_host(HOST, made, state, ASKED)
+    assert ([one.name for one in plan.secrets], plan.problems, plan.restarts) == ([LOGIN], (), ())
+
+
+def test_going_back_compares_manifests_and_asks_for_no_secret() -> None:
+    old, new = with_material("aa", "bb"), with_material("cc", "bb")
+    plan = plan_host(HOST, old, seen_from(replace(after(new), secrets={}), new, old), {})
+    assert [(one.name, one.new) for one in plan.secrets] == [("ui/token", "aa and more")]
+    before = replace(bundle(), material={})  # lists no secrets
+    assert plan_host(HOST, before, seen_from(after(new), new, before), {}).secrets == ()
 
 
 @pytest.mark.parametrize(
@@ -198,7 +306,7 @@ def test_a_password_is_not_changed_under_services_that_use_it(
     """Another cluster's secrets file, or a new one because this one's was lost."""
     state = replace(after(bundle()), last_good=kept, secrets=secrets)
     allowed = Allowed(take_over=take_over)
-    plan = plan_host(HOST, bundle(), state, {"temporal/db_password": "new"}, allowed)
+    plan = plan_host(HOST, with_login("new"), state, ASKED, allowed)
     said = [one for one in plan.problems if "another password than" in one]
     assert bool(said) is refused
     assert all("secrets recover" in one and "secrets rotate" in one for one in said)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import pytest
 
-from tempo_infra.deploy import recovery
+from tempo_infra import components
+from tempo_infra.components.component import Reads
 from tempo_infra.deploy.fleet import Fleet
-from tempo_infra.deploy.inspect import Place, places
 from tempo_infra.deploy.recovery import read_passwords, remember
 from tempo_infra.errors import StepFailedError, UnreachableError
+from tempo_infra.inventory.cluster import Role
 from tempo_infra.secrets import Origin
 from tests.fakes import FakeHosts
 from tests.unit.sizing.clusters import trio
 
 HOSTS = trio().hosts
 BLUE, GREEN = "tahK3xu9bei2Oor5Aing", "ooQu7ahv4oPh0Wiech1x"
+
+
+def sent(value: Any) -> Any:
+    """A value as hosts send it: its line ends must arrive."""
+    return base64.b64encode(value.encode()).decode() if isinstance(value, str) else value
 
 
 def fleet(answers: dict[str, Any]) -> Fleet:
@@ -40,7 +48,7 @@ def fleet(answers: dict[str, Any]) -> Fleet:
             answer = answers[self.host]
             if isinstance(answer, Exception):
                 raise answer
-            return [answer]
+            return [{name: sent(one) for name, one in answer.items()} if isinstance(answer, dict) else answer]
 
     return Fleet(lambda host: Session(host.name), lambda _: None)  # type: ignore[arg-type, return-value]
 
@@ -72,15 +80,34 @@ def test_hosts_that_do_not_agree_make_no_file(db: Any, error: type[Exception], s
         read_passwords(fleet(answers), HOSTS, "oslo")
 
 
-def test_what_a_component_alone_reads_is_kept_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    token = Place("echo_token", "echo", "echo_token", "temporal")
-    monkeypatch.setattr(recovery, "places", lambda names: (*places(names), token))
+PEM = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEG\n-----END PRIVATE KEY-----\n"
+
+
+def test_what_a_component_alone_reads_is_kept_as_well_each_host_has_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    echo = replace(components.of("ui"), reads=(Reads("token"), Reads("key", scope="host", reloaded=True)))
+    monkeypatch.setattr(components, "of_roles", lambda roles: (echo,) if "frontend" in roles else ())
+    front = next(host.name for host in HOSTS if host.has(Role.FRONTEND))
     answers = all_have(temporal=BLUE)
-    answers["db-1"] |= {"echo/echo_token": GREEN}
-    assert read_passwords(fleet(answers), HOSTS, "oslo") == {"temporal_db": BLUE, "echo_token": GREEN}
-    alone = {**all_have(), "db-1": {"echo/echo_token": GREEN}}
+    answers[front] |= {"ui/token": GREEN, "ui/key": PEM}
+    assert read_passwords(fleet(answers), HOSTS, "oslo") == {
+        "temporal_db": BLUE,
+        "token": GREEN,
+        f"key.{front}": PEM,
+    }
+    alone = {**all_have(), front: {"ui/token": GREEN}}
     with pytest.raises(StepFailedError, match="no host has a password of this cluster"):
         read_passwords(fleet(alone), HOSTS, "oslo")
+
+
+def test_what_is_no_text_is_refused_by_its_host() -> None:
+    for value in ("not base64!", "/w=="):
+        answers = all_have(temporal=BLUE)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tests.unit.deploy.test_recovery.sent", lambda _, value=value: value)
+            with pytest.raises(StepFailedError, match="in the place of a secret is none"):
+                read_passwords(fleet(answers), HOSTS, "oslo")
 
 
 def test_hosts_without_any_make_no_file() -> None:

@@ -139,7 +139,7 @@ def test_nothing_runs_before_every_host_is_prepared_and_the_database_comes_first
     assert outcome.ok
     order = hosts.asked
     first_switch = next(i for i, (_, step) in enumerate(order) if step == "switch")
-    prepared = {host for host, step in order[:first_switch] if step == "secrets"}
+    prepared = {host for host, step in order[:first_switch] if step == "stage"}
     assert prepared == {host.name for host in cluster.hosts}
     assert order[first_switch][0] == "db-1"
     assert order.index(("db-1", "schema")) < order.index(("history-1", "switch"))
@@ -260,7 +260,7 @@ def test_on_each_host_the_order_of_the_steps_is_the_promise(host: str) -> None:
     hosts = FakeHosts(fresh(cluster))
     run(hosts, cluster, bundles)
     steps = hosts.steps_of(host)
-    wanted = ["preflight", "stage", "validate", "pull", "secrets", "switch", "up", "confirm"]
+    wanted = ["preflight", "stage", "validate", "pull", "switch", "up", "confirm"]
     assert [step for step in steps if step in wanted] == wanted
 
 

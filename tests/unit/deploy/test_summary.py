@@ -39,7 +39,7 @@ def test_values_files_services_and_namespaces_are_named() -> None:
     )
     assert of_plan(plan) == (
         "postgresql.conf: jit on -> off; + etc/sysctl.d/90-x.conf; restarts postgresql; starts ui; "
-        "password of temporal/db_password; namespace billing: retention 72h -> 240h; "
+        "secret temporal/db_password; namespace billing: retention 72h -> 240h; "
         "namespace new: retention 1h"
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +13,7 @@ from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.rollout import Rollout
 from tempo_infra.deploy.run import Plan
 from tempo_infra.inventory.cluster import Cluster
+from tempo_infra.on_host import manifest
 from tempo_infra.on_host.accounts import Accounts, Shared
 from tempo_infra.on_host.state import HostState
 from tempo_infra.on_host.steps import change
@@ -65,7 +68,12 @@ def test_steps_get_the_numbers_of_their_host() -> None:
 
     assert args("db-1", "data")["uid"] == 999
     assert args("db-1", "preflight")["data_uid"] == 999
-    assert set(args("db-1", "secrets")["uids"].values()) == {OWN.temporal}
+    [staged] = [one for name, one in hosts.given if (name, one.name) == ("db-1", "stage")]
+    with tarfile.open(fileobj=io.BytesIO(staged.payload)) as tar:
+        inside = tar.extractfile(manifest.NAME)
+        assert inside is not None
+        made = manifest.parse(inside.read())
+    assert {one.uid for one in made.material.values()} == {OWN.temporal}
     assert args("front-1", "preflight")["nobodys"] == [60902, 60903]
     assert change.Preflight(**args("db-1", "preflight")).nobodys == [60902, 60903]  # 999 is the data's
 

@@ -17,7 +17,7 @@ from tests.unit.on_host.a_host import FILES, NEW, OLD, is_whole, make, state
 STALE, SWAPPINESS = "etc/sysctl.d/59-of-then.conf", "proc/sys/vm/swappiness"
 
 
-@pytest.fixture(params=[None, "", "{", "[]", '{"format": 3}'])
+@pytest.fixture(params=[None, "", "{", "[]", '{"format": 99}'])
 def layout(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     """The current generation has a file that the other one has not, which sets a value of the kernel."""
     monkeypatch.setattr(unattended, "end_scope", lambda _: None)

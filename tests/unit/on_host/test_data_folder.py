@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import socket
 import struct
@@ -19,9 +18,9 @@ from tempo_infra.on_host import (
     data_folder,
     identity,
     leaving,
+    manifest,
+    material,
     preflight,
-    secret_files,
-    state,
     untrusted,
     users,
 )
@@ -29,8 +28,9 @@ from tempo_infra.on_host.data_folder import Found, look, look_or_why
 from tempo_infra.on_host.database import make_data_folder
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.login import login
+from tempo_infra.on_host.manifest import Manifest, Material
 from tempo_infra.on_host.shell import StepError
-from tempo_infra.on_host.steps import change, reading, upkeep
+from tempo_infra.on_host.steps import change, upkeep
 from tests.unit.source import nodes
 
 SECRET = "root:$6$hash-of-root:20000:0:99999:7:::"
@@ -389,20 +389,15 @@ def test_what_lies_in_the_place_of_a_secret_is_none_and_is_written_over(layout: 
     folder = layout.secrets / "temporal"
     folder.mkdir(parents=True)
     PLANTED[kind][0](folder / "db_password")
-    args = reading.State({}, [], ["temporal/db_password"], "00" * 32)
-    assert state._secret_digests(layout, args) == {"temporal/db_password": None}
+    assert material.found(layout, bytes(32), "temporal/db_password") is None
     with pytest.raises(StepError, match="not a file"):
         login(layout, change.Login("127.0.0.1", 1, "d", "r", "o", "temporal/db_password"))
     if kind == "a folder":
         return  # a rename can't replace it: the step fails, by name
-    written = secret_files.write_secrets(
-        layout,
-        change.Secrets(
-            {"temporal": os.geteuid()},
-            payload=json.dumps({"temporal": {"db_password": "the new one"}}).encode(),
-        ),
-    )
-    assert written.written == ["temporal/db_password"]
+    one = Material("db_password", "temporal", os.geteuid(), material.digest(b"key", b"the new one"))
+    files = {manifest.KEY: b"key", f"{material.IN_ARCHIVE}temporal/db_password": b"the new one"}
+    written = material.write(layout, Manifest(material={"temporal/db_password": one}), files)
+    assert written == ["temporal/db_password"]
     assert not (folder / "db_password").is_symlink()
     assert (folder / "db_password").read_text() == "the new one"
     assert (layout.root / "etc/shadow").read_text() == SECRET
@@ -428,16 +423,16 @@ NAMED_BY = {
         "leaving.py",  # its place, in the answer
     },
     "secrets": {
-        "secret_files.py",  # makes folders, and files by temporary name and rename
+        "material.py",  # makes folders, and files by temporary name and rename
         "ownership.py",  # owner and mode: looked at without following, set by descriptor
-        "state.py",
+        "garbage.py",  # lists names, and takes folders away
         "login.py",
         "arming.py",  # names in a compose file, and whether root's folder has them
         "retiring.py",  # takes folders away, by descriptor
         "ejecting.py",  # as well
         "leftovers.py",  # lists names
     },
-    "initdb": {"identity.py"},  # as secret_files.py
+    "initdb": {"identity.py"},  # as material.py
 }
 READS = {"read_text", "read_bytes", "open", "stat", "exists", "is_file", "glob", "rglob", "iterdir", "walk"}
 

@@ -36,7 +36,7 @@ def args(made: Bundle, archive: bytes) -> change.Stage:
 
 
 def staged(layout: Layout, made: Bundle) -> None:
-    archive = pack(made)
+    archive = pack(made, {})
     stage(layout, args(made, archive))
 
 
@@ -57,7 +57,7 @@ def test_a_staged_generation_holds_every_file_and_nothing_runs_from_it_yet(tmp_p
 
 def test_staging_again_writes_nothing(tmp_path: Path) -> None:
     layout, made = Layout(tmp_path), bundle()
-    archive = pack(made)
+    archive = pack(made, {})
     assert stage(layout, args(made, archive)).written
     assert not stage(layout, args(made, archive)).written
 
@@ -65,7 +65,7 @@ def test_staging_again_writes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cut", [0, 1, 100])
 def test_a_cut_archive_gets_no_name(tmp_path: Path, cut: int) -> None:
     layout, made = Layout(tmp_path), bundle()
-    archive = pack(made)
+    archive = pack(made, {})
     with pytest.raises(StepError, match="arrived cut or changed"):
         stage(layout, replace(args(made, archive), payload=archive[:cut]))
     assert names(tmp_path) == []
@@ -73,7 +73,7 @@ def test_a_cut_archive_gets_no_name(tmp_path: Path, cut: int) -> None:
 
 def test_a_manifest_that_was_not_planned_is_refused(tmp_path: Path) -> None:
     made, other = bundle(), bundle(docker_dash="x")
-    archive = pack(other)
+    archive = pack(other, {})
     with pytest.raises(StepError, match="not the one that was planned"):
         stage(Layout(tmp_path), replace(args(other, archive), digest=made.digest))
 
@@ -140,7 +140,7 @@ def test_a_folder_that_was_edited_stays_where_a_full_disk_keeps_the_right_one_fr
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    archive = pack(made)
+    archive = pack(made, {})
     monkeypatch.setattr(generation, "write_new", full)
     with pytest.raises(OSError, match="No space left"):
         stage(layout, replace(args(made, archive), repair=[FOLDER], aside="taken-over/r1"))
@@ -149,7 +149,7 @@ def test_a_folder_that_was_edited_stays_where_a_full_disk_keeps_the_right_one_fr
 
 def test_a_folder_that_was_edited_in_place_is_put_right_and_kept_aside(tmp_path: Path) -> None:
     layout, made = Layout(tmp_path), bundle()
-    archive = pack(made)
+    archive = pack(made, {})
     staged(layout, made)
     file = layout.state / FOLDER / "server.yaml"
     file.write_text("mine\n")

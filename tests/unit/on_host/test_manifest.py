@@ -52,7 +52,14 @@ OLDER = {
 def test_what_is_written_is_what_is_read() -> None:
     assert parse(WHOLE.text) == WHOLE
     assert parse(parse(WHOLE.text).text).text == WHOLE.text
-    assert json.loads(WHOLE.text)["format"] == 2
+    assert json.loads(WHOLE.text)["format"] == 3
+
+
+def test_format_2_lists_no_secrets() -> None:
+    body = json.loads(WHOLE.text)
+    del body["material"]
+    found = parse(json.dumps({**body, "format": 2}))
+    assert (found.format, found.material, found.instances) == (2, {}, WHOLE.instances)
 
 
 def test_a_job_is_not_asked_and_whoever_is_asked_is_asked_where_the_manifest_says() -> None:
@@ -112,7 +119,7 @@ def test_compose_is_asked_for_the_mounts_of_format_1_only(
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"format": 3}, "it has format 3: a later version wrote it"),
+        ({"format": 4}, "it has format 4: a later version wrote it"),
         ({"format": 1}, "KeyError|no text|neither"),
         ({"instances": {"a": {"component": "a", "image": 3}}}, "'3' is no text"),
         ({"instances": {"a": {"component": "a", "image": "i", "listens": "all"}}}, "'all' is no list"),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
 
 from tempo_infra.on_host.layout import Layout
+from tempo_infra.on_host.manifest import Manifest, Material
+from tempo_infra.on_host.material import passwords
 from tempo_infra.on_host.origin import Origin, keep, read
-from tempo_infra.on_host.secret_files import passwords, write_secrets
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.steps import change, reading
 
@@ -55,19 +56,37 @@ def test_a_damaged_record_lets_nobody_through(text: str, tmp_path: Path) -> None
 
 def with_passwords(root: Path) -> Layout:
     layout = Layout(root)
-    body = {"temporal": {"db_password": "blue's"}, "temporal-green": {"db_password": "green's"}}
-    uid = os.geteuid()
-    owners = {"temporal": uid, "temporal-green": uid}
-    write_secrets(layout, change.Secrets(owners, payload=json.dumps(body).encode()))
+    for reader, value in (("temporal", "blue's"), ("temporal-green", "green's\n")):
+        (layout.secrets / reader).mkdir(parents=True)
+        (layout.secrets / reader / "db_password").write_text(value)
     return layout
 
 
 def test_passwords_are_read_for_who_has_lost_the_file(tmp_path: Path) -> None:
     assert passwords(Layout(tmp_path), ALL) == {}
     layout = with_passwords(tmp_path)
-    assert passwords(layout, ALL) == {
-        "temporal/db_password": "blue's",
-        "temporal-green/db_password": "green's",
+    assert {name: b64decode(one) for name, one in passwords(layout, ALL).items()} == {
+        "temporal/db_password": b"blue's",
+        "temporal-green/db_password": b"green's\n",
+    }
+
+
+def test_what_lies_by_its_content_is_found_by_what_it_is_called(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    listed = {
+        "echo-3f2a/token": Material("token", "echo", 1000, "d"),
+        "echo-reloaded-aa/seal": Material("seal", "echo", 1000, "d", reloaded=True),
+    }
+    (layout.generations / "g").mkdir(parents=True)
+    (layout.generations / "g/manifest.json").write_bytes(Manifest(material=listed).text)
+    layout.current.symlink_to("generations/g")
+    for path in ("echo-3f2a/token", "echo-reloaded/seal", "echo/token"):
+        (layout.secrets / path).parent.mkdir(parents=True)
+        (layout.secrets / path).write_text(path)
+    found = passwords(layout, reading.Passwords(["echo/token", "echo/seal", "echo/other"]))
+    assert {name: b64decode(one).decode() for name, one in found.items()} == {
+        "echo/token": "echo-3f2a/token",
+        "echo/seal": "echo-reloaded/seal",
     }
 
 
@@ -82,7 +101,7 @@ def test_what_the_reader_put_in_the_place_of_a_password_is_not_followed(planted:
     elif planted == "pipe":
         os.mkfifo(path)
     elif planted == "large":
-        path.write_bytes(b"x" * 5000)
+        path.write_bytes(b"x" * 70_000)
     else:
         path.mkdir()
     with pytest.raises((StepError, OSError), match=r"db_password|Too many levels"):

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import generation, ownership, secret_files
+from tempo_infra.on_host import generation, manifest, material, ownership
 from tempo_infra.on_host.durable import make_folder, write_new
 from tempo_infra.on_host.layout import Layout
-from tempo_infra.on_host.manifest import Entry
+from tempo_infra.on_host.manifest import Entry, Manifest, Material
 from tempo_infra.on_host.ownership import Wrong, of_generation, of_secrets, put_right, wrong
 from tempo_infra.on_host.shell import StepError
-from tempo_infra.on_host.steps import change
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners are root's to give")
 
@@ -172,11 +170,12 @@ def test_an_installed_file_with_another_mode_is_written_again(layout: Layout) ->
 
 
 def test_a_password_that_its_reader_can_not_read_is_written_again(layout: Layout) -> None:
-    payload = json.dumps({"temporal": {"db_password": CONTENT.decode()}}).encode()
-    args = change.Secrets({"temporal": 1000}, payload=payload)
-    assert secret_files.write_secrets(layout, args).written == []
+    key = b"key"
+    one = Material("db_password", "temporal", 1000, material.digest(key, CONTENT))
+    made, files = Manifest(material={NAME: one}), {manifest.KEY: key, f"{material.IN_ARCHIVE}{NAME}": CONTENT}
+    assert material.write(layout, made, files) == []
     (layout.secrets / NAME).chmod(0)
-    assert secret_files.write_secrets(layout, args).written == [NAME]
+    assert material.write(layout, made, files) == [NAME]
     assert found(layout) == []
 
 

@@ -24,6 +24,21 @@ def test_old_keys_go_and_the_count_goes_on() -> None:
     assert (len(origin.keys), origin.write) == (KEPT, KEPT + 5)
 
 
+def test_the_key_of_digests_stays_the_same_and_is_no_key_of_the_file() -> None:
+    first = Origin().next({}, {})
+    origin, key = first, first.material_key([])
+    for _ in range(KEPT + 5):
+        origin = origin.next({}, {})
+        assert origin.material_key(["another password by now"]) == key
+    assert Origin().next({}, {}).material_key([]) != key
+    assert key.hex() not in (*first.keys, *first.digests)
+
+
+def test_a_file_without_keys_has_a_key_of_digests_by_what_is_in_it() -> None:
+    assert Origin().material_key(["a", "b"]) == Origin().material_key(["b", "a"])
+    assert Origin().material_key(["a", "b"]) != Origin().material_key(["a", "c"])
+
+
 def test_what_was_generated_stays_so_for_as_long_as_it_is_the_same() -> None:
     origin = Origin().next({"a": PASSWORD}, {"a": PASSWORD})
     for _ in range(KEPT + 5):

@@ -1,6 +1,6 @@
 """A component that only the tests have: it answers over HTTP, from a file, to who knows its secret."""
 
-from tempo_infra.components.component import Component, ConfigFile, Http, Memory, Port, Reach
+from tempo_infra.components.component import Component, ConfigFile, Http, Memory, Port, Reach, Reads
 
 ECHO = Component(
     name="echo",
@@ -15,11 +15,16 @@ ECHO = Component(
     go=False,
     ports=(Port("http", 8990, Reach.MEMBERS),),
     files=(ConfigFile("server.yaml", "yaml", "restarts echo", free=True),),
-    reads=("echo_token",),
+    reads=(Reads("echo_token"), Reads("echo_seal", scope="host", reloaded=True, signal="HUP")),
     health=Http(),
     needs=("frontend",),
     asks=("frontend",),
-    command=("/echo", "/etc/tempo-infra/server.yaml", "/run/secrets/own/echo_token"),
+    command=(
+        "/echo",
+        "/etc/tempo-infra/server.yaml",
+        "/run/secrets/own/echo_token",
+        "/run/secrets/reloaded/echo_seal",
+    ),
     environment=(("ECHO_NAME", "one: two"),),
     restart="nobody hears an echo",
     probe=f"{__name__}.host",

@@ -6,6 +6,7 @@ from contextlib import closing
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
+from tempo_infra.on_host import material
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.probes.reading import Unread
 
@@ -20,9 +21,11 @@ MOST_BYTES = 4096
 
 def read(asked: Asked) -> dict[str, object]:
     """Return what it answers to somebody who has no token, and its greeting to one who has."""
-    token = (Layout().secrets / TOKEN).read_text()
+    token = material.value(Layout(), TOKEN)
+    if token is None:
+        raise Unread("its token is gone")
     refused, _ = _ask(asked, "")
-    status, greeting = _ask(asked, token)
+    status, greeting = _ask(asked, token.decode())
     if status != OK:
         raise Unread(f"it answers {status} to its own token")
     return {"without": refused, "greeting": greeting}
