@@ -49,6 +49,7 @@ def places() -> tuple[Place, ...]:
         Place(str(layout.kernel_before), "kernel values of before the first provision"),
         Place(str(layout.compose_version), "which compose is here, until its files change"),
         Place(str(layout.lock), "a flock of the run that is at work"),
+        Place(f"{layout.arriving}/*.tar", "images on their way here, until they are loaded", lasts=False),
         Place(f"{layout.runs}/<run>/before", "what the last change could overwrite", lasts=False),
         Place(
             f"{layout.runs}/*.json",

@@ -58,7 +58,8 @@ def _state(service: Planned, container: Container | None, docker: Docker) -> Fin
     "each container runs the image that was pinned",
     severity=Severity.MAJOR,
     phase=Phase.AFTER,
-    wants="the image of the generation, named by its digest; a name without a digest warns",
+    wants="the image of the generation, named by its digest, or by its tag where ssh brought it; a name "
+    "without either warns",
     remedy="tempo-infra images pin -i {inventory}, then " + _PROVISION,
     source="https://docs.docker.com/reference/compose-file/services/#image",
 )
@@ -72,8 +73,9 @@ def _image(service: Planned, container: Container | None, _docker: Docker) -> Fi
         return skipped("it doesn't run")
     if container.image != service.image:
         return Finding(outcome=Outcome.FAIL, found=container.image, wanted=service.image)
-    pinned = "@sha256:" in container.image
     name, _, digest = container.image.partition("@")
+    digest = digest or service.content  # one that was brought has it in the generation, and its tag
+    pinned = bool(digest)
     return Finding(
         outcome=Outcome.PASS if pinned else Outcome.WARN,
         found=f"{name}@{digest[:19]}…" if pinned else f"{name}, not pinned",

@@ -71,9 +71,11 @@ def rollback(
     from tempo_infra.cli.confirmation import go_on
     from tempo_infra.cli.interrupt import stoppable
     from tempo_infra.cli.resume import reached
+    from tempo_infra.deploy.bringing import Stock
     from tempo_infra.deploy.preview import preview
     from tempo_infra.deploy.rollback import roll_back
     from tempo_infra.deploy.run_back import must_be_one
+    from tempo_infra.deploy.steps import brought
     from tempo_infra.deploy.way_back import way_back
     from tempo_infra.on_host.layout import ZERO
 
@@ -83,10 +85,11 @@ def rollback(
     with (
         reached(inventory, host, ask=ask_sudo_password) as (fleet, cluster, hosts),
         stoppable(fleet, *DECIDES, f"  what now:  {hint('status', inventory, host or ())}"),
+        Stock(cluster.images) as stock,
     ):
         way = way_back(fleet, cluster, hosts, to, run)
         _refuse(way.errors)
-        plan, unable = preview(fleet, hosts, way.to)
+        plan, unable = preview(fleet, hosts, way.to, stock)
         _refuse(unable)
         for line in _lines(way, plan, diffs=dry_run):
             typer.echo(line)
@@ -94,7 +97,8 @@ def rollback(
             raise typer.Exit
         _refuse_unsure(way, yes=yes)
         go_on((), yes=yes or to == ZERO or not way.to)
-        gone = roll_back(fleet, cluster, hosts, way)
+        images = {one.host: brought(one.bring, stock.feed(one.bring)) for one in plan.hosts}
+        gone = roll_back(fleet, cluster, hosts, way, images)
     _tell(gone, way, cluster, host or ())
     raise typer.Exit(exit_code(gone.errors.values(), failed=gone.stopped))
 

@@ -101,7 +101,8 @@ def opened(
         from tempo_infra.deploy.rollout import Rollout
 
         rollout = Rollout(cluster, bundles, supply, fleet, options, settings)
-        yield Run(cluster, hosts, rollout, relay, fleet, store, hiding)
+        with rollout.stock:
+            yield Run(cluster, hosts, rollout, relay, fleet, store, hiding)
 
 
 def _supply(found: Found, cluster: Cluster) -> Supply:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from pydantic import TypeAdapter
 
 from tempo_infra.deploy.events import Progress, State
+from tempo_infra.deploy.feeding import Feed, requests
 from tempo_infra.deploy.responses import read
 from tempo_infra.errors import TempoInfraError, UnreachableError
 from tempo_infra.ssh import fan_out, threads_for
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from tempo_infra.deploy.feeding import Todo
     from tempo_infra.deploy.session import Session
     from tempo_infra.inventory.cluster import Host
     from tempo_infra.on_host.steps.step import Step
@@ -112,7 +114,7 @@ class Fleet:
         errors = {name: answer for name, answer in answers.items() if isinstance(answer, TempoInfraError)}
         return {name: a for name, a in answers.items() if not isinstance(a, TempoInfraError)}, errors
 
-    def do(self, steps: Mapping[str, Sequence[Step]], hosts: Iterable[Host]) -> dict[str, TempoInfraError]:
+    def do(self, steps: Mapping[str, Sequence[Todo]], hosts: Iterable[Host]) -> dict[str, TempoInfraError]:
         """Let hosts work through their steps, reported as they go; the errors by host name."""
         return self.each(self._with_steps(hosts, steps), lambda host: self._call(host, steps))[1]
 
@@ -128,13 +130,21 @@ class Fleet:
 
         return self.each(self._with_steps(hosts, steps), work)
 
-    def _with_steps(self, hosts: Iterable[Host], steps: Mapping[str, Sequence[Step]]) -> list[Host]:
+    def _with_steps(self, hosts: Iterable[Host], steps: Mapping[str, Sequence[Todo]]) -> list[Host]:
         found = [host for host in hosts if steps.get(host.name)]
-        self.begun |= any(step.CHANGES for host in found for step in steps[host.name])
+        todo = (step for host in found for step in steps[host.name])
+        self.begun |= any(isinstance(step, Feed) or step.CHANGES for step in todo)
         return found
 
-    def _call(self, host: Host, steps: Mapping[str, Sequence[Step]]) -> list[object]:
-        return self.session(host).call(steps[host.name], lambda event: self._tell(host.name, event))
+    def _call(self, host: Host, steps: Mapping[str, Sequence[Todo]]) -> list[object]:
+        session, found = self.session(host), list[object]()
+        for part in requests(steps[host.name]):
+            if isinstance(part, Feed):
+                self.at[host.name] = part.step
+                part.give(session, self.report)
+            else:
+                found += session.call(part, lambda event: self._tell(host.name, event))
+        return found
 
     def _tell(self, host: str, event: Event) -> None:
         if event.state == "started":

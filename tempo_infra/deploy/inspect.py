@@ -20,6 +20,7 @@ from tempo_infra.on_host.state import HostState
 from tempo_infra.on_host.steps.reading import State
 from tempo_infra.render import Known
 from tempo_infra.secrets import Found
+from tempo_infra.secrets.certificates import not_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,9 @@ class Supply:
     @property
     def known(self) -> dict[str, Known]:
         """What bundles may know of the secrets."""
-        return {name: Known(self.digest(one.value)) for name, one in self.secrets.items()}
+        return {
+            name: Known(self.digest(one.value), not_after(one.value)) for name, one in self.secrets.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ def read_state(
         subnets=sorted({*subnets(bundle), *CANDIDATES}),
         compose=bundle.file(COMPOSE).content.decode(),
         host=internal,
+        contents=bundle.manifest.contents,
     )
     *_, answer = session.call([*first, question])
     state = read(_adapter(), answer, session.host, "state")

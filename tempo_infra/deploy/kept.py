@@ -62,7 +62,7 @@ class Kept:
             self._origins |= dict.fromkeys(steps.keys() - errors.keys(), origin.digests[-1])
         return errors
 
-    def done(self, stage: Mapping[str, Sequence[Step]], errors: Collection[str]) -> None:
+    def done(self, stage: Mapping[str, Sequence[object]], errors: Collection[str]) -> None:
         """Take it how a stage of the run ended, in which hosts may have got the record."""
         told = {
             name for name, some in stage.items() if any(isinstance(s, change.ClusterRecord) for s in some)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tempo_infra.deploy.bringing import NOTHING, Bring
 from tempo_infra.deploy.difference import unified
 from tempo_infra.deploy.engine import version
 from tempo_infra.deploy.network import new_subnets
@@ -77,7 +78,8 @@ class HostPlan:
     found: Mapping[str, str] = field(default_factory=dict)  # what is wrong with services, in words
     recreates: tuple[str, ...] = ()  # services that are recreated although compose would leave them
     secrets: tuple[SecretChange, ...] = ()
-    pull: tuple[str, ...] = ()  # images that are not on the host
+    pull: tuple[str, ...] = ()  # images that are not on the host, which pulls them
+    bring: Bring = NOTHING  # images that this machine brings
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()  # each one ends the run before anything is changed
     installed: Mapping[str, str | None] = field(default_factory=dict)  # digests of owned files, as seen
@@ -104,7 +106,7 @@ class HostPlan:
     def keeps_generation(self) -> bool:
         """Whether the host itself is as it should be: namespaces live in Temporal, not on a host."""
         todo = (self.changes, self.restarts, self.starts, self.stops, self.secrets, self.notes, self.repair)
-        return not any(todo) and not self.wrong
+        return not any(todo) and not self.wrong and not self.bring
 
     @property
     def files_only(self) -> bool:
@@ -116,6 +118,7 @@ class HostPlan:
             or self.secrets
             or self.notes
             or self.pull
+            or self.bring
             or self.repair
         )
         owned = all(change.path.startswith("etc/") for change in self.changes) and all(
@@ -149,7 +152,7 @@ def plan_host(
         starts=touched.starts,
         stops=touched.stops,
         secrets=_secrets(bundle, state, secrets),
-        pull=tuple(image for image in bundle.images if image not in state.images),
+        pull=tuple(one for one in bundle.images if one not in {*state.images, *bundle.manifest.contents}),
         found=touched.found,
         recreates=touched.recreates,
         notes=(*_notes(bundle, state, allowed, unconfirmed=unconfirmed), *touched.waits),

@@ -63,6 +63,13 @@ def allowed(options: Options, cluster: Cluster, bundles: Sequence[Bundle]) -> Al
 
 def of_inventory(cluster: Cluster) -> tuple[tuple[str, str], ...]:
     """Return what stands in the way on every host: its place in the inventory, and what to do."""
+    place = cluster.place("images", "digests")
+    if unpinned := [name for name in cluster.brought if not cluster.images.content(name)]:
+        what = (
+            f"{', '.join(unpinned)}: brought by ssh, and nothing says which content; "
+            f"`{hint('images pin', cluster.path)}` writes the digests of what is in images.archives"
+        )
+        return ((place, what),)
     if not cluster.floating or "floating-images" in cluster.accept:
         return ()
     what = (
@@ -70,7 +77,7 @@ def of_inventory(cluster: Cluster) -> tuple[tuple[str, str], ...]:
         f"`{hint('images pin', cluster.path)}` writes their digests "
         "(or take the risk: accept: [floating-images])"
     )
-    return ((cluster.place("images", "digests"), what),)
+    return ((place, what),)
 
 
 def nobodys(bundle: Bundle, generation: str | None, *, shared: bool) -> list[int]:
@@ -85,10 +92,13 @@ def nobodys(bundle: Bundle, generation: str | None, *, shared: bool) -> list[int
     return sorted(accounts.readers(bundle.users, database=database).keys() & set(OWN.numbers))
 
 
-def needed(bundle: Bundle) -> tuple[int, int]:
-    """Return the bytes and inodes that a push of this bundle wants free: twice its payload, and a reserve."""
+def needed(bundle: Bundle, arriving: int = 0) -> tuple[int, int]:
+    """Return the bytes and inodes that a push of this bundle wants free: twice its payload, and a reserve.
+
+    `arriving`: bytes of images that are brought, which lie there until they are loaded.
+    """
     payload = sum(len(file.content) for file in bundle.files)
-    return 2 * payload + SPARE_BYTES, 2 * len(bundle.files) + SPARE_FILES
+    return 2 * payload + arriving + SPARE_BYTES, 2 * len(bundle.files) + SPARE_FILES
 
 
 def bindings(bundle: Bundle) -> list[str]:

@@ -22,6 +22,7 @@ from tempo_infra.render.bundle import Bundle, File
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tempo_infra.deploy.bringing import Stock
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.errors import TempoInfraError
@@ -31,28 +32,42 @@ OVERWRITES = Allowed(take_over=True)  # what somebody edited is kept aside, as `
 
 
 def preview(
-    fleet: Fleet, hosts: Sequence[Host], to: Mapping[str, str]
+    fleet: Fleet, hosts: Sequence[Host], to: Mapping[str, str], stock: Stock
 ) -> tuple[Plan, dict[str, TempoInfraError]]:
     """Read the generations and what runs now, and compare; the errors of hosts that can't go there.
 
     What stands in a plan's way does not stand in this one's: the host has run that generation. What can't be
     compared, as with a damaged manifest of the one that is current, is said in the plan and ends nothing.
+    But images that are gone there, and that nobody can bring, do: a host can't go there without.
     """
     steps = {name: [reading.KeptGeneration(digest)] for name, digest in to.items()}
     kept, errors = fleet.ask(steps, hosts, KeptGeneration)
     going = [host for host in hosts if to.get(host.name, ZERO) != ZERO and host.name in kept]
     bundles, damaged = fleet.each(going, lambda one: bundle_of(one.name, kept[one.name], to[one.name]))
     there = [host for host in going if host.name in bundles]
-    plans, failed = fleet.each(there, lambda host: _plan(fleet, host, bundles[host.name], to[host.name]))
-    return Plan(tuple(plans.values()), failed, {}), errors | damaged
+    plans, failed = fleet.each(
+        there, lambda host: _plan(fleet, host, bundles[host.name], to[host.name], stock)
+    )
+    without = {name: one for name, one in failed.items() if isinstance(one, WithoutError)}
+    rest = {name: one for name, one in failed.items() if name not in without}
+    return Plan(tuple(plans.values()), rest, {}), errors | damaged | without
 
 
-def _plan(fleet: Fleet, host: Host, bundle: Bundle, digest: str) -> HostPlan:
+class WithoutError(StepFailedError):
+    """Images of a generation are not there, and nobody can bring them."""
+
+
+def _plan(fleet: Fleet, host: Host, bundle: Bundle, digest: str, stock: Stock) -> HostPlan:
     state, _ = read_state(fleet.session(host), bundle, Supply({}), host.internal)
+    bring, without = stock.bring(bundle, state)
+    if without:
+        raise WithoutError("; ".join(without), host=host.name, remedy="nothing was changed")
     made = plan_host(host, bundle, replace(state, tampered={}), {}, OVERWRITES)
     shared = {file.path for file in bundle.files if file.path.startswith("services/")}
     edited = sorted(shared & state.tampered.keys())
-    return replace(made, digest=digest, problems=(), notes=(*made.notes, *map(_stays_edited, edited)))
+    return replace(
+        made, digest=digest, bring=bring, problems=(), notes=(*made.notes, *map(_stays_edited, edited))
+    )
 
 
 def _stays_edited(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets as randomness
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import locks
@@ -28,12 +29,12 @@ from tempo_infra.topology import store
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tempo_infra.deploy.feeding import Todo
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.deploy.way_back import WayBack
     from tempo_infra.errors import TempoInfraError
     from tempo_infra.inventory.cluster import Cluster, Host
     from tempo_infra.on_host.cluster_record import ClusterRecord
-    from tempo_infra.on_host.steps.step import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,18 @@ def says_otherwise(cluster: Cluster, way: WayBack) -> bool:
     return any(meant[name] != generation for name, generation in way.to.items())
 
 
-def roll_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBack) -> Gone:
+def roll_back(
+    fleet: Fleet,
+    cluster: Cluster,
+    hosts: Sequence[Host],
+    way: WayBack,
+    images: Mapping[str, Sequence[Todo]] = MappingProxyType({}),
+) -> Gone:
     """Go: the database first, then the others; confirmed when all are healthy, else all stay where they were.
 
     Who goes to generation 0 has the database until it has stopped: such hosts come first of all, and the
-    database's own last. KeyboardInterrupt ends it as a failure does.
+    database's own last. KeyboardInterrupt ends it as a failure does. `images`: what
+    brings a host those that it lacks, before anything is armed.
     """
     run = randomness.token_hex(4)
     asked = [host for host in hosts if host.name in way.now]
@@ -78,7 +86,9 @@ def roll_back(fleet: Fleet, cluster: Cluster, hosts: Sequence[Host], way: WayBac
     try:
         for group in _order(chosen, way):
             begun.append(group)
-            if errors := fleet.do({host.name: _steps(cluster, host, way, run) for host in group}, group):
+            if errors := fleet.do(
+                {host.name: _steps(cluster, host, way, run, images) for host in group}, group
+            ):
                 break
         else:
             still = change.Still(run, cluster.timing.soak_s)
@@ -149,7 +159,9 @@ def _alone(cluster: Cluster, way: WayBack) -> dict[str, TempoInfraError]:
     return {name: StepFailedError(what, host=name, remedy=remedy)} if left else {}
 
 
-def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
+def _steps(
+    cluster: Cluster, host: Host, way: WayBack, run: str, images: Mapping[str, Sequence[Todo]]
+) -> list[Todo]:
     digest = way.to[host.name]
     internal = next((one.internal for one in way.fit.members if one.name == host.name), host.internal)
     arm = change.Arm(
@@ -165,6 +177,7 @@ def _steps(cluster: Cluster, host: Host, way: WayBack, run: str) -> list[Step]:
     return [
         locks.lock_step(run),
         note(run, f"rollback to {name_of(digest)}", locks.who()),
+        *images.get(host.name, ()),
         arm,
         change.Switch(digest, {}),
         change.BeforeOurs() if digest == ZERO else change.Up([], remove_orphans=True),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.deploy import batches, locks, missing, namespaces, origin, preconditions, restarts, steps
+from tempo_infra.deploy.bringing import Stock
 from tempo_infra.deploy.departing import Departing
 from tempo_infra.deploy.events import Progress, State
 from tempo_infra.deploy.following import Reader
@@ -33,6 +34,7 @@ from tempo_infra.topology import store
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from tempo_infra.deploy.feeding import Todo
     from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.deploy.inspect import Digests, Supply
     from tempo_infra.errors import TempoInfraError
@@ -68,6 +70,7 @@ class Rollout:
         self._reached: Collection[str] = ()  # hosts that were read
         self._locked = self.begun = False  # begun: a host may have been changed
         self._kept = Kept(cluster, fleet, self.run)
+        self.stock = Stock(cluster.images)
 
     @property
     def missing(self) -> bool:
@@ -227,26 +230,29 @@ class Rollout:
             todo = namespaces.changes(self._wanted, self._namespaces(states))
             seen = digest([[one.name, one.had_s] for one in todo])
             found = replace(found, namespaces=todo, state={**found.state, "namespaces": seen})
+        bring, without = self.stock.bring(self._bundles[host.name], state)
         strange = origin.problems(state, self._supply, digests)
-        jumps = tuple(by_version(self._cluster, host.name, state))
+        against = (*by_version(self._cluster, host.name, state), *(() if allowed.take_over else strange))
         found = replace(
             found,
             origin=origin.change(state, self._supply),
+            bring=bring,
             overridden=strange if allowed.take_over else (),
-            problems=(*found.problems, *jumps) if allowed.take_over else (*found.problems, *jumps, *strange),
+            problems=(*found.problems, *without, *against),
         )
         if not found.new_data:
             return found
-        against = preconditions.elsewhere(host, states, new_database=allowed.new_database)
-        return replace(found, problems=(*found.problems, *against))
+        apart = preconditions.elsewhere(host, states, new_database=allowed.new_database)
+        return replace(found, problems=(*found.problems, *apart))
 
     def apply(self, plan: Plan, report: Callable[[Progress], None]) -> Outcome:
         """Do what was planned, stage by stage; at the first failure later stages are not begun."""
         self.begun = True
         plan = replace(plan, hosts=tuple(map(self._named, plan.hosts)))
-        for host_plan in plan.hosts:
-            if host_plan.is_noop:
-                report(Progress(host_plan.host, "unchanged", State.UNCHANGED))
+        for one in plan.hosts:
+            if one.is_noop or one.bring.contents:
+                step, state = ("unchanged", State.UNCHANGED) if one.is_noop else ("pack", State.STARTED)
+                report(Progress(one.host, step, state))
         work = {p.host: self._work(p) for p in plan.changing}
         record = record_of(self._cluster, self.run, plan.hosts, self._departing.remembered())
         armed: set[str] = set()
@@ -329,9 +335,12 @@ class Rollout:
             self.run,
             locks.who(),
             self._options,
+            self.stock.feed(plan.bring, self._stop.is_set),
         )
 
-    def _stages(self, work: dict[str, steps.Work], record: ClusterRecord) -> list[dict[str, list[Step]]]:
+    def _stages(
+        self, work: dict[str, steps.Work], record: ClusterRecord
+    ) -> Sequence[Mapping[str, Sequence[Todo]]]:
         """Return host -> steps for each stage. A stage begins when all hosts have ended the one before."""
         if not work:
             return self._departing.drained()
@@ -351,7 +360,7 @@ class Rollout:
             return steps.start_temporal(work[name], switched=switched, begins=name == begins, late=waiting)
 
         ask = any(one.host.temporal_roles for one in temporal.values()) and database not in services
-        stages: list[dict[str, list[Step]]] = [
+        stages: list[Mapping[str, Sequence[Todo]]] = [
             {database: [steps.local_login()]} if ask else {},
             {name: steps.prepare(one, self._supply) for name, one in work.items()},
             *self._departing.drained(),

@@ -30,6 +30,8 @@ from tempo_infra.topology.instances import members as places
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from tempo_infra.deploy.bringing import Bring
+    from tempo_infra.deploy.feeding import Feed, Todo
     from tempo_infra.deploy.inspect import Supply
     from tempo_infra.deploy.plan import HostPlan
     from tempo_infra.inventory.cluster import Host
@@ -52,11 +54,12 @@ class Work:
     run: str
     who: str
     options: Options = USUAL
+    feed: Feed | None = None  # images that it is sent
 
 
-def prepare(work: Work, supply: Supply) -> list[Step]:
+def prepare(work: Work, supply: Supply) -> list[Todo]:
     """Everything that leaves the running system alone: files and secrets staged and verified, images."""
-    steps = [lock_step(work.run), note(work.run, of_plan(work.plan), work.who)]
+    steps: list[Todo] = [lock_step(work.run), note(work.run, of_plan(work.plan), work.who)]
     if work.plan.keeps_generation:
         return steps
     if work.plan.files_only:
@@ -69,10 +72,16 @@ def prepare(work: Work, supply: Supply) -> list[Step]:
     steps += [
         _stage(work, supply),
         change.Validate(work.plan.digest),
+        *brought(work.plan.bring, work.feed),
         change.Pull(list(work.plan.pull), pull_s(len(work.plan.pull))),
         *([change.TrialStart(work.plan.digest)] if work.host.has(Role.POSTGRESQL) else []),
     ]
     return steps
+
+
+def brought(bring: Bring, feed: Feed | None) -> list[Todo]:
+    """Bring the images that a host lacks: sent, or given their names."""
+    return [*([feed] if feed else []), *([change.Tag(dict(bring.names))] if bring.names else [])]
 
 
 def note(run: str, what: str, who: str) -> change.Note:
@@ -82,7 +91,7 @@ def note(run: str, what: str, who: str) -> change.Note:
 
 def preflight(work: Work) -> change.Preflight:
     """All that the plan saw and that may have moved, looked at once more under the lock."""
-    size, files = needed(work.bundle)
+    size, files = needed(work.bundle, work.feed.parcel.length if work.feed else 0)
     return change.Preflight(
         bytes=size,
         files=files,
@@ -98,6 +107,7 @@ def preflight(work: Work) -> change.Preflight:
         kernel=dict(work.bundle.manifest.kernel) if _insists(work) else {},
         cluster=work.cluster.name,
         renamed_from=work.options.renamed_from,
+        image_bytes=work.feed.room if work.feed else 0,
     )
 
 

@@ -11,6 +11,7 @@ from tempo_infra.inventory.cluster import (
     Disk,
     Host,
     Images,
+    ImageSource,
     InstanceClass,
     Measured,
     Namespace,
@@ -137,7 +138,14 @@ def _values(section: Mapping[str, object]) -> dict[str, Value]:
 
 def _images(section: ImagesSection, folder: Path) -> Images:
     ca_file = _path(section.ca_file, folder) if section.ca_file else None
-    return Images(section.registry or "", dict(section.digests), ca_file)
+    return Images(
+        section.registry or "",
+        dict(section.digests),
+        ca_file,
+        ImageSource(section.source),
+        {name: ImageSource(one) for name, one in section.sources.items()},
+        tuple(_path(one, folder) for one in section.archives),
+    )
 
 
 def _path(text: str, folder: Path) -> Path:

@@ -183,6 +183,16 @@ class Postgres:
     version: str  # the major: "17"
 
 
+class ImageSource(StrEnum):
+    """How a host gets an image."""
+
+    REGISTRY = "registry"  # it pulls
+    SSH = "ssh"  # this machine brings it
+
+
+TAG_DIGITS = 12  # of an image's content, in its tag
+
+
 def image_names(roles: Iterable[str], versions: Mapping[str, str]) -> tuple[str, ...]:
     """Return the images of what hosts of these roles carry, and of what every cluster has, sorted.
 
@@ -195,14 +205,32 @@ def image_names(roles: Iterable[str], versions: Mapping[str, str]) -> tuple[str,
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Where images come from. References are `[registry/]name:tag[@digest]`."""
+    """Where images come from. References are `[registry/]name:tag[@digest]`.
+
+    Of an image that is brought by ssh the tag itself names the content, `name:tag-3776ab0c91de`: no digest
+    that may stand in a reference is the same on all engines, the configuration's is.
+    """
 
     registry: str  # "" for the default registry, else "registry.lab:5000"
     digests: Mapping[str, str]  # "temporalio/server:1.31.2" -> "sha256:…"
     ca_file: Path | None = None  # the registry's certificate authority, where it is a private one
+    source: ImageSource = ImageSource.REGISTRY  # of images that `sources` does not name
+    sources: Mapping[str, ImageSource] = field(default_factory=dict)  # by name without tag: "temporalio/ui"
+    archives: tuple[Path, ...] = ()  # what `docker save` wrote, on this machine
+
+    def is_brought(self, name_and_tag: str) -> bool:
+        """Whether this machine brings an image to the hosts, which pull no such image."""
+        return self.sources.get(name_and_tag.rpartition(":")[0], self.source) is ImageSource.SSH
+
+    def content(self, name_and_tag: str) -> str:
+        """Return the digest of a brought image's configuration; empty for others, and for none."""
+        return self.digests.get(name_and_tag, "") if self.is_brought(name_and_tag) else ""
 
     def reference(self, name_and_tag: str) -> str:
         digest = self.digests.get(name_and_tag)
+        if self.is_brought(name_and_tag):
+            short = (digest or "").removeprefix("sha256:")[:TAG_DIGITS]
+            return f"{name_and_tag}-{short}" if short else name_and_tag
         prefix = f"{self.registry}/" if self.registry else ""
         return f"{prefix}{name_and_tag}" + (f"@{digest}" if digest else "")
 
@@ -300,6 +328,11 @@ class Cluster:
     def floating(self) -> tuple[str, ...]:
         """Those of its images that no digest pins: what they stand for may change."""
         return tuple(name for name in self.image_names if name not in self.images.digests)
+
+    @property
+    def brought(self) -> tuple[str, ...]:
+        """Those of its images that are brought by ssh."""
+        return tuple(name for name in self.image_names if self.images.is_brought(name))
 
     def only(self, names: Iterable[str] | None) -> tuple[Host, ...]:
         """Return the hosts named, in the file's order; all when none is named."""

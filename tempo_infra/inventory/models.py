@@ -108,6 +108,18 @@ class PostgresSection(Section):
 class ImagesSection(Section):
     """Where container images come from."""
 
+    source: fields.ImageSource = Field(
+        default="registry",
+        description="How hosts get images: registry, from which each host pulls; or ssh, by which this "
+        "machine brings them to hosts that lack them.",
+    )
+    sources: dict[fields.Repository, fields.ImageSource] = Field(
+        default={}, description="Images that come another way than `source`: {temporalio/ui: registry}."
+    )
+    archives: list[fields.Path] = Field(
+        default=[],
+        description="What `docker save` wrote, relative to this file: from there images are brought by ssh.",
+    )
     registry: fields.Registry | None = Field(
         default=None,
         description="A registry without scheme, such as registry.example.no:5000. Hosts pull as root: a "
@@ -117,7 +129,9 @@ class ImagesSection(Section):
         default=None, description="The registry's certificate authority (PEM), relative to this file."
     )
     digests: dict[fields.ImageName, fields.Digest] = Field(
-        default={}, description="The exact content of each image; `tempo-infra images pin` writes it."
+        default={},
+        description="The exact content of each image: its digest in the registry, or, of one that is brought "
+        "by ssh, the digest of its configuration; `tempo-infra images pin` writes it.",
     )
 
 

@@ -15,6 +15,7 @@ from tempo_infra.inventory.problems import Loc, Mark, Problem, did_you_mean, quo
 Found: TypeAlias = Iterator[tuple[Loc, str]]
 
 DIGESTS: Loc = ("images", "digests")
+SOURCES: Loc = ("images", "sources")
 
 _PUBLIC = (
     "{}, and nothing protects the cluster's ports there yet;"
@@ -38,7 +39,7 @@ def broken(root: Node, wrong: frozenset[Loc]) -> list[Problem]:
 
 
 def _names_a_key(loc: Loc) -> bool:
-    return loc == ("hosts",) or "thresholds" in loc or loc[:2] == DIGESTS
+    return loc == ("hosts",) or "thresholds" in loc or loc[:2] in (DIGESTS, SOURCES)
 
 
 def _children(root: Node, *loc: str | int) -> list[tuple[Loc, Node]]:
@@ -183,15 +184,29 @@ def _digests_are_of_its_images(root: Node, wrong: frozenset[Loc]) -> Found:
         yield loc, _STALE.format(quoted(name))
 
 
+def _sources_are_of_its_images(root: Node, wrong: frozenset[Loc]) -> Found:
+    names = _images(root, wrong)
+    known = sorted({name.rpartition(":")[0] for name in names or ()})
+    for loc, _ in _children(root, *SOURCES) if names else ():
+        if loc[-1] not in known:
+            hint = did_you_mean(str(loc[-1]), known) or f"; it runs {', '.join(known)}"
+            yield loc, f"the cluster runs no image {quoted(str(loc[-1]))}{hint}"
+
+
 def stale_digests(root: Node, wrong: frozenset[Loc] = frozenset()) -> list[Loc]:
     """Return where digests stand whose image the cluster does not run; none while versions are not known."""
+    names = _images(root, wrong)
+    return [loc for loc, _ in _children(root, *DIGESTS) if loc[-1] not in names] if names else []
+
+
+def _images(root: Node, wrong: frozenset[Loc]) -> tuple[str, ...]:
+    """Return the images that the cluster runs; none while versions or roles are not known."""
     versions = [("temporal", "version"), ("postgres", "version"), ("temporal", "ui")]
     temporal, postgres, ui = (None if loc in wrong else _text(root, *loc) for loc in versions)
     if temporal is None or postgres is None or ui is None or not _roles_are_known(root, wrong):
-        return []
+        return ()
     roles = {role for host, _ in _children(root, "hosts") for _, role in _roles(root, host)}
-    names = image_names(roles, {"temporal": temporal, "postgres": postgres, "ui": ui})
-    return [loc for loc, _ in _children(root, *DIGESTS) if loc[-1] not in names]
+    return image_names(roles, {"temporal": temporal, "postgres": postgres, "ui": ui})
 
 
 RULES: tuple[Callable[[Node, frozenset[Loc]], Found], ...] = (
@@ -204,6 +219,7 @@ RULES: tuple[Callable[[Node, frozenset[Loc]], Found], ...] = (
     _own_classes_are_whole,
     _namespaces_once,
     _digests_are_of_its_images,
+    _sources_are_of_its_images,
     override_rules.values,
     override_rules.names_once,
     override_rules.of_what_runs,

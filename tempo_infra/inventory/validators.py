@@ -10,7 +10,7 @@ import re
 
 from tempo_infra.components import COMPONENTS, port
 from tempo_infra.inventory.addresses import split_port, ssh_address
-from tempo_infra.inventory.cluster import TEMPORAL_ROLES, Role
+from tempo_infra.inventory.cluster import TEMPORAL_ROLES, ImageSource, Role
 from tempo_infra.inventory.countries import COUNTRIES
 from tempo_infra.inventory.dynamic_config import OWN_TEMPLATE
 from tempo_infra.inventory.logins import Login
@@ -33,6 +33,7 @@ LONGEST_PATH = 1024
 MOST_SHARDS = 16384
 SSH_TRANSPORTS = ("paramiko", "openssh")
 NETWORKS = ("bridge", "host")
+IMAGE_SOURCES = tuple(source.value for source in ImageSource)
 LEANS = ("cpu", "io", "memory")
 DISK_KINDS = ("nvme", "ssd", "hdd", "unknown")
 ACCEPTABLE = {
@@ -210,6 +211,14 @@ def _without_scheme(text: str) -> str:
 def image(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9._/-]{0,126}:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", text):
         raise ValueError(f"{quoted(text)} is not an image; write name:tag, such as postgres:17")
+    return text
+
+
+def repository(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._/-]{0,126}", text):
+        raise ValueError(
+            f"{quoted(text)} is not the name of an image; write it without a tag, such as postgres"
+        )
     return text
 
 

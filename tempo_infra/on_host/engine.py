@@ -80,8 +80,14 @@ def has_image(reference: str, *, deadline_s: float) -> bool:
 
 def image_id(reference: str, *, deadline_s: float) -> str:
     """Return the id of an image here, which is a digest of its content; empty when it is not here."""
-    found = ask(f"/images/{_quoted(reference)}/json", deadline_s=deadline_s)
+    found = image(reference, deadline_s=deadline_s)
     return "" if found is None else str(found["Id"])
+
+
+def image(reference: str, *, deadline_s: float) -> "Optional[dict[str, Any]]":
+    """Return what `docker image inspect` says; None for one that is not here."""
+    found: "Optional[dict[str, Any]]" = ask(f"/images/{_quoted(reference)}/json", deadline_s=deadline_s)
+    return found
 
 
 def containers(*, stopped: bool, deadline_s: float) -> "list[dict[str, Any]]":

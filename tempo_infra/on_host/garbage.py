@@ -49,6 +49,7 @@ def sweep(layout: Layout, mounted: "set[str]") -> "list[str]":
     past += [path for path in _children(layout.services) if path.name not in folders]
     past += _past_secrets(layout, kept, read)
     if armed is None:
+        past += [layout.arriving] if layout.arriving.is_dir() else []  # that nobody came back for
         past += [path for path in _children(layout.runs) if not is_record(path.name)]
         past += program.others(layout)
     for path in past:

@@ -1,7 +1,8 @@
 """Which content a generation's images had, so that going back never starts another one under the same name.
 
-A reference with a digest says it itself. One without is a name: what it stands for here, and in the registry,
-may have changed since. So the ids that a generation ran with are kept beside it when it is confirmed.
+A reference with a digest says it itself; of an image that the operator brings, the manifest does. One without
+is a name: what it stands for here, and in the registry, may have changed since. So the ids that a generation
+ran with are kept beside it when it is confirmed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import engine, manifest
+from tempo_infra.on_host.arriving import prove
 from tempo_infra.on_host.containers import PULL_S, pull
 from tempo_infra.on_host.durable import replace_file
 from tempo_infra.on_host.shell import StepError, must
@@ -32,7 +34,7 @@ def remember(layout: Layout, generation: str) -> None:
 
     StepError, OSError; then the next change does it, before anything is switched.
     """
-    wanted = _wanted(layout, generation)
+    wanted = _wanted(_manifest(layout, generation))
     if not wanted or _remembered(layout, generation):
         return
     found = engine.containers(stopped=True, deadline_s=ASK_S)
@@ -46,8 +48,10 @@ def have(layout: Layout, generation: str, *, kept: bool = False) -> None:
     `kept`: it was confirmed once, so there is a content that it had. StepError when an image is gone and its
     name stands for another content now, or nobody knows for which it stood.
     """
+    found = _manifest(layout, generation)
+    prove(layout, found.contents)
     known = _remembered(layout, generation)
-    for reference in _wanted(layout, generation):
+    for reference in sorted(_wanted(found) - found.contents.keys()):
         wanted = "" if "@" in reference else known.get(reference, "")  # Docker itself compares a digest
         here = engine.image_id(reference, deadline_s=ASK_S)
         if not here and kept and not wanted and "@" not in reference:
@@ -74,16 +78,19 @@ def _bring_back(reference: str, wanted: str) -> None:
         )
 
 
-def _wanted(layout: Layout, generation: str) -> "list[str]":
+def _wanted(found: manifest.Manifest) -> "set[str]":
     """Return the references of the services that a generation keeps running."""
+    return {found.instances[name].image for name in found.kept}
+
+
+def _manifest(layout: Layout, generation: str) -> manifest.Manifest:
     try:
-        found = manifest.of_generation(layout, generation)
+        return manifest.of_generation(layout, generation)
     except FileNotFoundError:
         raise StepError(
             f"generation {generation[:12]} is gone from {layout.generations}",
             remedy="nothing was switched; provision with the inventory that it was made from brings it back",
         ) from None
-    return sorted({found.instances[name].image for name in found.kept})
 
 
 def _record(layout: Layout, generation: str) -> Path:

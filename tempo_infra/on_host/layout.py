@@ -82,6 +82,11 @@ class Layout:
         return self.state / "compose.json"
 
     @property
+    def arriving(self) -> Path:
+        """Archives of images that are on their way here."""
+        return self.state / "arriving"
+
+    @property
     def runs(self) -> Path:
         return self.state / "runs"
 

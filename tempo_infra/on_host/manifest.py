@@ -28,6 +28,7 @@ FORMAT, WITHOUT_INSTANCES = 3, 1  # that is written; those from there on are rea
 OWNED = "etc/"
 SERVICES, LEAST_PARTS = "services", 3  # "services/history-3f2a…/server.yaml"
 LARGEST_UID = 2**32 - 2  # the one above it stands for nobody
+CONTENT = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 MODE = re.compile(r"0[0-7]{3}", re.ASCII)
 WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}", re.ASCII)  # of a path of material
 CLUSTER, HOST = "cluster", "host"  # the same on all hosts, or each has its own
@@ -65,6 +66,7 @@ class Instance:
     mounts: "Tuple[str, ...]" = ()  # what it has of its host, by path
     health: "Optional[Health]" = None  # a job is not asked
     data: "Mapping[str, str]" = field(default_factory=dict)  # what its first start has fixed: "shards"
+    content: str = ""  # of an image that is brought here, the digest of its configuration: "sha256:…"
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,11 @@ class Manifest:
         """The containers that are kept running, sorted."""
         return sorted(name for name, one in self.instances.items() if not one.job)
 
+    @property
+    def contents(self) -> "dict[str, str]":
+        """What images that are brought here must be: reference -> digest of the configuration."""
+        return {one.image: one.content for one in self.instances.values() if one.content}
+
     def questions(self, host: str) -> "dict[str, Health]":
         """Return how each container is asked whether it serves; `host`: its internal address."""
         return {name: health.at(one.health, host) for name, one in self.instances.items() if one.health}
@@ -166,6 +173,7 @@ def _instance_json(one: Instance) -> "dict[str, Any]":
         "mounts": one.mounts,
         "health": health.as_json(one.health) if one.health else None,
         "data": dict(one.data),
+        "content": one.content,
     }
     return {name: value for name, value in found.items() if value}
 
@@ -234,6 +242,7 @@ def _instance(one: "dict[str, Any]") -> Instance:
         mounts=_words(one.get("mounts", [])),
         health=health.of(one["health"]) if "health" in one else None,
         data={_word(name): _word(value) for name, value in one.get("data", {}).items()},
+        content=_content(one.get("content", "")),
     )
 
 
@@ -279,6 +288,12 @@ def _word(value: Any) -> str:  # noqa: ANN401 - JSON
     if not isinstance(value, str):
         raise TypeError(f"{str(value)[:20]!r} is no text")
     return value
+
+
+def _content(value: Any) -> str:  # noqa: ANN401 - JSON
+    if _word(value) and not CONTENT.fullmatch(value):
+        raise ValueError(f"{value[:80]!r} is no digest of an image's configuration")
+    return str(value)
 
 
 def _path(value: Any) -> str:  # noqa: ANN401 - JSON

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host.manifest import Entry
 
 MODE, MISSING, KIND, ABOVE, IMMUTABLE = "mode", "missing", "kind", "above", "immutable"
+CONTENT = "content"  # of a secret, whose text is shown nowhere
 GETFLAGS, IMMUTABLE_FLAG, APPEND_FLAG = 0x80086601, 0x10, 0x20  # linux/fs.h: FS_IOC_GETFLAGS, FS_*_FL
 STATE_MODE, SECRETS_MODE, READER_MODE, SECRET_MODE = 0o755, 0o711, 0o700, 0o400
 

@@ -13,6 +13,7 @@ from tempo_infra.on_host import (
     accounts,
     cluster_name,
     data_folder,
+    engine,
     identity,
     kernel_refuses,
     ports,
@@ -47,6 +48,26 @@ def _room(layout: Layout, args: change.Preflight) -> "list[str]":
     if usage.f_files and usage.f_favail < args.files:  # some file systems count none
         found.append(f"{place} needs {args.files} inodes, {usage.f_favail} are free")
     return found
+
+
+def _image_room(layout: Layout, args: change.Preflight) -> "list[str]":
+    """Bytes for images that are brought: as they come, as the engine unpacks them, and as layers."""
+    if not args.image_bytes:
+        return []
+    try:
+        place = layout.root / str((engine.ask("/info", deadline_s=ENGINE_S) or {})["DockerRootDir"]).lstrip(
+            "/"
+        )
+        usage, same = (
+            os.statvfs(place),
+            place.stat().st_dev == data_folder.nearest(layout.state).stat().st_dev,
+        )
+    except (StepError, OSError, LookupError) as error:
+        return [f"nobody knows where the engine keeps images: {error}"]
+    free, wanted = usage.f_bavail * usage.f_frsize, args.image_bytes + (args.bytes if same else 0)
+    if free < wanted:
+        return [f"{place} needs {wanted >> 20} MiB for images that are brought, {free >> 20} MiB are free"]
+    return []
 
 
 def _writes(layout: Layout, args: change.Preflight) -> "list[str]":
@@ -118,6 +139,7 @@ GUARDS: "tuple[Guard, ...]" = (
     _cluster,
     _engine,
     _room,
+    _image_room,
     _writes,
     _address,
     _ports,

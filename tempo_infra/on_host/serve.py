@@ -18,6 +18,7 @@ from tempo_infra.on_host.steps import change, reading, upkeep
 if TYPE_CHECKING:
     from tempo_infra.on_host import (
         arming,
+        arriving,
         bootstrap,
         cluster_name,
         cluster_record,
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
     )
     from tempo_infra.on_host.steps.step import Step
 else:
-    arming, cluster_name, bootstrap = map(Later, ("arming", "cluster_name", "bootstrap"))
+    arming, arriving = map(Later, ("arming", "arriving"))
+    cluster_name, bootstrap = map(Later, ("cluster_name", "bootstrap"))
     cluster_record, containers = map(Later, ("cluster_record", "containers"))
     database, departing = map(Later, ("database", "departing"))
     disk_speed, draining, ejecting, ring = map(Later, ("disk_speed", "draining", "ejecting", "ring"))
@@ -83,6 +85,10 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(change.Stage, lambda s, step: generation.stage(s.layout, step)),
         _does(change.Validate, lambda s, step: containers.validate(s.layout, step)),
         _does(change.Pull, lambda s, step: containers.pull(step, s.say)),
+        _does(change.Receive, lambda s, step: arriving.receive(s.layout, step)),
+        _does(change.Piece, lambda s, step: arriving.piece(s.layout, step)),
+        _does(change.Load, lambda s, step: arriving.load(s.layout, step)),
+        _does(change.Tag, lambda s, step: arriving.tag(s.layout, step)),
         _does(change.TrialStart, lambda s, step: trial_start.trial_start(s.layout, step)),
         _does(change.Origin, lambda s, step: origin.keep(s.layout, step)),
         _does(change.ClusterRecord, lambda s, step: cluster_record.keep(s.layout, step.record)),

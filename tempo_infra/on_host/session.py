@@ -51,7 +51,7 @@ Handler = Callable[["Session", Any], object]  # of one kind of step
 # Read only, or written by who decides, or a record by itself, or the end of the journal.
 UNWRITTEN = {
     *("lock", "unlock", "note", "state", "departed", "confirm", "rollback", "runs", "cluster-record"),
-    *("remove", "eject", "kept-generation"),
+    *("remove", "eject", "kept-generation", "receive", "piece"),
 }
 PIECE_BYTES = 16 * 1024
 MEASURING = {"facts", "clock"}  # steps that change nothing

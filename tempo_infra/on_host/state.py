@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tempo_infra.on_host import (
     accounts,
     condition,
+    contents,
     data_folder,
     engine,
     identity,
@@ -39,7 +40,7 @@ from tempo_infra.on_host.leftovers import find
 from tempo_infra.on_host.network_addresses import addresses
 from tempo_infra.on_host.origin import Origin
 from tempo_infra.on_host.origin import read as read_origin
-from tempo_infra.on_host.ownership import Wrong  # noqa: TC001 - readers of HostState need the type
+from tempo_infra.on_host.ownership import CONTENT, Wrong
 from tempo_infra.on_host.probes.reading import Unread
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.users import OWN, Users, here
@@ -76,6 +77,15 @@ class Edited:
 
 
 @dataclass(frozen=True)
+class Brought:
+    """Images that are brought here: of the wanted generation, and of the current one."""
+
+    nameless: list[str] = field(default_factory=list)  # the content is here, the name is not
+    others: list[str] = field(default_factory=list)  # the name is here, with another content
+    gone: dict[str, str] = field(default_factory=dict)  # of the current generation -> content that it had
+
+
+@dataclass(frozen=True)
 class HostState:
     """The host as the plan sees it. Digests are hex sha256; None means: no such file."""
 
@@ -98,6 +108,7 @@ class HostState:
     data_version: str | None  # PG_VERSION of the data directory
     images: list[str] = field(default_factory=list)  # wanted images that are on the host
     image_ids: dict[str, str] = field(default_factory=dict)  # of each of them, the content that it names now
+    brought: Brought = field(default_factory=Brought)  # images that the operator brings
     configs: dict[str, str] = field(default_factory=dict)  # service -> what compose makes of the wanted file
     configs_now: dict[str, str] = field(default_factory=dict)  # likewise, of the current generation's file
     last_good: str | None = None  # the generation that a failed change goes back to
@@ -144,7 +155,7 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
     questions = provisioned.questions(args.host) if args.host else {}
     answers = docker.engine is not None and not docker.unfit
     containers = _containers(listening, questions) if answers else []
-    images = _images(args.images) if answers else {}
+    images, brought = _images(args, provisioned.contents) if answers else ({}, Brought())
     made = configs(layout, args.compose) if docker.compose else {}
     current = _text(layout.compose_file)
     ours = {container.id for container in containers}
@@ -171,6 +182,7 @@ def read_state(layout: Layout, args: reading.State) -> HostState:
         data_version=data.version,
         images=list(images),
         image_ids=images,
+        brought=brought,
         configs=made,
         configs_now=made if current == args.compose else configs(layout, current) if docker.compose else {},
         last_good=last_good(layout),
@@ -264,7 +276,12 @@ def _tampered(layout: Layout, shipped: Mapping[str, Entry], shown: _Shown) -> di
 def _wrong(layout: Layout, made: manifest.Manifest) -> list[Wrong]:
     wanted = ownership.of_generation(layout, made.files, layout.current.resolve())
     secrets = ownership.of_secrets(layout, *material.owners(layout, made))
-    return ownership.wrong(layout, [*wanted, *secrets])[:MOST_WRONG]
+    altered = (
+        Wrong(str(path), "another content", "that of its generation", CONTENT)
+        for path, right, there in material.compared(layout, layout.current.resolve(), made)
+        if there and not right
+    )
+    return [*ownership.wrong(layout, [*wanted, *secrets]), *altered][:MOST_WRONG]
 
 
 def _docker(layout: Layout) -> Docker:
@@ -302,10 +319,23 @@ def _containers(listening: "dict[str, ports.Holder]", questions: "Mapping[str, H
     ]
 
 
-def _images(wanted: list[str]) -> dict[str, str]:
-    """Return the images of these that are here, with the content that each names."""
+def _images(args: reading.State, had: "Mapping[str, str]") -> "tuple[dict[str, str], Brought]":
+    """Return the wanted images that are here, with the content that each names; what is with brought ones.
+
+    A brought image is here when it is proved to be what it is wanted for. `had`: of the current generation.
+    """
+    wanted = {**had, **args.contents}
     try:
-        ids = {image: engine.image_id(image, deadline_s=ASK_S) for image in wanted}
+        found = {name: engine.image(name, deadline_s=ASK_S) for name in {*args.images, *had}}
+        proved = {
+            name: content in contents.configurations(image)
+            for name, content in wanted.items()
+            if (image := found.get(name)) is not None
+        }
+        missing = [name for name in sorted(wanted) if name not in proved]
+        nameless = [name for name in missing if engine.has_image(wanted[name], deadline_s=ASK_S)]
     except StepError:
-        return {}
-    return {image: found for image, found in ids.items() if found}
+        return {}, Brought()
+    ids = {name: str(one["Id"]) for name in args.images if (one := found[name]) and proved.get(name, True)}
+    gone = {name: had[name] for name in missing if name in had and name not in nameless}
+    return ids, Brought(nameless, sorted(name for name, right in proved.items() if not right), gone)

@@ -48,6 +48,7 @@ def _instance(
     return Instance(
         component=component.role,
         image=image,
+        content=view.content if image == view.image else "",
         job=component.is_job,
         shares_network=shares,
         listens=view.binds if shares else tuple(published.values()),

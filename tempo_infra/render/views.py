@@ -42,6 +42,8 @@ class ServiceView:
     name: str
     kind: str
     image: str
+    brought: bool  # by ssh: nobody pulls it
+    content: str  # of a brought image, the digest of its configuration; "" for others
     user: str
     memory: str
     cpus: float
@@ -234,11 +236,14 @@ def service_view(
     ports = listening(cluster, component)
     shares = cluster.shares_network and component.binds
     uid = int(getattr(users, component.user))
+    image = component.image.format_map(cluster.versions)
     reloads = any(one.reloaded for one in component.own_material)
     return ServiceView(
         name=container.name,
         kind=component.kind,
-        image=cluster.images.reference(component.image.format_map(cluster.versions)),
+        image=cluster.images.reference(image),
+        brought=cluster.images.is_brought(image),
+        content=cluster.images.content(image),
         user=f"{uid}:{uid}",
         memory=_mebibytes(container.memory_bytes),
         cpus=container.cpus,

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.components import COMPONENTS
+from tempo_infra.deploy.feeding import mebibytes
 from tempo_infra.deploy.namespaces import span
 from tempo_infra.report.errors import errors_json
 from tempo_infra.report.wrapping import WIDTH, lines
@@ -13,6 +14,7 @@ from tempo_infra.report.wrapping import WIDTH, lines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tempo_infra.deploy.bringing import Bring
     from tempo_infra.deploy.plan import HostPlan, SecretChange
     from tempo_infra.deploy.restarts import Restart
     from tempo_infra.deploy.run import Plan
@@ -143,6 +145,15 @@ def _effect_lines(plan: HostPlan) -> Iterator[str]:
         yield "    PostgreSQL makes an empty database in /srv/tempo/postgres"
     if plan.pull:
         yield from _wrapped(f"    pulls {', '.join(image.partition('@')[0] for image in plan.pull)}", 6)
+    yield from _bring_lines(plan.bring)
+
+
+def _bring_lines(bring: Bring) -> Iterator[str]:
+    if bring.contents:
+        size = mebibytes(bring.bytes)
+        yield from _wrapped(f"    is sent {', '.join(bring.contents)}: {size}, less once compressed", 6)
+    if bring.names:
+        yield from _wrapped(f"    has {', '.join(bring.names)} under another name", 6)
 
 
 def _secret_lines(secret: SecretChange) -> Iterator[str]:

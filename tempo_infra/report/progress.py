@@ -26,6 +26,7 @@ SAY = {
     "disk-speed": "disk",
     "stage": "staged",
     "pull": "images",
+    "load": "images sent",
     "trial-start": "trial start",
     "arm": "armed",
     "switch": "switched",
@@ -51,6 +52,8 @@ SAY = {
 # What a host is doing while a step runs that is not worth a tick afterwards.
 NOW = {
     "up": "starting",
+    "pack": "packing images",
+    "tag": "images",
     "before-ours": "stopping",
     "sql": "roles",
     "database-answers": "database",

@@ -6,7 +6,7 @@ import fcntl
 import os
 import stat
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +38,20 @@ def read(path: Path, most: int, *, private: bool = False) -> bytes:
             check_way(folder, path.parent)
             check_names(status, folder, path)
             return descriptors.content(file, most, path)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """Yield the descriptor of a file that is too large to be read at once; as `read`, by the same rules."""
+    with ExitStack() as stack:
+        with refusing(path, "read"), held(parent(path)) as folder:
+            name = _name(path)
+            file = stack.enter_context(held(descriptors.opened(folder, name, path)))
+            status = os.fstat(file)
+            check(status, path, file)
+            check_way(folder, path.parent)
+            check_names(status, folder, path)
+        yield file
 
 
 def write(

@@ -14,11 +14,12 @@ from tests.unit.source import nodes
 PACKAGE = Path(__file__).parents[2] / "tempo_infra"
 
 EVERYTHING = {
-    "trees", "components", "inventory", "topology", "sizing", "secrets", "render", "on_host", "ssh",
-    "deploy", "checks", "workload", "report", "cli",
+    "trees", "archives", "components", "inventory", "topology", "sizing", "secrets", "render", "on_host",
+    "ssh", "deploy", "checks", "workload", "report", "cli",
 }  # fmt: skip
 MAY_IMPORT = {
     "trees": set(),
+    "archives": {"trees", "on_host"},
     "components": set(),
     "inventory": {"trees", "components"},
     "topology": {"inventory", "components"},
@@ -29,6 +30,7 @@ MAY_IMPORT = {
     "ssh": {"trees", "inventory", "on_host"},
     "deploy": {
         "trees",
+        "archives",
         "components",
         "inventory",
         "topology",

@@ -30,6 +30,7 @@ class Planned:
     image: str
     job: bool
     folder: str  # of its files: "/var/lib/tempo-infra/services/history-3f2a…"; "" when it has none
+    content: str = ""  # of an image that was brought here, the digest of its configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def parse(text: str, layout: Layout) -> "tuple[manifest.Manifest, tuple[Planned,
     except manifest.ManifestError as error:
         raise Unread(str(error)) from error
     services = tuple(
-        Planned(name, one.image, one.job, _folder(name, found.files, layout))
+        Planned(name, one.image, one.job, _folder(name, found.files, layout), one.content)
         for name, one in sorted(found.instances.items())
     )
     return found, services

@@ -66,6 +66,7 @@ class Preflight(Step):
     kernel: "dict[str, str]" = field(default_factory=dict)  # values that the kernel has to take, by path
     cluster: str = ""  # the inventory's name for it
     renamed_from: str = ""  # that it had before, by the operator's word
+    image_bytes: int = 0  # on the engine's disk, for images that are brought
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,47 @@ class Pull(Step):
     MOST_S = 60.0
     images: "list[str]"
     deadline_s: float  # for all of them
+
+
+@dataclass(frozen=True)
+class Receive(Step):
+    """Make ready for an archive of images, and say how much of it is here."""
+
+    MOST_S = 60.0  # files of an earlier one are taken away
+    sha256: str
+    length: int
+
+
+@dataclass(frozen=True)
+class Piece(Step):
+    """Keep a piece of an archive of images, which is the payload."""
+
+    MOST_S = 120.0  # a few MiB, on a slow disk
+    sha256: str
+    length: int  # of the whole
+    offset: int
+
+
+@dataclass(frozen=True)
+class Load(Step):
+    """Load the archive that has come."""
+
+    MOST_S = 120.0  # the engine is asked what each image is
+    sha256: str
+    contents: "dict[str, str]"  # reference -> digest of the configuration
+    deadline_s: float  # by the size: it is read, and unpacked
+
+    @property
+    def longest_s(self) -> float:
+        return self.MOST_S + 2 * self.deadline_s  # to compare its digest is to read it once more
+
+
+@dataclass(frozen=True)
+class Tag(Step):
+    """Name images that are here as they are started."""
+
+    MOST_S = 120.0
+    contents: "dict[str, str]"
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ class State(Step):
     subnets: "list[str]" = field(default_factory=list)  # of containers, wanted and possible ones
     compose: str = ""  # the wanted compose file
     host: str = ""  # internal address; empty: no service is asked whether it serves
+    contents: "dict[str, str]" = field(default_factory=dict)  # brought image -> digest of its configuration
 
 
 @dataclass(frozen=True)

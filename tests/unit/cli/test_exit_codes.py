@@ -28,6 +28,7 @@ from tempo_infra.errors import (
     TempoInfraError,
     UnreachableError,
 )
+from tempo_infra.inventory.cluster import Images
 from tests.unit.source import nodes
 
 EXAMPLE = Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml"
@@ -160,7 +161,8 @@ def ran(*words: str) -> int:
 
 
 def rolled(patch: pytest.MonkeyPatch, way: WayBack, errors: Errors) -> int:
-    patch.setattr(resume, "reached", lambda *_, **__: yielding(None, SimpleNamespace(path=EXAMPLE), []))
+    cluster = SimpleNamespace(path=EXAMPLE, images=Images("", {}))
+    patch.setattr(resume, "reached", lambda *_, **__: yielding(None, cluster, []))
     patch.setattr("tempo_infra.deploy.way_back.way_back", lambda *_: way)
     patch.setattr("tempo_infra.deploy.preview.preview", lambda *_: (Plan((), {}, {}), {}))
     patch.setattr("tempo_infra.deploy.rollback.roll_back", lambda *_: Gone("r1", errors, {}))

@@ -19,6 +19,7 @@ from tempo_infra.inventory.cluster import Role
 from tempo_infra.inventory.logins import Login
 from tempo_infra.on_host.format_1 import PORTS as OLDER
 from tempo_infra.on_host.health import SERVICES
+from tempo_infra.on_host.manifest import reloaded_folder
 from tempo_infra.on_host.users import Users
 from tests.unit.source import nodes
 
@@ -116,7 +117,8 @@ def test_who_reads_no_secret_runs_as_another_than_who_does() -> None:
 def test_a_secret_has_one_component_and_a_folder_of_secrets_one_reader() -> None:
     own = [piece.name for one in COMPONENTS for piece in one.own_material]
     assert len({*own, *(login.secret for login in Login)}) == len(own) + len(Login)
-    assert not {login.reader for login in Login} & {one.name for one in COMPONENTS}
+    folders = [one for each in COMPONENTS for one in (each.name, reloaded_folder(each.name))]
+    assert len({*folders, *(login.reader for login in Login)}) == len(folders) + len(Login)
 
 
 def test_what_operators_reach_is_reached_by_nobody_else() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tempo_infra.deploy.bringing import Stock
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.preview import bundle_of, preview
 from tempo_infra.deploy.run import Plan
@@ -63,7 +64,7 @@ def previewed(
 ) -> tuple[Plan, dict[str, TempoInfraError]]:
     hosts = FakeHosts(states or pushed(CLUSTER, BUNDLES), answers={"kept-generation": {}}, answers_of=answers)
     with Fleet(hosts.open, lambda _: None) as fleet:
-        found = preview(fleet, CLUSTER.hosts, to)
+        found = preview(fleet, CLUSTER.hosts, to, Stock(CLUSTER.images))
     assert {step for _, step in hosts.asked} <= {"kept-generation"}  # nothing is changed, and nobody locked
     return found
 

@@ -146,6 +146,21 @@ def test_nothing_runs_before_every_host_is_prepared_and_the_database_comes_first
     assert order.index(("history-1", "serving")) < order.index(("front-1", "switch"))
 
 
+def test_a_secret_that_is_generated_after_the_plan_is_part_of_the_generation_that_is_staged() -> None:
+    cluster, bundles = trio()
+    hosts = FakeHosts(fresh(cluster))
+    with Fleet(hosts.open, lambda _: None) as fleet:
+        rollout = Rollout(cluster, bundles, Supply({}, missing=(TEMPORAL_DB,)), fleet)
+        plan = rollout.plan(cluster.hosts)
+        assert {one.new for host in plan.hosts for one in host.secrets} == {"generated"}
+        rollout.supply(SECRETS)
+        assert rollout.apply(plan, lambda _: None).ok
+    meant = {one.host: one.digest for one in render(cluster, size(cluster), known=SECRETS.known)}
+    assert meant.items().isdisjoint({one.host: one.digest for one in bundles}.items())
+    for step in ("stage", "validate", "arm", "switch"):
+        assert {name: one.arguments["digest"] for name, one in hosts.given if one.name == step} == meant
+
+
 def test_a_host_that_keeps_the_database_alone_stops_what_left_it() -> None:
     """No other step would: what has moved to other hosts would run here, too, and be a member."""
     cluster, bundles = trio()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.on_host import garbage, manifest, material, mounts, ownership, reloading, undo
+from tempo_infra.on_host import garbage, manifest, material, mounts, ownership, reloading, state, undo
 from tempo_infra.on_host.arming import must_be_able
 from tempo_infra.on_host.generation import stage, switch
 from tempo_infra.on_host.journal import Entry, record
@@ -198,8 +198,15 @@ def test_the_host_sees_by_itself_what_is_not_as_its_manifest_says_and_the_next_r
     change_it, said = CHANGES[what]
     change_it(layout.secrets / path)
     assert wrong() == {path: said}
+    in_state = [each for each in state._wrong(layout, one) if each.path == f"{secrets}{path}"]
+    assert [each.kind for each in in_state] == [
+        {"changed": "content", "missing": "missing"}.get(said, "mode")
+    ]
     went(layout, one, values)
-    assert wrong() == {}
+    assert (wrong(), [each for each in state._wrong(layout, one) if each.path.startswith(secrets)]) == (
+        {},
+        [],
+    )
     assert there(layout) == right
 
 
