@@ -177,5 +177,15 @@ def _temporal(known: Known, name: str, value: Value) -> Iterator[str]:
         yield f"must be at most {MOST_ID}: the columns hold no more"
 
 
+KEEPS_ALL = "keeps the whole log until the disk is full; an archive_command or archive_library takes it away"
+
+
+def keeps_all(values: Mapping[str, str]) -> bool:
+    """Whether PostgreSQL would keep its whole log by these values, for an archive that nobody makes."""
+    taken = {name.casefold(): text for name, text in values.items()}
+    takes = taken.get("archive_command") or taken.get("archive_library")
+    return not is_off(taken.get("archive_mode", "off")) and not takes
+
+
 def is_off(text: str) -> bool:
     return parameters.BOOLEANS.get(text.casefold(), text) == "off"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import constraints, dynamic_config, parameters
-from tempo_infra.inventory.overrides import loses
+from tempo_infra.inventory.overrides import KEEPS_ALL, keeps_all, loses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -107,6 +107,8 @@ def check_postgresql(found: dict[str, str], template: Path, version: int) -> Non
             raise InputError(f"{template}: {name} = {text}: {error}") from None
         if why := loses(name, taken):
             raise InputError(f"{template}: {name} = {text} is refused: {why}")
+    if keeps_all(found):
+        raise InputError(f"{template}: archive_mode: {KEEPS_ALL}")
 
 
 def check_dynamic(found: object, template: Path, version: str, shards: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from tempo_infra.inventory import dynamic_config, outward, parameters, widening
 from tempo_infra.inventory.addresses import why_not_private
 from tempo_infra.inventory.overrides import (
+    KEEPS_ALL,
     KERNEL_RISK,
     OLDER_RISK,
     RISK,
@@ -16,6 +17,7 @@ from tempo_infra.inventory.overrides import (
     Known,
     canonical,
     is_off,
+    keeps_all,
     text_of,
     why_not,
 )
@@ -107,6 +109,10 @@ def check(cluster: Cluster) -> None:
         for name, value in getattr(overrides, section).items()
         for what in why_not(by, section, name, value)
     ]
+    database = effective(cluster, store(cluster).writer, "postgresql")
+    if keeps_all({name: text_of(one.value) for name, one in database.items()}):
+        loc = database["archive_mode"].loc
+        problems.append(Problem(cluster.marks.get(loc), loc, KEEPS_ALL))
     if problems:
         raise refuse(cluster.path, problems)
 

@@ -148,3 +148,10 @@ def test_a_key_of_dynamic_configuration_has_one_spelling() -> None:
     text = "history.rps:\n  - value: 3000\nHistory.RPS:\n  - value: 1\n"
     with pytest.raises(InputError, match=r"History.RPS: is history.rps, which is there already"):
         check_dynamic(parse.yaml(text), TEMPLATE, "1.31.2", 512)
+
+
+def test_an_own_template_with_an_archive_that_nobody_makes_is_refused() -> None:
+    with pytest.raises(InputError, match="archive_mode: keeps the whole log until the disk is full"):
+        check_postgresql({"Archive_Mode": "on"}, TEMPLATE, 17)
+    check_postgresql({"archive_mode": "off"}, TEMPLATE, 17)
+    check_postgresql({"archive_mode": "on", "archive_command": "cp %p /x/%f"}, TEMPLATE, 17)

@@ -54,6 +54,27 @@ def test_a_real_archive_is_a_risk_that_is_shown() -> None:
     assert size(one).host("one").setting("archive_mode") is not None
 
 
+@pytest.mark.parametrize(
+    ("lines", "full"),
+    [
+        ("archive_mode: on", True),
+        ("ARCHIVE_mode: always", True),
+        ("archive_mode: yes", True),
+        ("archive_mode: off", False),
+        ("archive_mode: on, archive_command: cp %p /x/%f", False),
+        ("archive_mode: on, archive_library: basic_archive", False),
+        ("archive_command: cp %p /x/%f", False),
+    ],
+)
+def test_an_archive_that_nobody_makes_keeps_the_log_until_the_disk_is_full(lines: str, *, full: bool) -> None:
+    text = f"{{postgresql: {{{lines}}}}}"
+    if not full:
+        size(everywhere(text, accept="commands-and-exports"))
+        return
+    with pytest.raises(InputError, match=r"(?i)test\.yaml:11:.*archive_mode: keeps the whole log until"):
+        size(everywhere(text, accept="commands-and-exports"))
+
+
 def test_where_others_are_told_to_call_is_a_risk_that_is_shown() -> None:
     text = "{temporal: {Component.nexusoperations.callback.endpoint.template: 'https://elsewhere.example/'}}"
     with pytest.raises(InputError, match=r"template: can run programs.*accept: \[commands-and-exports\]"):
