@@ -58,9 +58,11 @@ def _stranger(role: Role, superusers: set[str], may_log_in: set[str]) -> Strange
     gains = [] if role.name == SUPERUSER else list(_gains(role, superusers))
     if role.name in WITHOUT_PASSWORD and role.password:
         gains.append("has a password")
+    if role.sessions and not role.logs_in:  # nologin ends no session
+        gains.append(f"logs in no more, and has {role.sessions} session{'s' * (role.sessions > 1)} open")
     if role.name not in (SUPERUSER, *OURS):
         gains += [f"member of {OWNER}"] if OWNER in role.member_of else []
-        if not role.logs_in and not role.superuser:
+        if not role.logs_in and not role.superuser and not role.sessions:
             return None  # nobody is it by itself; who is a member of it and logs in is told
     if gains or (role.logs_in and role.name not in may_log_in):
         return Stranger(role.name, tuple(gains))

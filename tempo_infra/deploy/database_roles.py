@@ -6,6 +6,7 @@ import secrets as randomness
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.logins import LOCAL, OWNER, Login
+from tempo_infra.on_host.psql import OWN_TIME
 from tempo_infra.secrets import scram_sha_256
 from tempo_infra.sizing.tables import MAIN, VISIBILITY
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tempo_infra.secrets import Secret, Secrets
 
 DATABASES = (MAIN, VISIBILITY)
+ENDED_MS = 5000  # so long a session that was told to end is waited for
 LOCAL_SESSIONS = 8  # of two operators and their checks at once
 PLAIN = "nosuperuser nocreatedb nocreaterole noreplication nobypassrls"
 
@@ -45,6 +47,8 @@ revoke connect on database postgres from public;
 _LOCAL = f"""select 'create role {LOCAL} nologin'
 where not exists (select from pg_roles where rolname = '{LOCAL}') \\gexec
 alter role {LOCAL} reset all;
+select 'alter role {LOCAL} set {OWN_TIME}'
+where exists (select from pg_settings where name = 'transaction_timeout') \\gexec
 alter role {LOCAL} login password null inherit connection limit {LOCAL_SESSIONS} valid until 'infinity'
 {PLAIN};
 grant {OWNER} to {LOCAL};
@@ -89,9 +93,18 @@ def retired_roles(kept: Login) -> tuple[str, ...]:
 
 
 def retirement(roles: Iterable[str]) -> str:
-    """Return SQL that takes login and password from roles, where they exist."""
-    return "".join(
+    """Return SQL that takes login and password from roles, where they exist, and ends what they have open.
+
+    In this order: whoever has just logged in would stay for ever, for a role is asked at its login only.
+    """
+    names = list(roles)
+    taken = "".join(
         f"select 'alter role {role} nologin password null' "  # noqa: S608 - constants
         f"where exists (select from pg_roles where rolname = '{role}') \\gexec\n"
-        for role in roles
+        for role in names
     )
+    open_ = ", ".join(f"'{role}'" for role in names)
+    ended = (
+        f"select pg_terminate_backend(pid, {ENDED_MS}) from pg_stat_activity where usename in ({open_});\n"  # noqa: S608 - names of ours
+    )
+    return taken + ended

@@ -22,6 +22,7 @@ ONE_OFF = [*OURS, "com.docker.compose.oneoff=True"]
 KEPT_RUNNING = [*OURS, "com.docker.compose.oneoff=False"]
 OK, NOT_FOUND = 200, 404  # of HTTP
 LOG_LINES = 5000
+FRAME_BYTES = 8  # https://docs.docker.com/reference/api/engine/ (stream format of attach)
 MOST_BYTES = 16 * 1024 * 1024  # what it says of a container is some ten thousand
 PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")  # in a path
 
@@ -121,7 +122,17 @@ def log(container: str, *, since_s: float, deadline_s: float) -> bytes:
         raise StepError(f"the Docker engine does not show the log of a container: {error}") from error
     if status != OK:
         raise StepError(f"the Docker engine answered {path} with {status}: {body[:200]!r}")
-    return body
+    return _unframed(body)
+
+
+def _unframed(body: bytes) -> bytes:
+    """Return what was written, without the eight bytes before each piece: whose it is, and its length."""
+    pieces, at = [], 0
+    while at < len(body):
+        begins = at + FRAME_BYTES
+        at = begins + int.from_bytes(body[begins - 4 : begins], "big")
+        pieces.append(body[begins:at])
+    return b"".join(pieces)
 
 
 def listed(labels: "list[str]", *, stopped: bool, deadline_s: float) -> "list[dict[str, Any]]":

@@ -16,7 +16,7 @@ from typing import Any
 
 from tempo_infra.on_host import engine, remedies
 from tempo_infra.on_host.inside import inside
-from tempo_infra.on_host.shell import StepError
+from tempo_infra.on_host.shell import Output, StepError
 from tempo_infra.on_host.steps.change import ITS_DATABASE
 
 SERVICE = "postgresql"
@@ -25,6 +25,8 @@ LOCAL = "temporal_local"  # on the container's socket only, without a password
 ENGINE_S = 20.0
 MOST_CHARACTERS = 4 * 1024 * 1024  # of one answer
 LONGEST_S = 120.0  # no session of ours lasts longer
+# Set for LOCAL itself, which wins over what a database has: before PostgreSQL 17 no connection can bring it.
+OWN_TIME = "transaction_timeout=0"
 # They win over what the database's owner has set for it (ALTER DATABASE). What stands in there is named with
 # its schema; operators, casts and functions are the server's own.
 FIXED = (
@@ -87,14 +89,20 @@ cross join lateral (
   from pg_attribute a join pg_type t on t.oid = a.atttypid where a.attrelid = c.oid and a.attnum > 0
   and not a.attisdropped and t.typnamespace <> 'pg_catalog'::regnamespace
 ) w where c.relname = any (array[{names}]);
-if wrong is not null then raise exception using errcode = 'TI001', message = left(wrong, 400); end if;
+if wrong is not null then
+ raise exception using errcode = 'TI001', message = left('{ours} ' || wrong, 400);
+end if;
 end $check$;
 """
-NOT_THE_TABLE = re.compile(r"ERROR:\s+(public\.\w+: .*)")
+# Of an error the words of the check above, by a number that nobody else knows.
+NOT_THE_TABLE = r"ERROR:\s+%d (public\.\w+: .*)"
 DATABASE = re.compile(r"[a-z][a-z0-9_]*")  # psql takes other words for a connection's parameters
 COMMAND = re.compile(r"\\(?!gexec\b)")  # one of psql's own, as \connect: then the database is another
+LOST = 2  # what it ends with when its connection is not made, or lost
 PSQLS_OWN = 3  # what psql ends with by itself is no more: else it was killed, and its session may live on
 SHUT_OUT = re.compile(r"pg_hba\.conf|eer authentication failed|role \"\w+\" does not exist")
+FAILED = re.compile(r"((?:ERROR|FATAL|PANIC):  .*)")
+HINTS = re.compile(r"(?m)^(?:DETAIL|HINT):  .*")
 LEFT_OVER = f"""
 select pg_terminate_backend(a.pid) as ended from pg_stat_activity a where a.usename = '{LOCAL}'
 and (a.backend_start < now() - interval '{LONGEST_S:g} s' or exists (select from pg_locks l
@@ -170,20 +178,26 @@ def _run(container: str, text: str, database: str, deadline_s: float, read_only:
         return output.out
     if user == LOCAL and output.returncode > PSQLS_OWN:
         _end_left_over(container, ours)
-    if user == LOCAL and SHUT_OUT.search(output.err):
+    if user == LOCAL and output.returncode == LOST and SHUT_OUT.search(output.err):
         raise StepError(
             f"PostgreSQL does not let {LOCAL} in, through which tempo-infra asks in {database}",
             remedy="provision of the database's host makes that login and lets it in",
         )
-    if planted := NOT_THE_TABLE.search(output.err):
+    if ours and (planted := re.search(NOT_THE_TABLE % ours, output.err)):
         raise StepError(
             f"{database} answers, but not from Temporal's tables: {planted[1]}",
             remedy="whoever has the database's password can put that there: look at it, take it away, then "
             "tempo-infra secrets rotate",
         )
-    raise StepError(
-        f"SQL in {database}: {output.last_words}", remedy=remedies.remedy(remedies.SQL, output.err)
-    )
+    raise StepError(f"SQL in {database}: {_said(output)}", remedy=remedies.remedy(remedies.SQL, output.err))
+
+
+def _said(output: Output) -> str:
+    """Return the server's first error, with its hint; what else it or psql writes after that is no reason."""
+    found = FAILED.search(output.err)
+    if found is None:
+        return output.last_words
+    return " | ".join((found[1], *HINTS.findall(output.err[found.end() :])[:2]))[:400]
 
 
 def _end_left_over(container: str, ours: int) -> None:

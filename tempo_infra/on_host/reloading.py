@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 import contextlib
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,9 @@ ENGINE_S, ASK_S, TAKEN_S, PAUSE_S = 20.0, 15.0, 30.0, 0.2
 # A server of Temporal looks every ten seconds (`pollInterval`). What was written longer ago it has seen, and
 # its log of then may be gone.
 DYNAMIC, TAKEN_UP_S, FORGOTTEN_S, LOOK_EVERY_S = "dynamic.yaml", 30.0, 120.0, 1.0
-TAKEN, NOT_TAKEN = b"Updated dynamic config", b"Unable to update dynamic config"
+# As its own message, in either format of its log: in names and errors of others quotes and tabs are escaped.
+TAKEN = re.compile(rb'(?:"msg":"|\t)Updated dynamic config')
+NOT_TAKEN = re.compile(rb'(?:"msg":"|\t)Unable to update dynamic config')
 LOADED = "select extract(epoch from pg_conf_load_time())::float8 as at"
 RELOAD = "select pg_reload_conf() as told"
 # What the files hold by now and the server did not take.
@@ -85,9 +88,9 @@ def take_up(services: "Collection[str]", deadline_s: float = TAKEN_UP_S) -> None
     while waiting:
         for service, (container, written_s) in list(waiting.items()):
             said = engine.log(container, since_s=written_s, deadline_s=ASK_S)
-            if NOT_TAKEN in said:
+            if NOT_TAKEN.search(said):
                 raise StepError(f"{service} runs on without its new {DYNAMIC}: see its log (`docker logs`)")
-            if TAKEN in said:
+            if TAKEN.search(said):
                 del waiting[service]
         if waiting and time.monotonic() > until:
             raise StepError(f"{min(waiting)} has not reloaded {DYNAMIC} in {deadline_s:g} s")

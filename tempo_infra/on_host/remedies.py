@@ -120,6 +120,15 @@ SQL: Table = (
         "every connection is taken: check-host says by whom (postgres.connections)",
     ),
     Row(
+        "out of shared memory",
+        "sessions hold all locks that the server has room for, and nobody new is let in: once the health "
+        "check of postgresql fails, provision recreates it, which ends them",
+    ),
+    Row(
+        "transaction timeout",
+        "a limit is set for that database or login: plan names it, and what takes it back",
+    ),
+    Row(
         "starting up|not yet accepting connections|shutting down|in recovery",
         "the database is starting or stopping: run the same again when its health is good",
     ),

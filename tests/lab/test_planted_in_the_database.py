@@ -279,7 +279,7 @@ def test_what_the_search_path_would_find_is_not_found(cluster: Inventory, databa
 def test_settings_that_keep_everybody_out_do_not_keep_us_out(cluster: Inventory, database: Database) -> None:
     """Whoever owns a database may set things for it; what comes with our connection wins."""
     settings = ("local_preload_libraries = 'missing'", "default_transaction_read_only = on",
-                "statement_timeout = 1", "role = none")  # fmt: skip
+                "statement_timeout = 1", "transaction_timeout = 1", "role = none")  # fmt: skip
     database.owner("".join(f"alter database temporal set {one};" for one in settings))
     try:
         plan = cluster.run("plan", "--detailed-exitcode")
@@ -288,5 +288,6 @@ def test_settings_that_keep_everybody_out_do_not_keep_us_out(cluster: Inventory,
         for one in settings:
             name = one.partition(" ")[0]
             assert f"(in the database postgres: ALTER DATABASE temporal RESET {name})" in said
+        assert "temporal_local" not in said, "what provision sets for our own login is nobody else's"
     finally:
         database.superuser("alter database temporal reset all")

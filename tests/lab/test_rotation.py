@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ from dataclasses import replace
 import pytest
 
 from lab.hosts import Host, Lab
+from tempo_infra.deploy.database_roles import retired_roles, retirement
 from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.deploy.inspect import Supply
 from tempo_infra.deploy.options import Options
@@ -179,6 +181,24 @@ def test_a_rotation_moves_every_service_and_ends_the_old_login(bed: Bed) -> None
     assert "which a rotation of the password took away" in refused.said
     bed.whole()
     bed.works()
+
+
+def test_a_session_from_while_the_old_login_is_retired_ends_with_it(bed: Bed) -> None:
+    """It begins after it was seen that nobody uses the old login any more, and before that may not log in."""
+    old, new = bed.login, bed.login.other
+    password = bed.secrets()[old.secret].value
+    bed.rotate("--keep-old")
+    stays = ["psql", "-h", store(bed.cluster).writer.internal, "-U", old.role, "-d", "temporal"]
+    container = containers(bed.lab, bed.database.name)["postgresql"]["Id"]
+    into = ["docker", "exec", "-d", "-e", f"PGPASSWORD={password}", container]
+    bed.database.must([*into, *stays, "-c", "select pg_sleep(600)"])
+    both = sorted([old.role, new.role])
+    while bed.sql(USERS) != both:  # the test's own time limit ends it
+        time.sleep(0.2)
+    with open_session(bed.cluster.host(bed.database.name), Sudo()) as session:
+        session.call([change.Sql(payload=retirement(retired_roles(new)).encode())])
+    assert bed.sql(USERS) == [new.role]
+    assert f"the services log in as {new.role}; no other login works any more" in bed.rotate().out
 
 
 # Each comes in what is left to do after a kill at the ones before: a host ends the request that it is in.

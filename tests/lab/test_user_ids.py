@@ -1,42 +1,55 @@
 """Whom containers run as on a host: nobody else at first, and for ever those whom the data belongs to.
 
-On a host of its own: TEMPO_LAB_INVENTORY names an inventory of one host with all roles.
+On a host of its own with all roles, named by TEMPO_LAB_ALONE (extra-2 if it is not set).
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from lab.hosts import Host, Lab
-from tempo_infra.inventory import load
 from tempo_infra.on_host.users import OF_IMAGES, OWN
-from tests.lab.conftest import Inventory, containers
+from tests.lab.conftest import Inventory, claim, containers, running_lab
+from tests.lab.test_hosts_come_and_go import ENTRY, TEMPORAL
 
-pytestmark = [pytest.mark.lab, pytest.mark.faults]
+pytestmark = pytest.mark.faults
 
 FOLDER = "/srv/tempo/postgres"  # where a disk of its own would be mounted
 DATA = f"{FOLDER}/data"
 
 
+NAME = os.environ.get("TEMPO_LAB_ALONE", "extra-2")
+FILES = ("inventory-alone.yaml", "secrets-alone.age")
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    lab = running_lab("make lab-more")
+    claim(lab.root, [NAME])
+    return lab
+
+
 @pytest.fixture
-def alone(lab: Lab, inventory: Inventory) -> Iterator[Host]:
-    """The only host of the inventory, with nothing of ours on it, before and after."""
-    hosts = load(inventory.path).hosts
-    if len(hosts) != 1:
-        pytest.skip("an inventory of one host: TEMPO_LAB_INVENTORY")
-    host = lab.host(hosts[0].name)
-    wiped(host, inventory)
-    yield host
-    wiped(host, inventory)
+def alone(lab: Lab) -> Iterator[Host]:
+    """A host with an empty disk, before and after."""
+    lab.reset([NAME])
+    yield lab.host(NAME)
+    lab.reset([NAME])
+    for name in FILES:
+        (lab.root / name).unlink(missing_ok=True)
 
 
-def wiped(host: Host, inventory: Inventory) -> None:
-    name = load(inventory.path).name
-    inventory.run("remove", "--confirm-remove", name)
-    host.exec(["userdel", "-f", "planted"])
-    host.exec(["sh", "-c", f"rm -rf {FOLDER} /var/lib/tempo-infra"])
+@pytest.fixture
+def inventory(lab: Lab, alone: Host) -> Inventory:
+    base = (lab.root / "inventory.yaml").read_text().partition("\nhosts:")[0]
+    base = base.replace("cluster: lab", "cluster: alone")
+    host = ENTRY.format(name=NAME, host=alone, roles=f"postgresql, {TEMPORAL}, ui")
+    path = lab.root / FILES[0]
+    path.write_text(f"{base}\nsecrets: {{file: {FILES[1]}}}\n\nhosts:\n{host}")
+    return Inventory(path)
 
 
 def users(lab: Lab, host: Host) -> dict[str, str]:

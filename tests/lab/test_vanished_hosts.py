@@ -62,19 +62,8 @@ class Two:
             f"| psql -XqAt {shlex.quote(to)} | sleep 600"
         )
         mount = f"type=bind,source={SECRETS}/{login.reader},target=/secrets,readonly"
-        words = [
-            "docker",
-            "run",
-            "-d",
-            "--rm",
-            "--init",
-            "--name",
-            CLIENT,
-            "--user",
-            "1000",
-            "--mount",
-            mount,
-        ]
+        user = containers(self.lab, self.other.name)["history"]["Config"]["User"]
+        words = ["docker", "run", "-d", "--rm", "--init", "--name", CLIENT, "--user", user, "--mount", mount]
         self.other.must([*words, "--entrypoint", "sh", image, "-c", script], timeout=180)
         try:
             until(lambda: self.sessions(OURS) == 1)

@@ -18,7 +18,8 @@ with recursive belongs(member, to_role) as (
 select r.rolname::text as name, r.rolcanlogin as logs_in, r.rolpassword is not null as password,
  r.rolsuper as superuser, r.rolcreaterole as makes_roles, r.rolreplication as replicates,
  r.rolbypassrls as sees_all_rows, (select coalesce(json_agg(g.rolname order by g.rolname), '[]')
-  from belongs b join pg_roles g on g.oid = b.to_role where b.member = r.oid) as member_of
+  from belongs b join pg_roles g on g.oid = b.to_role where b.member = r.oid) as member_of,
+ (select count(*) from pg_stat_activity a where a.usesysid = r.oid)::integer as sessions
 from pg_authid r where r.rolname !~ '^pg_' order by r.rolname limit 1000
 """
 
@@ -33,6 +34,7 @@ class Role:
     replicates: bool
     sees_all_rows: bool
     member_of: tuple[str, ...]  # also by way of others
+    sessions: int = 0  # open now; by a version before this one not asked
 
 
 def roles(ask: "Ask") -> "tuple[Role, ...]":

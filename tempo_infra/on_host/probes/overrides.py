@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tempo_infra.on_host import fit
+from tempo_infra.on_host import fit, psql
 
 # Those that keep people out, stop writing or run as somebody else come first, so that no others hide them.
 FIRST = (
@@ -60,7 +60,8 @@ def strange(rows: "list[dict[str, Any]]") -> "tuple[str, ...]":
 def _ours(database: str, role: str, setting: str) -> bool:
     acts = role in {"temporal_blue", "temporal_green"} and not database and setting == "role=temporal"
     plans = setting.startswith("plan_cache_mode=") and (role or database).startswith("temporal")
-    return acts or plans
+    lasts = (database, role, setting) == ("", psql.LOCAL, psql.OWN_TIME)
+    return acts or plans or lasts
 
 
 def _lines(database: str, role: str, names: "list[str]") -> "list[str]":

@@ -15,9 +15,13 @@ WINDOW_S = 600.0
 MOST_ADDRESSES = 20
 # libpq's server, libpq/auth.c: a line that says reject, and no line at all; the logins of Temporal only.
 REFUSED = re.compile(
-    r'(?:pg_hba\.conf rejects connection|no pg_hba\.conf entry) for host "([0-9a-fA-F.:]{2,45})", '
-    r'user "temporal\w{0,60}"'
+    r'FATAL:  (?:pg_hba\.conf rejects connection|no pg_hba\.conf entry) for host "([0-9a-fA-F.:]{2,45})", '
+    r'user "temporal\w{0,60}", database "'
 )
+# What the server itself says of a line comes first in it. The rest may be anybody's who is let in, and so are
+# lines that begin with a tab.
+SAID_OF_IT = re.compile(r"(?<![A-Z])[A-Z]+:  |\t")
+LONGEST_LINE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,5 +43,11 @@ def read(container: str) -> "tuple[Refused, ...]":
 
 def of_log(text: str) -> "tuple[Refused, ...]":
     """Return who was refused, the most often first."""
-    times = Counter(address for address in REFUSED.findall(text) if fit.is_address(address))
+    times = Counter(address for line in text.split("\n") for address in _address(line[:LONGEST_LINE]))
     return tuple(Refused(address, count) for address, count in times.most_common(MOST_ADDRESSES))
+
+
+def _address(line: str) -> "list[str]":
+    first = SAID_OF_IT.search(line)
+    refused = REFUSED.match(line, first.start()) if first else None
+    return [refused[1]] if refused and fit.is_address(refused[1]) else []

@@ -252,11 +252,14 @@ def with_database(facts: Facts | None = None) -> Facts:
     return replace(facts or healthy(), database=Reading(found), postgres=Reading(postgres()))
 
 
-def role(name: str, *member_of: str, **more: bool) -> DatabaseRole:
+def role(name: str, *member_of: str, sessions: int = 0, **more: bool) -> DatabaseRole:
     """A role that logs in, has a password, and may do nothing beyond."""
     usual = dict.fromkeys(("superuser", "makes_roles", "replicates", "sees_all_rows"), False)
     return DatabaseRole(
-        name=name, member_of=member_of, **{"logs_in": True, "password": True, **usual, **more}
+        name=name,
+        member_of=member_of,
+        sessions=sessions,
+        **{"logs_in": True, "password": True, **usual, **more},
     )
 
 

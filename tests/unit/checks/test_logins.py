@@ -68,6 +68,26 @@ def test_who_logs_in_and_may_do_nothing_is_named_too(found: Role, said: str) -> 
     assert [one.gains for one in strangers((*ROLES, found), "temporal_blue")] == [()]
 
 
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            ours("temporal_blue", logs_in=False, sessions=1),
+            "temporal_blue: logs in no more, and has 1 session open",
+        ),
+        (ours("temporal", sessions=2), "temporal: logs in no more, and has 2 sessions open"),
+        (role("reader", logs_in=False, sessions=3), "reader: logs in no more, and has 3 sessions open"),
+    ],
+)
+def test_who_may_not_log_in_and_is_there_is_named(found: Role, said: str) -> None:
+    assert words(found, login="") == [said]
+    assert [one.gains != () for one in strangers((*ROLES, found))] == [True]
+
+
+def test_sessions_of_who_logs_in_are_nothing_to_say() -> None:
+    assert words(ours("temporal_blue", sessions=40), ours("temporal_local", sessions=1)) == []
+
+
 @pytest.mark.parametrize("found", [role("group", logs_in=False), role("group", "temporal", logs_in=False)])
 def test_a_role_that_nobody_logs_in_as_is_nobody(found: Role) -> None:
     assert words(found) == []

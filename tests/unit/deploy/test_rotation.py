@@ -79,7 +79,10 @@ def test_each_login_acts_as_the_owner_and_has_the_settings_of_a_login(secret: Se
 def test_our_own_login_has_no_password_and_nothing_beyond_what_the_owner_has() -> None:
     """Code of the owner's that ran as this login may have set a password, or settings, for it: both go."""
     lines = roles_and_databases({BLUE.name: BLUE}).splitlines()
-    assert "alter role temporal_local reset all;" in lines
+    reset = lines.index("alter role temporal_local reset all;")
+    assert lines[reset + 1] == "select 'alter role temporal_local set transaction_timeout=0'", (
+        "wins over a database's"
+    )
     plain = "nosuperuser nocreatedb nocreaterole noreplication nobypassrls;"
     at = lines.index(
         "alter role temporal_local login password null inherit connection limit 8 valid until 'infinity'"
@@ -100,6 +103,15 @@ def test_retirement_takes_the_other_login_and_the_owners_own() -> None:
     assert "alter role temporal nologin password null" in text
     assert "alter role temporal_green nologin password null" in text
     assert "temporal_blue" not in text
+
+
+@pytest.mark.parametrize("kept", Login)
+def test_who_has_come_while_a_login_was_retired_goes_with_it(kept: Login) -> None:
+    """After the logins are taken away: who was let in before is there to be ended, and nobody comes later."""
+    *taken, ended = retirement(retired_roles(kept)).splitlines()
+    assert all("nologin password null" in line and line.endswith("\\gexec") for line in taken)
+    names = f"('temporal', '{kept.other.role}')"
+    assert ended == f"select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename in {names};"  # noqa: S608 - names of ours
 
 
 def test_hosts_lose_the_old_password_before_the_database_and_only_when_nobody_uses_it() -> None:

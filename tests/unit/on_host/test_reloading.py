@@ -125,9 +125,23 @@ def test_servers_that_have_taken_their_values_up_are_waited_for(servers: Servers
 
 
 def test_a_server_that_does_not_look_in_time_fails(servers: Servers) -> None:
-    servers.logs["matching"] = b"Updated dynamic config"
+    servers.logs["matching"] = b"2026-11-30T15:37:06.302Z\tinfo\tUpdated dynamic config\t{}"
     with pytest.raises(StepError, match=r"history has not reloaded dynamic\.yaml in 0\.2 s"):
         reloading.take_up(["history", "matching"], 0.2)
+
+
+@pytest.mark.parametrize("said", ["Updated dynamic config", "Unable to update dynamic config."])
+@pytest.mark.parametrize("line", [
+    '{{"level":"error","msg":"x","wf-id":"{}"}}',
+    '{{"level":"error","msg":"x","error":"\\"msg\\":\\"{}\\""}}',
+    '{{"level":"error","msg":"x","error":"\\t{}"}}',
+    'Z\terror\tx\t{{"error": "\\"msg\\":\\"{}\\" \\t{}"}}',
+])  # fmt: skip
+def test_what_others_have_a_server_write_is_not_its_word(servers: Servers, line: str, said: str) -> None:
+    """The name of a workflow, or an error that somebody raises in the database."""
+    servers.logs["history"] = line.format(said, said).encode()
+    with pytest.raises(StepError, match=r"history has not reloaded dynamic\.yaml in 0\.2 s"):
+        reloading.take_up(["history"], 0.2)
 
 
 def test_a_server_that_refuses_the_file_fails_at_once(servers: Servers) -> None:

@@ -96,6 +96,11 @@ SQL = [
     ("ERROR:  canceling statement due to lock timeout", "another session holds the lock"),
     ("ERROR:  deadlock detected", "another session holds the lock"),
     ("ERROR:  canceling statement due to statement timeout", "the database is busy"),
+    (
+        'FATAL:  out of shared memory\nHINT:  You might need to increase "max_locks_per_transaction".',
+        "sessions hold all locks",
+    ),
+    ("FATAL:  terminating connection due to transaction timeout", "a limit is set"),
     ("FATAL:  sorry, too many clients already", "every connection is taken"),
     ("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute", "every connection"),
     ("FATAL:  the database system is starting up", "starting or stopping"),
