@@ -552,7 +552,7 @@ FINE_ELSEWHERE: dict[str, tuple[str, tuple[str, str]]] = {
     ),
     "a list": (
         DYNAMIC,
-        ("# {{ managed | comment }}\n", "component.nexusoperations.disallowedHeaders: [{value: [a, b]}]\n"),
+        ("# {{ managed | comment }}\n", "frontend.allowedExperiments: [{value: [a, b]}]\n"),
     ),
     "a mapping": (
         DYNAMIC,
