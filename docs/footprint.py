@@ -34,6 +34,9 @@ class Place:
 STAYS = (str(Layout().data / "postgres"), str(Layout().state / "taken-over"))
 
 
+OF_DATABASE = (files.THP, *files.BACKUP)
+
+
 def places() -> tuple[Place, ...]:
     layout = Layout()
     return (
@@ -60,7 +63,7 @@ def places() -> tuple[Place, ...]:
         Place(str(layout.state / "program-*.zip"), "what runs here, so that it need not be sent each time"),
         Place(str(layout.state / "taken-over"), "copies of other people's files that were written over"),
         Place(str(layout.data / "postgres"), "PostgreSQL's data; never taken away", database_only=True),
-        *(Place(f"/{spec.path}", _what(spec), database_only=spec is files.THP) for spec in _owned()),
+        *(Place(f"/{spec.path}", _what(spec), database_only=spec in OF_DATABASE) for spec in _owned()),
         *(
             Place(f"/etc/systemd/system/{unit}", "puts an unconfirmed change back after a boot", lasts=False)
             for unit in (BOOT_UNIT, AFTER_UNIT)
@@ -74,7 +77,7 @@ def places() -> tuple[Place, ...]:
 
 
 def _owned() -> tuple[files.Spec, ...]:
-    return (files.LIMITS, files.SYSCTL, files.THP, files.UNIT, files.WANTS)
+    return (files.LIMITS, files.SYSCTL, files.THP, files.UNIT, files.WANTS, *files.BACKUP)
 
 
 def _what(spec: files.Spec) -> str:
@@ -84,6 +87,9 @@ def _what(spec: files.Spec) -> str:
         files.THP.path: "transparent huge pages",
         files.UNIT.path: "after a boot: starts what Docker could not, once the internal address is up",
         files.WANTS.path: "pulls that unit in",
+        files.BACKUP_UNIT.path: "takes a backup; only with `backup` in the inventory",
+        files.BACKUP_TIMER.path: "starts it each day; likewise",
+        files.BACKUP_WANTS.path: "pulls that timer in; likewise",
     }[spec.path]
 
 
@@ -139,13 +145,15 @@ def _kernel(clusters: Sequence[tuple[Cluster, Settings]]) -> Iterator[str]:
 def _units() -> Iterator[str]:
     yield from ("", "## Units of systemd", "", "| unit | when |", "|---|---|")
     yield f"| `{files.UNIT.path.rpartition('/')[2]}` | at each boot; it ends when the services run |"
+    timer, service = (one.path.rpartition("/")[2] for one in (files.BACKUP_TIMER, files.BACKUP_UNIT))
+    yield f"| `{timer}`, `{service}` | each day, with `backup` in the inventory, on the database host |"
     yield f"| `{BOOT_UNIT}`, `{AFTER_UNIT}` | installed while a change is not confirmed |"
     yield "| `tempo-infra-deadline-<run>.timer` and `.service` | the same, transient |"
     yield "| `tempo-infra-run-<run>.scope` | while a run is at work, transient |"
     yield from (
         "",
-        "No unit of the tool runs between a boot and the next command; it enables, disables and restarts no",
-        "other one.",
+        "Beside that no unit of the tool runs between a boot and the next command; it enables, disables and",
+        "restarts no other one.",
     )
 
 

@@ -37,11 +37,13 @@ class Image:
     official: str = ""
     extras: Mapping[str, Path] = field(default_factory=dict)
     extras_key: str = ""
+    below: Image | None = None  # another image of the lab that it is made of, beside the base
 
     @property
     def key(self) -> str:
         """Names the content: the folder, the extras and the base below."""
-        return digest(base_key(), folder_key(IMAGES / self.name), self.extras_key)
+        below = (self.below.key,) if self.below else ()
+        return digest(base_key(), folder_key(IMAGES / self.name), self.extras_key, *below)
 
     @property
     def tag(self) -> str:
@@ -122,6 +124,7 @@ def build(image: Image, step: Step) -> None:
         context.seek(0)
         labels = ["--label", f"{LABEL}=1", "--label", f"{KEY_LABEL}={image.key}"]
         arguments = ["--build-arg", f"BASE={base_tag()}", *_proxies()]
+        arguments += ["--build-arg", f"BELOW={image.below.tag}"] if image.below else []
         argv = [
             "docker",
             "build",

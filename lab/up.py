@@ -27,10 +27,12 @@ def catalogue(home: Home) -> dict[str, Image]:
     """All images of the lab, by the name of their folder."""
     server, ui = golang.folder(home, golang.SERVER), golang.folder(home, golang.UI)
     version = golang.SERVER.version.removeprefix("v")
+    postgres = Image("postgres", official="postgres:17")
     made = (
         Image("host"),
         Image("registry"),
-        Image("postgres", official="postgres:17"),
+        postgres,
+        Image("postgres-backup", official="tempo-infra/postgres:17", below=postgres),
         Image(
             "temporal-server",
             official=f"temporalio/server:{version}",
@@ -81,11 +83,11 @@ def _begin(
     daemon = later("Docker engine", partial(engine.ensure, home), tools)
     net = later("network", network.ensure, daemon)
     base = later("base image", images.build_base, daemon)
-    built = {
-        name: later(f"image {name}", partial(images.build, image), base, *needed)
-        for name, image in catalog.items()
-        for needed in [(binaries, command_line) if name.startswith("temporal-") else ()]
-    }
+    built: dict[str, Future[None]] = {}
+    for name, image in catalog.items():  # what another is made of stands before it
+        needed = [binaries, command_line] if name.startswith("temporal-") else []
+        needed += [built[image.below.name]] if image.below else []
+        built[name] = later(f"image {name}", partial(images.build, image), base, *needed)
     serve = partial(registry.ensure, home, catalog["registry"])
     served = later("registry", serve, net, port, built["registry"])
     pushed = [

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 PROGRAM = "tempo-infra"
 ON_HOSTS = (
     *("check-host", "diff", "eject", "history", "plan", "provision", "remove", "render", "resume"),
-    *("rollback", "status", "inventory measure"),
+    *("rollback", "status", "inventory measure", "images save"),
 )  # those that take --host
 ON_THE_REST = ("plan", "provision")  # those that take --without and --gone
 ON_INVENTORY = (
     *(*ON_HOSTS, "capacity", "explain", "maintain", "smoke", "trust", "images pin", "inventory show"),
-    *("host remove", "host replace"),
+    *("host remove", "host replace", "backup now", "backup key", "backups"),
     *("secrets recover", "secrets rekey", "secrets rotate", "secrets show-recipients", "secrets identity"),
 )  # those that take -i
 _NAMES = "|".join(sorted(ON_INVENTORY, key=len, reverse=True))

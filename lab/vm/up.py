@@ -87,7 +87,8 @@ def _key(home: Home, place: Place, port: int) -> str:
 
 
 def _official(home: Home) -> list[Image]:
-    return [image for image in whole.catalogue(home).values() if image.official]
+    """Return the images of `inventory/lab.yaml`: the machine has no other cluster."""
+    return [image for image in whole.catalogue(home).values() if image.official and not image.below]
 
 
 def _usable(home: Home, folder: Path) -> bool:

@@ -57,11 +57,15 @@ class Image:
 class Saved:
     """An open archive."""
 
-    def __init__(self, path: Path) -> None:
-        """Open it and find its images; UnfitError (an InputError) for what is not taken or not there."""
+    def __init__(self, path: Path, descriptor: int | None = None) -> None:
+        """Open it and find its images; UnfitError (an InputError) for what is not taken or not there.
+
+        `descriptor`: it is open already, and stays so; `path` is then where its images come from, in words.
+        """
         self.path, self._stack = path, ExitStack()
         try:
-            descriptor = self._stack.enter_context(trees.opened(path))
+            if descriptor is None:
+                descriptor = self._stack.enter_context(trees.opened(path))
             self.images = _images(descriptor, path)
         except FileNotFoundError:
             raise UnfitError(

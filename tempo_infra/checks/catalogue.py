@@ -92,5 +92,5 @@ CHECKS: tuple[Check, ...] = (
     kernel.overcommit,
     kernel.thp,
     kernel.dirty,
-    *(own for one in COMPONENTS if one.checks for own in import_module(one.checks).CHECKS),
+    *(own for one in COMPONENTS if one.whole.checks for own in import_module(one.whole.checks).CHECKS),
 )

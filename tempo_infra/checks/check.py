@@ -56,7 +56,13 @@ class Check:
         room, _, module = self.function.__module__.rpartition(".")
         if room != __package__:  # a component's own
             return "components"
-        return {"containers": "generation", "temporal": "roles", "logins": "database"}.get(module, module)
+        asked_as = {
+            "containers": "generation",
+            "temporal": "roles",
+            "logins": "database",
+            "backup": "components",
+        }
+        return asked_as.get(module, module)
 
     @property
     def general_remedy(self) -> str:

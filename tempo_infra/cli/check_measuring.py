@@ -90,8 +90,12 @@ def tailored(options: FactsOptions, host: Host, cluster: Cluster) -> FactsOption
         peers=(*peers(host, cluster), *others(host, cluster)),
         worker_metrics=workers,
         subnets=used_by(cluster, host),
-        components=tuple(_asked(one, host, cluster) for one in of_roles(host.roles) if one.probe),
+        components=tuple(_asked(one, host, cluster) for one in _carried(host, cluster) if one.probe),
     )
+
+
+def _carried(host: Host, cluster: Cluster) -> tuple[Component, ...]:
+    return tuple(one.having(cluster.options) for one in of_roles(host.roles))
 
 
 def _asked(component: Component, host: Host, cluster: Cluster) -> Asked:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from tempo_infra.cli.helping import App
-from tempo_infra.cli.options import DEFAULT_INVENTORY, InventoryFile
+from tempo_infra.cli.options import DEFAULT_INVENTORY, AskSudo, InventoryFile, OnlyHosts
+from tempo_infra.hints import hint
 
 CaFile = Annotated[
     Path | None, typer.Option("--ca-file", help="The registry's certificate authority.", metavar="PEM")
@@ -57,3 +58,28 @@ def pin(
     of = [f"{pulled} images of {registry.shown}"] if pulled else []
     of += [f"{len(cluster.brought)} of images.archives"] if cluster.brought else []
     typer.echo(f"{' and '.join(of)} are pinned in {inventory}")
+
+
+@app.command()
+def save(
+    inventory: InventoryFile = DEFAULT_INVENTORY,
+    host: OnlyHosts = None,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The archive.", metavar="TAR")],
+    ask_sudo_password: AskSudo = False,
+) -> None:
+    """Write an archive of the cluster's images out of hosts that have them, as `docker save` would.
+
+    Example: tempo-infra images save -o images.tar --host db-1 --host front-1
+
+    With `images.source: ssh` and the file in `images.archives`, other hosts get them from there.
+    """
+    from tempo_infra.cli.sudo import ask_password
+    from tempo_infra.deploy.fetching import save as saved
+    from tempo_infra.deploy.session import Sudo
+    from tempo_infra.inventory.pinning import to_pin
+
+    cluster, _ = to_pin(inventory)
+    sudo = Sudo(ask_password() if ask_sudo_password else None)
+    found = saved(cluster, cluster.only(host), sudo, output, typer.echo)
+    typer.echo(f"{len(found)} images are in {output}; `{hint('images pin', inventory)}` pins them")

@@ -16,6 +16,8 @@ from typing import Annotated
 import typer
 
 from tempo_infra import __version__
+from tempo_infra.cli.backup import app as backup
+from tempo_infra.cli.backup import backups
 from tempo_infra.cli.capacity import capacity
 from tempo_infra.cli.check_host import check_host
 from tempo_infra.cli.checks import checks
@@ -81,6 +83,8 @@ app.command("diff")(diff)
 app.command("rollback")(rollback)
 app.command("maintain")(maintain)
 app.add_typer(host, name="host")
+app.add_typer(backup, name="backup")
+app.command("backups")(backups)
 app.command("check-host")(check_host)
 app.add_typer(checks, name="checks")
 app.command("explain")(explain)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 DB_PASSWORD = "db_password"  # noqa: S105  # a file's name, in the folder of each login
 SECRETS = "/run/secrets"  # in a container; a folder for each way in which material lies on the host
@@ -95,6 +98,18 @@ class Postgres:
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """What a component has besides in a cluster whose inventory asks for it."""
+
+    name: str  # one of Cluster.options: "backup"
+    image: str = ""  # in the place of its own
+    files: tuple[ConfigFile, ...] = ()
+    reads: tuple[Reads, ...] = ()
+    probe: str = ""
+    checks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Component:
     """One service: the compose service of its name on each host that has its role."""
 
@@ -126,6 +141,27 @@ class Component:
     alone: str = ""  # what stands still while the only one is away
     probe: str = ""  # the module that its hosts run for check-host: `read`, of the standard library only
     checks: str = ""  # the module that judges what that has read: CHECKS
+    optional: tuple[Option, ...] = ()
+
+    def having(self, options: Collection[str]) -> Component:
+        """Return the row as it is in a cluster with these options."""
+        row = self
+        for one in self.optional:
+            if one.name in options:
+                row = replace(
+                    row,
+                    image=one.image or row.image,
+                    files=(*row.files, *one.files),
+                    reads=(*row.reads, *one.reads),
+                    probe=one.probe or row.probe,
+                    checks=one.checks or row.checks,
+                )
+        return row
+
+    @property
+    def whole(self) -> Component:
+        """The row with all that it may have."""
+        return self.having({one.name for one in self.optional})
 
     @property
     def is_job(self) -> bool:

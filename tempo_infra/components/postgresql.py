@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
-from tempo_infra.components.component import Component, ConfigFile, Memory, Port, Postgres, Reach
+from tempo_infra.components.component import (
+    Component,
+    ConfigFile,
+    Memory,
+    Option,
+    Port,
+    Postgres,
+    Reach,
+    Reads,
+)
 
+NEXT = "nothing until the next segment or backup"
+BACKUP = Option(
+    "backup",
+    image="tempo-infra/postgres:{postgres}",  # the official one with pgBackRest: docs/how-to/backups.md
+    files=(
+        ConfigFile("pgbackrest.conf", "ini", NEXT, reloaded=True),
+        ConfigFile("pgbackrest.sh", "sh", NEXT, reloaded=True),
+        ConfigFile("backup.sh", "sh", NEXT, reloaded=True),
+    ),
+    reads=(Reads("backup_passphrase", reloaded=True), Reads("backup_ssh_key", reloaded=True)),
+    probe="tempo_infra.on_host.probes.backup",
+    checks="tempo_infra.checks.backup",
+)
 POSTGRESQL = Component(
     name="postgresql",
     kind="postgresql",
@@ -24,5 +46,6 @@ POSTGRESQL = Component(
     least=1,
     most=1,
     restart="no database meanwhile: every service waits, and tries again",
+    optional=(BACKUP,),
 )
 COMPONENTS = (POSTGRESQL,)

@@ -111,13 +111,13 @@ def _sources() -> dict[str, bytes]:
     }
     for path in sorted((PACKAGE / "on_host").rglob("*.py")):
         texts[f"tempo_infra/{path.relative_to(PACKAGE)}"] = path.read_bytes()
-    return texts | _probes()
+    return _probes() | texts
 
 
 def _probes() -> dict[str, bytes]:
     """Return the modules that components have for their hosts; the packages around them are empty there."""
     found: dict[str, bytes] = {}
-    for module in (one.probe for one in COMPONENTS if one.probe):
+    for module in (one.whole.probe for one in COMPONENTS if one.whole.probe):
         path = Path(*module.split("."))
         found |= {f"{folder}/__init__.py": b"" for folder in path.parents if len(folder.parts) > 1}
         found[f"{path}.py"] = (PACKAGE.parent / path).with_suffix(".py").read_bytes()

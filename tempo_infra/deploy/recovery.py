@@ -55,7 +55,7 @@ def _labels(host: Host) -> dict[str, str]:
     own = {
         f"{component.name}/{one.name}": one.secret(host.name)
         for component in components.of_roles(host.roles)
-        for one in component.own_material
+        for one in component.whole.own_material
     }
     return {**{place_of(login): login.secret for login in Login}, **own}
 

@@ -195,7 +195,7 @@ def open_session(host: Host, sudo: Sudo, hide: Callable[[str], str] = str) -> It
     """Log in, become root and start our program. HostKeyError, UnreachableError."""
     with connect(resolve(host.name, host.ssh)) as connection:
         nonce = secrets.token_hex(12)
-        process = _start(connection, host, sudo, command(nonce))
+        process = as_root(connection, host, sudo, command(nonce))
         try:
             login = Login(host.ssh.user, host.ssh.address, host.ssh.port)
             yield Session(host.name, process, nonce, hide, login, reached=connection.reached)
@@ -203,12 +203,13 @@ def open_session(host: Host, sudo: Sudo, hide: Callable[[str], str] = str) -> It
             process.close_stdin()
 
 
-def _start(connection: Connection, host: Host, sudo: Sudo, python: list[str]) -> Process:
+def as_root(connection: Connection, host: Host, sudo: Sudo, words: list[str]) -> Process:
+    """Start a program as root, whose first line is HELLO."""
     if host.ssh.user == "root":
-        return connection.start(python)
+        return connection.start(words)
     if sudo.password is None:
-        return connection.start(["sudo", "-n", "--", *python])
-    return _with_password(connection, host, sudo.password, python)
+        return connection.start(["sudo", "-n", "--", *words])
+    return _with_password(connection, host, sudo.password, words)
 
 
 def _with_password(connection: Connection, host: Host, password: str, python: list[str]) -> Process:

@@ -18,6 +18,7 @@ from tempo_infra.deploy.summary import of_plan
 from tempo_infra.inventory.cluster import Cluster, Role
 from tempo_infra.inventory.logins import OWNER
 from tempo_infra.inventory.overrides import KERNEL_RISK
+from tempo_infra.on_host.backups import CONF
 from tempo_infra.on_host.containers import pull_s
 from tempo_infra.on_host.manifest import KEY
 from tempo_infra.on_host.manifest import NAME as MANIFEST
@@ -154,6 +155,7 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
         _up(work, ["postgresql"], remove_orphans=alone),  # else the others' step takes away what left
         database_ready(work.cluster, deadline_s=120.0),
         change.Sql(payload=roles_and_databases(secrets).encode()),
+        *_backups(work),
         change.Schema(deadline_s=work.cluster.timing.schema_s(work.plan.data_bytes)),
         *(
             change.Sql(name, spares_locks=True, payload=sql.encode())
@@ -161,6 +163,16 @@ def start_database(work: Work, secrets: Secrets) -> list[Step]:
         ),
     ]
     return [*steps, healthy(work)] if alone else steps
+
+
+def _backups(work: Work) -> list[Step]:
+    """Make the repositories ready where what is known of them is new, or the database is."""
+    backup, plan = work.cluster.backup, work.plan
+    files = {one.path.rpartition("/")[2] for one in plan.changes}
+    keys = any(one.name.startswith("postgresql") for one in plan.secrets)
+    if backup is None or not (plan.new_data or CONF in files or keys):
+        return []
+    return [change.PrepareBackups(list(range(1, len(backup.repositories) + 1)))]
 
 
 def start_temporal(

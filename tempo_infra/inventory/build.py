@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.catalogue import built_in
 from tempo_infra.inventory.cluster import (
+    Backup,
     Cluster,
     Disk,
     Host,
@@ -17,6 +18,7 @@ from tempo_infra.inventory.cluster import (
     Namespace,
     Overrides,
     Postgres,
+    Repository,
     Resources,
     Role,
     SecretsFile,
@@ -25,6 +27,7 @@ from tempo_infra.inventory.cluster import (
     Temporal,
     Timing,
 )
+from tempo_infra.inventory.fingerprints import fingerprint_hex
 from tempo_infra.inventory.logins import Login
 from tempo_infra.inventory.quantities import parse_duration, parse_seconds, parse_size
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from tempo_infra.inventory.cluster import Value
     from tempo_infra.inventory.models import (
+        BackupSection,
         HostSection,
         ImagesSection,
         InventoryFile,
@@ -66,11 +70,35 @@ def build(inventory: InventoryFile, path: Path) -> Cluster:
             _host(name, host, inventory.ssh, classes, path.parent) for name, host in inventory.hosts.items()
         ),
         overrides=_overrides(inventory.overrides),
+        backup=_backup(inventory.backup),
         timing=Timing(
             decide_after_s=parse_seconds(inventory.rollout.decide_after),
             soak_s=parse_seconds(inventory.rollout.soak),
             migrate_s=parse_seconds(inventory.rollout.migrate_within or "0s"),
         ),
+    )
+
+
+def _backup(section: BackupSection | None) -> Backup | None:
+    if section is None:
+        return None
+    return Backup(
+        repositories=tuple(
+            Repository(
+                one.host,
+                one.port,
+                one.user,
+                one.path,
+                fingerprint_hex(one.fingerprint),
+                one.country,
+                one.provider,
+            )
+            for one in section.repositories
+        ),
+        rpo_s=parse_seconds(section.rpo),
+        keep_days=parse_duration(section.keep) // 24,
+        at=section.at,
+        full_days=parse_duration(section.full_every) // 24,
     )
 
 

@@ -15,7 +15,7 @@ from tempo_infra.inventory.addresses import split_port
 from tempo_infra.inventory.logins import Login
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from tempo_infra.inventory.problems import Loc, Mark
 
@@ -193,14 +193,16 @@ class ImageSource(StrEnum):
 TAG_DIGITS = 12  # of an image's content, in its tag
 
 
-def image_names(roles: Iterable[str], versions: Mapping[str, str]) -> tuple[str, ...]:
+def image_names(
+    roles: Iterable[str], versions: Mapping[str, str], options: Collection[str] = ()
+) -> tuple[str, ...]:
     """Return the images of what hosts of these roles carry, and of what every cluster has, sorted.
 
-    `versions`: "temporal", "postgres" and "ui", as the inventory says them.
+    `versions`: "temporal", "postgres" and "ui", as the inventory says them; `options`: as Cluster.options.
     """
     needed = (one.name for one in components.COMPONENTS if one.least)
     carried = components.of_roles({*roles, *needed})
-    return tuple(sorted({one.image.format_map(versions) for one in carried}))
+    return tuple(sorted({one.having(options).image.format_map(versions) for one in carried}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,30 @@ class SecretsFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Repository:
+    """Where backups and the log lie, on another machine, which is reached by SFTP."""
+
+    host: str  # a name or an address, as the database's container reaches it
+    port: int
+    user: str
+    path: str  # as that user sees it
+    fingerprint: str  # sha256 of its host key, 64 hexadecimal digits
+    country: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """How the database is backed up."""
+
+    repositories: tuple[Repository, ...]  # one or two
+    rpo_s: int  # so much of the newest work may be lost
+    keep_days: int
+    at: str  # "02:30", UTC, each day
+    full_days: int  # after so many days a full backup, incremental ones between
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """How long a change waits before it is kept or taken back. It is no part of what is rendered."""
 
@@ -278,6 +304,7 @@ class Cluster:
     timing: Timing = field(default_factory=Timing)
     network: str = "bridge"  # or "host": services in the network namespace of their host
     subnet: str = ""  # of each host's containers, "172.30.0.0/24"; empty: `subnets.of_host` chooses
+    backup: Backup | None = None
     digest: str = field(default="", compare=False)  # sha256 of the file's text
     elsewhere: tuple[str, ...] = ()  # keys that name files outside of its folder, as accepted
     marks: Mapping[Loc, Mark] = field(default_factory=dict, compare=False, repr=False)  # where values stand
@@ -308,7 +335,7 @@ class Cluster:
     @property
     def image_names(self) -> tuple[str, ...]:
         """The images that this cluster runs, as `images.digests` names them, sorted."""
-        return image_names({role for host in self.hosts for role in host.roles}, self.versions)
+        return image_names({role for host in self.hosts for role in host.roles}, self.versions, self.options)
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -321,8 +348,9 @@ class Cluster:
 
     @property
     def options(self) -> frozenset[str]:
-        """What is open only where the inventory asks for it, and is asked for here."""
-        return frozenset({"http_api"} if self.temporal.http_api else ())
+        """What is there only where the inventory asks for it, and is asked for here."""
+        asked = {"http_api": self.temporal.http_api, "backup": self.backup is not None}
+        return frozenset(name for name, wanted in asked.items() if wanted)
 
     @property
     def floating(self) -> tuple[str, ...]:

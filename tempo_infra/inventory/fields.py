@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from tempo_infra.inventory import addresses, quantities, subnets, validators
+from tempo_infra.inventory import addresses, fingerprints, quantities, subnets, validators
 from tempo_infra.inventory.document import WrittenFloat, WrittenInt
 
 
@@ -37,6 +37,13 @@ def _container_memory(text: str) -> str:
 def _retention(text: str) -> str:
     if not 1 <= quantities.parse_duration(text) <= 3650 * 24:
         raise ValueError("must be between 1h and 3650d")
+    return text
+
+
+def _days(text: str) -> str:
+    days, more = divmod(quantities.parse_duration(text), 24)
+    if more or not 1 <= days <= 3650:  # noqa: PLR2004 - ten years
+        raise ValueError("must be whole days between 1d and 3650d")
     return text
 
 
@@ -94,6 +101,23 @@ Migration = Annotated[
     _within(300, 43_200, "5m and 720m"),
     _pattern(quantities.SECONDS_PATTERN),
 ]
+Rpo = Annotated[
+    str, BeforeValidator(_as_written), _within(10, 3600, "10s and 60m"), _pattern(quantities.SECONDS_PATTERN)
+]
+Days = Annotated[
+    str, BeforeValidator(_as_written), AfterValidator(_days), _pattern(quantities.DURATION_PATTERN)
+]
+TimeOfDay = Annotated[
+    str,
+    BeforeValidator(_as_written),
+    AfterValidator(validators.time_of_day),
+    _pattern(validators.TIME_OF_DAY),
+]
+Fingerprint = Annotated[str, AfterValidator(fingerprints.fingerprint)]
+RepositoryKind = Annotated[
+    str, AfterValidator(validators.repository_kind), _enum(validators.REPOSITORY_KINDS)
+]
+RepositoryPath = Annotated[str, AfterValidator(validators.repository_path)]
 Country = Annotated[str, AfterValidator(validators.country), _pattern("^[A-Z]{2}$")]
 Version = Annotated[str, BeforeValidator(_as_written), AfterValidator(validators.version), _TEXT_OR_NUMBER]
 TemporalVersion = Annotated[

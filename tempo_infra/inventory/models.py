@@ -135,6 +135,48 @@ class ImagesSection(Section):
     )
 
 
+class RepositorySection(Section):
+    """Where backups and the log are kept, on another machine."""
+
+    kind: fields.RepositoryKind = Field(
+        description="How it is reached. `sftp`: any sshd, an account without a shell is enough."
+    )
+    host: fields.SshAddress = Field(description="Its name or address, as the database host reaches it.")
+    port: fields.Port = Field(default=22, description="The port of its sshd.")
+    user: fields.User = Field(
+        description="Who logs in there, by the key that `tempo-infra backup key` shows."
+    )
+    path: fields.RepositoryPath = Field(
+        description="The folder, as that user sees it; of this cluster alone."
+    )
+    fingerprint: fields.Fingerprint = Field(
+        description="Of its host key, as `ssh-keygen -lf` prints it: SHA256:..."
+    )
+    country: fields.Country = Field(description="Where it is: two letters of ISO 3166, such as NO.")
+    provider: fields.Title = Field(description="Who rents it out.")
+
+
+class BackupSection(Section):
+    """Backups of the database and its log, encrypted, on other machines."""
+
+    repositories: Annotated[list[RepositorySection], Field(min_length=1, max_length=2)] = Field(
+        description="Where they are kept, once or twice."
+    )
+    rpo: fields.Rpo = Field(
+        default="60s",
+        description="How much of the newest work may be lost with the database host, 10s to 60m: the log is "
+        "sent at least so often.",
+    )
+    keep: fields.Days = Field(
+        default="14d",
+        description="How far back the database can be restored, 1d to 3650d; older backups are deleted.",
+    )
+    at: fields.TimeOfDay = Field(default="02:30", description="When a backup is taken each day, in UTC.")
+    full_every: fields.Days = Field(
+        default="7d", description="How often it is a full one; between them, what has changed since the last."
+    )
+
+
 class LimitsSection(Section):
     """Limits of the services."""
 
@@ -264,6 +306,10 @@ class InventoryFile(Section):
     temporal: TemporalSection = Field(description="The Temporal servers.")
     postgres: PostgresSection = Field(description="The database.")
     images: ImagesSection = Field(default=ImagesSection(), description="Where container images come from.")
+    backup: BackupSection | None = Field(
+        default=None,
+        description="Backups of the database; without it there are none.",
+    )
     network: fields.Network = Field(
         default="bridge",
         description="How services reach the network: bridge publishes their ports on the internal address;"

@@ -17,6 +17,8 @@ Found: TypeAlias = Iterator[tuple[Loc, str]]
 DIGESTS: Loc = ("images", "digests")
 SOURCES: Loc = ("images", "sources")
 
+ARCHIVING = frozenset({"archive_mode", "archive_command", "archive_library", "archive_timeout"})
+
 _PUBLIC = (
     "{}, and nothing protects the cluster's ports there yet;"
     " use a private address, or take the risk with accept: [public-internal]"
@@ -206,7 +208,41 @@ def _images(root: Node, wrong: frozenset[Loc]) -> tuple[str, ...]:
     if temporal is None or postgres is None or ui is None or not _roles_are_known(root, wrong):
         return ()
     roles = {role for host, _ in _children(root, "hosts") for _, role in _roles(root, host)}
-    return image_names(roles, {"temporal": temporal, "postgres": postgres, "ui": ui})
+    options = {"backup"} if isinstance(descend(root, ("backup",)), Mapping) else set()
+    return image_names(roles, {"temporal": temporal, "postgres": postgres, "ui": ui}, options)
+
+
+def _repositories_once(root: Node, wrong: frozenset[Loc]) -> Found:
+    """Refuse a second repository in the same place: it is for the day when the first one is gone."""
+    seen: dict[tuple[str, ...], Loc] = {}
+    for loc, _ in _children(root, "backup", "repositories"):
+        host, path = _text(root, *loc, "host"), _text(root, *loc, "path")
+        if host is None or path is None or {(*loc, "host"), (*loc, "path")} & wrong:
+            continue
+        first = seen.setdefault((addresses.canonical(host), path), loc)
+        if first != loc:
+            yield (*loc, "path"), f"{path} of {host} is a repository already ({_where(mark_of(root, first))})"
+
+
+def _repositories_are_elsewhere(root: Node, wrong: frozenset[Loc]) -> Found:
+    """Refuse the database's own host: what is kept there is lost with it."""
+    for host, _ in _children(root, "hosts"):
+        if "postgresql" not in {role for _, role in _roles(root, host)}:
+            continue
+        own = {addresses.canonical(_text(root, *host, name) or "") for name in ("address", "internal")}
+        for loc, _ in _children(root, "backup", "repositories"):
+            place = (*loc, "host")
+            if place not in wrong and addresses.canonical(_text(root, *place) or "-") in own:
+                yield place, f"is {host[-1]}, which has the database: a backup is for the day when it is gone"
+
+
+def _archiving_has_one_owner(root: Node, _wrong: frozenset[Loc]) -> Found:
+    if not isinstance(descend(root, ("backup",)), Mapping):
+        return
+    for place in (("overrides",), *((*host, "overrides") for host, _ in _children(root, "hosts"))):
+        for loc, _ in _children(root, *place, "postgresql"):
+            if str(loc[-1]).casefold() in ARCHIVING:
+                yield loc, "can't be set beside `backup`, which sets it"
 
 
 RULES: tuple[Callable[[Node, frozenset[Loc]], Found], ...] = (
@@ -220,6 +256,9 @@ RULES: tuple[Callable[[Node, frozenset[Loc]], Found], ...] = (
     _namespaces_once,
     _digests_are_of_its_images,
     _sources_are_of_its_images,
+    _repositories_once,
+    _repositories_are_elsewhere,
+    _archiving_has_one_owner,
     override_rules.values,
     override_rules.names_once,
     override_rules.of_what_runs,

@@ -40,6 +40,7 @@ def _any_of_pattern(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _resolved(node: dict[str, Any]) -> dict[str, Any]:
+    node = next(iter(node.get("anyOf", ())), node)  # a section that may be absent
     if "$ref" in node:
         found: dict[str, Any] = schema()["$defs"][node["$ref"].rpartition("/")[2]]
         return found

@@ -228,6 +228,31 @@ def digest(text: str) -> str:
     return text
 
 
+TIME_OF_DAY = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
+REPOSITORY_KINDS = ("sftp",)
+NOT_YET = ("s3", "host")  # that people ask for
+
+
+def time_of_day(text: str) -> str:
+    if not re.fullmatch(TIME_OF_DAY.strip("^$"), text):
+        raise ValueError(f"{quoted(text)} is not a time of day; write it like 02:30")
+    return text
+
+
+def repository_kind(text: str) -> str:
+    if text in NOT_YET:
+        raise ValueError(f"{quoted(text)} is not supported yet; known are {', '.join(REPOSITORY_KINDS)}")
+    return one_of(REPOSITORY_KINDS, "kind of repository", text)
+
+
+def repository_path(text: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}){1,16}", text):
+        raise ValueError(
+            f"{quoted(text)} is not a folder for backups; begin with /, use letters, digits and . _ - only"
+        )
+    return text
+
+
 def recipient(text: str) -> str:
     if text.upper().startswith("AGE-SECRET-KEY-") or "PRIVATE KEY" in text:
         raise ValueError(

@@ -45,6 +45,7 @@ THOROUGH = 4.0
 PAUSE_S = 0.3  # between bursts where no other probe fills the time
 
 NOT_ASKED: "Reading[Any]" = Reading(None, "not asked")  # by a version before this one
+NONE_THEN: "Reading[Any]" = Reading(None, "not asked", not_wanted=True)  # which had nothing of the kind
 NO_LINK: "Reading[Any]" = Reading(None, "measured over a connection only", not_wanted=True)
 
 T = TypeVar("T")
@@ -123,7 +124,8 @@ class Facts:
     link: Reading[Link] = NO_LINK
     users: Reading[Accounts] = NOT_ASKED
     ring: Reading[tuple[str, ...]] = NOT_ASKED  # "history 10.0.0.12:7234", as the frontend here sees it
-    components: Reading[dict[str, Reading[dict[str, Any]]]] = NOT_ASKED  # by name, those with own probes
+    # By name, those with probes of their own; an earlier version had none.
+    components: Reading[dict[str, Reading[dict[str, Any]]]] = NONE_THEN
 
     def to_json(self) -> "dict[str, Any]":
         """Return plain values for `json.dumps`."""

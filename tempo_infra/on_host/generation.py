@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from tempo_infra.on_host import kernel_refuses, manifest, material, ownership, snapshot
+from tempo_infra.on_host import kernel_refuses, manifest, material, ownership, snapshot, units
 from tempo_infra.on_host.durable import (
     fsync_folder,
     make_folder,
@@ -26,7 +26,7 @@ from tempo_infra.on_host.leftovers import sweep
 from tempo_infra.on_host.shell import StepError, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from tempo_infra.on_host.layout import Layout
     from tempo_infra.on_host.manifest import Entry
@@ -187,7 +187,7 @@ def switch(layout: Layout, args: change.Switch) -> Switched:
     material.switch(layout, coming, going)
     give_back(layout, going.kernel.keys() - coming.kernel.keys())
     replace_symlink(layout.current, f"generations/{args.digest}")
-    _reload_units((*installed, *removed))
+    units.take_up(layout, (*installed, *removed))
     refused = _apply(layout, sorted(wanted), coming.kernel)
     if refused and args.insist:
         raise StepError(f"the kernel refuses settings: {'; '.join(refused)}", remedy=kernel_refuses.REMEDY)
@@ -212,15 +212,9 @@ def _switch_to_zero(layout: Layout) -> Switched:
     material.switch(layout, manifest.NONE, going)
     give_back(layout, going.kernel.keys() - snapshot.values(layout.zero).keys())
     remove_file(layout.current)
-    _reload_units(shipped)
+    units.take_up(layout, shipped)
     installed = sorted(path for path in kept if layout.installed(path).is_file())
     return Switched(installed, sorted(shipped.keys() - set(installed)))
-
-
-def _reload_units(changed: "Iterable[str]") -> None:
-    """Have systemd reload its units when one of them changed; a boot reads them anyway."""
-    if any(path.startswith("etc/systemd/") for path in changed):
-        run(["systemctl", "daemon-reload"], deadline_s=60)
 
 
 def _switched(one: manifest.Manifest) -> "dict[str, Entry]":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import data_folder, manifest, snapshot
+from tempo_infra.on_host import data_folder, manifest, snapshot, units
 from tempo_infra.on_host.cluster_name import refuse_another
 from tempo_infra.on_host.containers import down
 from tempo_infra.on_host.durable import make_folder, remove_file, write_new
@@ -52,8 +52,8 @@ def remove(layout: Layout, args: upkeep.Remove) -> Removed:
     put_back, left, same = _put_live_values_back(layout, shipped.kernel)
     files, aside = _take_files_away(layout, args.run, owned)
     _forget_state(layout)
-    for words in (["daemon-reload"], ["reset-failed", "tempo-infra*"]):
-        run(["systemctl", *words], deadline_s=60)
+    units.take_up(layout, files)
+    run(["systemctl", "reset-failed", "tempo-infra*"], deadline_s=60)
     images = sorted({one.image for one in shipped.instances.values()})
     found = data_folder.look_or_why(layout)
     data = [str(layout.data / data_folder.NAME)] if found.there or found.problem else []

@@ -215,3 +215,46 @@ def remedy(table: Table, said: str, otherwise: str = "", *, here: str = "the hos
             if re.search(pattern, line[:LONGEST_LINE], re.IGNORECASE):
                 return todo.replace("{here}", here)
     return otherwise.replace("{here}", here)
+
+
+# Of pgBackRest about a repository that is reached by SFTP, in its words and those of libssh2.
+BACKUP: Table = (
+    Row(
+        "fingerprint|host key (mismatch|check)|libssh2_session_handshake",
+        "the machine that answers has another host key than `backup.repositories` says: compare it there "
+        "with `ssh-keygen -lf /etc/ssh/ssh_host_ecdsa_key.pub`; of several keys pgBackRest takes the ECDSA "
+        "one, then the ED25519 one",
+    ),
+    Row(
+        "authentication failed|unable to extract public key",
+        "the repository's user lets our key not in: the line that `tempo-infra backup key` shows belongs "
+        "into ~/.ssh/authorized_keys there",
+    ),
+    Row(
+        "unable to get address|name or service not known|no address associated|temporary failure in name",
+        "{here} does not know the name of the repository's host: write its address into the inventory",
+    ),
+    Row(
+        "timeout connecting|connection refused|no route to host|network is unreachable|unable to connect"
+        "|timed? out",
+        "the repository's sshd does not answer {here}: is it up, and does its firewall let {here} in?",
+    ),
+    Row(
+        "are you archiving to the correct stanza|do not match the database|system-id|not match the stanza",
+        "the repository holds backups of another database: name a folder of its own in "
+        "backup.repositories.path",
+    ),
+    Row(
+        "no space left|disk quota|sftp error \\[4\\]|libssh2 sftp \\[4\\]",
+        "the repository's disk may be full: make room there, or keep less (backup.keep)",
+    ),
+    Row(
+        "permission denied|sftp error \\[3\\]|libssh2 sftp \\[3\\]|unable to (create|open|write)",
+        "the repository's user must be able to write into backup.repositories.path",
+    ),
+    Row(
+        "formaterror|crypto|passphrase",
+        "what lies in the repository was encrypted with another passphrase: put back the secrets file of "
+        "then, or name a new folder in backup.repositories.path",
+    ),
+)

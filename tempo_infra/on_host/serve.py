@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tempo_infra.on_host import (
         arming,
         arriving,
+        backups,
         bootstrap,
         cluster_name,
         cluster_record,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 else:
     arming, arriving = map(Later, ("arming", "arriving"))
     cluster_name, bootstrap = map(Later, ("cluster_name", "bootstrap"))
+    backups = Later("backups")
     cluster_record, containers = map(Later, ("cluster_record", "containers"))
     database, departing = map(Later, ("database", "departing"))
     disk_speed, draining, ejecting, ring = map(Later, ("disk_speed", "draining", "ejecting", "ring"))
@@ -75,6 +77,7 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(reading.Runs, lambda s, step: runs.read_runs(s.layout, step)),
         _does(reading.Belongs, lambda s, step: cluster_name.refuse_another(s.layout, step.cluster)),
         _does(reading.Roles, lambda _, __: {"roles": retiring.roles()}),
+        _does(reading.Backups, lambda s, _: backups.look(s.layout)),
         _does(reading.Passwords, lambda s, step: material.passwords(s.layout, step)),
         _does(change.Lock, Session.lock),
         _does(change.Unlock, Session.unlock),
@@ -101,6 +104,7 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(change.Sql, lambda s, step: database.sql(step, s.say)),
         _does(change.LocalLogin, lambda _, __: database.local_login()),
         _does(change.Schema, lambda s, step: schema.migrate(s.layout, step, s.say)),
+        _does(change.PrepareBackups, lambda s, step: backups.prepare(step, s.say)),
         _does(change.DatabaseAnswers, lambda _, step: database.database_answers(step)),
         _does(change.Login, lambda s, step: login.login(s.layout, step)),
         _does(change.Serving, Session.serving),
@@ -121,6 +125,7 @@ HANDLERS: "Mapping[type[Step], Handler]" = dict(
         _does(upkeep.Silent, lambda s, step: departing.silent(step, s.say)),
         _does(upkeep.Command, lambda _, step: draining.command(step)),
         _does(upkeep.Reboot, lambda _, __: draining.reboot()),
+        _does(upkeep.TakeBackup, lambda s, step: backups.take(s.layout, step, s.say)),
         _does(upkeep.Remove, lambda s, step: leaving.remove(s.layout, step)),
         _does(upkeep.Eject, lambda s, step: ejecting.eject(s.layout, step)),
     )

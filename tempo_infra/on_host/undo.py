@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import images, manifest, material, snapshot
+from tempo_infra.on_host import images, manifest, material, snapshot, units
 from tempo_infra.on_host.containers import (
     NEVER_PULL,
     UP_DEADLINE_S,
@@ -23,7 +23,7 @@ from tempo_infra.on_host.health import Grpc, Http, Postgres
 from tempo_infra.on_host.journal import Entry, in_journal, name_of, record, was_kept
 from tempo_infra.on_host.layout import PROJECT, ZERO
 from tempo_infra.on_host.lazy import Later
-from tempo_infra.on_host.shell import StepError, run
+from tempo_infra.on_host.shell import StepError
 from tempo_infra.on_host.steps import change
 
 if TYPE_CHECKING:
@@ -209,9 +209,8 @@ def _put_material_back(layout: Layout, armed: Armed) -> None:
 
 def _read_units_again(layout: Layout, armed: Armed) -> None:
     """Tell systemd where a unit's file went back; a boot reads them anyway."""
-    if any(path.startswith("etc/systemd/") for path in snapshot.paths(layout.state / armed.before)):
-        with contextlib.suppress(StepError):
-            run(["systemctl", "daemon-reload"], deadline_s=60)
+    with contextlib.suppress(StepError):
+        units.take_up(layout, snapshot.paths(layout.state / armed.before))
 
 
 def _restore_containers(layout: Layout, armed: Armed, say: "Callable[[str], None]") -> None:

@@ -24,21 +24,28 @@ WANTS = ConfigFile(
     "etc/systemd/system/multi-user.target.d/60-tempo-infra.conf", "unit", "from the next boot on"
 )
 THP = ConfigFile("etc/tmpfiles.d/60-tempo-infra.conf", "tmpfiles", "applied by systemd-tmpfiles")
+BACKUP_UNIT = ConfigFile("etc/systemd/system/tempo-infra-backup@.service", "unit", "from the next backup on")
+BACKUP_TIMER = ConfigFile("etc/systemd/system/tempo-infra-backup.timer", "unit", "restarts the timer")
+BACKUP_WANTS = ConfigFile(
+    "etc/systemd/system/timers.target.d/60-tempo-infra.conf", "unit", "from the next boot on"
+)
+BACKUP = (BACKUP_UNIT, BACKUP_TIMER, BACKUP_WANTS)
 
 
 def system_files(settings: HostSettings) -> tuple[ConfigFile, ...]:
     """Return the files under /etc that this host needs."""
-    return (LIMITS, SYSCTL, UNIT, WANTS, *((THP,) if settings.thp else ()))
+    thp, backup = (THP,) if settings.thp else (), BACKUP if settings.pgbackrest else ()
+    return (LIMITS, SYSCTL, UNIT, WANTS, *thp, *backup)
 
 
 def template_names() -> frozenset[str]:
     """Return the names of all templates, those of a single Temporal service too."""
-    whole = (COMPOSE, NAMESPACES, SYSCTL, LIMITS, UNIT, WANTS, THP)
+    whole = (COMPOSE, NAMESPACES, SYSCTL, LIMITS, UNIT, WANTS, THP, *BACKUP)
     own = (
         f"services/{folder}/{spec.path}"
         for one in components.COMPONENTS
         for folder in {one.name, one.templates or one.name}
-        for spec in one.files
+        for spec in one.whole.files
     )
     return frozenset(f"{path}.j2" for path in (*(spec.path for spec in whole), *own))
 

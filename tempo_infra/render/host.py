@@ -84,6 +84,7 @@ def bundle(
         "unit": UNIT.path.rpartition("/")[2],
         "postgres_version": cluster.postgres.version,
         "temporal_version": cluster.temporal.version,
+        "backup": views.backup_view(cluster),
     }
     made: list[Made] = []
     folders: dict[str, str] = {}
@@ -130,7 +131,7 @@ def _service_files(
     values: dict[str, object],
     view: views.ClusterView,
 ) -> list[Made]:
-    component, service = components.of(container.name), container.name
+    component, service = components.of(container.name).having(cluster.options), container.name
     folder = component.templates or service
     values = {**values, "database": MAIN, "visibility_database": VISIBILITY}
     values["password_file"] = views.PASSWORD_FILE

@@ -46,7 +46,7 @@ def wanted(cluster: Cluster) -> tuple[str, ...]:
         piece.secret(host.name)
         for host in cluster.hosts
         for one in components.of_roles(host.roles)
-        for piece in one.own_material
+        for piece in one.having(cluster.options).own_material
     )
     return tuple(dict.fromkeys((cluster.secrets.login.secret, *own)))
 
@@ -59,7 +59,7 @@ def placed(
     secrets: dict[str, str] = {}
     folders: dict[str, str] = {}
     login = cluster.secrets.login
-    for component in map(components.of, names):
+    for component in (components.of(name).having(cluster.options) for name in names):
         uid = int(getattr(users, component.user))
         if LOGIN in component.reads:
             digest = known.get(login.secret, Known("")).digest

@@ -151,6 +151,21 @@ def sysctl(text: str) -> dict[str, str]:
     return found
 
 
+def ini(text: str) -> dict[str, str]:
+    """Read pgbackrest.conf: `[section]`, then `key=value`; by `section:key`. ValueError for all else."""
+    found: dict[str, str] = {}
+    section = ""
+    for number, line in _lines(text):
+        if header := re.fullmatch(r"\[([a-z0-9:-]+)\]", line):
+            section = header[1]
+            continue
+        key, equals, value = line.partition("=")
+        if not (section and equals and value) or f"{section}:{key}" in found:
+            raise ValueError(f"line {number}: {line!r} is not a new `key=value` of a section")
+        found[f"{section}:{key}"] = value
+    return found
+
+
 def words(text: str) -> list[list[str]]:
     """Read a table of words, as tmpfiles.d and the lines of a systemd unit: a comment is a whole line."""
     return [_split(line) for _, line in _lines(text)]
@@ -183,6 +198,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "limits": limits,
     "tmpfiles": words,
     "unit": words,
+    "ini": ini,
     "sh": sh,
 }
 

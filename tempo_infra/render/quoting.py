@@ -86,6 +86,11 @@ def unit(value: Scalar) -> str:
     return _only(value, r"[A-Za-z0-9/][A-Za-z0-9_./:-]*", "a word of a systemd unit")
 
 
+def ini(value: Scalar) -> str:
+    """Write a key or a value of pgbackrest.conf: a word."""
+    return _only(value, r"[A-Za-z0-9/][A-Za-z0-9_./:+=@-]*", "a word of pgbackrest.conf")
+
+
 def sh(value: Scalar) -> str:
     """Write one word of a shell script."""
     if isinstance(value, bool) or "\0" in str(value):
@@ -109,6 +114,7 @@ FORMATS: dict[str, Callable[[Scalar], str]] = {
     "limits": limits,
     "tmpfiles": tmpfiles,
     "unit": unit,
+    "ini": ini,
     "sh": sh,
     "comment": comment,
 }

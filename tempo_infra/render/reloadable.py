@@ -32,7 +32,9 @@ def started_with(spec: ConfigFile, text: str, found: object, version: int) -> st
     """
     if not spec.reloaded:
         return text
-    if not isinstance(found, dict):  # who may log in
+    if (
+        not isinstance(found, dict) or spec.reader == "ini"
+    ):  # who may log in; what each run of a program reads
         return ""
     return _plain(_of_postgresql(found, version) if spec.reader == "pgconf" else _of_temporal(found))
 

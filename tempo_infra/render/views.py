@@ -141,6 +141,24 @@ class NamespaceView:
     retention: str
 
 
+@dataclass(frozen=True, slots=True)
+class BackupView:
+    """When backups are taken, of how many repositories."""
+
+    at: str  # "02:30"
+    full_days: int
+    repositories: tuple[int, ...]  # their numbers
+
+
+def backup_view(cluster: Cluster) -> BackupView | None:
+    """Return what templates of backups see; None without any."""
+    backup = cluster.backup
+    if backup is None:
+        return None
+    numbers = range(1, len(backup.repositories) + 1)
+    return BackupView(backup.at, backup.full_days, tuple(numbers))
+
+
 def namespaces_of(cluster: Cluster, host: Host) -> tuple[NamespaceView, ...]:
     """Return the cluster's namespaces for a frontend host, from any of which they are made; else none."""
     if not host.has(Role.FRONTEND):
@@ -232,7 +250,7 @@ def temporal_view(view: ClusterView, settings: HostSettings, role: Role) -> Temp
 def service_view(
     cluster: Cluster, host: Host, container: Container, folders: Folders, users: Users
 ) -> ServiceView:
-    component = components.of(container.name)
+    component = components.of(container.name).having(cluster.options)
     ports = listening(cluster, component)
     shares = cluster.shares_network and component.binds
     uid = int(getattr(users, component.user))

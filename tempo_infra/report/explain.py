@@ -82,6 +82,8 @@ def _of_host(settings: Settings, host: HostSettings) -> Iterator[Line]:
         yield Line(host.host, "postgresql", setting)
     if host.postgresql:
         yield Line(host.host, "table", settings.plan_guard)
+    for setting in host.pgbackrest:
+        yield Line(host.host, "pgbackrest", setting)
     for role, service in host.temporal.items():
         for setting in (settings.shard_setting, *service.pools, *service.dynamic):
             yield Line(host.host, role.value, setting)

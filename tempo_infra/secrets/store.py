@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -12,6 +11,7 @@ from tempo_infra import trees
 from tempo_infra.errors import InputError
 from tempo_infra.secrets import age, content, identity
 from tempo_infra.secrets.content import Content
+from tempo_infra.secrets.generated import generated
 from tempo_infra.secrets.origin import Origin
 from tempo_infra.secrets.secret import Secret, Secrets
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from tempo_infra.secrets.identity import Identity
 
-_GENERATED_BYTES: Final = 32
 _LARGEST_BYTES: Final = 1024 * 1024
 NOT_LISTED: Final = "not listed"
 
@@ -246,7 +245,7 @@ class SecretStore:
             missing = [name for name in wanted if name not in old.values]
             if not missing:
                 return old.values
-            made = {name: secrets.token_urlsafe(_GENERATED_BYTES) for name in missing}
+            made = {name: generated(name) for name in missing}
             new = self._write(old, {**old.values, **made}, made)
         self._notices.append(
             f"generated {', '.join(missing)} in {self._path}, which {_count(new.recipients)} can open; "

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tempo_infra.inventory.cluster import Role
-from tempo_infra.sizing import hugepages, instead, kernel, overrides, postgres, postgres_lines, temporal
+from tempo_infra.sizing import (
+    backup,
+    hugepages,
+    instead,
+    kernel,
+    overrides,
+    postgres,
+    postgres_lines,
+    temporal,
+)
 from tempo_infra.sizing.containers import containers, memory_shares, os_reserve_bytes
 from tempo_infra.sizing.overrides import effective, put_in
 from tempo_infra.sizing.settings import HostSettings, Settings
@@ -39,6 +48,7 @@ def _postgresql(cluster: Cluster, limit_bytes: int, connections: Setting) -> tup
     host = store(cluster).writer
     given = postgres_lines.Given(limit_bytes, host.resources, host, own_network=not cluster.shares_network)
     sized = postgres_lines.postgresql(given, connections, cluster.postgres.version)
+    sized += backup.postgresql(cluster.backup) if cluster.backup else ()
     found = put_in(cluster, sized, effective(cluster, host, "postgresql"), postgres_lines.MANUAL)
     return instead.postgresql(found, cluster)
 
@@ -70,4 +80,5 @@ def _host(
         thp=kernel.thp(host),
         nofile=kernel.nofile(cluster.nofile),
         os_reserve_bytes=os_reserve_bytes(host.resources.memory_bytes),
+        pgbackrest=backup.pgbackrest(cluster.backup, host) if cluster.backup and own else (),
     )

@@ -167,6 +167,7 @@ class HostSettings:
     thp: Setting | None  # /sys/kernel/mm/transparent_hugepage/enabled
     nofile: Setting  # limits of logins
     os_reserve_bytes: int  # what stays for the kernel, sshd and the Docker engine
+    pgbackrest: tuple[Setting, ...] = ()  # empty without backups, and where PostgreSQL does not run
 
     def setting(self, name: str) -> Setting | None:
         """Return a line of postgresql.conf, or None."""

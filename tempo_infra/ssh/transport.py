@@ -106,6 +106,14 @@ class Process(ABC):
                 )
         return self._take(count)
 
+    def read_some(self, most: int, *, deadline_s: float, check: Callable[[], None] | None = None) -> bytes:
+        """As `read_line`, whatever has come, at most so many bytes; b"" at the end."""
+        end = Deadline(deadline_s)
+        while not self._out:
+            if not self._next(end, check):
+                return b""
+        return self._take(min(most, len(self._out)))
+
     def asked(self, text: bytes, *, times: int, unless: bytes, deadline_s: float) -> bool:
         """Wait until its error stream holds a text so often; False once it says the line `unless`, or ends.
 

@@ -6,8 +6,19 @@ is what a stranger owns or may change, by the rules of ssh and git. All is bound
 for.
 """
 
-from tempo_infra.trees.files import create, locked, opened, read, straight, write
+from tempo_infra.trees.files import create, locked, opened, read, straight, write, writing
 from tempo_infra.trees.refusal import UnfitError
 from tempo_infra.trees.tree import Limits, Tree
 
-__all__ = ["Limits", "Tree", "UnfitError", "create", "locked", "opened", "read", "straight", "write"]
+__all__ = [
+    "Limits",
+    "Tree",
+    "UnfitError",
+    "create",
+    "locked",
+    "opened",
+    "read",
+    "straight",
+    "write",
+    "writing",
+]

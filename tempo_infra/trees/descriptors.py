@@ -93,6 +93,25 @@ def replace(folder: int, name: str, path: Path, data: bytes, mode: int, *, durab
         os.fsync(folder)
 
 
+@contextmanager
+def making(folder: int, name: str, path: Path) -> Iterator[int]:
+    """Yield a new private file beside a name, which it takes in the end; where that fails it is gone."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(look(folder, name, path).st_mode):
+            raise UnfitError(path, "is a folder, not a file")
+    temporary = f".{name[:100]}.{os.urandom(6).hex()}"
+    descriptor = os.open(temporary, _NEW, 0o600, dir_fd=folder)
+    try:
+        with held(descriptor):
+            yield descriptor
+            os.fsync(descriptor)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.unlink(temporary, dir_fd=folder)
+        raise
+    os.fsync(folder)
+
+
 def written(folder: int, name: str, data: bytes, mode: int, *, durable: bool = True) -> str:
     """Write a new file beside a name, private until it is whole, and return what it is called."""
     temporary = f".{name[:100]}.{os.urandom(6).hex()}"

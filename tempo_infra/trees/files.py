@@ -72,6 +72,15 @@ def write(
         )
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[int]:
+    """Yield a new file, private, that takes the place of one when it is whole and on disk, or is gone."""
+    with _writing(path) as folder:
+        check_way(folder, path.parent)
+        with descriptors.making(folder, _name(path), path) as file:
+            yield file
+
+
 def create(path: Path, data: bytes) -> None:
     """Write a private file unless one is there already; of several at once, one wins and none is half."""
     with _writing(path, make=0o700) as folder:

@@ -64,6 +64,12 @@ def test_image_key_follows_what_is_added_from_outside() -> None:
     assert Image("temporal-server", extras_key="a").key != Image("temporal-server", extras_key="b").key
 
 
+def test_image_key_follows_the_image_below() -> None:
+    """What is made of another image is made anew with it."""
+    below = [Image("postgres", extras_key=key) for key in "ab"]
+    assert len({Image("postgres-backup", below=one).key for one in below}) == len(below)
+
+
 def test_module_key_follows_the_version() -> None:
     """A module at another version, or with other programs, is built anew."""
     assert dataclasses.replace(golang.SERVER, version="v1.31.1").key != golang.SERVER.key
@@ -75,6 +81,7 @@ def test_catalogue_has_the_official_names() -> None:
     official = {image.official for image in catalogue(Home(Path("/nowhere"))).values() if image.official}
     assert official == {
         "postgres:17",
+        "tempo-infra/postgres:17",
         "temporalio/server:1.31.2",
         "temporalio/admin-tools:1.31.2",
         "temporalio/ui:2.50.1",

@@ -115,6 +115,7 @@ FILLED_IN_LATER = {
     *(
         f"checks/{name}.py"
         for name in [
+            "backup",
             "containers",
             "cpu",
             "database",

@@ -53,7 +53,8 @@ select json_build_object(
  'lock_waits', (select count(*) from pg_locks where not granted),
  'lock_wait_s', (select coalesce(max(extract(epoch from now() - waitstart)), 0) from pg_locks
                  where not granted),
- 'archive_failed', (select failed_count from pg_stat_archiver),
+ 'archive_failed', (select case when last_failed_time > coalesce(last_archived_time, '-infinity')
+  then failed_count else 0 end from pg_stat_archiver),
  'slots_held_bytes', (select coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)), 0)
                       from pg_replication_slots where not pg_is_in_recovery()),
  'xid_age', (select max(age(datfrozenxid)) from pg_database),

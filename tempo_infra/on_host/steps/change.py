@@ -272,6 +272,14 @@ class Schema(Step):
 
 
 @dataclass(frozen=True)
+class PrepareBackups(Step):
+    """Make the repositories ready for this database, and see a segment of its log arrive."""
+
+    MOST_S = 300.0
+    repositories: "list[int]"
+
+
+@dataclass(frozen=True)
 class DatabaseAnswers(Step):
     """Ask the database's port, from a host that needs it."""
 

@@ -111,3 +111,10 @@ class Passwords(Step):
     MOST_S = 30.0
     CHANGES = False
     labels: "list[str]"  # reader/file, without what a folder's name says of its content
+
+
+@dataclass(frozen=True)
+class Backups(Step):
+    """List the backups that there are."""
+
+    MOST_S = 120.0

@@ -102,3 +102,12 @@ class Eject(Step):
     MOST_S = 300.0  # compose reads what is left
     host: str  # internal address
     cluster: str  # that is meant
+
+
+@dataclass(frozen=True)
+class TakeBackup(Step):
+    """Take a backup of the database."""
+
+    MOST_S = 300.0  # repositories are read before and after
+    kind: str  # full, incr or auto
+    deadline_s: float = 86_400.0

@@ -19,7 +19,7 @@ from tempo_infra.on_host.probes.docker import Kind
 from tempo_infra.on_host.probes.kernel import OpenFiles
 from tempo_infra.on_host.probes.nofile import UNLIMITED, Limits
 from tempo_infra.on_host.probes.reading import Reading
-from tests.unit.checks import test_deeper
+from tests.unit.checks import test_backup, test_deeper
 from tests.unit.checks.hosts import (
     ABSENT,
     FAILED,
@@ -181,7 +181,7 @@ def test_each_check_has_three_rows(check: Any) -> None:
     """It passes (or the healthy host does), finds its fault, and can't pass what wasn't read."""
     if check.id in ELSEWHERE:
         return
-    outcomes = {row[3] for row in (*ROWS, *test_deeper.ROWS) if row[0] == check.id}
+    outcomes = {row[3] for row in (*ROWS, *test_deeper.ROWS, *test_backup.ROWS) if row[0] == check.id}
     assert outcomes & {WARN, FAIL} or check.id in ONLY_TELLS
     assert UNKNOWN in outcomes
 

@@ -15,6 +15,7 @@ from tempo_infra.on_host.facts import Facts
 from tempo_infra.on_host.ports import Listener
 from tempo_infra.on_host.probes.reading import Reading
 from tests.lab.planted.recorded import RECORDED, Recorded, planted
+from tests.unit.checks.backups import told
 from tests.unit.checks.hosts import GB, GIB, container, generation, having, healthy, with_database
 
 INVENTORY = Path(__file__).parents[3] / "inventory/oslo-trio.yaml"
@@ -48,6 +49,7 @@ def db_1() -> Facts:
         "network.reached": None,
         "roles": None,
         "database.members": MEMBERS,
+        "components": {"postgresql": Reading(told())},
     }.items():
         facts = having(facts, path, ABSENT if value is None else Reading(value))
     return facts

@@ -37,6 +37,7 @@ LOOKING = [
     ["capacity"],
     ["inventory", "show"],
     ["secrets", "show-recipients"],
+    ["backups"],
 ]
 WITHOUT_INVENTORY = [
     ["check-host", "nobody@127.0.0.1:9"],
@@ -44,7 +45,12 @@ WITHOUT_INVENTORY = [
     ["inventory", "schema"],
     ["worker-options", "--sdk", "go", "--vcpu", "4", "--memory", "8GiB"],
 ]
-REFUSED = [["provision"], ["secrets", "rotate"], ["secrets", "rekey"]]  # nobody answers, so nothing is begun
+REFUSED = [
+    ["backup", "now"],
+    ["provision"],
+    ["secrets", "rotate"],
+    ["secrets", "rekey"],
+]  # nobody answers, so nothing is begun
 
 
 def tree(folder: Path) -> dict[str, str]:

@@ -133,3 +133,14 @@ def test_an_unknown_component_is_refused_by_its_name() -> None:
 def test_a_port_that_a_component_does_not_have_is_no_port_of_another() -> None:
     with pytest.raises(KeyError, match="ui has no port 'grpc'"):
         components.port("ui", "grpc")
+
+
+def test_an_option_is_in_a_row_only_where_it_is_asked_for() -> None:
+    row = components.of("postgresql")
+    assert row.having(()) == row
+    assert row.own_material == ()
+    asked = row.having({"backup"})
+    assert [one.name for one in asked.own_material] == ["backup_passphrase", "backup_ssh_key"]
+    assert asked.image != row.image
+    assert set(row.files) < set(asked.files)
+    assert row.whole == asked

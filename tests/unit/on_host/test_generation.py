@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.deploy.steps import pack
-from tempo_infra.on_host import generation, manifest, snapshot
+from tempo_infra.on_host import generation, manifest, snapshot, units
 from tempo_infra.on_host.generation import stage, switch
 from tempo_infra.on_host.layout import Layout
 from tempo_infra.on_host.shell import StepError
@@ -165,13 +165,28 @@ def test_systemd_reads_its_units_anew_when_one_of_them_changed(
 ) -> None:
     """It reads all units of the host then, and runs its generators: too dear for another sysctl."""
     ran: list[list[str]] = []
-    monkeypatch.setattr(generation, "run", lambda words, **_: ran.append(words))
+    monkeypatch.setattr(units, "run", lambda words, **_: ran.append(words))
     layout, unit = Layout(tmp_path), {"etc__systemd__x_dot_service": "[Service]\n"}
     for made in (bundle(**unit), bundle(**unit, etc__x_dot_d__60_dot_conf="k = 2\n"), bundle()):
         staged(layout, made)
         switch(layout, change.Switch(made.digest, {}))
         ran.append([])
     assert ran == [["systemctl", "daemon-reload"], [], [], ["systemctl", "daemon-reload"], []]
+
+
+def test_a_timer_runs_while_its_file_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a change of its time would count from the next boot on, and one that left would go on."""
+    ran: list[list[str]] = []
+    for name in ("run", "must"):
+        monkeypatch.setattr(units, name, lambda words, **_: ran.append(words[1:]))
+    layout = Layout(tmp_path)
+    for text in ("[Timer]\n", "[Timer]\nPersistent=true\n", ""):
+        made = bundle(**({"etc__systemd__x_dot_timer": text} if text else {}))
+        staged(layout, made)
+        switch(layout, change.Switch(made.digest, {}))
+        ran.append([])
+    started = [["daemon-reload"], ["restart", "x.timer"], []]
+    assert ran == [*started, *started, ["stop", "x.timer"], ["daemon-reload"], []]
 
 
 LIVE = "services/postgresql-0123456789ab/pg_hba.conf"

@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.components import COMPONENTS
-from tempo_infra.render.files import COMPOSE, LIMITS, NAMESPACES, SYSCTL, THP, UNIT, WANTS
+from tempo_infra.render.files import BACKUP, COMPOSE, LIMITS, NAMESPACES, SYSCTL, THP, UNIT, WANTS
 from tempo_infra.render.roundtrip import FILTERS
 from tempo_infra.render.templates import built_in, places
 
 PRINTED = re.compile(r"{{(.*?)}}", re.DOTALL)
 READERS = {
-    **{f"{spec.path}.j2": spec.reader for spec in (COMPOSE, LIMITS, NAMESPACES, SYSCTL, THP, UNIT, WANTS)},
+    **{
+        f"{spec.path}.j2": spec.reader
+        for spec in (COMPOSE, LIMITS, NAMESPACES, SYSCTL, THP, UNIT, WANTS, *BACKUP)
+    },
     **{
         f"services/{one.templates or one.name}/{spec.path}.j2": spec.reader
         for one in COMPONENTS
-        for spec in one.files
+        for spec in one.whole.files
     },
 }
 
