@@ -118,3 +118,4 @@ class Backups(Step):
     """List the backups that there are."""
 
     MOST_S = 120.0
+    CHANGES = False
