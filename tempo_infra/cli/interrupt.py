@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    from tempo_infra.deploy.fleet import Fleet
     from tempo_infra.deploy.rollout import Rollout
 
 LEAVE_S = 1.0  # in which what can be ended in order is; threads may wait for hosts for much longer
@@ -93,8 +94,7 @@ def stopping(rollout: Rollout, inventory: Path) -> Iterator[None]:
     As long as nothing has begun, the first one does.
     """
     asked = False
-    before = signal.getsignal(signal.SIGINT)
-    leave = before if isinstance(before, AtOnce) else AtOnce()
+    leave = _leaving()
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal asked
@@ -115,16 +115,20 @@ def stopping(rollout: Rollout, inventory: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def waiting(where: Callable[[], Iterable[str]]) -> Iterator[None]:
+def waiting(where: Callable[[], Iterable[str]], begun: Callable[[], bool]) -> Iterator[None]:
     """Let SIGINT and SIGTERM end the work after the step that runs: KeyboardInterrupt, once it has ended.
 
-    A second one ends this program at once, and says by `where` how things stand.
+    A second one ends this program at once, and says by `where` how things stand. As long as nothing has
+    `begun`, the first one does.
     """
     asked = False
+    leave = _leaving()
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         del number, frame
+        if not asked and not begun():
+            leave()
         if asked:
             _say("\n".join(where()))
             os._exit(exit_code(failed=True))  # a thread waits for the host, which ends its step by itself
@@ -137,14 +141,21 @@ def waiting(where: Callable[[], Iterable[str]]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def stoppable(*lines: str) -> Iterator[None]:
-    """As `waiting`, for a command that has the same to say whenever it is stopped."""
+def stoppable(fleet: Fleet, *lines: str) -> Iterator[None]:
+    """As `waiting`, for a command that has the same to say whenever it is stopped in what it changes."""
     try:
-        with waiting(lambda: lines):
+        with waiting(lambda: lines, lambda: fleet.begun):
             yield
     except KeyboardInterrupt:
+        if not fleet.begun:
+            raise
         typer.echo("\n".join(lines), err=True)
         raise typer.Exit(exit_code(failed=True)) from None
+
+
+def _leaving() -> AtOnce:
+    before = signal.getsignal(signal.SIGINT)
+    return before if isinstance(before, AtOnce) else AtOnce()
 
 
 @contextlib.contextmanager

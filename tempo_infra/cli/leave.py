@@ -45,7 +45,7 @@ def remove(
     refuse_a_database_alone(cluster, hosts)
     typer.echo(f"{cluster.name}: its services stop on {', '.join(one.name for one in hosts)}; data stays")
     confirm(cluster.name, confirm_remove, "--confirm-remove")
-    with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, chosen), stoppable(AGAIN):
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, chosen), stoppable(fleet, AGAIN):
         answers, errors = do(fleet, cluster, chosen)
     for name, removed in answers.items():
         for line in removed_lines(name, removed):
@@ -78,7 +78,7 @@ def eject(
     names = ", ".join(one.name for one in cluster.only(host))
     typer.echo(f"{cluster.name}: {names} will run without this tool; services go on, nothing restarts")
     confirm(cluster.name, confirm_eject, "--confirm-eject")
-    with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, chosen), stoppable(AGAIN):
+    with reached(inventory, host, ask=ask_sudo_password) as (fleet, _, chosen), stoppable(fleet, AGAIN):
         answers, errors = do(fleet, cluster, chosen)
     for name, ejected in answers.items():
         for line in ejected_lines(name, ejected):

@@ -90,7 +90,7 @@ def _one(maintenance: Maintenance, host: Host, work: Work, inventory: Path) -> N
     from tempo_infra.errors import TempoInfraError
 
     try:
-        with waiting(lambda: _where(maintenance, inventory)):
+        with waiting(lambda: _where(maintenance, inventory), lambda: maintenance.fleet.begun):
             maintenance.one(host, work, _hand_over)
     except TempoInfraError as error:
         typer.echo("\n".join((str(error), *_where(maintenance, inventory))), err=True)

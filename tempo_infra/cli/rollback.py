@@ -84,7 +84,7 @@ def rollback(
         _ask(inventory, host, confirm_rollback)
     with (
         reached(inventory, host, ask=ask_sudo_password) as (fleet, cluster, hosts),
-        stoppable(*DECIDES, f"  what now:  {hint('status', inventory, host or ())}"),
+        stoppable(fleet, *DECIDES, f"  what now:  {hint('status', inventory, host or ())}"),
         Stock(cluster.images) as stock,
     ):
         way = way_back(fleet, cluster, hosts, to, run)

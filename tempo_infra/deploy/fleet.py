@@ -55,6 +55,7 @@ class Fleet:
         self._ends: dict[str, contextlib.ExitStack] = {}  # host -> what ends its session
         self._guard = threading.Lock()
         self.at: dict[str, str] = {}  # host -> the step that it began last
+        self.begun = False  # whether any host was told to do what changes something
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +116,7 @@ class Fleet:
 
     def do(self, steps: Mapping[str, Sequence[Todo]], hosts: Iterable[Host]) -> dict[str, TempoInfraError]:
         """Let hosts work through their steps, reported as they go; the errors by host name."""
-        return self.each(_with_steps(hosts, steps), lambda host: self._call(host, steps))[1]
+        return self.each(self._with_steps(hosts, steps), lambda host: self._call(host, steps))[1]
 
     def ask(
         self, steps: Mapping[str, Sequence[Step]], hosts: Iterable[Host], kind: type[Result]
@@ -127,7 +128,13 @@ class Fleet:
             *_, answer = self._call(host, steps)
             return read(adapter, answer, host.name, steps[host.name][-1].name)
 
-        return self.each(_with_steps(hosts, steps), work)
+        return self.each(self._with_steps(hosts, steps), work)
+
+    def _with_steps(self, hosts: Iterable[Host], steps: Mapping[str, Sequence[Todo]]) -> list[Host]:
+        found = [host for host in hosts if steps.get(host.name)]
+        todo = (step for host in found for step in steps[host.name])
+        self.begun |= any(isinstance(step, Feed) or step.CHANGES for step in todo)
+        return found
 
     def _call(self, host: Host, steps: Mapping[str, Sequence[Todo]]) -> list[object]:
         session, found = self.session(host), list[object]()
@@ -145,10 +152,6 @@ class Fleet:
         state = STATES.get(event.state)
         if state is not None:
             self.report(Progress(host, event.step, state, event.seconds, event.detail))
-
-
-def _with_steps(hosts: Iterable[Host], steps: Mapping[str, Sequence[Todo]]) -> list[Host]:
-    return [host for host in hosts if steps.get(host.name)]
 
 
 def _keep_alive(session: Session, over: threading.Event) -> None:

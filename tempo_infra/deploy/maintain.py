@@ -156,7 +156,7 @@ class Maintenance:
         started = time.monotonic()
         self._must({host.name: [upkeep.Reboot()]}, "it would not reboot")
         why = ""
-        while time.monotonic() < started + BOOT_DEADLINE_S:
+        while True:
             time.sleep(POLL_S)
             try:
                 self.fleet.reopen(host)
@@ -167,9 +167,9 @@ class Maintenance:
                 raise  # another system answers: one for rescue, or somebody else's
             except UnreachableError as error:
                 why = f": {error.what}"
-        raise UnreachableError(
-            f"did not come back within {BOOT_DEADLINE_S:g} s{why}", host=host.name, remedy=NOT_BACK
-        )
+            if time.monotonic() >= started + BOOT_DEADLINE_S:
+                what = f"did not come back within {BOOT_DEADLINE_S:g} s{why}"
+                raise UnreachableError(what, host=host.name, remedy=NOT_BACK)
 
     def _boot_id(self, host: Host) -> str:
         [answer] = self.fleet.session(host).call([reading.BootId()])

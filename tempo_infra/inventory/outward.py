@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tempo_infra.inventory import parameters
+from tempo_infra.inventory import dynamic_config, parameters
 
 RISK: Final = "commands-and-exports"
 WHAT: Final = "can run programs, load code, or send or write data elsewhere"
@@ -41,9 +41,15 @@ _CALLED: Final = re.compile(r"(.+\.)?callbacks?\.(allowedAddresses|endpoint\.tem
 """Of Temporal's dynamic keys: where it may call, and where it tells others to call."""
 
 
-def is_outward_key(name: str) -> bool:
-    """Whether a key of dynamic configuration names a place that results of workflows go to."""
-    return _CALLED.fullmatch(name) is not None
+_CALLS_HOME: Final = "frontend.enableserverversioncheck"
+
+
+def is_outward_key(name: str, value: object) -> bool:
+    """Whether a key of dynamic configuration names a place that results of workflows go to, or calls home."""
+    calls_home = (
+        name.casefold() == _CALLS_HOME and dynamic_config.BOOLEANS.get(str(value), value) is not False
+    )
+    return calls_home or _CALLED.fullmatch(name) is not None
 
 
 def is_outward(version: int, name: str, text: str) -> bool:

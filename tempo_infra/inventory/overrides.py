@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tempo_infra.inventory import dynamic_config, outward, parameters
+from tempo_infra.inventory import dynamic_config, outward, parameters, widening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -131,6 +131,8 @@ def _postgresql(known: Known, name: str, value: Value) -> Iterator[str]:
         yield f"{text or 'nothing'} is refused: {why}"
     if outward.is_outward(int(known.postgresql), name, text) and outward.RISK not in known.accept:
         yield f"{outward.WHAT}; if that is meant: accept: [{outward.RISK}]"
+    if widening.by_parameter(int(known.postgresql), name, text) and widening.RISK not in known.accept:
+        yield f"{widening.WHAT}; if that is meant: accept: [{widening.RISK}]"
     if name == "synchronous_commit" and is_off(text) and RISK not in known.accept:
         yield f"off loses steps that Temporal was told are done; if that is meant: accept: [{RISK}]"
 
@@ -167,10 +169,22 @@ def _temporal(known: Known, name: str, value: Value) -> Iterator[str]:
     except ValueError as error:
         yield str(error)
         return
-    if outward.is_outward_key(name) and outward.RISK not in known.accept:
+    if outward.is_outward_key(name, value) and outward.RISK not in known.accept:
         yield f"{outward.WHAT}; if that is meant: accept: [{outward.RISK}]"
+    if widening.by_key(known.temporal, name, value) and widening.RISK not in known.accept:
+        yield f"{widening.WHAT}; if that is meant: accept: [{widening.RISK}]"
     if name == "limit.maxIDLength" and isinstance(value, int) and value > MOST_ID:
         yield f"must be at most {MOST_ID}: the columns hold no more"
+
+
+KEEPS_ALL = "keeps the whole log until the disk is full; an archive_command or archive_library takes it away"
+
+
+def keeps_all(values: Mapping[str, str]) -> bool:
+    """Whether PostgreSQL would keep its whole log by these values, for an archive that nobody makes."""
+    taken = {name.casefold(): text for name, text in values.items()}
+    takes = taken.get("archive_command") or taken.get("archive_library")
+    return not is_off(taken.get("archive_mode", "off")) and not takes
 
 
 def is_off(text: str) -> bool:

@@ -30,6 +30,7 @@ ALWAYS_LOADED = ("plpgsql",)
 _NUMBER = re.compile(
     r"([-+]?(?:[0-9]{1,19}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})(?:[eE][-+]?[0-9]{1,3})?)\s*([a-zA-Z]*)"
 )
+_BASED = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]{1,15})|0([0-9]{1,18}))\s*([a-zA-Z]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _word(parameter: Parameter, text: str) -> str:
 
 def in_unit(parameter: Parameter, text: str) -> float:
     """Return a number in the parameter's own unit: "16MB" of work_mem is 16384. ValueError otherwise."""
-    found = _NUMBER.fullmatch(text.strip())
+    found = _NUMBER.fullmatch(_in_tens(text) if parameter.kind == "integer" else text.strip())
     if found is None:
         raise ValueError(
             "must be a number" + (f" with a unit such as {_example(parameter)}" * bool(parameter.unit))
@@ -139,6 +140,18 @@ def in_unit(parameter: Parameter, text: str) -> float:
         if unit in table and own in table:
             return number * table[unit] / (count * table[own])
     raise ValueError(f"unit {unit!r} does not fit; write it like {_example(parameter)}")
+
+
+def _in_tens(text: str) -> str:
+    """Write a whole number as people do: with 0x or 0 in front the server takes it for another base's."""
+    based = _BASED.fullmatch(text.strip())
+    if based is None:
+        return text.strip()
+    sign, sixteens, eights, unit = based.groups()
+    try:
+        return f"{sign}{int(sixteens, 16) if sixteens else int(eights, 8)} {unit}".rstrip()
+    except ValueError:
+        raise ValueError(f"a number with 0 in front is octal, which {eights} is not") from None
 
 
 def in_base(version: int, name: str, text: str) -> float:

@@ -40,7 +40,7 @@ ACCEPTABLE = {
     "public-internal": "an internal address outside of the private networks: others may reach it",
     "floating-images": "images that are known by a name only, whose content may change",
     "own-compose": "containers of own templates with more than the inventory means",
-    "own-access": "whom own templates let in, or whose keys they believe, beyond what the inventory means",
+    "own-access": "whom own templates or settings let in, or whose keys they believe, beyond what is meant",
     "commands-and-exports": "settings that run programs, load code, or send or write data elsewhere",
     "files-elsewhere": "secrets or known_hosts outside of the inventory's folder",
     "shared-user-ids": "containers that run as user ids which somebody else has on the host",

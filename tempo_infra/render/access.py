@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-RISK: Final = "own-access"
 _NEVER: Final = "reject"
 _NO_DATABASE: Final = "replication"  # the one word for a database that `all` is not one for
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tempo_infra.errors import InputError
-from tempo_infra.inventory import dynamic_config, outward, parameters
+from tempo_infra.inventory import dynamic_config, outward, parameters, widening
 from tempo_infra.inventory.overrides import OURS, Known, why_not
 from tempo_infra.render import access, lines
 from tempo_infra.sizing import overrides
@@ -157,6 +157,8 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "stack": (8192, 1 << 30),
 }
 """What of each lets people log in; with other items everybody can be locked out."""
+JUDGED_APART = frozenset({outward.RISK, widening.RISK})
+"""Risks of values that `RISKS` has, with the template that takes them."""
 COMPOSED: Mapping[str, Any] = {"map": dict, "typed": dict | list}
 """Kinds of dynamic keys that no single value can be of."""
 THP = re.compile(
@@ -213,7 +215,7 @@ def _sysctl(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
 def _postgresql(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
     loaded = (own.found[name] for name in parameters.LOADING if name in own.found)
     by = overrides.known(cluster)
-    known = replace(by, libraries=parameters.libraries_in(loaded), accept=by.accept | {outward.RISK})
+    known = replace(by, libraries=parameters.libraries_in(loaded), accept=by.accept | JUDGED_APART)
     for name in dict.fromkeys((*own.found, *(OURS & ours.found.keys()))):
         value, meant = own.found.get(name, ABSENT), ours.found.get(name, ABSENT)
         if value is ABSENT:
@@ -271,7 +273,7 @@ def _same_as_ours(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
 
 def _dynamic(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
     by = overrides.known(cluster)
-    known = replace(by, accept=by.accept | {outward.RISK})
+    known = replace(by, accept=by.accept | JUDGED_APART)
     for name, entries in own.found.items():
         if not _alike(entries, ours.found.get(name, ABSENT)):
             yield from (
@@ -290,8 +292,24 @@ def _wrong_value(known: Known, name: str, value: object) -> Iterator[str]:
 
 def _outward_keys(_: Cluster, own: Read, ours: Read) -> Iterator[str]:
     for name, entries in own.found.items():
-        if outward.is_outward_key(name) and not _alike(entries, ours.found.get(name, ABSENT)):
+        calls = any(outward.is_outward_key(name, one["value"]) for one in entries)
+        if calls and not _alike(entries, ours.found.get(name, ABSENT)):
             yield f"{_told(name, entries, ours.found.get(name, ABSENT))} {outward.WHAT}"
+
+
+def _widening_keys(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    for name, entries in own.found.items():
+        widens = any(widening.by_key(cluster.temporal.version, name, one["value"]) for one in entries)
+        if widens and not _alike(entries, ours.found.get(name, ABSENT)):
+            yield f"{_told(name, entries, ours.found.get(name, ABSENT))} {widening.WHAT}"
+
+
+def _widening_parameters(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
+    for name, value in own.found.items():
+        if value != ours.found.get(name) and widening.by_parameter(
+            int(cluster.postgres.version), name, value
+        ):
+            yield f"{name} = {_short(value)} {widening.WHAT}"
 
 
 def _outward_parameters(cluster: Cluster, own: Read, ours: Read) -> Iterator[str]:
@@ -318,7 +336,7 @@ FLOORS: Mapping[str, Callable[[Cluster, Read, Read], Iterator[str]]] = {
     **dict.fromkeys(("docker-compose.yml", "migrate.sh"), _nothing),
     "server.yaml": _document(SERVER),
     "dynamic.yaml": _dynamic,
-    "pg_hba.conf": _nothing,  # `keys.check_hba`, and who is let in
+    "pg_hba.conf": _nothing,  # `hba`, and who is let in
     "postgresql.conf": _postgresql,
     "etc/sysctl.d/60-tempo-infra.conf": _sysctl,
     "etc/security/limits.d/60-tempo-infra.conf": _limits,
@@ -330,9 +348,9 @@ FLOORS: Mapping[str, Callable[[Cluster, Read, Read], Iterator[str]]] = {
 RISKS: Mapping[str, tuple[tuple[str, Callable[[Cluster, Read, Read], Iterator[str]]], ...]] = {
     "docker-compose.yml": (("own-compose", _document(COMPOSE)),),
     "migrate.sh": (("own-compose", _script),),
-    "postgresql.conf": ((outward.RISK, _outward_parameters),),
-    "pg_hba.conf": ((access.RISK, _lets_in),),
-    "dynamic.yaml": ((outward.RISK, _outward_keys),),
-    "server.yaml": ((outward.RISK, _outward_sections), (access.RISK, _document(ACCESS))),
+    "postgresql.conf": ((outward.RISK, _outward_parameters), (widening.RISK, _widening_parameters)),
+    "pg_hba.conf": ((widening.RISK, _lets_in),),
+    "dynamic.yaml": ((outward.RISK, _outward_keys), (widening.RISK, _widening_keys)),
+    "server.yaml": ((outward.RISK, _outward_sections), (widening.RISK, _document(ACCESS))),
 }
 """What is taken where the risk is."""

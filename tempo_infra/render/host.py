@@ -9,7 +9,7 @@ from tempo_infra import components
 from tempo_infra.inventory import subnets
 from tempo_infra.inventory.cluster import Role
 from tempo_infra.on_host.users import OF_IMAGES, PASSWD
-from tempo_infra.render import views
+from tempo_infra.render import hba, views
 from tempo_infra.render.bundle import STATE, Bundle, File, OwnTemplate
 from tempo_infra.render.files import (
     COMPOSE,
@@ -23,19 +23,18 @@ from tempo_infra.render.instances import instances, networks
 from tempo_infra.render.keys import (
     check_compose,
     check_dynamic,
-    check_hba,
-    check_local_login,
     check_postgresql,
     check_temporal,
     refuse_template,
 )
+from tempo_infra.render.parse import places
 from tempo_infra.render.reloadable import polls, started_with
 from tempo_infra.render.rewriting import written
 from tempo_infra.render.roundtrip import check
 from tempo_infra.sizing.tables import MAIN, VISIBILITY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tempo_infra.components.component import Component, ConfigFile
     from tempo_infra.inventory.cluster import Cluster, Host
@@ -63,6 +62,7 @@ class Made:
 
 
 SERVER = "server.yaml"
+OF_SERVERS = f"services/temporal/{SERVER}.j2"
 MANAGED = "Managed by tempo-infra; a change made here is shown as drift and not kept."
 
 
@@ -156,14 +156,12 @@ def _made(
     name = engine.choose(*templates)
     # Files of PostgreSQL and Temporal have rules beyond their format, by name: of a service none is meant.
     known = "" if component and component.kind == "service" else spec.path
-    own = name in engine.own
+    own, tls = name in engine.own, OF_SERVERS in engine.own  # that may say how they reach the database
     # Not in the other process: the tables that are loaded for it are there for all then.
-    meant = (
-        _read(engine.ours(templates[-1], values), spec, cluster, values.get("host"), known) if own else None
-    )
+    meant = _read(engine.ours(templates[-1], values), spec, cluster, values, known, tls=tls) if own else None
 
     def taken(rendered: Rendered) -> tuple[str, Any, Sequence[Beyond], str, bool]:
-        read = _read(rendered, spec, cluster, values.get("host"), known)
+        read = _read(rendered, spec, cluster, values, known, tls=tls)
         found = read.found if known in (COMPOSE.path, SERVER) else None
         beyond = judged(cluster, known, rendered.template, read, meant) if meant and not spec.free else ()
         text = written(MANAGED, rendered, read.found, spec.reader) if meant else read.text
@@ -179,11 +177,19 @@ def _made(
     return Made(file, template, found, start.encode(), polled)
 
 
-def _read(rendered: Rendered, spec: ConfigFile, cluster: Cluster, host: object, known: str) -> Read:
+def _read(
+    rendered: Rendered,
+    spec: ConfigFile,
+    cluster: Cluster,
+    values: Mapping[str, object],
+    known: str,
+    *,
+    tls: bool,
+) -> Read:
     """Read a rendered file back. InputError for one that its reader on the host takes for something else."""
     found = check(rendered, spec.reader)
     if spec is COMPOSE:
-        check_compose(found, rendered.template, views.PROJECT, _names(host))
+        check_compose(found, rendered.template, views.PROJECT, _names(values.get("host")))
     if known == SERVER:
         refuse_template(rendered.text, rendered.template)
         check_temporal(found, rendered.template)
@@ -191,8 +197,11 @@ def _read(rendered: Rendered, spec: ConfigFile, cluster: Cluster, host: object, 
         temporal = cluster.temporal
         check_dynamic(found, rendered.template, temporal.version, temporal.shards)
     if spec.reader == "hba" and isinstance(found, list):
-        check_hba(found, rendered.template)
-        check_local_login(found, rendered.template)
+        hba.check_lines(found, rendered.template)
+        view = values["cluster"]
+        clients = view.clients if isinstance(view, views.ClusterView) else ()
+        logins = hba.Logins(cluster.secrets.login.role, clients, tls=tls)
+        hba.check_logins(found, places(rendered.text), rendered.template, logins)
     if spec.reader == "pgconf" and isinstance(found, dict):
         check_postgresql(found, rendered.template, int(cluster.postgres.version))
     return Read(rendered.text, found)

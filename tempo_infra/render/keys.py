@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from ipaddress import ip_network
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.errors import InputError
 from tempo_infra.inventory import constraints, dynamic_config, parameters
-from tempo_infra.inventory.logins import LOCAL, LOCAL_MAP
-from tempo_infra.inventory.overrides import loses
-from tempo_infra.sizing.tables import MAIN, VISIBILITY
+from tempo_infra.inventory.overrides import KEEPS_ALL, keeps_all, loses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -101,72 +97,6 @@ def check_temporal(found: object, template: Path) -> None:
         )
 
 
-STRONG = frozenset({"scram-sha-256", "peer", "cert", "reject"})
-KINDS = ("local", "host", "hostssl", "hostnossl", "hostgssenc", "hostnogssenc")
-NAMES = re.compile(r"\+?[A-Za-z0-9_$.-]+(,\+?[A-Za-z0-9_$.-]+)*")
-OPTION = re.compile(r"(map|clientcert|clientname)=[A-Za-z0-9_-]+")
-
-
-def check_hba(found: list[list[str]], template: Path) -> None:
-    """InputError for a line that lets somebody in without a password, or with one that can be read.
-
-    Also for one that is not as plain as it could be: PostgreSQL reads more from such lines than people do.
-    """
-    for words in found:
-        for why in _hba_problems(*words):
-            raise InputError(
-                f"{template}: {' '.join(words)}: {why}",
-                remedy="use scram-sha-256, or peer on the container's socket",
-            )
-
-
-def check_local_login(found: list[list[str]], template: Path) -> None:
-    """InputError when tempo-infra's own login does not come in on the container's socket."""
-    if any(
-        _local_method(found, database, LOCAL) != ["peer", f"map={LOCAL_MAP}"]
-        for database in (MAIN, VISIBILITY)
-    ):
-        raise InputError(
-            f"{template}: {LOCAL}, through which tempo-infra asks in Temporal's databases, is not let in",
-            remedy=f"above the others for `local`: local {MAIN},{VISIBILITY} {LOCAL} peer map={LOCAL_MAP}",
-        )
-
-
-def _local_method(found: list[list[str]], database: str, user: str) -> list[str]:
-    """Return the method and options of the first line for the socket that fits."""
-    for kind, databases, users, *method in (words for words in found if len(words) > 3):  # noqa: PLR2004 - fields
-        fits = {database, "all"} & set(databases.split(",")) and {user, "all"} & set(users.split(","))
-        if kind == "local" and fits:
-            return method
-    return []
-
-
-def _hba_problems(kind: str, *rest: str) -> Iterator[str]:
-    """Yield what is wrong: a line is kind, databases, users, address (but for `local`), method, options."""
-    names, place, method = rest[:2], rest[2:3], rest[3:]
-    if kind == "local":
-        place, method = ("all",), rest[2:]
-    if kind not in KINDS:
-        yield f"a line begins with one of {', '.join(KINDS)}"
-    if not method:
-        yield "a field is missing"
-    if not all(NAMES.fullmatch(name) for name in names):
-        yield "databases and users by their names only, no patterns and no files"
-    if not all(map(_is_network, place)):
-        yield f"{place[0]} is no network; write ADDRESS/BITS, or all"
-    if method and method[0] not in STRONG:
-        yield f"the method {method[0]} is refused"
-    if not all(OPTION.fullmatch(option) for option in method[1:]):
-        yield f"{' '.join(method[1:])}: options are map, clientcert and clientname"
-
-
-def _is_network(text: str) -> bool:
-    try:
-        return text in {"all", "samehost", "samenet"} or ("/" in text and bool(ip_network(text)))
-    except ValueError:
-        return False
-
-
 def check_postgresql(found: dict[str, str], template: Path, version: int) -> None:
     """InputError for a line that this version refuses, or that loses data."""
     libraries = parameters.libraries_in(found[name] for name in parameters.LOADING if name in found)
@@ -177,6 +107,8 @@ def check_postgresql(found: dict[str, str], template: Path, version: int) -> Non
             raise InputError(f"{template}: {name} = {text}: {error}") from None
         if why := loses(name, taken):
             raise InputError(f"{template}: {name} = {text} is refused: {why}")
+    if keeps_all(found):
+        raise InputError(f"{template}: archive_mode: {KEEPS_ALL}")
 
 
 def check_dynamic(found: object, template: Path, version: str, shards: int) -> None:

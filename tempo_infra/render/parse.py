@@ -135,6 +135,11 @@ def fields(text: str) -> list[list[str]]:
     return found
 
 
+def places(text: str) -> list[int]:
+    """Return the number of each line that `fields` takes for one."""
+    return [number for number, line in _numbered(text) if line.partition("#")[0].strip(BLANK)]
+
+
 def sysctl(text: str) -> dict[str, str]:
     """Read sysctl.d: `key = value`."""
     found: dict[str, str] = {}

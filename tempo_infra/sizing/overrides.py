@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from tempo_infra.inventory import dynamic_config, outward, parameters
+from tempo_infra.inventory import dynamic_config, outward, parameters, widening
 from tempo_infra.inventory.addresses import why_not_private
 from tempo_infra.inventory.overrides import (
+    KEEPS_ALL,
     KERNEL_RISK,
     OLDER_RISK,
     RISK,
@@ -15,6 +17,7 @@ from tempo_infra.inventory.overrides import (
     Known,
     canonical,
     is_off,
+    keeps_all,
     text_of,
     why_not,
 )
@@ -106,6 +109,10 @@ def check(cluster: Cluster) -> None:
         for name, value in getattr(overrides, section).items()
         for what in why_not(by, section, name, value)
     ]
+    database = effective(cluster, store(cluster).writer, "postgresql")
+    if keeps_all({name: text_of(one.value) for name, one in database.items()}):
+        loc = database["archive_mode"].loc
+        problems.append(Problem(cluster.marks.get(loc), loc, KEEPS_ALL))
     if problems:
         raise refuse(cluster.path, problems)
 
@@ -120,16 +127,20 @@ def risks(cluster: Cluster) -> tuple[str, ...]:
             f"{RISK}: steps that Temporal was told are done are lost when {store(cluster).writer.name} fails"
             f" ({cluster.place(*setting.loc)})"
         )
-    taken += [
-        f"{outward.RISK}: {name} = {text_of(one.value)} {outward.WHAT} ({cluster.place(*one.loc)})"
-        for name, one in database.items()
-        if outward.is_outward(int(cluster.postgres.version), name, text_of(one.value))
-    ]
-    taken += [
-        f"{outward.RISK}: {name} = {text_of(one.value)} {outward.WHAT} ({cluster.place(*one.loc)})"
-        for name, one in _dynamic(cluster).items()
-        if outward.is_outward_key(name)
-    ]
+    version, temporal = int(cluster.postgres.version), cluster.temporal.version
+    kinds = (
+        (outward.RISK, outward.WHAT, outward.is_outward, outward.is_outward_key),
+        (widening.RISK, widening.WHAT, widening.by_parameter, partial(widening.by_key, temporal)),
+    )
+    for risk, what, by_parameter, by_key in kinds:
+        found = {
+            name: one for name, one in database.items() if by_parameter(version, name, text_of(one.value))
+        }
+        found |= {name: one for name, one in _dynamic(cluster).items() if by_key(name, one.value)}
+        taken += [
+            f"{risk}: {name} = {text_of(one.value)} {what} ({cluster.place(*one.loc)})"
+            for name, one in found.items()
+        ]
     if cluster.shares_network:
         taken.append(
             "host-network: services can bind any address of their host and reach its loopback, and rules for"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tempo_infra.trees.refusal import UnfitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS: Final = {
@@ -34,24 +34,6 @@ def held(descriptor: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def parent(path: Path, *, make: int | None = None) -> int:
-    """Open the folder that holds a path; `make` is the mode of folders that are made on the way.
-
-    A relative path begins where the command runs, in what may be a branch: no link is followed on it. An
-    absolute one may lead through links, which are this machine's own.
-    """
-    if path.is_absolute():
-        if make is not None:
-            path.parent.mkdir(make, parents=True, exist_ok=True)
-        return os.open(path.parent, _FOLDER)
-    descriptor, way = os.open(".", _FOLDER), Path()
-    for part in path.parts[:-1]:
-        way /= part
-        with held(descriptor):
-            descriptor = step(descriptor, part, way, make=make)
-    return descriptor
-
-
 def step(folder: int, name: str, path: Path, *, make: int | None = None) -> int:
     """Open a folder in a folder."""
     if make is not None:
@@ -59,7 +41,7 @@ def step(folder: int, name: str, path: Path, *, make: int | None = None) -> int:
             os.mkdir(name, make, dir_fd=folder)
     if not stat.S_ISDIR(look(folder, name, path).st_mode):
         raise UnfitError(path, "is a file, not a folder")
-    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    return os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=folder)
 
 
 def look(folder: int, name: str, path: Path) -> os.stat_result:

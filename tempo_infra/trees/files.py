@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from tempo_infra.errors import InputError
 from tempo_infra.trees import descriptors
-from tempo_infra.trees.descriptors import held, parent
+from tempo_infra.trees.descriptors import held
 from tempo_infra.trees.owners import check, check_names, check_private, check_way
 from tempo_infra.trees.refusal import UnfitError, refusing
+from tempo_infra.trees.way import parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

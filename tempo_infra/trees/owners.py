@@ -11,7 +11,7 @@ from pathlib import Path
 from tempo_infra.trees.descriptors import held
 from tempo_infra.trees.refusal import UnfitError
 
-_PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY)  # a folder on the way need not be readable
+PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY)  # a folder on the way need not be readable
 
 
 def check(status: os.stat_result, path: Path, descriptor: int | None = None) -> None:
@@ -65,11 +65,24 @@ def check_way(folder: int, path: Path) -> None:
             status = os.fstat(descriptor)
             place = path if depth == 0 else Path(os.path.realpath(path)).parents[depth - 1]
             check(status, place, descriptor)
-            above = os.open("..", _PATH_ONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor)
+            above = os.open("..", PATH_ONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor)
         if os.path.samestat(os.fstat(above), status):
             os.close(above)
             return
         descriptor, depth = above, depth + 1
+
+
+def check_link(status: os.stat_result, folder: int, path: Path) -> None:
+    """UnfitError for a link that a stranger may have put on the way, as to another of the caller's own files.
+
+    As the kernel's protected_symlinks has it of a sticky folder such as /tmp, whatever that is set to here.
+    """
+    check_way(folder, path.parent)
+    above = os.fstat(folder)
+    shared = above.st_mode & stat.S_ISVTX and above.st_mode & (stat.S_IWOTH | stat.S_IWGRP)
+    if shared and status.st_uid not in _trusted():
+        why = f"is a link that belongs to {_user(status.st_uid)}, in a folder where others put theirs"
+        raise UnfitError(path, why, remedy="name the place that is meant without it")
 
 
 def _trusted() -> set[int]:

@@ -11,9 +11,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Self
 
 from tempo_infra.trees import descriptors
-from tempo_infra.trees.descriptors import held, look, parent, step
+from tempo_infra.trees.descriptors import held, look, step
 from tempo_infra.trees.owners import check, check_names, check_way
 from tempo_infra.trees.refusal import UnfitError, refusing
+from tempo_infra.trees.way import parent
 
 if TYPE_CHECKING:
     from pathlib import Path

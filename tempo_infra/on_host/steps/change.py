@@ -16,6 +16,7 @@ class Lock(Step):
     """Keep every other run out."""
 
     MOST_S = 30.0  # nothing but the lock is waited for
+    CHANGES = False
     run: str
     who: str
     wait_s: float = 0.0
@@ -26,6 +27,7 @@ class Unlock(Step):
     """Let other runs in again."""
 
     MOST_S = 30.0
+    CHANGES = False
 
 
 @dataclass(frozen=True)

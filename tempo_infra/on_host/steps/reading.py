@@ -16,6 +16,7 @@ class State(Step):
     """Read everything that the plan needs."""
 
     MOST_S = 240.0  # an engine that stops answering in between, 45 s each time; the data disk
+    CHANGES = False
     wanted: "dict[str, str]"  # path in the bundle -> digest
     images: "list[str]"
     material: "list[str]"  # paths below the folder of secrets
@@ -32,6 +33,7 @@ class Facts(Step):
     """Measure the host for its checks."""
 
     MOST_S = 780.0  # check-host --thorough on a very slow disk
+    CHANGES = False
     options: FactsOptions
 
     @classmethod
@@ -46,6 +48,7 @@ class Clock(Step):
     """Say the time, in nanoseconds."""
 
     MOST_S = 20.0
+    CHANGES = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class BootId(Step):
     """Say which boot this is."""
 
     MOST_S = 30.0
+    CHANGES = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Departed(Step):
     """Say whose this host is and what of ours runs: it left the inventory."""
 
     MOST_S = 90.0  # the engine is asked
+    CHANGES = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class Runs(Step):
     """Read the generations and the journal, once a run that is at work is over."""
 
     MOST_S = 60.0 + UNDO_S  # a change whose timer is gone is decided here
+    CHANGES = False
     run: str = ""  # only this one; empty: all
     wait_s: float = 0.0  # for this run to be over
     host: str = ""  # internal address; empty: no service is asked whether it serves
@@ -77,6 +83,7 @@ class Belongs(Step):
     """Refuse to be another cluster's host."""
 
     MOST_S = 30.0
+    CHANGES = False
     cluster: str  # the inventory's name for it
 
 
@@ -85,6 +92,7 @@ class KeptGeneration(Step):
     """Read a generation that lies here, and whether the host could go to it."""
 
     MOST_S = 120.0  # 10 s to look at the data disk
+    CHANGES = False
     digest: str
 
 
@@ -93,6 +101,7 @@ class Roles(Step):
     """List who may log in to the database."""
 
     MOST_S = 150.0  # one query, with a deadline of its own
+    CHANGES = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,7 @@ class Passwords(Step):
     """Return the secrets that lie here."""
 
     MOST_S = 30.0
+    CHANGES = False
     labels: "list[str]"  # reader/file, without what a folder's name says of its content
 
 
@@ -108,3 +118,4 @@ class Backups(Step):
     """List the backups that there are."""
 
     MOST_S = 120.0
+    CHANGES = False

@@ -23,6 +23,7 @@ class Step:
 
     name: ClassVar[str] = ""
     MOST_S: ClassVar[float] = 0.0
+    CHANGES: ClassVar[bool] = True  # something of the host: who is stopped before needs no word on it
     payload: bytes = field(default=b"", repr=False, kw_only=True)
 
     def __init_subclass__(cls) -> None:

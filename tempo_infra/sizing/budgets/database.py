@@ -95,20 +95,27 @@ def memory(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
 
 @rule(
     "wal-disk",
-    says="2 x max_wal_size + min_wal_size <= 95 % of the disk",
+    says="2 x max_wal_size + min_wal_size + wal_keep_size <= 95 % of the disk",
     why="PostgreSQL stops when its log has no room",
 )
 def wal_disk(cluster: Cluster, settings: Settings) -> Iterator[Breach]:
     host = store(cluster).writer
     largest, least = line(cluster, settings, "max_wal_size"), line(cluster, settings, "min_wal_size")
-    wanted, allowed = 2 * largest + least, int(host.resources.disk.size_bytes * DISK_SHARE)
+    kept = line(cluster, settings, "wal_keep_size")
+    wanted, allowed = 2 * largest + least + kept, int(host.resources.disk.size_bytes * DISK_SHARE)
     if wanted > allowed:
         place = cluster.place("hosts", host.name, "resources", "disk", "size")
+        parts = f"2 x max_wal_size {largest // MIB} + min_wal_size {least // MIB}"
         lines = (
-            (f"2 x max_wal_size {largest // MIB} + min_wal_size {least // MIB}", mib(wanted)),
+            (f"{parts} + wal_keep_size {kept // MIB}" if kept else parts, mib(wanted)),
             (f"{DISK_SHARE:.0%} of the disk ({place})", mib(allowed)),
         )
-        levers = ("postgresql.max_wal_size", "postgresql.min_wal_size", "host-disk")
+        levers = (
+            "postgresql.max_wal_size",
+            "postgresql.min_wal_size",
+            "postgresql.wal_keep_size",
+            "host-disk",
+        )
         yield Breach("wal-disk", host.name, mib(wanted - allowed), lines, levers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,8 +14,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 
-from tempo_infra.cli.interrupt import AtOnce, at_once, stopping
+from tempo_infra.cli.interrupt import AtOnce, at_once, stoppable, stopping, waiting
 
 pytestmark = pytest.mark.thorough
 
@@ -83,6 +85,41 @@ def test_once_it_has_begun_it_is_ended_in_order(tmp_path: Path, capfd: pytest.Ca
         time.sleep(0.01)
     assert asked == ["stop"]
     assert "stopping: the current step ends" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_while_a_command_that_leaves_hosts_has_changed_nothing_the_first_one_ends_it(
+    number: signal.Signals, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Locks are taken, hosts are read: nothing has to be waited for."""
+    fleet: Any = SimpleNamespace(begun=False)
+    with at_once() as leaving:
+        with pytest.raises(KeyboardInterrupt), stoppable(fleet, "where all stand"):
+            signal.raise_signal(number)
+        leaving.over()
+    assert capfd.readouterr().err == ""
+
+
+def test_once_something_was_begun_its_step_is_waited_for(capfd: pytest.CaptureFixture[str]) -> None:
+    fleet: Any = SimpleNamespace(begun=True)
+    with pytest.raises(typer.Exit), stoppable(fleet, "where all stand"):
+        signal.raise_signal(signal.SIGINT)
+    said = capfd.readouterr().err
+    assert "the step that runs now is waited for (again: leave at once)" in said
+    assert said.endswith("where all stand\n")
+
+
+def test_a_second_one_leaves_and_says_where_all_stand(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ends: list[int] = []
+    monkeypatch.setattr("tempo_infra.cli.interrupt.os._exit", ends.append)
+    with contextlib.suppress(KeyboardInterrupt), waiting(lambda: ["here"], lambda: True):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    assert ends == [1]
+    assert "\nhere\n" in capfd.readouterr().err
 
 
 def test_who_goes_on_in_order_is_not_ended_after_all() -> None:

@@ -6,6 +6,8 @@ import os
 import re
 import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import typer
@@ -98,7 +100,8 @@ def test_a_folder_that_a_host_invents_is_in_no_command_to_paste(folder: str) -> 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_is_stopped_says_how_to_go_on(number: signal.Signals, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as ended, stoppable("the same command goes on from here"):
+    fleet: Any = SimpleNamespace(begun=True)
+    with pytest.raises(typer.Exit) as ended, stoppable(fleet, "the same command goes on from here"):
         os.kill(os.getpid(), number)
     assert ended.value.exit_code == 1
     assert capfd.readouterr().err.endswith("\nthe same command goes on from here\n")

@@ -47,7 +47,7 @@ def test_the_first_signal_waits_for_the_step_and_says_so(
     number: signal.Signals, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), waiting(list):
+    with pytest.raises(KeyboardInterrupt), waiting(list, lambda: True):
         os.kill(os.getpid(), number)
     assert "the step that runs now is waited for" in capfd.readouterr().err
     assert signal.getsignal(number) is before
@@ -56,7 +56,7 @@ def test_the_first_signal_waits_for_the_step_and_says_so(
 TWICE = """
 import os, signal
 from tempo_infra.cli.interrupt import waiting
-with waiting(lambda: ["history-1: drained", "what now"]):
+with waiting(lambda: ["history-1: drained", "what now"], lambda: True):
     try:
         os.kill(os.getpid(), signal.SIGINT)
     except KeyboardInterrupt:

@@ -16,6 +16,8 @@ from tempo_infra.deploy.fleet import Fleet
 from tempo_infra.errors import UnreachableError
 from tempo_infra.inventory import load
 from tempo_infra.inventory.cluster import Host
+from tempo_infra.on_host.steps import change, reading, upkeep
+from tempo_infra.on_host.steps.step import Step
 
 CLUSTER = load(Path(__file__).parents[3] / "inventory" / "oslo-trio.yaml")
 FRONT, DATABASE = CLUSTER.host("front-1"), CLUSTER.host("db-1")
@@ -163,3 +165,38 @@ def test_sessions_that_nobody_asked_for_are_closed() -> None:
     with pytest.raises(ZeroDivisionError):
         rendering_fails()
     assert sorted(doors.closed) == sorted({*doors.opened} - {"db-1"})
+
+
+LOOKS: list[Step] = [change.Lock("r1", "x@y", 0.0), change.Unlock(), reading.Runs(), reading.BootId()]
+
+
+@pytest.mark.parametrize(
+    ("step", "begun"), [*((one, False) for one in LOOKS), (upkeep.Remove("r1", "oslo"), True)], ids=str
+)
+def test_it_is_known_before_a_host_hears_of_it_that_something_is_changed(step: Step, *, begun: bool) -> None:
+    """Until then Ctrl-C ends a command at once; a host without a session is told nothing."""
+    seen: list[bool] = []
+
+    class Told:
+        def call(self, *_: object) -> list[object]:
+            seen.append(fleet.begun)
+            return [None]
+
+        def ping(self) -> None: ...
+
+    @contextlib.contextmanager
+    def opened(_: Host) -> Iterator[Any]:
+        yield Told()
+
+    with Fleet(opened, lambda _: None) as fleet:
+        fleet.do({"db-1": [LOOKS[0]]}, [DATABASE])
+        fleet.do({"front-1": [LOOKS[0], step], "db-1": []}, [FRONT, DATABASE])
+        fleet.do({}, [FRONT])
+    assert seen == [False, begun]
+
+
+def test_what_only_reads_is_known() -> None:
+    kinds = [one for one in vars(reading).values() if isinstance(one, type) and issubclass(one, Step)]
+    assert {one.name for one in kinds if one is not Step and one.CHANGES} == set()
+    assert upkeep.Eject.CHANGES
+    assert change.Arm.CHANGES

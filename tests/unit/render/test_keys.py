@@ -13,8 +13,6 @@ from tempo_infra.render import parse, render
 from tempo_infra.render.keys import (
     check_compose,
     check_dynamic,
-    check_hba,
-    check_local_login,
     check_postgresql,
     check_temporal,
 )
@@ -84,44 +82,6 @@ def test_a_compose_file_is_this_project_with_these_services(document: object, me
         check_compose(document, TEMPLATE, "tempo-infra", {"a", "b"})
 
 
-@pytest.mark.parametrize("method", ["trust", "md5", "password", "ident"])
-def test_a_way_in_without_a_strong_password_is_refused(method: str) -> None:
-    good = [["local", "all", "postgres", "peer"], ["host", "all", "all", "10.0.0.1/32", "scram-sha-256"]]
-    check_hba(good, TEMPLATE)
-    with pytest.raises(InputError, match=f"the method {method} is refused"):
-        check_hba([*good, ["host", "all", "all", "0.0.0.0/0", method]], TEMPLATE)
-
-
-OURS = ["local", "temporal,temporal_visibility", "temporal_local", "peer", "map=tempo-infra"]
-NOBODY_ELSE = ["local", "all", "all", "reject"]
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        [],
-        [NOBODY_ELSE, OURS],  # the first line that fits decides
-        [NOBODY_ELSE],
-        [["local", "all", "postgres", "peer"], NOBODY_ELSE],
-        [OURS[:-1]],
-        [["local", "temporal_visibility", *OURS[2:]]],
-        [["local", "temporal", *OURS[2:]]],
-        [["host", *OURS[1:3], "127.0.0.1/32", "scram-sha-256"]],
-        [["local", "all", "all", "peer"], OURS],
-        [["local"], ["local", "all"]],
-    ],
-)
-def test_an_own_pg_hba_lets_our_own_login_in(lines: list[list[str]]) -> None:
-    with pytest.raises(InputError, match="temporal_local, through which tempo-infra asks") as caught:
-        check_local_login(lines, TEMPLATE)
-    assert " ".join(OURS) in str(caught.value.remedy)
-
-
-@pytest.mark.parametrize("line", [OURS, ["local", "all", "temporal_local", "peer", "map=tempo-infra"]])
-def test_our_own_login_comes_in_by_the_map(line: list[str]) -> None:
-    check_local_login([["local", "all", "postgres", "peer"], line, NOBODY_ELSE], TEMPLATE)
-
-
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -188,3 +148,10 @@ def test_a_key_of_dynamic_configuration_has_one_spelling() -> None:
     text = "history.rps:\n  - value: 3000\nHistory.RPS:\n  - value: 1\n"
     with pytest.raises(InputError, match=r"History.RPS: is history.rps, which is there already"):
         check_dynamic(parse.yaml(text), TEMPLATE, "1.31.2", 512)
+
+
+def test_an_own_template_with_an_archive_that_nobody_makes_is_refused() -> None:
+    with pytest.raises(InputError, match="archive_mode: keeps the whole log until the disk is full"):
+        check_postgresql({"Archive_Mode": "on"}, TEMPLATE, 17)
+    check_postgresql({"archive_mode": "off"}, TEMPLATE, 17)
+    check_postgresql({"archive_mode": "on", "archive_command": "cp %p /x/%f"}, TEMPLATE, 17)

@@ -552,7 +552,7 @@ FINE_ELSEWHERE: dict[str, tuple[str, tuple[str, str]]] = {
     ),
     "a list": (
         DYNAMIC,
-        ("# {{ managed | comment }}\n", "component.nexusoperations.disallowedHeaders: [{value: [a, b]}]\n"),
+        ("# {{ managed | comment }}\n", "frontend.allowedExperiments: [{value: [a, b]}]\n"),
     ),
     "a mapping": (
         DYNAMIC,
@@ -576,7 +576,6 @@ FINE_ELSEWHERE: dict[str, tuple[str, tuple[str, str]]] = {
         ),
     ),
     "fewer clients": (HBA, ("{{ cluster.logins | hba }}", "{{ cluster.login | hba }}")),
-    "clients behind TLS": (HBA, ("host    {{ database | hba }}", "hostssl {{ database | hba }}")),
     "a client that is kept out": (HBA, ("host    {{", "host all all 10.1.0.0/16 reject # why\nhost    {{")),
 }
 
@@ -585,6 +584,22 @@ FINE_ELSEWHERE: dict[str, tuple[str, tuple[str, str]]] = {
 def test_what_is_meant_to_be_changed_can_be(tmp_path: Path, name: str, change: tuple[str, str]) -> None:
     own(tmp_path, name, change)
     assert rendered(tmp_path).own == (OwnTemplate(name),)
+
+
+def test_clients_behind_tls_need_a_template_of_the_servers_too(tmp_path: Path) -> None:
+    own(tmp_path, HBA, ("host    {{ database | hba }}", "hostssl {{ database | hba }}"))
+    with pytest.raises(InputError, match="temporal_blue, as which Temporal logs in from"):
+        rendered(tmp_path)
+    own(tmp_path, SERVER, (DATABASE, f"{DATABASE}\n        tls: {{enabled: true}}"))
+    assert {one.name for one in rendered(tmp_path).own} == {HBA, SERVER}
+
+
+@pytest.mark.parametrize("method", ["reject", "scram-sha-256"])
+def test_an_own_pg_hba_keeps_none_of_our_logins_out(tmp_path: Path, method: str) -> None:
+    own(tmp_path, HBA, line(f"local all postgres {method}"))
+    place = rf"{HBA}: line 7 of what it renders: local all postgres {method}: postgres, as which"
+    with pytest.raises(InputError, match=place):
+        rendered(tmp_path, "own-access")
 
 
 OUTWARD: dict[str, tuple[str, str, str]] = {
@@ -630,6 +645,7 @@ def test_what_leads_out_is_a_risk_to_accept_that_is_shown(
 FOREIGN = "jwtKeyProvider: {keySourceURIs: ['https://keys.evil.example/jwks']}"
 METRICS = "  # Inside the container only, no port of the host"
 EVERYBODY = "host all all 0.0.0.0/0 scram-sha-256"
+MANAGED = "# {{ managed | comment }}\n"
 FIRST_OF_HBA = "local   all                             postgres"
 
 
@@ -664,9 +680,23 @@ LET_IN: dict[str, tuple[str, tuple[str, str], str]] = {
         "host postgres",
     ),
     "the superuser": (HBA, line("host temporal postgres 10.20.0.11/32 scram-sha-256"), "temporal postgres"),
+    "commands across namespaces": (
+        DYNAMIC,
+        (MANAGED, f"{MANAGED}system.enableCrossNamespaceCommands: [{{value: true}}]\n"),
+        "system.enableCrossNamespaceCommands: .* lets callers do or see more",
+    ),
+    "headers of callers": (
+        DYNAMIC,
+        (MANAGED, f"{MANAGED}component.nexusoperations.disallowedHeaders: [{{value: []}}]\n"),
+        "nexusoperations.disallowedHeaders: .* lets callers do or see more",
+    ),
+    "large objects": (
+        POSTGRESQL,
+        (MANAGED, f"{MANAGED}lo_compat_privileges = on\n"),
+        "lo_compat_privileges = on lets callers",
+    ),
     "the log": (HBA, line("local replication postgres peer"), "local replication postgres peer"),
     "more on the socket": (HBA, line("local all auditor peer"), "local all auditor peer"),
-    "another way": (HBA, line("local all postgres scram-sha-256"), "local all postgres scram-sha-256"),
 }
 
 

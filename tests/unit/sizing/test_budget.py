@@ -68,6 +68,14 @@ def test_a_broken_budget_is_refused_with_its_numbers_and_a_change(name: str) -> 
     assert f"nearest change: {change}" in said or f"   or   {change}" in said
 
 
+def test_what_is_kept_of_the_log_counts_on_the_disk() -> None:
+    with pytest.raises(InputError) as caught:
+        size(over(solo(8), postgresql={"wal_keep_size": "1TB"}))
+    assert 'budget "wal-disk" is over by ' in str(caught.value)
+    assert "wal_keep_size 1048576" in str(caught.value)
+    assert "nearest change: wal_keep_size: " in str(caught.value)
+
+
 def test_every_budget_is_broken_by_a_test() -> None:
     assert {budget.id for budget in BUDGETS} == set(BROKEN) | {"persistence-qps"}
 

@@ -54,12 +54,50 @@ def test_a_real_archive_is_a_risk_that_is_shown() -> None:
     assert size(one).host("one").setting("archive_mode") is not None
 
 
+@pytest.mark.parametrize(
+    ("lines", "full"),
+    [
+        ("archive_mode: on", True),
+        ("ARCHIVE_mode: always", True),
+        ("archive_mode: yes", True),
+        ("archive_mode: off", False),
+        ("archive_mode: on, archive_command: cp %p /x/%f", False),
+        ("archive_mode: on, archive_library: basic_archive", False),
+        ("archive_command: cp %p /x/%f", False),
+    ],
+)
+def test_an_archive_that_nobody_makes_keeps_the_log_until_the_disk_is_full(lines: str, *, full: bool) -> None:
+    text = f"{{postgresql: {{{lines}}}}}"
+    if not full:
+        size(everywhere(text, accept="commands-and-exports"))
+        return
+    with pytest.raises(InputError, match=r"(?i)test\.yaml:11:.*archive_mode: keeps the whole log until"):
+        size(everywhere(text, accept="commands-and-exports"))
+
+
 def test_where_others_are_told_to_call_is_a_risk_that_is_shown() -> None:
     text = "{temporal: {Component.nexusoperations.callback.endpoint.template: 'https://elsewhere.example/'}}"
     with pytest.raises(InputError, match=r"template: can run programs.*accept: \[commands-and-exports\]"):
         everywhere(text)
     (risk,) = size(everywhere(text, accept="commands-and-exports")).risks
     assert "callback.endpoint.template = https://elsewhere.example/ can run programs, load code, or" in risk
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{temporal: {system.enableCrossNamespaceCommands: true}}", "system.enableCrossNamespaceCommands"),
+        ("{temporal: {FRONTEND.enableTokenNamespaceEnforcement: false}}", "enableTokenNamespaceEnforcement"),
+        ("{postgresql: {lo_compat_privileges: on}}", "lo_compat_privileges"),
+    ],
+)
+def test_what_lets_callers_do_more_has_to_be_accepted_and_is_shown(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=rf"{said}: lets callers do or see more.*accept: \[own-access\]"):
+        everywhere(text)
+    (risk,) = size(everywhere(text, accept="own-access")).risks
+    assert risk.startswith("own-access: ")
+    assert f"{said} = " in risk
+    assert size(everywhere("{}", accept="own-access")).risks == ()
 
 
 def test_a_hosts_own_value_comes_before_the_clusters() -> None:
@@ -114,7 +152,7 @@ def test_every_key_reaches_every_service_that_reads_it_and_no_other(version: str
     wanted = {key.name: key.readers for key in scalar if key.readers and not key.name.startswith("worker.ES")}
     wanted.pop("worker.indexerConcurrency")
     text = ", ".join(f"{name}: {some_value(dynamic_config.key(version, name))}" for name in wanted)
-    old = (HOSTS, f"accept: [commands-and-exports]\noverrides: {{temporal: {{{text}}}}}\n{HOSTS}")
+    old = (HOSTS, f"accept: [commands-and-exports, own-access]\noverrides: {{temporal: {{{text}}}}}\n{HOSTS}")
     one = loaded(old, ("version: 1.31.2", f"version: {version}"))
     found: dict[str, set[str]] = {}
     for sized in hosts.compute(one).hosts:

@@ -45,6 +45,10 @@ def test_versions_differ_where_they_do(name: str, versions: set[int]) -> None:
         ("checkpoint_timeout", "15m", "unit 'm' does not fit; write it like 30s"),
         ("checkpoint_timeout", "15GB", "unit 'GB' does not fit; write it like 30s"),
         ("checkpoint_timeout", "2d", "must be between 30 and 86400 s"),
+        ("log_file_mode", "08", "a number with 0 in front is octal, which 8 is not"),
+        ("log_file_mode", "640", "must be between 0 and 511"),
+        ("log_file_mode", "0o17", "must be a number"),
+        ("work_mem", "-0100", "must be between 64 and 2147483647 kB"),
         ("fsync", "maybe", "must be on or off"),
         ("wal_compression", "gzip", "must be one of pglz, lz4, zstd, on, off"),
         (
@@ -71,6 +75,15 @@ def test_what_the_server_would_refuse_is_refused(name: str, text: str, what: str
         ("checkpoint_timeout", "15min", 900),
         ("max_connections", "140", 140),
         ("random_page_cost", "1.1", 1.1),
+        # As postgres 15 says with -C: a whole number is of base 8 or 16 by what stands in front of it.
+        ("work_mem", "010MB", 8 * 1024**2),
+        ("work_mem", "0x40MB", 64 * 1024**2),
+        ("work_mem", "0x10 MB", 16 * 1024**2),
+        ("log_file_mode", "0640", 416),
+        ("log_file_mode", "0x100", 256),
+        ("log_file_mode", "1e2", 100),
+        ("log_file_mode", "010.5", 10.5),
+        ("seq_page_cost", "010", 10),
     ],
 )
 def test_values_count_in_bytes_seconds_or_plain(name: str, text: str, base: float) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_infra.trees import UnfitError, create, locked, read, straight, write
+from tempo_infra.trees import Tree, UnfitError, create, locked, read, straight, write
 from tests.unit.trees.strangers import as_root, let_in, shared_group
 
 MOST = 1 << 20
@@ -94,6 +94,77 @@ def test_a_path_from_the_root_may_lead_through_links_of_the_machine(tmp_path: Pa
     (tmp_path / "way").symlink_to(tmp_path / "real")
     write(tmp_path / "way/file", b"content")
     assert read(tmp_path / "way/file", MOST) == b"content"
+
+
+@pytest.mark.parametrize("target", ["real", "../{name}/real", "{folder}/real", "{folder}/other/../real"])
+def test_links_lead_on_as_the_system_has_it(tmp_path: Path, target: str) -> None:
+    (tmp_path / "real/below").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "way").symlink_to(target.format(name=tmp_path.name, folder=tmp_path))
+    (tmp_path / "again").symlink_to("way/below")
+    write(tmp_path / "again/../below/file", b"content")
+    assert (tmp_path / "real/below/file").read_bytes() == b"content"
+    write(tmp_path / "way/new/file", b"content", make=True)
+    assert read(tmp_path / "real/new/file", MOST) == b"content"
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "way/none/file", MOST)
+
+
+def test_links_that_lead_to_each_other_have_an_end(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(UnfitError, match="too many levels of symbolic links"):
+        read(tmp_path / "a/file", MOST)
+
+
+STRANGER = 12345
+
+
+def _strangers_link(folder: Path, mode: int, owner: int) -> Path:
+    """Let a folder have that mode, and in it a link to a place where a file of ours is."""
+    real = folder.parent / "real"
+    for one in (folder, real):
+        one.mkdir()
+    (real / "file").write_text("mine, and another one than is meant")
+    (folder / "way").symlink_to(real)
+    os.lchown(folder / "way", owner, owner)
+    folder.chmod(mode)
+    return folder / "way/file"
+
+
+@as_root
+@pytest.mark.parametrize("by", ["", "a link of ours"])
+@pytest.mark.parametrize("mode", [0o1777, 0o1775])
+def test_a_strangers_link_in_everybodys_folder_is_not_followed(tmp_path: Path, mode: int, by: str) -> None:
+    path = _strangers_link(tmp_path / "shared", mode, STRANGER)
+    if by:
+        (tmp_path / "home").symlink_to(tmp_path / "shared")
+        path = tmp_path / "home/way/file"
+    said = f"^{tmp_path}/shared/way: is a link that belongs to user id {STRANGER}"
+    for act in (
+        lambda: read(path, MOST),
+        lambda: write(path, b"new"),
+        lambda: write(path, b"new", shared=True),
+        lambda: write(path.parent / "more/new", b"new", make=True),
+        lambda: Tree.open(path.parent / "more"),
+    ):
+        with pytest.raises(UnfitError, match=said):
+            act()
+    assert [one.name for one in (tmp_path / "real").iterdir()] == ["file"]
+    os.lchown(tmp_path / "shared/way", 0, 0)
+    assert read(path, MOST).startswith(b"mine")
+
+
+@as_root
+def test_a_link_that_whoever_may_put_another_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    path = _strangers_link(tmp_path / "open", 0o777, 0)
+    with pytest.raises(UnfitError, match="open: everybody on this machine may change what is in it"):
+        read(path, MOST)
+
+
+@as_root
+def test_a_link_that_the_folders_owner_gave_away_is_the_owners(tmp_path: Path) -> None:
+    assert read(_strangers_link(tmp_path / "own", 0o755, STRANGER), MOST).startswith(b"mine")
 
 
 def test_up_and_down_again_is_a_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
