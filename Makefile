@@ -79,7 +79,8 @@ test-check-host: lab-up ## check-host alone: healthy hosts twenty times, each fa
 	$(BIN)/pytest $(CHECK_HOST:%=tests/lab/test_%.py) --durations 15
 
 .PHONY: test-faults
-test-faults: lab-more test-check-host ## the same, and faults at every step of a run: an hour or more
+test-faults: lab-up test-check-host ## the same, and faults at every step of a run: two hours or more, on ten hosts
+	@$(LAB) up --hosts 10
 	$(BIN)/pytest tests/lab -m 'faults and not vm' --ignore tests/lab/reliability $(CHECK_HOST:%=--ignore tests/lab/test_%.py)
 	$(BIN)/pytest tests/lab/reliability -m 'not vm' --reliability-host extra-1 & first=$$!; \
 	$(BIN)/pytest tests/lab/reliability -m 'not vm' --reliability-host extra-2; second=$$?; \

@@ -80,7 +80,7 @@ def test_a_renamed_field_is_seen_where_a_host_reads_it(said: str) -> None:
 
 def test_a_renamed_field_is_seen_where_an_operator_names_it(said: str) -> None:
     named = lines(said, "tempo_infra/deploy/", r'Unexpected keyword argument "(\w+)" for "(\w+)"')
-    assert {("take_over", "Arm"), ("subnets", "Preflight"), ("secret_key", "State")} <= named
+    assert {("take_over", "Arm"), ("subnets", "Preflight"), ("contents", "State")} <= named
 
 
 def test_a_field_that_is_new_is_missed_wherever_a_step_is_made(said: str) -> None:

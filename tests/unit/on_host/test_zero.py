@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tempo_infra.on_host import armed as guard
-from tempo_infra.on_host import arming, containers, engine, generation, unattended, undo, which_engine
+from tempo_infra.on_host import arming, containers, engine, generation, unattended, undo, units, which_engine
 from tempo_infra.on_host.garbage import sweep
 from tempo_infra.on_host.generation import switch
 from tempo_infra.on_host.journal import Entry, confirmed, history, last_good, record
@@ -39,7 +39,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     """A host with one file of ours made by hand, the others absent, and two generations staged."""
     made = make(tmp_path, monkeypatch)
     monkeypatch.setattr(generation, "run", lambda *_, **__: Output(0, "", ""))
-    monkeypatch.setattr(undo, "run", lambda *_, **__: Output(0, "", ""))
+    monkeypatch.setattr(units, "run", lambda *_, **__: Output(0, "", ""))
     monkeypatch.setattr(unattended, "end_scope", lambda _: None)
     made.current.unlink()
     made.journal.unlink()

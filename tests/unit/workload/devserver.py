@@ -9,6 +9,9 @@ import time
 from pathlib import Path
 from typing import Self
 
+from tempo_infra.on_host.health import SERVICES, Grpc
+from tempo_infra.on_host.role_health import ask
+
 BINARY = Path(sys.executable).parent / "temporal"
 START_S = 30.0
 
@@ -61,12 +64,9 @@ class DevServer:
     def _wait(self, child: subprocess.Popen[bytes], log: Path) -> None:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and child.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-            except OSError:
-                time.sleep(0.1)
-            else:
+            if ask(Grpc("127.0.0.1", self._port, SERVICES["frontend"]), 1.0) == "SERVING":
                 return
+            time.sleep(0.1)
         child.kill()
         child.wait(10)
         raise RuntimeError(f"the dev server did not start: {log.read_text()[-2000:]}")
