@@ -44,11 +44,15 @@ _OF_THE_CLUSTER = (
     "nofile.container", "temporal.shardlock", "temporal.backlog", "temporal.pollers",
 )  # fmt: skip
 _ON_REQUEST = _is("skip", "temporal.slots", "net.frontend", why="only an option names what to look at")
+_OF_BACKUPS = _is(
+    "skip", "backup.age", "backup.archive", "backup.failed", why="the lab's inventory has no backups"
+)
 _RACK = {
     **{name: Known(frozenset({"fail"}), why) for name, why in CANNOT_PASS.items()},
     **_is("warn", "docker.version", why="Debian 13 carries Docker 26; 28 is advised"),
     **_is("skip", "kernel.log", why="a container sees the kernel log of the machine below it"),
     **_ON_REQUEST,
+    **_OF_BACKUPS,
     **_may("warn", "docker.cgroup", why="the machine's control groups may be of version 1"),
     **_may("warn", "disk.space", why="the hosts share the machine's disk"),
     **_may("warn", "disk.fsync", why="the hosts share one disk and are measured together"),
@@ -102,6 +106,7 @@ VM: Final[Mapping[str, Known]] = {
     **_is("warn", "virt.kind", why="an emulator without hardware help calls itself qemu"),
     **_is("warn", "docker.version", why="Debian 13 carries Docker 26; 28 is advised"),
     **_ON_REQUEST,
+    **_OF_BACKUPS,
     **_is("skip", "net.rtt", "net.reach", why="the VM is alone in its cluster"),
     **_is("skip", *_OF_A_DATABASE, *_OF_THE_CLUSTER, why="nothing is provisioned"),
     **_may("warn", "disk.fsync", why="an emulated flush takes as long as the machine's other work lets it"),
