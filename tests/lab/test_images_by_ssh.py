@@ -247,11 +247,11 @@ def test_going_back_sends_again_what_was_pruned(site: Site) -> None:
     assert before not in site.images(FRONT)
 
     site.sent()
-    assert f"is sent {before}" in words(site.must("rollback --dry-run"))
+    assert before in words(site.must("rollback --dry-run")).partition("is sent ")[2]
     site.must("rollback")
     assert before in site.images(FRONT)
     assert containers(site.lab, FRONT)["ui"]["Config"]["Image"] == before
-    assert LITTLE < site.sent()[FRONT] < 0.5  # that one, and nothing else
+    assert LITTLE < site.sent()[FRONT] < 1  # what was pruned, not what runs
 
 
 def test_without_an_archive_that_has_it_nobody_goes_back(site: Site) -> None:
