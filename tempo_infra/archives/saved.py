@@ -62,22 +62,20 @@ class Saved:
 
         `descriptor`: it is open already, and stays so; `path` is then where its images come from, in words.
         """
-        self.path, self._stack = path, ExitStack()
+        self.path = path
         try:
-            if descriptor is None:
-                descriptor = self._stack.enter_context(trees.opened(path))
-            self.images = _images(descriptor, path)
+            with ExitStack() as opening:
+                if descriptor is None:
+                    descriptor = opening.enter_context(trees.opened(path))
+                self.images = _images(descriptor, path)
+                self._stack = opening.pop_all()
         except FileNotFoundError:
             raise UnfitError(
                 path, "there is no such file", remedy=f"docker save -o {path} NAME:TAG ..."
             ) from None
         except TarError as error:
-            self._stack.close()
             remedy = "save it again with `docker save`, and do not compress it: that is done on the way"
             raise UnfitError(path, f"is no archive of images: {error}", remedy=remedy) from None
-        except BaseException:
-            self._stack.close()
-            raise
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from tempo_infra.archives import Packing, Saved
 from tempo_infra.deploy.feeding import Feed
 from tempo_infra.errors import InputError
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from tempo_infra.archives import Image
+    from tempo_infra.archives import Image, Packing, Saved
     from tempo_infra.inventory.cluster import Cluster, Images
     from tempo_infra.on_host.state import HostState
     from tempo_infra.render.bundle import Bundle
@@ -58,6 +57,8 @@ class Stock:
     @cached_property
     def saved(self) -> tuple[Saved, ...]:
         """The archives of the inventory; InputError for one that can't be read."""
+        from tempo_infra.archives import Saved  # most plans bring no image
+
         return tuple(self._stack.enter_context(Saved(path)) for path in self._images.archives)
 
     @cached_property
@@ -66,6 +67,8 @@ class Stock:
 
     @cached_property
     def _packing(self) -> Packing:
+        from tempo_infra.archives import Packing
+
         packing = Packing()
         self._stack.callback(packing.close)
         return packing

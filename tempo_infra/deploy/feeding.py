@@ -18,6 +18,7 @@ from tempo_infra.errors import StepFailedError
 from tempo_infra.on_host.arriving import Received
 from tempo_infra.on_host.steps import change
 from tempo_infra.on_host.steps.step import Step
+from tempo_infra.sizing.budgets.rule import mib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +59,7 @@ class Feed:
         except StepFailedError as error:
             report(Progress(session.host, self.step, State.FAILED, detail=error.what))
             raise
-        words = f"{len(parcel.contents)}, {mebibytes(parcel.length)}"
+        words = f"{len(parcel.contents)}, {mib(parcel.length)}"
         report(Progress(session.host, self.step, State.DONE, time.monotonic() - began, words))
         return found
 
@@ -101,7 +102,7 @@ class _Tell:
         self._from = self._told = have
         self._began = self._told_at = time.monotonic()
         if have:
-            self._say(f"{mebibytes(have)} of {mebibytes(self._length)} are there already")
+            self._say(f"{mib(have)} of {mib(self._length)} are there already")
 
     def at(self, have: int) -> None:
         now = time.monotonic()
@@ -109,15 +110,11 @@ class _Tell:
             return
         self._told, self._told_at = have, now
         left_s = (self._length - have) * (now - self._began) / (have - self._from)
-        self._say(f"{have >> 20} of {mebibytes(self._length)}, {_span(left_s)} left")
+        self._say(f"{have >> 20} of {mib(self._length)}, {_span(left_s)} left")
 
 
 def _progress(host: str, words: str) -> Progress:
     return Progress(host, Feed.step, State.PROGRESS, detail=words)
-
-
-def mebibytes(size: int) -> str:
-    return f"{-(-size // 2**20)} MiB"
 
 
 def _span(seconds: float) -> str:

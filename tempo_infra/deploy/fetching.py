@@ -6,7 +6,6 @@ is read as any archive is; what an image is, its own configuration says.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import tempfile
@@ -18,11 +17,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tempo_infra import trees
 from tempo_infra.archives import Packing, Saved
-from tempo_infra.deploy.feeding import AT_LEAST_S, PIECE_BYTES, SLOWEST_BYTES_S, mebibytes
+from tempo_infra.deploy.feeding import AT_LEAST_S, PIECE_BYTES, SLOWEST_BYTES_S
 from tempo_infra.deploy.payload import HELLO
 from tempo_infra.deploy.session import SILENCE_S, as_root
 from tempo_infra.errors import StepFailedError, UnreachableError
 from tempo_infra.on_host.layout import DOCKER_SOCKET
+from tempo_infra.sizing.budgets.rule import mib
 from tempo_infra.ssh import connect, resolve
 from tempo_infra.trees import UnfitError
 
@@ -65,11 +65,11 @@ def save(
                 asked = ", ".join(one.name for one in hosts)
                 raise StepFailedError(f"no host has {name} (asked: {asked})", remedy="nothing was written")
             images[name] = _read(file.fileno(), host, name)
-            say(f"{name} from {host.name}: {mebibytes(images[name].bytes)}")
+            say(f"{name} from {host.name}: {mib(images[name].bytes)}")
         parcel = packing.parcel(images)
         with trees.writing(path) as target:
             for at in range(0, parcel.length, PIECE_BYTES):
-                _write(target, parcel.read(at, PIECE_BYTES))
+                trees.write_all(target, parcel.read(at, PIECE_BYTES))
     return dict(parcel.contents)
 
 
@@ -98,7 +98,7 @@ def _fetch(host: Host, sudo: Sudo, names: Sequence[str], into: int) -> bool:
     with connect(resolve(host.name, host.ssh)) as connection:
         process = as_root(connection, host, sudo, ["sh", "-c", SCRIPT, nonce, *names])
         try:
-            return receive(process, nonce, host.name, lambda data: _write(into, data))
+            return receive(process, nonce, host.name, lambda data: trees.write_all(into, data))
         finally:
             process.close()
 
@@ -120,7 +120,7 @@ def receive(process: Process, nonce: str, host: str, write: Callable[[bytes], No
             raise UnreachableError("what it sends is not what gzip makes", host=host) from None
         left -= len(data)
         if left < 0 or opener.unconsumed_tail:
-            raise UnreachableError(f"it sends more than the {mebibytes(most)} that it said", host=host)
+            raise UnreachableError(f"it sends more than the {mib(most)} that it said", host=host)
         write(data)
     if not opener.eof:
         words = process.stderr.decode(errors="replace").strip().splitlines()[-1:]
@@ -152,9 +152,3 @@ def _parts(process: Process, host: str, until: float) -> Iterator[bytes]:
 
 def _late(host: str) -> NoReturn:
     raise UnreachableError("docker save: too slow for its size", host=host)
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]

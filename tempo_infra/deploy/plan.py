@@ -21,7 +21,7 @@ from tempo_infra.on_host.ownership import ABOVE, IMMUTABLE, KIND, MODE
 from tempo_infra.render.bundle import STATE, logical
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tempo_infra.deploy.namespaces import NamespaceChange
     from tempo_infra.deploy.origin import OriginChange
@@ -151,7 +151,7 @@ def plan_host(
         reloads=touched.reloads,
         starts=touched.starts,
         stops=touched.stops,
-        secrets=_secrets(bundle, state, secrets),
+        secrets=_secrets(bundle, state, secrets, altered),
         pull=tuple(one for one in bundle.images if one not in {*state.images, *bundle.manifest.contents}),
         found=touched.found,
         recreates=touched.recreates,
@@ -210,7 +210,9 @@ def _altered(bundle: Bundle, state: HostState, asked: Mapping[str, str]) -> list
     ]
 
 
-def _secrets(bundle: Bundle, state: HostState, asked: Mapping[str, str]) -> tuple[SecretChange, ...]:
+def _secrets(
+    bundle: Bundle, state: HostState, asked: Mapping[str, str], altered: Sequence[Material]
+) -> tuple[SecretChange, ...]:
     """Return which secrets change: by what the host's manifest lists, else by what lies there."""
     old = manifest(state).material
     had = {one.label: one for one in old.values()}
@@ -223,7 +225,6 @@ def _secrets(bundle: Bundle, state: HostState, asked: Mapping[str, str]) -> tupl
             effect = "" if one.is_login(path) else _effect(one)
             found.append(SecretChange(one.label, _short(known), _short(one.digest) or GENERATED, effect))
     found += [SecretChange(one.label, _short(one.digest), None) for one in _unread(old, bundle)]
-    altered = _altered(bundle, state, asked)
     found += [
         SecretChange(
             one.label, _short(one.digest), _short(one.digest), "written again: its file was changed here"

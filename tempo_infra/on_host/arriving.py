@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import contents, engine
 from tempo_infra.on_host.durable import make_folder
@@ -108,8 +108,7 @@ def load(layout: Layout, args: change.Load) -> Loaded:
 def tag(layout: Layout, args: change.Tag) -> Loaded:
     """Give images that are here under another name the one by which they are started."""
     for name, wanted in args.contents.items():
-        must(["docker", "tag", wanted, name], deadline_s=TAG_S)
-        if not contents.has(name, wanted, deadline_s=ASK_S, root=layout.root):
+        if not _named(layout, name, wanted):
             raise StepError(_another(name, wanted), remedy="nothing was switched")
     return Loaded(sorted(args.contents))
 
@@ -119,8 +118,7 @@ def prove(layout: Layout, wanted: "Mapping[str, str]") -> None:
     for name, content in wanted.items():
         here = contents.has(name, content, deadline_s=ASK_S, root=layout.root)
         if here is None and engine.has_image(content, deadline_s=ASK_S):
-            must(["docker", "tag", content, name], deadline_s=TAG_S)
-            here = contents.has(name, content, deadline_s=ASK_S, root=layout.root)
+            here = _named(layout, name, content)
         if here is None:
             raise StepError(
                 f"{name} ({content[:SHOWN]}) is gone from this host",
@@ -131,6 +129,12 @@ def prove(layout: Layout, wanted: "Mapping[str, str]") -> None:
             raise StepError(
                 _another(name, content), remedy=f"find out who did that, then `docker rmi {name}` there"
             )
+
+
+def _named(layout: Layout, name: str, content: str) -> "Optional[bool]":
+    """Name an image that is here by its content; whether the name stands for that now."""
+    must(["docker", "tag", content, name], deadline_s=TAG_S)
+    return contents.has(name, content, deadline_s=ASK_S, root=layout.root)
 
 
 def clear(layout: Layout) -> None:

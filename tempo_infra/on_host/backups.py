@@ -5,7 +5,6 @@ It ends well with a damaged page in what it has copied, and with no repository a
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Optional
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from tempo_infra.on_host import manifest, psql, remedies
 from tempo_infra.on_host.inside import inside
 from tempo_infra.on_host.shell import StepError, must, run
+from tempo_infra.on_host.wire import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,8 +122,8 @@ def kept(container: str) -> Kept:
     if output.returncode:
         raise failed(output, "the repositories can't be read")
     try:
-        return of_json(json.loads(output.out))
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        return of_json(read_json(output.out))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise StepError("pgBackRest says something that makes no sense of its repositories") from error
 
 

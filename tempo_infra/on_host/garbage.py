@@ -59,25 +59,19 @@ def sweep(layout: Layout, mounted: "set[str]") -> "list[str]":
 
 def _past_secrets(layout: Layout, generations: "set[str]", read: "set[str]") -> "list[Path]":
     """Return the folders of secrets that nothing reads, and no generation that can be gone back to."""
-    kept = [
-        manifest.read(folder)
+    kept = {
+        folder.name: manifest.read(folder)
         for folder in map(layout.generations.joinpath, sorted(generations))
         if (folder / manifest.NAME).is_file()
-    ]
-    lists = [(path, one.live(path)) for made in kept for path, one in made.material.items()]
+    }
+    lists = [(path, one.live(path)) for made in kept.values() for path, one in made.material.items()]
     folders = {place.partition("/")[0] for places in lists for place in places}
     past = [path for path in _children(layout.secrets) if path.is_dir() and path.name not in folders]
     if not past:
         return []
-    before = [folder for folder in sorted(generations - {ZERO}) if not _lists_material(layout, folder)]
+    before = [name for name, made in kept.items() if made.format != manifest.FORMAT and name != ZERO]
     sources = read.union(*(mounts.of_generation(layout, one) for one in before))
     return [path for path in past if not mounts.holds(path, sources)]
-
-
-def _lists_material(layout: Layout, generation: str) -> bool:
-    """Whether it is a generation that lies here and says which secrets it has."""
-    folder = layout.generations / generation
-    return not (folder / manifest.NAME).is_file() or manifest.read(folder).format == manifest.FORMAT
 
 
 def _kept_generations(layout: Layout) -> "set[str]":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Optional
 
 from tempo_infra.on_host import untrusted, users
 from tempo_infra.on_host.durable import make_folder, remove_file, replace_file
-from tempo_infra.on_host.ownership import Want, wrong_with
+from tempo_infra.on_host.ownership import Want, put
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def permit(layout: Layout, *, wanted: bool, uid: Optional[int] = None) -> None:
     make_folder(layout.initdb, 0o700, uid)
     word = os.urandom(16).hex() if wanted else ""
     file = Want(layout.initdb / PASSWORD, 0o400, uid, needed=True)  # the image reads it at each start
-    if wanted or any(wrong_with(file)) or not untrusted.holds(layout.initdb, PASSWORD, b""):
-        replace_file(file.path, word.encode(), file.mode, uid)
+    put(file, layout.initdb, word.encode())
 
 
 def must_be_known(layout: Layout, found: Found, *, wanted_new: bool, forget: bool = False) -> None:

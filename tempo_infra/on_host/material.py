@@ -7,7 +7,7 @@ import hmac
 from typing import TYPE_CHECKING, Iterator, Mapping, Optional
 
 from tempo_infra.on_host import manifest, ownership, untrusted
-from tempo_infra.on_host.durable import make_folder, remove_file, replace_file
+from tempo_infra.on_host.durable import make_folder, remove_file
 from tempo_infra.on_host.shell import StepError
 
 if TYPE_CHECKING:
@@ -101,11 +101,8 @@ def _put(layout: Layout, path: str, one: Material, content: bytes) -> bool:
     """Write a file by rename where it is not there like this; whether it was written."""
     place = layout.secrets / path
     make_folder(place.parent, ownership.READER_MODE, one.uid)
-    as_is = ownership.wrong_with(ownership.Want(place, ownership.SECRET_MODE, one.uid, needed=True))
-    if not any(as_is) and untrusted.holds(layout.secrets, path, content):
-        return False
-    replace_file(place, content, ownership.SECRET_MODE, one.uid)
-    return True
+    want = ownership.Want(place, ownership.SECRET_MODE, one.uid, needed=True)
+    return ownership.put(want, layout.secrets, content)
 
 
 def owners(layout: Layout, made: Manifest) -> "tuple[dict[str, int], set[str]]":

@@ -171,6 +171,17 @@ def immutable(path: Path) -> bool:
         os.close(descriptor)
 
 
+def put(want: Want, root: Path, content: bytes) -> bool:
+    """Write a file by rename where it is not there just like this; whether it was written.
+
+    It is looked for below `root`, through no link.
+    """
+    if not any(wrong_with(want)) and untrusted.holds(root, str(want.path.relative_to(root)), content):
+        return False
+    replace_file(want.path, content, want.mode, want.uid or 0)
+    return True
+
+
 def put_right(wants: "Iterable[Want]", contents: "Mapping[Path, bytes]") -> "list[str]":
     """Set owners and modes right; rewrite what is no plain file. Returns what was changed.
 

@@ -6,10 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tempo_infra.components import COMPONENTS
-from tempo_infra.deploy.feeding import mebibytes
 from tempo_infra.deploy.namespaces import span
 from tempo_infra.report.errors import errors_json
 from tempo_infra.report.wrapping import WIDTH, lines
+from tempo_infra.sizing.budgets.rule import mib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +150,7 @@ def _effect_lines(plan: HostPlan) -> Iterator[str]:
 
 def _bring_lines(bring: Bring) -> Iterator[str]:
     if bring.contents:
-        size = mebibytes(bring.bytes)
+        size = mib(bring.bytes)
         yield from _wrapped(f"    is sent {', '.join(bring.contents)}: {size}, less once compressed", 6)
     if bring.names:
         yield from _wrapped(f"    has {', '.join(bring.names)} under another name", 6)

@@ -6,6 +6,7 @@ is what a stranger owns or may change, by the rules of ssh and git. All is bound
 for.
 """
 
+from tempo_infra.trees.descriptors import write_all
 from tempo_infra.trees.files import create, locked, opened, read, straight, write, writing
 from tempo_infra.trees.refusal import UnfitError
 from tempo_infra.trees.tree import Limits, Tree
@@ -20,5 +21,6 @@ __all__ = [
     "read",
     "straight",
     "write",
+    "write_all",
     "writing",
 ]

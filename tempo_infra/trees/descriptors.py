@@ -112,15 +112,20 @@ def making(folder: int, name: str, path: Path) -> Iterator[int]:
     os.fsync(folder)
 
 
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it: one write may take a part."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
 def written(folder: int, name: str, data: bytes, mode: int, *, durable: bool = True) -> str:
     """Write a new file beside a name, private until it is whole, and return what it is called."""
     temporary = f".{name[:100]}.{os.urandom(6).hex()}"
     descriptor = os.open(temporary, _NEW, 0o600, dir_fd=folder)
     try:
         with held(descriptor):
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
+            write_all(descriptor, data)
             os.fchmod(descriptor, mode)
             if durable:
                 os.fsync(descriptor)

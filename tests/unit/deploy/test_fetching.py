@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tempo_infra import trees
 from tempo_infra.archives import Saved
 from tempo_infra.deploy import fetching
 from tempo_infra.deploy.fetching import SPARE_BYTES, names_of, receive
@@ -133,7 +134,7 @@ def test_each_image_comes_from_the_first_host_that_has_it(
         made = Made()
         contents[name] = made.image("whatever:1", b"shared" * 1000, name.encode())
         (tmp_path / "sent").mkdir(exist_ok=True)
-        fetching._write(into, made.write(tmp_path / "sent/x.tar").read_bytes())
+        trees.write_all(into, made.write(tmp_path / "sent/x.tar").read_bytes())
         return True
 
     monkeypatch.setattr(fetching, "_fetch", fetch)
